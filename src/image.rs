@@ -1,0 +1,246 @@
+//! An image as its manifest and config describe it: platform, layers, and the instruction behind each layer.
+//!
+//! Formats: OCI image-spec 1.1 (`manifest.md`, `config.md`) and Docker's image manifest V2, schema 2.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// One image of one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Digest of the manifest; `None` where the source has none (Docker engine, `docker save` of the old layout).
+    pub manifest_digest: Option<Digest>,
+    /// Digest of the config, which is the image ID in Docker's words.
+    pub config_digest: Digest,
+    /// What the image runs on.
+    pub platform: Platform,
+    /// Bottom to top.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer as the image names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Digest of the uncompressed tar: the layer's name everywhere.
+    pub diff_id: Digest,
+    /// The stored blob; `None` where the source has no content addressing.
+    pub blob: Option<Descriptor>,
+    /// `created_by` of the history entry that made the layer; empty where the history does not say.
+    pub instruction: String,
+}
+
+/// Operating system and architecture, shown as `os/architecture[/variant]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Platform {
+    /// Such as `linux`.
+    pub os: String,
+    /// Such as `amd64`.
+    pub architecture: String,
+    /// Such as `v8`; empty for most.
+    #[serde(default)]
+    pub variant: String,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+    }
+}
+
+/// A reference to a blob: OCI content descriptor, the fields that are used here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// Media type; Docker's or OCI's.
+    #[serde(default)]
+    pub media_type: String,
+    /// Digest of the blob's bytes.
+    pub digest: Digest,
+    /// Size of the blob in bytes.
+    #[serde(rename = "size")]
+    pub size_bytes: u64,
+    /// Where a foreign layer lives instead of the registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// Annotations; of a manifest in an index, its reference name or its kind.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub annotations: std::collections::BTreeMap<String, String>,
+    /// Platform of a manifest in an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+}
+
+impl Descriptor {
+    /// Why a layer of this media type cannot be read, if it cannot.
+    pub fn unreadable(&self) -> Option<&'static str> {
+        let media_type = self.media_type.as_str();
+        if media_type.ends_with("+encrypted") {
+            Some("encrypted layer")
+        } else if media_type.contains(".foreign.") || media_type.contains(".nondistributable.") {
+            Some("foreign layer")
+        } else if !LAYER_MEDIA_TYPES.contains(&media_type) {
+            Some("layer of an unknown media type")
+        } else {
+            None
+        }
+    }
+}
+
+/// Media types of layers that are tars; the compression is told from the bytes, as container engines do.
+const LAYER_MEDIA_TYPES: &[&str] = &[
+    "", // an old `docker save` names none
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+];
+
+/// Why a manifest or a config is not one of an image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON, or not of the shape.
+    #[error("{what} is not valid: {why}")]
+    Json {
+        /// `manifest` or `config`.
+        what: &'static str,
+        /// Serde's words, with line and column.
+        why: String,
+    },
+    /// The manifest names another config than the one given.
+    #[error("config does not match its manifest: the manifest names {named}, the bytes are {found}")]
+    Config {
+        /// Digest in the manifest.
+        named: Digest,
+        /// Digest of the bytes.
+        found: Digest,
+    },
+    /// Manifest and config disagree on the number of layers.
+    #[error("the manifest has {manifest} layers, its config has {config} diff IDs")]
+    LayerCount {
+        /// Layers of the manifest.
+        manifest: usize,
+        /// Diff IDs of the config.
+        config: usize,
+    },
+    /// More layers than any engine takes.
+    #[error("the image has {0} layers; the limit `image layers` is {MAX_LAYERS}")]
+    TooManyLayers(usize),
+    /// The config is not of a container image: an artifact, a chart, an attestation.
+    #[error("not a container image: its config has media type {0:?}")]
+    NotAnImage(String),
+}
+
+/// Most layers of an image; overlayfs takes 500, Docker 127.
+pub const MAX_LAYERS: usize = 512;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ManifestJson {
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+}
+
+/// The part of an image config that is read here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ConfigJson {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    variant: String,
+    rootfs: RootFs,
+    #[serde(default)]
+    history: Option<Vec<History>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct RootFs {
+    diff_ids: Vec<Digest>,
+}
+
+/// One entry of an image's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct History {
+    /// The instruction, in the builder's words.
+    #[serde(default)]
+    pub created_by: String,
+    /// An instruction that made no layer.
+    #[serde(default)]
+    pub empty_layer: bool,
+}
+
+impl Image {
+    /// Reads the raw bytes of a manifest and of its config; both digests are taken here, never believed.
+    pub fn parse(manifest: &[u8], config: &[u8]) -> Result<Self, Error> {
+        let parsed: ManifestJson = json("manifest", manifest)?;
+        let found = Digest::of(config);
+        if parsed.config.digest != found {
+            return Err(Error::Config { named: parsed.config.digest, found });
+        }
+        if !CONFIG_MEDIA_TYPES.contains(&parsed.config.media_type.as_str()) {
+            return Err(Error::NotAnImage(parsed.config.media_type));
+        }
+        let mut image = Self::parse_config(config)?;
+        image.manifest_digest = Some(Digest::of(manifest));
+        if parsed.layers.len() != image.layers.len() {
+            return Err(Error::LayerCount { manifest: parsed.layers.len(), config: image.layers.len() });
+        }
+        for (layer, blob) in image.layers.iter_mut().zip(parsed.layers) {
+            layer.blob = Some(blob);
+        }
+        Ok(image)
+    }
+
+    /// Reads a config alone, where a source has no manifest.
+    pub fn parse_config(config: &[u8]) -> Result<Self, Error> {
+        let parsed: ConfigJson = json("config", config)?;
+        let platform =
+            Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
+        Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &parsed.history.unwrap_or_default())
+    }
+
+    /// Puts an image together from what an engine asserts; history entries are oldest first.
+    pub fn new(
+        config_digest: Digest,
+        platform: Platform,
+        diff_ids: Vec<Digest>,
+        history: &[History],
+    ) -> Result<Self, Error> {
+        if diff_ids.len() > MAX_LAYERS {
+            return Err(Error::TooManyLayers(diff_ids.len()));
+        }
+        let made: Vec<&str> =
+            history.iter().filter(|h| !h.empty_layer).map(|h| h.created_by.as_str()).collect();
+        // A history that does not count the layers cannot say which made which.
+        let told = made.len() == diff_ids.len();
+        let layers = diff_ids.into_iter().enumerate().map(|(index, diff_id)| Layer {
+            diff_id,
+            blob: None,
+            instruction: if told { made[index].to_owned() } else { String::new() },
+        });
+        Ok(Self { manifest_digest: None, config_digest, platform, layers: layers.collect() })
+    }
+
+    /// The digest people know the image by: the manifest's, or the image ID where there is no manifest.
+    pub fn digest(&self) -> Digest {
+        self.manifest_digest.unwrap_or(self.config_digest)
+    }
+}
+
+const CONFIG_MEDIA_TYPES: &[&str] = &[
+    "", // an old `docker save` names none
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+];
+
+fn json<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Json { what, why: error.to_string() })
+}

@@ -1,0 +1,31 @@
+//! Named limits on what a hostile image may cost. Each error names the limit it hit.
+
+/// Bounds on one layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// `layer size`: bytes of one uncompressed layer.
+    pub layer_size_bytes: u64,
+    /// `layer entries`: entries of one layer's tar.
+    pub layer_entries: u64,
+    /// `layer names`: bytes of all paths and link targets of one layer.
+    pub layer_names_bytes: u64,
+    /// `path length`: bytes of one path.
+    pub path_bytes: usize,
+    /// `database size`: bytes of one package database or metadata file.
+    pub database_bytes: u64,
+    /// `fragment size`: bytes of one fragment, uncompressed.
+    pub fragment_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            layer_size_bytes: 32 << 30,
+            layer_entries: 2_000_000,
+            layer_names_bytes: 256 << 20,
+            path_bytes: 4096,
+            database_bytes: 64 << 20,
+            fragment_bytes: 256 << 20,
+        }
+    }
+}

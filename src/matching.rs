@@ -1,0 +1,1 @@
+//! Matching: which advisories hit which packages.

@@ -1,0 +1,80 @@
+//! The policy: rules that turn findings into a verdict.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a rule does with a finding it matches; ordered from mildest to strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Waived: counted, listed where asked for, never in the way.
+    Ignore,
+    /// Reported, and the gate stays open.
+    Warn,
+    /// The gate closes.
+    Fail,
+}
+
+/// The rule that decided a finding, and what it decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    /// Name of the rule; `null` where no rule matched.
+    pub rule: Option<String>,
+    /// What is done; a finding that no rule matches is reported with `warn`'s mildness but does not count: `null`.
+    pub action: Option<Action>,
+}
+
+/// How the gate went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// No rule with `warn` or `fail` matched.
+    Pass,
+    /// A rule with `warn` matched, none with `fail`.
+    Warn,
+    /// A rule with `fail` matched.
+    Fail,
+}
+
+/// The outcome, the rules that fired and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// How the gate went.
+    pub outcome: Outcome,
+    /// The lowest trust class of the layer facts it rests on.
+    pub class: Class,
+    /// Every policy that was applied.
+    pub policies: Vec<PolicyRef>,
+    /// One entry per rule that fired, strictest first.
+    pub reasons: Vec<Reason>,
+}
+
+/// Trust class of a layer's facts, highest first in DESIGN's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A protected branch, a trusted token, or this very machine.
+    Trusted,
+}
+
+/// A policy that was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyRef {
+    /// Where it comes from: a file's path, `default`, `--fail-on high`.
+    pub origin: String,
+    /// Digest of its text.
+    pub digest: crate::digest::Digest,
+}
+
+/// Why a rule fired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// Name of the rule.
+    pub rule: String,
+    /// What it does.
+    pub action: Action,
+    /// How many findings it decided.
+    pub findings: usize,
+    /// One sentence for people.
+    pub message: String,
+}

@@ -1,0 +1,203 @@
+//! Reports: each is a pure function of one [`Report`] and a writer.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Digest,
+    finding::Finding,
+    inventory::Skipped,
+    policy::{Decision, Verdict},
+};
+
+/// Version of the JSON report's form.
+pub const SCHEMA: u32 = 1;
+
+/// The whole outcome of a gate: what was found (`results`), and what was done (`run`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// One entry per platform, sorted by platform. A function of image, policy, snapshot, engine version and `now`.
+    pub results: Vec<ScanResult>,
+    /// What was done to get there; differs from run to run.
+    pub run: Run,
+}
+
+/// What was found in one image of one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScanResult {
+    /// Version of the engine.
+    pub engine: String,
+    /// The moment the verdict is for, RFC 3339, UTC.
+    pub now: String,
+    /// The image.
+    pub image: ImageRef,
+    /// The advisories it was matched against.
+    pub snapshot: SnapshotRef,
+    /// What was looked at, and what was not.
+    pub looked_at: LookedAt,
+    /// Sorted by severity (worst first), id, package, layer.
+    pub findings: Vec<Judged>,
+    /// The outcome.
+    pub verdict: Verdict,
+}
+
+/// The image that was gated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImageRef {
+    /// As the caller named it.
+    pub reference: String,
+    /// Digest of the manifest, or of the config where the source has no manifest.
+    pub digest: Digest,
+    /// Digest of the config: Docker's image ID.
+    pub config_digest: Digest,
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// Every layer, bottom to top.
+    pub layers: Vec<LayerRef>,
+}
+
+/// One layer of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerRef {
+    /// The layer's name.
+    pub diff_id: Digest,
+    /// The instruction behind it; empty where the image does not say.
+    pub instruction: String,
+}
+
+/// The advisories that were matched against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotRef {
+    /// Digest of the compiled file's content.
+    pub id: Digest,
+    /// Whether it is the small snapshot that comes with the demo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub demo: bool,
+    /// Its feeds, sorted by name.
+    pub feeds: Vec<FeedRef>,
+}
+
+/// One feed of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FeedRef {
+    /// The feed's own name of what it covers, such as `Debian:12` or `PyPI`.
+    pub name: String,
+    /// Advisories it brought.
+    pub records: u64,
+    /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
+    pub as_of: String,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LookedAt {
+    /// Layers of the image.
+    pub layers: usize,
+    /// Regular files in them.
+    pub files: u64,
+    /// Bytes of the uncompressed layers.
+    pub bytes: u64,
+    /// The operating system; `null` where the image has none.
+    pub os: Option<Os>,
+    /// Packages per ecosystem.
+    pub packages: BTreeMap<String, usize>,
+    /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name.
+    pub skipped: Vec<Skipped>,
+}
+
+/// The operating system of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Os {
+    /// `ID` of os-release.
+    pub id: String,
+    /// `VERSION_ID` of os-release.
+    pub version: String,
+    /// Whether its security support has ended at `now`; `null` where that is not known.
+    pub end_of_life: Option<bool>,
+}
+
+/// A finding with what the policy decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Judged {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What the policy decided.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Layers known and not known, over all platforms.
+    pub layers: LayerCount,
+    /// Fragments sent to the server.
+    pub uploaded: usize,
+    /// Requests made to the server.
+    pub round_trips: usize,
+    /// Bytes read from the image source, compressed as stored.
+    pub bytes_read: u64,
+    /// Whether something fell back; the reasons are in `notes`.
+    pub degraded: bool,
+    /// What a reader should know of this run.
+    pub notes: Vec<String>,
+    /// How each layer's bytes stand to its name.
+    pub ledger: Vec<LedgerEntry>,
+    /// Milliseconds per phase.
+    pub timings_ms: Timings,
+}
+
+/// Hits and misses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LayerCount {
+    /// Layers whose fragment was known.
+    pub hits: usize,
+    /// Layers that had to be analysed.
+    pub misses: usize,
+}
+
+/// How one layer's bytes stand to its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerEntry {
+    /// The layer.
+    pub diff_id: Digest,
+    /// The proof.
+    pub proof: Proof,
+}
+
+/// What a layer's name rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Its bytes were read and hashed in this run.
+    VerifiedNow,
+    /// The pair of blob digest and diff ID was verified in an earlier run.
+    PairVerifiedEarlier,
+    /// The container engine says so.
+    AssertedByTheEngine,
+}
+
+/// Milliseconds per phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timings {
+    /// Asking which layers are missing.
+    pub missing: f64,
+    /// Reading and analysing them.
+    pub analyse: f64,
+    /// Sending their fragments.
+    pub upload: f64,
+    /// Merging and matching.
+    #[serde(rename = "match")]
+    pub matching: f64,
+    /// Applying the policy.
+    pub policy: f64,
+    /// Writing the reports.
+    pub report: f64,
+    /// From start to here.
+    pub total: f64,
+}
