@@ -202,8 +202,7 @@ impl Image {
     /// Reads a config alone, where a source has no manifest.
     pub fn parse_config(config: &[u8]) -> Result<Self, Error> {
         let parsed: ConfigJson = json("config", config)?;
-        let platform =
-            Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
+        let platform = Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
         Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &parsed.history.unwrap_or_default())
     }
 

@@ -15,6 +15,7 @@
 //! | merge | [`inventory::merge`] | [`inventory::Inventory`]: packages of the running image |
 //! | match | [`matching::findings`] | [`finding::Finding`]: advisories that hit a package |
 //! | judge | [`policy::evaluate`] | [`policy::Verdict`]: pass, warn or fail, and why |
+//! | all of the right half | [`scan::Scan`] | [`report::ScanResult`] |
 //! | render | [`report`] | bytes for people and machines |
 //!
 //! The engine is synchronous and takes the clock, the network and the environment as values.
@@ -32,4 +33,5 @@ pub mod matching;
 pub mod package;
 pub mod policy;
 pub mod report;
+pub mod scan;
 pub mod version;

@@ -1,9 +1,9 @@
 //! The compiled file.
 /// x
-pub struct Compiler; 
+pub struct Compiler;
 /// x
-pub struct Error; 
+pub struct Error;
 /// x
-pub struct Feed; 
+pub struct Feed;
 /// x
 pub struct Snapshot;

@@ -1,10 +1,11 @@
 //! A fragment: what one layer says, never depending on another.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Limits, limits};
 use crate::{digest::Digest, package::Fact};
 
 /// Version of the fragment's form. Another form is another key in every store.
@@ -79,4 +80,52 @@ pub struct Unread {
     pub paths: Vec<String>,
     /// Why not.
     pub why: String,
+}
+
+/// Why bytes are no fragment.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not zstd.
+    #[error("not a zstd stream: {0}")]
+    Zstd(#[from] std::io::Error),
+    /// Not JSON, or not of the shape.
+    #[error("not of a fragment's form: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] limits::Exceeded),
+}
+
+impl Fragment {
+    /// The fragment of a layer that could not be looked into: it keeps the place of the layer in a merge, and what was
+    /// skipped is said elsewhere.
+    pub fn unseen(diff_id: Digest) -> Self {
+        Self {
+            schema: SCHEMA,
+            analyzer: ANALYZER.to_owned(),
+            diff_id,
+            files: 0,
+            size_bytes: 0,
+            directories: Vec::new(),
+            facts: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// The form on the wire and in stores: JSON, zstd.
+    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
+        serde_json::to_writer(&mut encoder, self)?;
+        Ok(encoder.finish()?)
+    }
+
+    /// Reads [`encode`](Self::encode)'s form from a hostile sender, within `limits`. Whether its entries make a tree
+    /// is for [`crate::inventory::merge`] to say.
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut json = Vec::new();
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+        decoder.by_ref().take(limits.fragment_bytes + 1).read_to_end(&mut json)?;
+        limits::hold("fragment size", json.len() as u64, limits.fragment_bytes)?;
+        Ok(serde_json::from_slice(&json)?)
+    }
 }

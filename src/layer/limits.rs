@@ -9,12 +9,14 @@ pub struct Limits {
     pub layer_entries: u64,
     /// `layer names`: bytes of all paths and link targets of one layer.
     pub layer_names_bytes: u64,
-    /// `path length`: bytes of one path.
+    /// `path length`: bytes of one path; PATH_MAX of Linux.
     pub path_bytes: usize,
     /// `database size`: bytes of one package database or metadata file.
     pub database_bytes: u64,
+    /// `extended header size`: bytes of one PAX or GNU extended header; Go's own limit.
+    pub extended_header_bytes: u64,
     /// `fragment size`: bytes of one fragment, uncompressed.
-    pub fragment_bytes: usize,
+    pub fragment_bytes: u64,
 }
 
 impl Default for Limits {
@@ -25,7 +27,23 @@ impl Default for Limits {
             layer_names_bytes: 256 << 20,
             path_bytes: 4096,
             database_bytes: 64 << 20,
+            extended_header_bytes: 1 << 20,
             fragment_bytes: 256 << 20,
         }
     }
+}
+
+/// A limit that was passed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("over the limit `{name}`, {limit}")]
+pub struct Exceeded {
+    /// The limit's name.
+    pub name: &'static str,
+    /// Its value.
+    pub limit: u64,
+}
+
+/// Holds `value` to `limit`.
+pub(crate) fn hold(name: &'static str, value: u64, limit: u64) -> Result<(), Exceeded> {
+    if value <= limit { Ok(()) } else { Err(Exceeded { name, limit }) }
 }

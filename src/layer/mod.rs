@@ -1,14 +1,21 @@
 //! Layers: a blob is streamed once, hashed, and said in a [`Fragment`].
 
+mod builder;
 mod fragment;
 pub mod limits;
+pub mod path;
+mod stream;
+mod tar;
+pub(crate) mod tree;
 
-pub use fragment::{ANALYZER, Directory, FileFact, Fragment, SCHEMA, Unread};
+use std::io::{self, Read};
+
+pub use builder::{Builder, Contents, Kind, Refused};
+pub use fragment::{ANALYZER, DecodeError, Directory, FileFact, Fragment, SCHEMA, Unread};
 pub use limits::Limits;
+pub use tar::Error as TarError;
 
-use std::io::Read;
-
-use crate::digest::Digest;
+use crate::{digest::Digest, package};
 
 /// What the image says of a layer, to be verified while it is read.
 #[derive(Debug, Clone, Copy)]
@@ -33,40 +40,130 @@ pub struct Analysed {
 /// Why a layer was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The bytes are not the ones that the image names.
-    #[error("layer {expected} was changed: {what} is {found}")]
-    Digest {
-        /// `its blob` or `its content`.
-        what: &'static str,
-        /// What the image names.
+    /// The stored bytes are not the ones that the manifest names.
+    #[error("the blob of the layer was changed: the manifest names {expected}, the bytes are {found}")]
+    Blob {
+        /// What the manifest names.
         expected: Digest,
         /// What the bytes are.
         found: Digest,
     },
+    /// The uncompressed bytes are not the ones that the config names.
+    #[error(
+        "the content of the layer was changed: the image's config names {expected}, the bytes are {found}"
+    )]
+    DiffId {
+        /// What the config names.
+        expected: Digest,
+        /// What the bytes are.
+        found: Digest,
+    },
+    /// A compression that is not read.
+    #[error("{0} compression is not supported; rebuild the image with gzip or zstd layers")]
+    Compression(&'static str),
+    /// The compressed stream is damaged or cut.
+    #[error("the {compression} stream cannot be read: {source}")]
+    Stream {
+        /// `gzip`, `zstd` or `tar`.
+        compression: &'static str,
+        /// What the decompressor says.
+        source: io::Error,
+    },
+    /// The tar is damaged, hostile, or read in two ways by two engines.
+    #[error(transparent)]
+    Tar(tar::Error),
+    /// One entry was refused.
+    #[error("entry {path:?}: {why}")]
+    Entry {
+        /// The entry's name.
+        path: String,
+        /// Why.
+        why: Refused,
+    },
 }
+
+/// First bytes of a file that are enough to tell whether it matters.
+const HEAD_BYTES: usize = 4096;
 
 /// Reads one layer to its end: decompresses (plain, gzip, zstd, told from the bytes), hashes both forms, walks the tar,
 /// analyses its files.
-pub fn analyse(_blob: impl Read, _expected: Expected, _limits: &Limits) -> Result<Analysed, Error> {
-    unimplemented!()
+///
+/// A digest that differs is the error even where the walk failed too: a forged layer is called forged.
+pub fn analyse(blob: impl Read, expected: Expected, limits: &Limits) -> Result<Analysed, Error> {
+    let mut blob = stream::Blob::open(blob).map_err(|error| match error {
+        stream::Error::Io(source) => Error::Stream { compression: "tar", source },
+        stream::Error::Compression(name) => Error::Compression(name),
+    })?;
+    let compression = blob.name();
+    let stream = |source| Error::Stream { compression, source };
+    let walked = walk(&mut blob, limits).map_err(|error| match error {
+        Error::Tar(tar::Error::Io(source)) => stream(source),
+        other => other,
+    });
+    if let Err(error) = walked {
+        // Say "forged" rather than what the forgery broke, as far as the rest can be read at all.
+        let found = blob.finish().ok().map(|(digest, _)| digest);
+        return Err(match (expected.blob, expected.diff_id, found) {
+            (Some(expected), _, Some(found)) if found != expected => Error::Blob { expected, found },
+            // An uncompressed blob is its own content.
+            (None, Some(expected), Some(found)) if compression == "tar" && found != expected => {
+                Error::DiffId { expected, found }
+            }
+            _ => error,
+        });
+    }
+    let (builder, diff_id, size_bytes) = walked?;
+    let (found, blob_bytes) = blob.finish().map_err(stream)?;
+    if let Some(expected) = expected.blob
+        && expected != found
+    {
+        return Err(Error::Blob { expected, found });
+    }
+    if let Some(expected) = expected.diff_id
+        && expected != diff_id
+    {
+        return Err(Error::DiffId { expected, found: diff_id });
+    }
+    Ok(Analysed { fragment: builder.finish(diff_id, size_bytes), blob: found, blob_bytes })
 }
 
-impl Fragment {
-    /// The form on the wire and in stores: JSON, zstd.
-    pub fn encode(&self) -> Vec<u8> {
-        unimplemented!()
+fn walk(blob: &mut impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
+    let mut archive = tar::Archive::new(blob, limits);
+    let mut builder = Builder::new(limits);
+    while let Some(entry) = archive.next().map_err(Error::Tar)? {
+        let kind = match entry.kind {
+            tar::Kind::Directory => Kind::Directory,
+            tar::Kind::Link(target) => Kind::Link(target),
+            tar::Kind::HardLink(target) => Kind::HardLink(target),
+            tar::Kind::Device => Kind::Device,
+            // It has no content of its own, and one that would remove an entry is caught as a lost parent.
+            tar::Kind::Global => continue,
+            tar::Kind::File => Kind::File(contents(&mut archive, &entry, limits).map_err(Error::Tar)?),
+        };
+        builder
+            .layer_entry(&entry.path, kind)
+            .map_err(|why| Error::Entry { path: path::escape(&entry.path), why })?;
     }
-
-    /// Reads [`encode`](Self::encode)'s form from a hostile sender, within `limits`.
-    pub fn decode(_bytes: &[u8], _limits: &Limits) -> Result<Self, DecodeError> {
-        unimplemented!()
-    }
+    let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?;
+    Ok((builder, diff_id, size_bytes))
 }
 
-/// Why the bytes are no fragment.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// Not zstd, not JSON, not of the shape, or over a limit; in words.
-    #[error("not a fragment: {0}")]
-    Form(String),
+fn contents(
+    archive: &mut tar::Archive<impl Read>,
+    entry: &tar::Entry,
+    limits: &Limits,
+) -> Result<Contents, tar::Error> {
+    let path = path::escape(&entry.path);
+    let Some(analyser) = package::recognise(&path, archive.peek_data(HEAD_BYTES)?) else {
+        return Ok(Contents::Plain);
+    };
+    if let Err(exceeded) = limits::hold("database size", entry.size_bytes, limits.database_bytes) {
+        return Ok(Contents::Unread(exceeded.to_string()));
+    }
+    let data = archive.read_data(entry.size_bytes)?;
+    Ok(match analyser(&path, &data) {
+        Ok(Some(fact)) => Contents::Fact(fact),
+        Ok(None) => Contents::Plain,
+        Err(error) => Contents::Unread(error.to_string()),
+    })
 }

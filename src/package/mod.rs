@@ -15,6 +15,60 @@ mod python;
 
 pub use purl::purl;
 
+/// Why a file that matters could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not text.
+    #[error("not UTF-8 at byte {0}")]
+    Encoding(usize),
+    /// A line that breaks the file's form.
+    #[error("line {line}: {why}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Not JSON of the shape.
+    #[error("not valid JSON: {0}")]
+    Json(String),
+    /// A field that must be there.
+    #[error("no {0}")]
+    Field(&'static str),
+}
+
+/// Reads one whole file; `None` when it turns out to be something else.
+pub type Read = fn(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error>;
+
+/// Tells from a path and the first bytes (4 KiB, or the whole file) whether a file may matter.
+type Recognise = fn(path: &str, head: &[u8]) -> bool;
+
+/// Every analyser: how to tell its files, and how to read them.
+///
+/// Files are told by content where the content has a shape of its own, because a link in another layer may lead to
+/// them from anywhere.
+const ANALYSERS: &[(Recognise, Read)] = &[
+    (dpkg::recognise, dpkg::read),
+    (apk::recognise, apk::read),
+    (python::recognise, python::read),
+    (node::recognise, node::read),
+    (os_release::recognise, os_release::read),
+];
+
+/// The analyser for a file, if it may matter.
+pub fn recognise(path: &str, head: &[u8]) -> Option<Read> {
+    ANALYSERS.iter().find(|(recognise, _)| recognise(path, head)).map(|(_, read)| *read)
+}
+
+/// Whether metadata at `path` is that of an installed Python distribution or Node package.
+pub fn is_installed_at(path: &str) -> bool {
+    python::is_installed_at(path) || node::is_installed_at(path)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| Error::Encoding(error.valid_up_to()))
+}
+
 /// Where a package comes from; named as the type of its purl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

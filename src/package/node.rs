@@ -1,1 +1,81 @@
-//! node
+//! `package.json` of installed Node packages; npm's package.json documentation.
+
+use serde::Deserialize;
+
+use super::{Ecosystem, Error, Fact, Package};
+
+/// By name: JSON has no shape of its own.
+pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
+    (path == "package.json" || path.ends_with("/package.json")) && !head.is_empty()
+}
+
+/// Whether a `package.json` at `path` is that of an installed package: `node_modules/NAME/package.json` or
+/// `node_modules/@SCOPE/NAME/package.json`.
+pub(super) fn is_installed_at(path: &str) -> bool {
+    let mut parts = path.rsplit('/');
+    if parts.next() != Some("package.json") || parts.next().is_none_or(|name| name.starts_with('@')) {
+        return false;
+    }
+    match parts.next() {
+        Some("node_modules") => true,
+        Some(scope) => scope.starts_with('@') && parts.next() == Some("node_modules"),
+        None => false,
+    }
+}
+
+#[derive(Deserialize)]
+struct PackageJson {
+    #[serde(default)]
+    name: serde_json::Value,
+    #[serde(default)]
+    version: serde_json::Value,
+}
+
+/// Reads name and version; a file without either marks a directory, not a package.
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let parsed: PackageJson = match serde_json::from_slice(bytes) {
+        Ok(parsed) => parsed,
+        // Test fixtures of packages hold broken ones; only an installed package's matters.
+        Err(_) if !is_installed_at(path) => return Ok(None),
+        Err(error) => return Err(Error::Json(error.to_string())),
+    };
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    let (Some(name), Some(version)) = (text(parsed.name), text(parsed.version)) else { return Ok(None) };
+    // A leading `v` or `=` is dropped by npm when it installs.
+    let version = version.trim_start_matches(['v', '=', ' ']).to_owned();
+    Ok(Some(Fact::Node {
+        package: Package { ecosystem: Ecosystem::Npm, name, version, arch: None, source: None },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        for (path, installed) in [
+            ("app/node_modules/a/package.json", true),
+            ("node_modules/@s/a/package.json", true),
+            ("node_modules/@s/package.json", false),
+            ("node_modules/a/test/package.json", false),
+            ("app/package.json", false),
+        ] {
+            assert_eq!(is_installed_at(path), installed, "{path}");
+        }
+    }
+
+    #[test]
+    fn reads_name_and_version_only() {
+        let fact = read("", br#"{"name":"@s/a","version":"v1.2.3","bin":7}"#).unwrap();
+        let Some(Fact::Node { package }) = fact else { panic!() };
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("@s/a", "1.2.3"));
+        assert_eq!(read("", br#"{"type":"module"}"#), Ok(None));
+        assert_eq!(read("test/package.json", b"{"), Ok(None));
+        assert!(read("node_modules/a/package.json", b"{").is_err());
+    }
+}

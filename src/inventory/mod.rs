@@ -1,9 +1,17 @@
 //! The inventory: all fragments of an image merged, bottom to top.
 
+mod databases;
+mod merged;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::package::{OsRelease, Package};
+pub use merged::{Entry, EntryKind, Error};
+
+use crate::{
+    layer::Fragment,
+    package::{OsRelease, Package},
+};
 
 /// The packages of the running image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,11 +50,37 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// Why fragments do not make an image.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
-
 /// Merges fragments, bottom to top, as overlayfs stacks layers.
-pub fn merge(_fragments: &[&crate::layer::Fragment]) -> Result<Inventory, Error> {
-    unimplemented!()
+pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
+    let mut merged = merged::Merged::new(fragments);
+    let mut databases = databases::Databases::default();
+    for layer in 0..fragments.len() {
+        merged.apply(layer)?;
+        databases.look(&merged, layer);
+    }
+    let mut inventory = Inventory {
+        os: databases.os(&merged),
+        files: fragments.iter().map(|fragment| fragment.files).sum(),
+        size_bytes: fragments.iter().map(|fragment| fragment.size_bytes).sum(),
+        ..Inventory::default()
+    };
+    let mut found = databases.packages();
+    merged.language_packages(&mut found, &mut inventory.skipped);
+    databases.unread(&merged, &mut inventory.skipped);
+    inventory.packages = found
+        .into_iter()
+        .map(|((package, layer), paths)| Installed { package, layer, paths: paths.into_iter().collect() })
+        .collect();
+    inventory.skipped.sort();
+    inventory.skipped.dedup();
+    Ok(inventory)
+}
+
+/// Every entry of the merged image, sorted by path: what a container of the image would see.
+pub fn listing(fragments: &[&Fragment]) -> Result<Vec<Entry>, Error> {
+    let mut merged = merged::Merged::new(fragments);
+    for layer in 0..fragments.len() {
+        merged.apply(layer)?;
+    }
+    Ok(merged.listing())
 }

@@ -1,0 +1,308 @@
+//! The tree of the running image, layer put upon layer as overlayfs does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::Serialize;
+
+use super::Skipped;
+use crate::{
+    layer::{
+        Directory as Group, FileFact, Fragment, Unread,
+        path::{self, escape, unescape},
+        tree::{Directory, Found, Id, Node, ROOT, Tree},
+    },
+    package::{Fact, Package, is_installed_at},
+};
+
+/// Why fragments do not make an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A fragment names something no layer can hold.
+    #[error("fragment of layer {layer}: {text:?} is no {what}")]
+    Form {
+        /// Position of the layer.
+        layer: usize,
+        /// `path`, `name` or `link target`.
+        what: &'static str,
+        /// As sent.
+        text: String,
+    },
+    /// A hard link to a file that is in no layer.
+    #[error("layer {layer}: {path:?} is a hard link to {target:?}, which no layer holds")]
+    HardLink {
+        /// Position of the layer.
+        layer: usize,
+        /// The link.
+        path: String,
+        /// Its target.
+        target: String,
+    },
+}
+
+/// One entry of the merged image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Entry {
+    /// From the image's root, without a leading slash, [escaped](path::escape).
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Where a link leads, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// What an entry of the merged image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file, hard links included.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A device or a pipe.
+    Device,
+}
+
+/// What the bytes of a file said.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Said<'a> {
+    Nothing,
+    Fact(&'a FileFact),
+    Unread(&'a Unread),
+}
+
+/// A file of the merged tree: what it said, and since which layer it has said that at its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct File<'a> {
+    pub(super) said: Said<'a>,
+    pub(super) since: usize,
+}
+
+/// Packages with the layer that brought them, and the files they were read from.
+pub(super) type Packages = BTreeMap<(Package, usize), BTreeSet<String>>;
+
+pub(super) struct Merged<'a> {
+    fragments: &'a [&'a Fragment],
+    pub(super) tree: Tree,
+    files: Vec<File<'a>>,
+    /// By layer and path.
+    said: HashMap<(usize, &'a str), Said<'a>>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(fragments: &'a [&'a Fragment]) -> Self {
+        let mut said = HashMap::new();
+        for (layer, fragment) in fragments.iter().enumerate() {
+            for fact in &fragment.facts {
+                said.extend(fact.paths.iter().map(|path| ((layer, path.as_str()), Said::Fact(fact))));
+            }
+            for unread in &fragment.unread {
+                said.extend(unread.paths.iter().map(|path| ((layer, path.as_str()), Said::Unread(unread))));
+            }
+        }
+        Self { fragments, tree: Tree::default(), files: Vec::new(), said }
+    }
+
+    /// Puts one layer upon what is there.
+    pub(super) fn apply(&mut self, layer: usize) -> Result<(), Error> {
+        let fragments = self.fragments;
+        let Some(fragment) = fragments.get(layer) else { return Ok(()) };
+        // What an opaque directory hid, for files that were there before and are there again.
+        let mut hidden: HashMap<Id, Id> = HashMap::new();
+        let mut links = Vec::new();
+        for group in &fragment.directories {
+            let id = self.directory(layer, group, &mut hidden)?;
+            for name in &group.whiteouts {
+                self.tree.remove(id, &part(layer, name)?);
+            }
+            for name in &group.files {
+                let name_bytes = part(layer, name)?;
+                let whole = join(&group.path, name);
+                let said = self.said.get(&(layer, whole.as_str())).copied().unwrap_or(Said::Nothing);
+                let before = self
+                    .tree
+                    .child(id, &name_bytes)
+                    .or_else(|| hidden.get(&id).and_then(|hidden| self.tree.child(*hidden, &name_bytes)));
+                let since = before.and_then(|before| self.file(before)).filter(|old| same(old.said, said));
+                let since = since.map_or(layer, |old| old.since);
+                self.put_file(id, &name_bytes, File { said, since });
+            }
+            for (name, target) in &group.links {
+                let target = unescape(target).ok_or_else(|| form(layer, "link target", target))?;
+                self.tree.put(id, &part(layer, name)?, Node::Link(target.into()));
+            }
+            for name in &group.devices {
+                self.tree.put(id, &part(layer, name)?, Node::Device);
+            }
+            for (name, target) in &group.hard_links {
+                links.push((id, group, name, target));
+            }
+        }
+        for (id, group, name, target) in links {
+            let raw = unescape(target).ok_or_else(|| form(layer, "link target", target))?;
+            let lost = || Error::HardLink { layer, path: join(&group.path, name), target: target.clone() };
+            let found = self.tree.find(&raw, false).map_err(|_| lost())?;
+            let node = self.tree.node(found.id).clone();
+            match (&node, self.file(found.id)) {
+                (Node::Directory(_), _) => return Err(lost()),
+                (_, Some(file)) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
+                _ => {
+                    self.tree.put(id, &part(layer, name)?, node);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_file(&mut self, parent: Id, name: &[u8], file: File<'a>) {
+        let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(file);
+        self.tree.put(parent, name, Node::File(number));
+    }
+
+    /// The directory of a group, made where it is not there; in place of anything that is none.
+    fn directory(&mut self, layer: usize, group: &Group, hidden: &mut HashMap<Id, Id>) -> Result<Id, Error> {
+        let mut at = ROOT;
+        for text in group.path.split('/').filter(|_| !group.path.is_empty()) {
+            let name = part(layer, text)?;
+            let ghost = hidden.get(&at).and_then(|ghost| self.tree.child(*ghost, &name));
+            at = match self.tree.child(at, &name) {
+                Some(child) if self.tree.directory(child).is_some() => child,
+                _ => {
+                    let made = self.tree.put(at, &name, Node::Directory(Directory::default()));
+                    if let Some(ghost) = ghost {
+                        hidden.insert(made, ghost);
+                    }
+                    made
+                }
+            };
+        }
+        if group.opaque {
+            let children =
+                self.tree.directory_mut(at).map(|directory| std::mem::take(&mut directory.children));
+            let children = children.unwrap_or_default();
+            let ghost = self.tree.add(Node::Directory(Directory { children, opaque: false }));
+            hidden.insert(at, ghost);
+        }
+        Ok(at)
+    }
+
+    /// The file behind a node; `None` for anything else.
+    pub(super) fn file(&self, id: Id) -> Option<File<'a>> {
+        match self.tree.node(id) {
+            Node::File(number) => self.files.get(*number as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// Follows `path` to a file.
+    pub(super) fn find_file(&self, path: &str) -> Option<(Found, File<'a>)> {
+        let found = self.tree.find(path.as_bytes(), true).ok()?;
+        let file = self.file(found.id)?;
+        Some((found, file))
+    }
+
+    /// Adds the packages of Python and Node: metadata at a place of installed packages, or led to by a link from one.
+    pub(super) fn language_packages(&self, packages: &mut Packages, skipped: &mut Vec<Skipped>) {
+        let mut take = |path: String, file: File<'a>| match file.said {
+            Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
+                packages.entry((package.clone(), file.since)).or_default().insert(path);
+            }
+            Said::Unread(unread) => skipped.push(skip("package-metadata", path, unread.why.clone())),
+            _ => {}
+        };
+        let mut taken = BTreeSet::new();
+        let mut links = Vec::new();
+        self.tree.visit(ROOT, b"", &mut |whole, node| match node {
+            Node::File(number) => {
+                let Some(file) = self.files.get(*number as usize) else { return };
+                if matches!(file.said, Said::Nothing) {
+                    return;
+                }
+                let text = escape(whole);
+                if is_installed_at(&text) {
+                    taken.insert(text.clone());
+                    take(text, *file);
+                }
+            }
+            Node::Link(_) => links.push(whole.to_vec()),
+            _ => {}
+        });
+        for link in links {
+            for candidate in self.metadata_behind(&link) {
+                let Ok(found) = self.tree.find(&candidate, true) else { continue };
+                let (Some(file), text) = (self.file(found.id), escape(&found.path)) else { continue };
+                if is_installed_at(&escape(&candidate)) && taken.insert(text.clone()) {
+                    take(text, file);
+                }
+            }
+        }
+    }
+
+    /// Paths through the link at `link` that could be metadata of an installed package.
+    fn metadata_behind(&self, link: &[u8]) -> Vec<Vec<u8>> {
+        let below = |name: &[u8]| [link, b"/", name].concat();
+        let name = path::split(link).map_or(link, |(_, name)| name);
+        let mut candidates = vec![link.to_vec()];
+        candidates.extend([b"METADATA".as_slice(), b"PKG-INFO", b"package.json"].map(below));
+        if name == b"node_modules"
+            && let Some(directory) = self.tree.find(link, true).ok().and_then(|f| self.tree.directory(f.id))
+        {
+            for (child, id) in &directory.children {
+                candidates.push([&below(child), b"/package.json".as_slice()].concat());
+                let scope = if child.starts_with(b"@") { self.tree.directory(*id) } else { None };
+                for scoped in scope.iter().flat_map(|scope| scope.children.keys()) {
+                    candidates.push([&below(child), b"/".as_slice(), scoped, b"/package.json"].concat());
+                }
+            }
+        }
+        candidates
+    }
+
+    pub(super) fn listing(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.tree.visit(ROOT, b"", &mut |whole, node| {
+            let (kind, target) = match node {
+                Node::Directory(_) => (EntryKind::Directory, None),
+                Node::File(_) => (EntryKind::File, None),
+                Node::Link(target) => (EntryKind::Link, Some(escape(target))),
+                Node::Device | Node::Whiteout | Node::HardLink(_) => (EntryKind::Device, None),
+            };
+            entries.push(Entry { path: escape(whole), kind, target });
+        });
+        entries.sort();
+        entries
+    }
+}
+
+/// Whether two files say the same of the same thing.
+fn same(old: Said<'_>, new: Said<'_>) -> bool {
+    match (old, new) {
+        (Said::Fact(old), Said::Fact(new)) => old.fact == new.fact,
+        _ => false,
+    }
+}
+
+pub(super) fn skip(name: &str, what: String, why: String) -> Skipped {
+    Skipped { name: name.to_owned(), what, why }
+}
+
+fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// One component as a sender wrote it.
+fn part(layer: usize, text: &str) -> Result<Vec<u8>, Error> {
+    let bytes = unescape(text).ok_or_else(|| form(layer, "name", text))?;
+    let unfit = bytes.is_empty()
+        || bytes.len() > path::NAME_BYTES
+        || bytes.iter().any(|byte| matches!(byte, b'/' | 0))
+        || matches!(bytes.as_slice(), b"." | b"..");
+    if unfit { Err(form(layer, "name", text)) } else { Ok(bytes) }
+}
+
+fn form(layer: usize, what: &'static str, text: &str) -> Error {
+    Error::Form { layer, what, text: text.chars().take(200).collect() }
+}

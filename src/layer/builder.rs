@@ -1,0 +1,341 @@
+//! Entries of one layer put into a tree, as overlayfs-backed container engines unpack them: later entries replace
+//! earlier ones, links made by the layer are followed, links of lower layers are not there. What engines do not agree
+//! on is refused.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Directory as FragmentDirectory, FileFact, Fragment, Limits, Unread, fragment, limits,
+    path::{self, escape},
+    tree::{Directory, Id, Lost, Node, ROOT, Tree},
+};
+use crate::{digest::Digest, package::Fact};
+
+/// Prefix of a whiteout; OCI image-spec, `layer.md`.
+const WHITEOUT: &[u8] = b".wh.";
+/// The opaque marker.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Prefix of what AUFS kept for itself.
+const AUFS: &[u8] = b".wh..wh.";
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory; merges with one that is there.
+    Directory,
+    /// A regular file.
+    File(Contents),
+    /// A symbolic link and its target, as written.
+    Link(Vec<u8>),
+    /// A hard link and the path of its target, as written.
+    HardLink(Vec<u8>),
+    /// A device or a pipe.
+    Device,
+}
+
+/// What was learnt from a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// Nothing that matters.
+    Plain,
+    /// A fact.
+    Fact(Fact),
+    /// It matters and could not be read; why.
+    Unread(String),
+}
+
+/// Why an entry was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its path.
+    #[error(transparent)]
+    Path(#[from] path::Error),
+    /// Something on the way to it is no directory.
+    #[error("a parent of it is not a directory")]
+    ParentNotADirectory,
+    /// A link on the way to it leads nowhere or in a circle.
+    #[error("a link on the way to it leads nowhere")]
+    ParentLost,
+    /// The root is a directory, always.
+    #[error("the root of the image is given as something other than a directory")]
+    Root,
+    /// A hard link to a directory.
+    #[error("hard link to a directory, {0:?}")]
+    HardLinkToDirectory(String),
+    /// Engines do not agree on what is left.
+    #[error("the layer brings {0:?} and a whiteout of it; container engines do not agree on what is left")]
+    WhiteoutOfOwnEntry(String),
+    /// Engines do not agree on which directory is meant.
+    #[error("whiteout through a link of the same layer; container engines do not agree on what it removes")]
+    WhiteoutThroughLink,
+    /// Overlayfs and others differ.
+    #[error("opaque marker in the root; container engines do not agree on what it hides")]
+    OpaqueRoot,
+    /// Neither a whiteout nor a name.
+    #[error("the whiteout prefix without a name, or inside a path")]
+    WhiteoutForm,
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] limits::Exceeded),
+}
+
+/// Collects the entries of one layer.
+#[derive(Debug)]
+pub struct Builder {
+    tree: Tree,
+    files: Vec<Contents>,
+    limits: Limits,
+    entries: u64,
+    names_bytes: u64,
+    /// The directory of the last entry: neighbours follow each other.
+    last: Option<(Vec<u8>, Id)>,
+}
+
+impl Builder {
+    /// An empty layer.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            tree: Tree::default(),
+            files: Vec::new(),
+            limits: limits.clone(),
+            entries: 0,
+            names_bytes: 0,
+            last: None,
+        }
+    }
+
+    /// Takes one entry of a layer's tar: the raw name, whiteouts included.
+    pub fn layer_entry(&mut self, raw: &[u8], kind: Kind) -> Result<(), Refused> {
+        let clean = path::clean(raw, self.limits.path_bytes)?;
+        let Some((directory, name)) = path::split(&clean) else {
+            return if kind == Kind::Directory { Ok(()) } else { Err(Refused::Root) };
+        };
+        if path::components(directory).any(|part| part.starts_with(WHITEOUT)) {
+            return Err(Refused::WhiteoutForm);
+        }
+        match name.strip_prefix(WHITEOUT) {
+            None => self.entry(&clean, kind),
+            Some(_) if name == OPAQUE => self.opaque(directory),
+            // `.wh..wh.aufs` and its kin, which no engine shows to a container; directories would hold entries.
+            Some(_) if name.starts_with(AUFS) && directory.is_empty() && kind != Kind::Directory => Ok(()),
+            Some(b"" | b"." | b"..") => Err(Refused::WhiteoutForm),
+            Some(hidden) if hidden.starts_with(WHITEOUT) => Err(Refused::WhiteoutForm),
+            Some(hidden) => self.whiteout(directory, hidden),
+        }
+    }
+
+    /// Takes one entry as it is named: no whiteouts. `clean` comes from [`path::clean`].
+    pub fn entry(&mut self, clean: &[u8], kind: Kind) -> Result<(), Refused> {
+        let Some((directory, name)) = path::split(clean) else {
+            return if kind == Kind::Directory { Ok(()) } else { Err(Refused::Root) };
+        };
+        let target_bytes = match &kind {
+            Kind::Link(target) | Kind::HardLink(target) => target.len(),
+            _ => 0,
+        };
+        self.count(clean.len() + target_bytes)?;
+        let parent = self.parent(directory)?;
+        if let Some(id) = self.tree.child(parent, name) {
+            match (self.tree.node(id), &kind) {
+                (Node::Directory(_), Kind::Directory) => return Ok(()),
+                (Node::Whiteout, Kind::Directory) => return Err(Refused::WhiteoutOfOwnEntry(escape(clean))),
+                // Engines remove first: a hard link to its own path then has no target.
+                _ => self.tree.remove(parent, name),
+            };
+            self.last = None;
+        }
+        let node = match kind {
+            Kind::Directory => Node::Directory(Directory::default()),
+            Kind::Device => Node::Device,
+            Kind::Link(target) => Node::Link(target.into()),
+            Kind::HardLink(target) => self.hard_link(&target)?,
+            Kind::File(contents) => {
+                let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+                self.files.push(contents);
+                Node::File(number)
+            }
+        };
+        self.tree.put(parent, name, node);
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), limits::Exceeded> {
+        self.entries += 1;
+        self.names_bytes += bytes as u64;
+        limits::hold("layer entries", self.entries, self.limits.layer_entries)?;
+        limits::hold("layer names", self.names_bytes, self.limits.layer_names_bytes)
+    }
+
+    /// The directory at `path`, made with its parents where it is missing, links followed as far as they lead.
+    fn parent(&mut self, path: &[u8]) -> Result<Id, Refused> {
+        if let Some((last, id)) = &self.last
+            && last == path
+        {
+            return Ok(*id);
+        }
+        let id = match self.tree.find(path, true) {
+            Ok(found) => {
+                if found.path.len() > self.limits.path_bytes {
+                    return Err(path::Error::Length(found.path.len(), self.limits.path_bytes).into());
+                }
+                self.tree.directory(found.id).map(|_| found.id).ok_or(Refused::ParentNotADirectory)?
+            }
+            Err(Lost::Missing) => self.make(path)?,
+            Err(Lost::NotADirectory) => return Err(Refused::ParentNotADirectory),
+            Err(Lost::Loop) => return Err(Refused::ParentLost),
+        };
+        self.last = Some((path.to_vec(), id));
+        Ok(id)
+    }
+
+    fn make(&mut self, path: &[u8]) -> Result<Id, Refused> {
+        let Some((above, name)) = path::split(path) else { return Ok(ROOT) };
+        // Recursion is bounded by the path's length; real paths are a few components deep.
+        let mut missing = vec![name];
+        let mut above = above;
+        let mut at = loop {
+            match self.tree.find(above, true) {
+                Ok(found) => break found,
+                Err(Lost::Missing) => match path::split(above) {
+                    Some((higher, name)) => {
+                        missing.push(name);
+                        above = higher;
+                    }
+                    None => return Err(Refused::ParentLost),
+                },
+                Err(Lost::NotADirectory) => return Err(Refused::ParentNotADirectory),
+                Err(Lost::Loop) => return Err(Refused::ParentLost),
+            }
+        };
+        for name in missing.into_iter().rev() {
+            match self.tree.child(at.id, name) {
+                // A link that leads nowhere: mkdir(2) says it exists, and nothing can be put below it.
+                Some(_) => return Err(Refused::ParentLost),
+                None if self.tree.directory(at.id).is_none() => return Err(Refused::ParentNotADirectory),
+                None => at.id = self.tree.put(at.id, name, Node::Directory(Directory::default())),
+            }
+            at.path.extend_from_slice(name);
+            self.count(at.path.len())?;
+            if at.path.len() > self.limits.path_bytes {
+                return Err(path::Error::Length(at.path.len(), self.limits.path_bytes).into());
+            }
+        }
+        Ok(at.id)
+    }
+
+    fn hard_link(&self, target: &[u8]) -> Result<Node, Refused> {
+        let clean = path::clean(target, self.limits.path_bytes)?;
+        match self.tree.find(&clean, false) {
+            Ok(found) => match self.tree.node(found.id) {
+                Node::Directory(_) => Err(Refused::HardLinkToDirectory(escape(&clean))),
+                Node::Whiteout => Err(Refused::WhiteoutOfOwnEntry(escape(&clean))),
+                node => Ok(node.clone()),
+            },
+            Err(Lost::Missing) if !clean.is_empty() => Ok(Node::HardLink(clean.into())),
+            Err(_) => Err(Refused::ParentLost),
+        }
+    }
+
+    /// The directory of a whiteout or marker, which must be the one its path spells.
+    fn spelled_parent(&mut self, directory: &[u8]) -> Result<Id, Refused> {
+        if let Ok(found) = self.tree.find(directory, true)
+            && found.linked
+        {
+            return Err(Refused::WhiteoutThroughLink);
+        }
+        self.parent(directory)
+    }
+
+    fn opaque(&mut self, directory: &[u8]) -> Result<(), Refused> {
+        if directory.is_empty() {
+            return Err(Refused::OpaqueRoot);
+        }
+        self.count(directory.len())?;
+        let id = self.spelled_parent(directory)?;
+        if let Some(directory) = self.tree.directory_mut(id) {
+            directory.opaque = true;
+        }
+        Ok(())
+    }
+
+    fn whiteout(&mut self, directory: &[u8], hidden: &[u8]) -> Result<(), Refused> {
+        self.count(directory.len() + hidden.len())?;
+        let parent = self.spelled_parent(directory)?;
+        match self.tree.child(parent, hidden).map(|id| self.tree.node(id)) {
+            None => {
+                self.tree.put(parent, hidden, Node::Whiteout);
+            }
+            Some(Node::Whiteout) => {}
+            Some(_) => {
+                let whole = [directory, b"/", hidden].concat();
+                return Err(Refused::WhiteoutOfOwnEntry(escape(&whole)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The fragment of all entries taken.
+    pub fn finish(self, diff_id: Digest, size_bytes: u64) -> Fragment {
+        let mut directories: Vec<FragmentDirectory> = vec![FragmentDirectory::default()];
+        let mut at: BTreeMap<Vec<u8>, usize> = BTreeMap::from([(Vec::new(), 0)]);
+        let mut names: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        let mut files = 0;
+        self.tree.visit(ROOT, b"", &mut |whole, node| {
+            let Some((parent, name)) = path::split(whole) else { return };
+            if let Node::Directory(directory) = node {
+                at.insert(whole.to_vec(), directories.len());
+                directories.push(FragmentDirectory {
+                    path: escape(whole),
+                    opaque: directory.opaque,
+                    ..FragmentDirectory::default()
+                });
+                return;
+            }
+            let Some(parent) = at.get(parent).and_then(|index| directories.get_mut(*index)) else { return };
+            let name = escape(name);
+            match node {
+                Node::Directory(_) => {}
+                Node::File(number) => {
+                    files += 1;
+                    if !matches!(self.files.get(*number as usize), None | Some(Contents::Plain)) {
+                        names.entry(*number).or_default().push(escape(whole));
+                    }
+                    parent.files.push(name);
+                }
+                Node::Link(target) => {
+                    parent.links.insert(name, escape(target));
+                }
+                Node::HardLink(target) => {
+                    parent.hard_links.insert(name, escape(target));
+                }
+                Node::Device => parent.devices.push(name),
+                Node::Whiteout => parent.whiteouts.push(name),
+            }
+        });
+        let mut facts = Vec::new();
+        let mut unread = Vec::new();
+        for (number, contents) in self.files.into_iter().enumerate() {
+            let Some(mut paths) = u32::try_from(number).ok().and_then(|number| names.remove(&number)) else {
+                continue; // replaced by a later entry
+            };
+            paths.sort();
+            match contents {
+                Contents::Plain => {}
+                Contents::Fact(fact) => facts.push(FileFact { paths, fact }),
+                Contents::Unread(why) => unread.push(Unread { paths, why }),
+            }
+        }
+        facts.sort_by(|a, b| a.paths.cmp(&b.paths));
+        unread.sort();
+        Fragment {
+            schema: fragment::SCHEMA,
+            analyzer: fragment::ANALYZER.to_owned(),
+            diff_id,
+            files,
+            size_bytes,
+            directories,
+            facts,
+            unread,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The right half of the pipeline in one place, so that the program and the server give the same answer to the byte.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::{
+    advisory::Snapshot,
+    finding::Finding,
+    image::Image,
+    inventory::{self, Inventory, Skipped},
+    layer::Fragment,
+    matching,
+    policy::{self, Class, Policy},
+    report::{FeedRef, ImageRef, LayerRef, LookedAt, Os, ScanResult, SnapshotRef},
+};
+
+/// Everything a result is a function of.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The image as the caller named it.
+    pub reference: &'a str,
+    /// The image.
+    pub image: &'a Image,
+    /// One per layer of the image, bottom to top.
+    pub fragments: &'a [&'a Fragment],
+    /// What is matched against.
+    pub snapshot: &'a Snapshot,
+    /// Empty for the standard policy.
+    pub policies: &'a [Policy],
+    /// What could not be looked at before this.
+    pub skipped: &'a [Skipped],
+    /// The moment the verdict is for.
+    pub now: Timestamp,
+}
+
+/// What was found, not judged yet.
+#[derive(Debug, Clone)]
+pub struct Discovered {
+    inventory: Inventory,
+    findings: Vec<Finding>,
+    skipped: Vec<Skipped>,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The fragments do not make an image.
+    #[error(transparent)]
+    Merge(#[from] inventory::Error),
+    /// The advisories cannot be read.
+    #[error(transparent)]
+    Matching(#[from] matching::Error),
+}
+
+impl Scan<'_> {
+    /// Merges and matches.
+    pub fn discover(&self) -> Result<Discovered, Error> {
+        let mut inventory = inventory::merge(self.fragments)?;
+        let matched = matching::findings(&inventory, self.image, self.snapshot)?;
+        let mut skipped = self.skipped.to_vec();
+        skipped.append(&mut inventory.skipped);
+        skipped.extend(matched.skipped);
+        skipped.sort();
+        skipped.dedup();
+        Ok(Discovered { inventory, findings: matched.findings, skipped })
+    }
+
+    /// Judges what was discovered.
+    pub fn judge(&self, discovered: Discovered) -> ScanResult {
+        let Discovered { inventory, findings, skipped } = discovered;
+        let today = self.now.to_zoned(TimeZone::UTC).date();
+        let standard = [Policy::standard()];
+        let policies = if self.policies.is_empty() { &standard[..] } else { self.policies };
+        let (findings, verdict) = policy::evaluate(policies, findings, today, Class::Trusted);
+        let mut packages: BTreeMap<String, usize> = BTreeMap::new();
+        for installed in &inventory.packages {
+            *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;
+        }
+        ScanResult {
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            now: self.now.to_string(),
+            image: ImageRef {
+                reference: self.reference.to_owned(),
+                digest: self.image.digest(),
+                config_digest: self.image.config_digest,
+                platform: self.image.platform.to_string(),
+                layers: self
+                    .image
+                    .layers
+                    .iter()
+                    .map(|layer| LayerRef { diff_id: layer.diff_id, instruction: layer.instruction.clone() })
+                    .collect(),
+            },
+            snapshot: snapshot_ref(self.snapshot),
+            looked_at: LookedAt {
+                layers: self.image.layers.len(),
+                files: inventory.files,
+                bytes: inventory.size_bytes,
+                os: inventory.os.map(|os| Os { id: os.id, version: os.version, end_of_life: None }),
+                packages,
+                skipped,
+            },
+            findings,
+            verdict,
+        }
+    }
+}
+
+/// How reports name a snapshot.
+pub fn snapshot_ref(snapshot: &Snapshot) -> SnapshotRef {
+    let feed =
+        |feed: crate::advisory::Feed| FeedRef { name: feed.name, records: feed.records, as_of: feed.as_of };
+    SnapshotRef {
+        id: snapshot.id(),
+        demo: snapshot.demo(),
+        feeds: snapshot.feeds().into_iter().map(feed).collect(),
+    }
+}
