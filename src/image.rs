@@ -2,7 +2,7 @@
 //!
 //! Formats: OCI image-spec 1.1 (`manifest.md`, `config.md`) and Docker's image manifest V2, schema 2.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,28 @@ impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
         if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+    }
+}
+
+/// Not of the form `os/architecture[/variant]`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("platform {0:?}: want os/architecture[/variant], such as linux/amd64 or linux/arm/v7")]
+pub struct PlatformForm(String);
+
+impl FromStr for Platform {
+    type Err = PlatformForm;
+
+    fn from_str(text: &str) -> Result<Self, PlatformForm> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts.as_slice() {
+            [os, architecture] => (*os, *architecture, ""),
+            [os, architecture, variant] if !variant.is_empty() => (*os, *architecture, *variant),
+            _ => return Err(PlatformForm(text.to_owned())),
+        };
+        if os.is_empty() || architecture.is_empty() {
+            return Err(PlatformForm(text.to_owned()));
+        }
+        Ok(Self { os: os.into(), architecture: architecture.into(), variant: variant.into() })
     }
 }
 
@@ -185,7 +207,7 @@ impl Image {
         if parsed.config.digest != found {
             return Err(Error::Config { named: parsed.config.digest, found });
         }
-        if !CONFIG_MEDIA_TYPES.contains(&parsed.config.media_type.as_str()) {
+        if !is_config_media_type(&parsed.config.media_type) {
             return Err(Error::NotAnImage(parsed.config.media_type));
         }
         let mut image = Self::parse_config(config)?;
@@ -232,6 +254,11 @@ impl Image {
     pub fn digest(&self) -> Digest {
         self.manifest_digest.unwrap_or(self.config_digest)
     }
+}
+
+/// Whether a manifest with a config of this media type is of a container image.
+pub fn is_config_media_type(media_type: &str) -> bool {
+    CONFIG_MEDIA_TYPES.contains(&media_type)
 }
 
 const CONFIG_MEDIA_TYPES: &[&str] = &[

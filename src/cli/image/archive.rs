@@ -1,0 +1,160 @@
+//! What `docker save` writes: `manifest.json` names configs and layers by path.
+//!
+//! Up to Docker 24 a layer is `ID/layer.tar` (at times a link to another), later it is a blob of an OCI layout that
+//! lies in the same tar.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use stella::{
+    api::ImageClaim,
+    image::{self, Image, MAX_LAYERS, Platform},
+};
+
+use super::{
+    Error, OpenedImage, Place, index,
+    store::{Store, blob_digest},
+};
+
+/// `archive images`: most images of one archive.
+const MOST_IMAGES: usize = 256;
+
+/// One image of a `manifest.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry {
+    /// Path of the config.
+    pub config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    /// Paths of the layers, bottom to top.
+    #[serde(default)]
+    pub layers: Vec<String>,
+}
+
+/// Reads a `manifest.json`.
+pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
+    let (name, place) = ("manifest.json".to_owned(), place.to_owned());
+    let entries: Vec<Entry> = match serde_json::from_slice(bytes) {
+        Ok(entries) => entries,
+        Err(error) => return Err(Error::Document { name, place, why: error.to_string() }),
+    };
+    let most = |limit, most: usize, found: usize| Error::Limit {
+        name,
+        place,
+        limit,
+        most: most as u64,
+        found: found as u64,
+    };
+    if entries.len() > MOST_IMAGES {
+        return Err(most("archive images", MOST_IMAGES, entries.len()));
+    }
+    match entries.iter().map(|entry| entry.layers.len()).max() {
+        Some(layers) if layers > MAX_LAYERS => Err(most("image layers", MAX_LAYERS, layers)),
+        _ => Ok(entries),
+    }
+}
+
+/// Opens the images that `tag` names, for `platforms` or for all.
+pub(super) fn open(
+    store: &Store,
+    tag: Option<&str>,
+    platforms: &[Platform],
+) -> Result<Vec<OpenedImage>, Error> {
+    let place = store.place();
+    let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
+    // With the newer form comes an index, whose manifests name every blob by digest.
+    let mut addressed: BTreeMap<_, _> = BTreeMap::new();
+    if store.has("index.json") {
+        for opened in index::all(store)? {
+            addressed.entry(opened.image.config_digest).or_insert(opened);
+        }
+    }
+    let mut images = BTreeMap::new();
+    let mut there = BTreeSet::new();
+    for entry in &entries {
+        let opened = from_entry(store, entry)?;
+        there.insert(opened.image.platform.to_string());
+        if index::wanted(&opened.image.platform, platforms) {
+            let id = opened.image.config_digest;
+            let opened = addressed.remove(&id).unwrap_or(opened);
+            images.entry(id).or_insert(opened);
+        }
+    }
+    for platform in platforms {
+        let asked = std::slice::from_ref(platform);
+        if !images.values().any(|opened| index::wanted(&opened.image.platform, asked)) {
+            return Err(Error::Platform {
+                place,
+                wanted: platform.to_string(),
+                there: there.into_iter().collect(),
+            });
+        }
+    }
+    let mut images: Vec<_> = images.into_values().collect();
+    if images.is_empty() {
+        return Err(Error::Nothing { place, found: Vec::new() });
+    }
+    images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
+    index::one_each(&place, &images)?;
+    Ok(images)
+}
+
+/// The entries under one tag; several entries without a tag are one image for several platforms, or a question.
+fn choose(place: &str, entries: Vec<Entry>, tag: Option<&str>) -> Result<Vec<Entry>, Error> {
+    let tags = |entry: &Entry| entry.repo_tags.clone().unwrap_or_default();
+    let there: BTreeSet<String> = entries.iter().flat_map(tags).collect();
+    let sets: BTreeSet<Vec<String>> = entries.iter().map(tags).collect();
+    let wrong = |there| Error::Tag { place: place.to_owned(), wanted: tag.map(str::to_owned), there };
+    let Some(tag) = tag else {
+        let configs: BTreeSet<&String> = entries.iter().map(|entry| &entry.config).collect();
+        let clear = sets.len() <= 1 || configs.len() <= 1;
+        return if clear { Ok(entries) } else { Err(wrong(there.into_iter().collect())) };
+    };
+    let ends = |name: &String| name.ends_with(&format!(":{tag}")) || name.ends_with(&format!("/{tag}"));
+    let mut names: BTreeSet<&String> = there.iter().filter(|name| *name == tag).collect();
+    if names.is_empty() {
+        names = there.iter().filter(|name| ends(name)).collect();
+    }
+    let matches: Vec<bool> =
+        entries.iter().map(|entry| tags(entry).iter().any(|name| names.contains(name))).collect();
+    let configs: BTreeSet<&String> = entries
+        .iter()
+        .zip(&matches)
+        .filter(|(_, matches)| **matches)
+        .map(|(entry, _)| &entry.config)
+        .collect();
+    if configs.is_empty() || (names.len() > 1 && configs.len() > 1) {
+        return Err(wrong(there.into_iter().collect()));
+    }
+    Ok(entries.into_iter().zip(matches).filter(|(_, matches)| *matches).map(|(entry, _)| entry).collect())
+}
+
+fn from_entry(store: &Store, entry: &Entry) -> Result<OpenedImage, Error> {
+    let (name, place) = (entry.config.clone(), store.place());
+    let config = store.document(&entry.config)?;
+    let image = match Image::parse_config(&config) {
+        Ok(image) => image,
+        Err(source) => return Err(Error::Image { name, place, source }),
+    };
+    // The config's name is its digest in both forms: `HEX.json` and `blobs/sha256/HEX`.
+    let old = || format!("sha256:{}", entry.config.strip_suffix(".json")?).parse().ok();
+    if let Some(expected) = blob_digest(&entry.config).or_else(old)
+        && expected != image.config_digest
+    {
+        return Err(Error::Digest { name, place, expected, found: image.config_digest });
+    }
+    if entry.layers.len() != image.layers.len() {
+        let (manifest, config) = (entry.layers.len(), image.layers.len());
+        return Err(Error::Image { name, place, source: image::Error::LayerCount { manifest, config } });
+    }
+    let places = entry.layers.iter().map(|name| Some(Place { name: name.clone(), blob: blob_digest(name) }));
+    Ok(OpenedImage {
+        image,
+        claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(&config) },
+        content_addressed: false,
+        skipped: Vec::new(),
+        places: places.collect(),
+    })
+}

@@ -1,0 +1,246 @@
+//! Why an image could not be opened or read. Each message names the thing, the place, and the way out.
+
+use std::{io, path::PathBuf};
+
+use stella::{digest::Digest, image, layer};
+
+/// What went wrong with an image source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file or directory is not there.
+    #[error(
+        "there is no file or directory {path:?}; check the path, or name another source such as docker:REF"
+    )]
+    NoSuchPath {
+        /// As the caller wrote it.
+        path: PathBuf,
+    },
+    /// A bare word that is neither a path nor an image reference.
+    #[error(
+        "{text:?} is neither an existing path nor an image reference; write docker:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
+    )]
+    Reference {
+        /// As the caller wrote it.
+        text: String,
+    },
+    /// Reading failed.
+    #[error("cannot read {name} in {place}: {source}")]
+    Read {
+        /// The file or member.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A device, pipe or directory where a file belongs.
+    #[error("{name} in {place} is not a regular file; make the image again")]
+    NotRegular {
+        /// The file or member.
+        name: String,
+        /// The layout or archive.
+        place: String,
+    },
+    /// Named, but not there.
+    #[error(
+        "{place} has no {name}, which the image needs; copy the whole image, or name the platforms that are there with --platform"
+    )]
+    Missing {
+        /// The file or member.
+        name: String,
+        /// The layout or archive.
+        place: String,
+    },
+    /// Over one of the named limits.
+    #[error("{name} in {place} has {found}; the limit `{limit}` is {most}")]
+    Limit {
+        /// What is too large.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// The limit's name.
+        limit: &'static str,
+        /// Its value.
+        most: u64,
+        /// What was found.
+        found: u64,
+    },
+    /// The bytes of a document are not the ones that were named.
+    #[error(
+        "{name} in {place} was changed: expected {expected}, its bytes are {found}; make or copy the image again"
+    )]
+    Digest {
+        /// The file or member.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// The digest that names it.
+        expected: Digest,
+        /// The digest of its bytes.
+        found: Digest,
+    },
+    /// A document is not what it should be.
+    #[error("{name} in {place} is not valid: {why}")]
+    Document {
+        /// The file or member.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Manifest and config do not make an image.
+    #[error("image {name} in {place}: {source}")]
+    Image {
+        /// The manifest or config.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// What is wrong.
+        source: image::Error,
+    },
+    /// The tag is not there, or several are and none was named.
+    #[error("{place} {}; name one: {place}:TAG with one of {}", unnamed(wanted), there.join(", "))]
+    Tag {
+        /// The layout or archive.
+        place: String,
+        /// What the caller asked for.
+        wanted: Option<String>,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// The platform is not there.
+    #[error("{place} has no image for platform {wanted}; it has {}", there.join(", "))]
+    Platform {
+        /// The layout or archive.
+        place: String,
+        /// What the caller asked for.
+        wanted: String,
+        /// What there is.
+        there: Vec<String>,
+    },
+    /// Nothing that could run.
+    #[error("{place} holds no container image{}", found.first().map(|f| format!(", only {f}")).unwrap_or_default())]
+    Nothing {
+        /// The layout or archive.
+        place: String,
+        /// What it holds instead.
+        found: Vec<String>,
+    },
+    /// A compressed archive; its members cannot be reached one by one.
+    #[error("archive {path:?} is compressed with {how}; decompress it first: {how} -d {path:?}")]
+    Compressed {
+        /// The archive.
+        path: PathBuf,
+        /// The program that decompresses it.
+        how: &'static str,
+    },
+    /// A file that is no image archive.
+    #[error(
+        "{path:?} is no image archive: it holds neither manifest.json (docker save) nor index.json (OCI layout)"
+    )]
+    NoArchive {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tar that ends too early, or whose headers are damaged.
+    #[error("archive {place} is damaged at byte {offset}: {why}; make or copy it again")]
+    Archive {
+        /// The archive or engine.
+        place: String,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// The engine's address cannot be used.
+    #[error("Docker engine address {address:?}: {why}")]
+    EngineAddress {
+        /// As in `DOCKER_HOST`.
+        address: String,
+        /// What is wrong, and the way out.
+        why: String,
+    },
+    /// The engine does not answer.
+    #[error(
+        "the Docker engine at {address} cannot be reached: {why}; start it, or set DOCKER_HOST, or save the image and gate docker-archive:FILE"
+    )]
+    EngineUnreachable {
+        /// As in `DOCKER_HOST`.
+        address: String,
+        /// The client's words.
+        why: String,
+    },
+    /// The engine answers with an error.
+    #[error("the Docker engine at {address} failed: {why}")]
+    EngineFailed {
+        /// As in `DOCKER_HOST`.
+        address: String,
+        /// The engine's words.
+        why: String,
+    },
+    /// The engine does not have the image.
+    #[error(
+        "no image {reference:?} in the Docker engine at {address}; build or pull it first, or name another source such as oci:DIR"
+    )]
+    NoImage {
+        /// The image reference.
+        reference: String,
+        /// As in `DOCKER_HOST`.
+        address: String,
+    },
+    /// What the engine says of an image makes no sense.
+    #[error(
+        "the Docker engine at {address} describes image {reference:?} in a way that makes no sense: {why}"
+    )]
+    EngineClaim {
+        /// As in `DOCKER_HOST`.
+        address: String,
+        /// The image reference.
+        reference: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The engine exports other layers than it names.
+    #[error(
+        "the Docker engine at {address} named layer {expected} (position {position}) and exported {}; its store is damaged or the answer was forged: pull or build the image again",
+        found.map_or_else(|| "no such layer".to_owned(), |digest| digest.to_string())
+    )]
+    EngineLayer {
+        /// As in `DOCKER_HOST`.
+        address: String,
+        /// Position in the image, from 0 at the bottom.
+        position: usize,
+        /// What `inspect` named.
+        expected: Digest,
+        /// What the export holds there.
+        found: Option<Digest>,
+    },
+    /// A layer was refused.
+    #[error("layer {diff_id} ({name} in {place}): {source}")]
+    Layer {
+        /// The layer.
+        diff_id: String,
+        /// The file or member.
+        name: String,
+        /// The layout, archive or engine.
+        place: String,
+        /// Why.
+        source: layer::Error,
+    },
+    /// Not there yet in this version.
+    #[error("{what} is not built yet; {way_out}")]
+    NotYet {
+        /// The source.
+        what: String,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+}
+
+fn unnamed(wanted: &Option<String>) -> String {
+    match wanted {
+        Some(tag) => format!("has no single image {tag:?}"),
+        None => "holds several images".to_owned(),
+    }
+}

@@ -1,0 +1,224 @@
+//! Image sources: what the caller names is opened once, and afterwards only the layers that somebody wants are read.
+//!
+//! Everything here blocks; the Docker engine's client runs on a thread of its own.
+
+mod archive;
+mod directory;
+mod engine;
+mod error;
+mod export;
+mod index;
+mod members;
+mod read;
+mod reference;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use stella::{
+    api::ImageClaim,
+    digest::Digest,
+    image::{Image, Platform},
+    inventory::Skipped,
+    layer::{Analysed, Limits},
+};
+
+pub use engine::EngineAddress;
+pub use error::Error;
+pub use reference::{Reference, Scheme};
+
+use store::Store;
+
+/// What opening depends on, beside the reference.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The platforms to open; all where empty.
+    pub platforms: Vec<Platform>,
+    /// How to reach the Docker engine.
+    pub engine: EngineAddress,
+}
+
+/// What the reference led to.
+#[derive(Debug)]
+pub struct Opened {
+    /// The source in full, such as `oci:build/image`: what a bare word was taken for.
+    pub taken_for: String,
+    /// One per platform, sorted by platform; never empty.
+    pub images: Vec<OpenedImage>,
+    /// What was found beside them and is no image that could be looked at, sorted.
+    pub skipped: Vec<Skipped>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Store(Store),
+    Engine(engine::Connection),
+}
+
+/// One image of one platform.
+#[derive(Debug)]
+pub struct OpenedImage {
+    /// Platform and layers.
+    pub image: Image,
+    /// What the server is told.
+    pub claim: ImageClaim,
+    /// Whether the manifest names each layer's blob, so that a pair verified earlier stands for reading it.
+    pub content_addressed: bool,
+    /// Layers that cannot be read, sorted; `what` is their diff ID.
+    pub skipped: Vec<Skipped>,
+    /// Where each layer lies, in the order of `image.layers`; `None` for those skipped.
+    places: Vec<Option<Place>>,
+}
+
+/// Where a layer's bytes lie in a [`Store`].
+#[derive(Debug, Clone)]
+struct Place {
+    name: String,
+    blob: Option<Digest>,
+}
+
+/// Told what happens while layers are read; called from any thread.
+pub trait Progress: Sync {
+    /// So many more bytes were read, as stored.
+    fn read(&self, _bytes: u64) {}
+    /// A layer was read to its end and verified; other layers may still fail.
+    fn analysed(&self, _layer: &Analysed) {}
+}
+
+impl Progress for () {}
+
+/// Opens what `reference` names. Reads manifests and configs only, never a layer.
+pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
+    let rest = reference.rest.as_str();
+    let scheme = match reference.scheme {
+        Some(scheme) => scheme,
+        None => sniff(rest)?,
+    };
+    // A bare path is a path to its end; only behind a scheme may a tag follow it.
+    let path_and_tag = || match reference.scheme {
+        Some(_) => reference::path_and_tag(rest),
+        None => Ok((PathBuf::from(rest), None)),
+    };
+    let taken_for = format!("{}:{rest}", scheme.name());
+    let platforms = options.platforms.as_slice();
+    match scheme {
+        Scheme::Docker => engine::open(rest, options, taken_for),
+        Scheme::Oci => {
+            let (path, tag) = path_and_tag()?;
+            let store = Store::Directory(path);
+            Opened::from_layout(store, tag.as_deref(), platforms, taken_for)
+        }
+        Scheme::OciArchive => {
+            let (path, tag) = path_and_tag()?;
+            Opened::from_layout(Store::archive(&path)?, tag.as_deref(), platforms, taken_for)
+        }
+        Scheme::DockerArchive => {
+            let (path, tag) = path_and_tag()?;
+            let store = Store::archive(&path)?;
+            let images = archive::open(&store, tag.as_deref(), platforms)?;
+            Ok(Opened { taken_for, images, skipped: Vec::new(), source: Source::Store(store) })
+        }
+        Scheme::Dir => directory::open(Path::new(rest), taken_for),
+        Scheme::Registry => Err(Error::NotYet {
+            what: format!("reading {taken_for} from a registry"),
+            way_out: "pull it and gate docker:REF, or copy it to an OCI layout and gate oci:DIR",
+        }),
+        Scheme::Sbom => Err(Error::NotYet {
+            what: format!("reading {taken_for}"),
+            way_out: "gate the image itself, such as docker:REF or oci:DIR",
+        }),
+    }
+}
+
+/// What a bare word means: an existing path first, then an image of the Docker engine.
+fn sniff(word: &str) -> Result<Scheme, Error> {
+    let path = Path::new(word);
+    if path.is_dir() {
+        return Ok(if path.join("oci-layout").exists() { Scheme::Oci } else { Scheme::Dir });
+    }
+    if path.exists() {
+        let store = Store::archive(path)?;
+        // Docker 25 and later saves both forms in one tar; only one of them knows its tags in full.
+        return match (store.has("manifest.json"), store.has("index.json") || store.has("oci-layout")) {
+            (true, _) => Ok(Scheme::DockerArchive),
+            (false, true) => Ok(Scheme::OciArchive),
+            (false, false) => Err(Error::NoArchive { path: path.to_owned() }),
+        };
+    }
+    if reference::is_image_reference(word) {
+        Ok(Scheme::Docker)
+    } else {
+        Err(Error::Reference { text: word.to_owned() })
+    }
+}
+
+impl Opened {
+    fn from_layout(
+        store: Store,
+        tag: Option<&str>,
+        platforms: &[Platform],
+        taken_for: String,
+    ) -> Result<Self, Error> {
+        let index::Found { images, skipped, .. } = index::open(&store, tag, platforms)?;
+        Ok(Self { taken_for, images, skipped, source: Source::Store(store) })
+    }
+
+    /// Reads, verifies and analyses the layers of `image` that are `wanted` (diff IDs), on `threads` threads.
+    ///
+    /// In image order, each layer once, without those that [`OpenedImage::skipped`] names. No other layer is read.
+    pub fn analyse(
+        &self,
+        image: &OpenedImage,
+        wanted: &[Digest],
+        limits: &Limits,
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Analysed>, Error> {
+        match &self.source {
+            Source::Store(store) => read::analyse(store, image, wanted, limits, threads, progress),
+            Source::Engine(connection) => connection.analyse(&image.image, wanted, limits, progress),
+        }
+    }
+}
+
+impl OpenedImage {
+    /// An image whose manifest names its blobs.
+    fn from_layout(store: &Store, image: Image, manifest: &[u8], config: &[u8]) -> Self {
+        let place = |blob: Digest| Place { name: store::blob_name(blob), blob: Some(blob) };
+        let mut skipped = Vec::new();
+        let mut places = Vec::new();
+        for layer in &image.layers {
+            let Some(descriptor) = &layer.blob else {
+                places.push(None);
+                continue;
+            };
+            let place = place(descriptor.digest);
+            let why = descriptor.unreadable();
+            // A foreign layer may have been copied all the same; then it is a layer like any other.
+            if let Some(why) = why.filter(|why| *why != "foreign layer" || !store.has(&place.name)) {
+                let name = match why {
+                    "foreign layer" => "foreign-layer",
+                    "encrypted layer" => "encrypted-layer",
+                    _ => "unknown-layer",
+                };
+                skipped.push(Skipped {
+                    name: name.to_owned(),
+                    what: layer.diff_id.to_string(),
+                    why: format!("{why} ({})", descriptor.media_type),
+                });
+                places.push(None);
+            } else {
+                places.push(Some(place));
+            }
+        }
+        skipped.sort();
+        skipped.dedup();
+        let claim = ImageClaim::Content {
+            manifest: Some(STANDARD.encode(manifest)),
+            config: STANDARD.encode(config),
+        };
+        Self { image, claim, content_addressed: true, skipped, places }
+    }
+}

@@ -1,0 +1,308 @@
+//! Where the documents and blobs of an image lie: a directory or a tar. Nothing is unpacked.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use stella::digest::Digest;
+
+use super::{
+    Error,
+    members::{Input, Kind, Member, Members},
+};
+
+/// `document size`: bytes of one index, manifest or config.
+pub(super) const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// Links from member to member before it must be a ring.
+const MOST_LINKS: usize = 8;
+
+/// A place that holds files by name.
+#[derive(Debug)]
+pub(super) enum Store {
+    /// A directory.
+    Directory(PathBuf),
+    /// An uncompressed tar, its members found once.
+    Archive {
+        /// Of the file.
+        path: PathBuf,
+        /// Shared by all readers, which read at their own offsets.
+        file: Arc<File>,
+        /// By path; of two members with one path the later one counts, as if the tar were unpacked.
+        members: BTreeMap<String, Member>,
+    },
+}
+
+impl Store {
+    /// Finds the members of the tar at `path`.
+    pub fn archive(path: &Path) -> Result<Self, Error> {
+        let place = path.display().to_string();
+        let failed = |source| Error::Read { name: "the file".to_owned(), place: place.clone(), source };
+        let mut file = regular(path, "the file", &place)?;
+        let mut magic = [0; 6];
+        let count = file.read(&mut magic).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        if let Some(how) = compression(&magic[..count]) {
+            return Err(Error::Compressed { path: path.to_owned(), how });
+        }
+        let size_bytes = file.metadata().map_err(failed)?.len();
+        let mut walk = Members::new(Seeking { file, size_bytes }, place);
+        let mut members = BTreeMap::new();
+        loop {
+            match walk.next() {
+                Ok(Some(member)) => _ = members.insert(member.path.clone(), member),
+                Ok(None) => break,
+                // Not even one header: some other kind of file.
+                Err(Error::Archive { offset, .. }) if members.is_empty() && offset <= 512 => {
+                    return Err(Error::NoArchive { path: path.to_owned() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let file = Arc::new(regular(path, "the file", &path.display().to_string())?);
+        Ok(Self::Archive { path: path.to_owned(), file, members })
+    }
+
+    /// How messages name it.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::Archive { path, .. } => path.display().to_string(),
+        }
+    }
+
+    /// Whether `name` is there.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Directory(root) => root.join(name).exists(),
+            Self::Archive { members, .. } => members.contains_key(name),
+        }
+    }
+
+    /// Opens a file by its name. The reader does no buffering of its own.
+    pub fn open(&self, name: &str) -> Result<(Box<dyn Read + Send>, u64), Error> {
+        let place = self.place();
+        match self {
+            Self::Directory(root) => {
+                let file = regular(&root.join(name), name, &place)?;
+                let size =
+                    file.metadata().map_err(|source| Error::Read { name: name.to_owned(), place, source });
+                let size_bytes = size?.len();
+                Ok((Box::new(file), size_bytes))
+            }
+            Self::Archive { file, members, .. } => {
+                let member = resolve(members, name, &place)?;
+                let end = member.offset + member.size_bytes;
+                let section = Section { file: Arc::clone(file), position: member.offset, end };
+                Ok((Box::new(section), member.size_bytes))
+            }
+        }
+    }
+
+    /// Reads an index, manifest or config whole, within its limit.
+    pub fn document(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let (reader, size_bytes) = self.open(name)?;
+        if size_bytes > MOST_DOCUMENT_BYTES {
+            let (name, place) = (name.to_owned(), self.place());
+            let (limit, most, found) = ("document size", MOST_DOCUMENT_BYTES, size_bytes);
+            return Err(Error::Limit { name, place, limit, most, found });
+        }
+        let mut bytes = Vec::new();
+        let read = reader.take(MOST_DOCUMENT_BYTES).read_to_end(&mut bytes);
+        read.map_err(|source| Error::Read { name: name.to_owned(), place: self.place(), source })?;
+        Ok(bytes)
+    }
+
+    /// Reads a document by its digest and verifies it.
+    pub fn verified(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        let name = blob_name(digest);
+        let bytes = self.document(&name)?;
+        let found = Digest::of(&bytes);
+        if found == digest {
+            return Ok(bytes);
+        }
+        Err(Error::Digest { name, place: self.place(), expected: digest, found })
+    }
+}
+
+/// Where an OCI layout keeps a blob. Made from a parsed digest, so it cannot lead anywhere else.
+pub(super) fn blob_name(digest: Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The digest in a name that [`blob_name`] could have made.
+pub(super) fn blob_digest(name: &str) -> Option<Digest> {
+    format!("sha256:{}", name.strip_prefix("blobs/sha256/")?).parse().ok()
+}
+
+/// Opens a regular file and nothing else: a pipe would hang the build.
+fn regular(path: &Path, name: &str, place: &str) -> Result<File, Error> {
+    let (name, place) = (name.to_owned(), place.to_owned());
+    match path.metadata() {
+        Ok(data) if !data.is_file() => Err(Error::NotRegular { name, place }),
+        Ok(_) => File::open(path).map_err(|source| Error::Read { name, place, source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { name, place }),
+        Err(source) => Err(Error::Read { name, place, source }),
+    }
+}
+
+fn compression(magic: &[u8]) -> Option<&'static str> {
+    match magic {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Some("xz"),
+        _ => None,
+    }
+}
+
+/// Follows links inside the archive to a regular file.
+fn resolve<'a>(members: &'a BTreeMap<String, Member>, name: &str, place: &str) -> Result<&'a Member, Error> {
+    let missing = |name: &str| Error::Missing { name: name.to_owned(), place: place.to_owned() };
+    let mut member = members.get(name).ok_or_else(|| missing(name))?;
+    for _ in 0..MOST_LINKS {
+        let target = match &member.kind {
+            Kind::File => return Ok(member),
+            Kind::Other => break,
+            Kind::HardLink(target) => target.clone(),
+            Kind::SymbolicLink(target) => {
+                link_target(&member.path, target).ok_or_else(|| missing(&format!("{name} -> {target}")))?
+            }
+        };
+        member = members.get(&target).ok_or_else(|| missing(&format!("{name} -> {target}")))?;
+    }
+    Err(Error::NotRegular { name: name.to_owned(), place: place.to_owned() })
+}
+
+/// Where a symbolic link leads inside its archive; `None` if it leads outside.
+pub(super) fn link_target(path: &str, target: &str) -> Option<String> {
+    if target.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop()?,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+struct Seeking {
+    file: File,
+    size_bytes: u64,
+}
+
+impl Read for Seeking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Input for Seeking {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let end = self.file.stream_position()?.checked_add(count).filter(|end| *end <= self.size_bytes);
+        self.file.seek(SeekFrom::Start(end.ok_or(io::ErrorKind::UnexpectedEof)?)).map(|_| ())
+    }
+}
+
+/// The bytes of one member.
+struct Section {
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+}
+
+impl Read for Section {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.end - self.position).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = read_at(&self.file, &mut buffer[..most], self.position)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(builder: &mut tar::Builder<File>, path: &str, target: &str) {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, path, target).unwrap();
+    }
+
+    #[test]
+    fn archive_members() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.tar");
+        let mut builder = tar::Builder::new(File::create(&path).unwrap());
+        let mut add = |name: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).unwrap();
+        };
+        add("a/layer.tar", b"first");
+        add("a/layer.tar", b"second");
+        link(&mut builder, "b/layer.tar", "../a/layer.tar");
+        link(&mut builder, "ring", "ring");
+        link(&mut builder, "out", "../../etc/passwd");
+        builder.finish().unwrap();
+        let store = Store::archive(&path).unwrap();
+        assert_eq!(store.document("a/layer.tar").unwrap(), b"second");
+        assert_eq!(store.document("b/layer.tar").unwrap(), b"second");
+        assert!(matches!(store.document("ring"), Err(Error::NotRegular { .. })));
+        assert!(matches!(store.document("out"), Err(Error::Missing { .. })));
+        assert!(matches!(store.document("none"), Err(Error::Missing { .. })));
+    }
+
+    #[test]
+    fn files_that_are_no_archives() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, [0x1f, 0x8b, 8, 0]).unwrap();
+        assert!(matches!(Store::archive(&path), Err(Error::Compressed { how: "gzip", .. })));
+        std::fs::write(&path, "words ".repeat(200)).unwrap();
+        assert!(matches!(Store::archive(&path), Err(Error::NoArchive { .. })));
+        assert!(matches!(Store::archive(directory.path()), Err(Error::NotRegular { .. })));
+    }
+
+    #[test]
+    fn documents_are_bounded_and_verified() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::Directory(directory.path().to_owned());
+        let digest = Digest::of(b"right");
+        std::fs::create_dir_all(directory.path().join("blobs/sha256")).unwrap();
+        assert!(matches!(store.verified(digest), Err(Error::Missing { .. })));
+        let path = directory.path().join(blob_name(digest));
+        std::fs::write(&path, "wrong").unwrap();
+        let found = Digest::of(b"wrong");
+        assert!(matches!(store.verified(digest), Err(Error::Digest { found: f, .. }) if f == found));
+        File::create(&path).unwrap().set_len(MOST_DOCUMENT_BYTES + 1).unwrap();
+        assert!(matches!(store.verified(digest), Err(Error::Limit { .. })));
+        assert_eq!(blob_digest(&blob_name(digest)), Some(digest));
+    }
+}
