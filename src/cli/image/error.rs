@@ -226,7 +226,7 @@ pub enum Error {
         /// The layout, archive or engine.
         place: String,
         /// Why.
-        source: layer::Error,
+        source: Box<layer::Error>,
     },
     /// Not there yet in this version.
     #[error("{what} is not built yet; {way_out}")]

@@ -217,7 +217,7 @@ impl Export<'_> {
     fn refused(&self, path: &str, source: layer::Error) -> Error {
         let diff_id = blob_digest(path).map_or_else(|| "of unknown digest".to_owned(), |id| id.to_string());
         let place = format!("the export of the Docker engine at {}", self.address);
-        Error::Layer { diff_id, name: path.to_owned(), place, source }
+        Error::Layer { diff_id, name: path.to_owned(), place, source: Box::new(source) }
     }
 
     fn failed(&self, path: &str, source: io::Error) -> Error {

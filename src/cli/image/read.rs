@@ -81,7 +81,7 @@ fn read(store: &Store, job: &Job, limits: &Limits, progress: &dyn Progress) -> R
         diff_id: job.diff_id.to_string(),
         name: job.place.name.clone(),
         place: store.place(),
-        source,
+        source: Box::new(source),
     })
 }
 
