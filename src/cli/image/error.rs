@@ -220,7 +220,7 @@ pub enum Error {
     #[error("layer {diff_id} ({name} in {place}): {source}")]
     Layer {
         /// The layer.
-        diff_id: String,
+        diff_id: Digest,
         /// The file or member.
         name: String,
         /// The layout, archive or engine.

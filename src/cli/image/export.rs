@@ -163,8 +163,8 @@ impl Export<'_> {
             reader = &mut whole;
         }
         let expected = Expected { blob, diff_id: named };
-        match layer::analyse(Counted { reader, progress }, expected, limits) {
-            Ok(analysed) => {
+        match (layer::analyse(Counted { reader, progress }, expected, limits), named) {
+            (Ok(analysed), _) => {
                 let diff_id = analysed.fragment.diff_id;
                 self.outcomes.insert(path.to_owned(), Ok(diff_id));
                 if self.wanted.contains(&diff_id) && !self.found.contains_key(&diff_id) {
@@ -173,9 +173,9 @@ impl Export<'_> {
                 }
                 Ok(())
             }
-            Err(source) if named.is_some() => Err(self.refused(path, source)),
+            (Err(source), Some(diff_id)) => Err(self.refused(diff_id, path, source)),
             // Perhaps a layer that nobody wants; if it was wanted, it will be missed.
-            Err(source) => {
+            (Err(source), None) => {
                 self.outcomes.insert(path.to_owned(), Err(source));
                 Ok(())
             }
@@ -204,7 +204,7 @@ impl Export<'_> {
         }
         let path = path.unwrap_or_default();
         match self.outcomes.remove(&path) {
-            Some(Err(source)) => self.refused(&path, source),
+            Some(Err(source)) => self.refused(expected, &path, source),
             outcome => Error::EngineLayer {
                 address: self.address.to_owned(),
                 position,
@@ -214,8 +214,7 @@ impl Export<'_> {
         }
     }
 
-    fn refused(&self, path: &str, source: layer::Error) -> Error {
-        let diff_id = blob_digest(path).map_or_else(|| "of unknown digest".to_owned(), |id| id.to_string());
+    fn refused(&self, diff_id: Digest, path: &str, source: layer::Error) -> Error {
         let place = format!("the export of the Docker engine at {}", self.address);
         Error::Layer { diff_id, name: path.to_owned(), place, source: Box::new(source) }
     }

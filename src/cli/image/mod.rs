@@ -12,6 +12,8 @@ mod members;
 mod read;
 mod reference;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -78,7 +78,7 @@ fn read(store: &Store, job: &Job, limits: &Limits, progress: &dyn Progress) -> R
     let (reader, _) = store.open(&job.place.name)?;
     let expected = Expected { blob: job.place.blob, diff_id: Some(job.diff_id) };
     layer::analyse(Counted { reader, progress }, expected, limits).map_err(|source| Error::Layer {
-        diff_id: job.diff_id.to_string(),
+        diff_id: job.diff_id,
         name: job.place.name.clone(),
         place: store.place(),
         source: Box::new(source),

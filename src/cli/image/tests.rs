@@ -1,0 +1,377 @@
+//! Tiny images in every source's form, honest and forged.
+
+use std::{collections::BTreeSet, fs, io::Write as _, path::Path};
+
+use serde_json::{Value, json};
+use stella::{
+    digest::Digest,
+    layer::{self, Limits},
+};
+
+use super::*;
+
+/// A layer with one file: its tar, whose digest is the diff ID.
+pub(super) fn layer(file: &str, content: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    member(&mut builder, file, content.as_bytes());
+    builder.into_inner().unwrap()
+}
+
+pub(super) fn member<W: std::io::Write>(builder: &mut tar::Builder<W>, path: &str, bytes: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, path, bytes).unwrap();
+}
+
+pub(super) fn config(architecture: &str, layers: &[Vec<u8>]) -> Vec<u8> {
+    let ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer)).collect();
+    let history: Vec<_> = (0..layers.len()).map(|i| json!({ "created_by": format!("COPY {i}") })).collect();
+    let rootfs = json!({ "type": "layers", "diff_ids": ids });
+    json!({ "os": "linux", "architecture": architecture, "rootfs": rootfs, "history": history })
+        .to_string()
+        .into_bytes()
+}
+
+/// A directory that becomes an OCI layout.
+struct Layout {
+    directory: tempfile::TempDir,
+}
+
+impl Layout {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("blobs/sha256")).unwrap();
+        fs::write(directory.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        Self { directory }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn blob(&self, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
+        fs::write(self.path().join(store::blob_name(digest)), bytes).unwrap();
+        digest
+    }
+
+    fn json(&self, media_type: &str, value: &Value) -> Value {
+        let bytes = value.to_string().into_bytes();
+        json!({ "mediaType": media_type, "digest": self.blob(&bytes), "size": bytes.len() })
+    }
+
+    /// Stores an image and gives its descriptor.
+    fn image(&self, architecture: &str, layers: &[Vec<u8>], media_type: &str) -> Value {
+        let config = config(architecture, layers);
+        let stored = |layer: &Vec<u8>| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(layer).unwrap();
+            let bytes = encoder.finish().unwrap();
+            json!({ "mediaType": media_type, "digest": self.blob(&bytes), "size": bytes.len() })
+        };
+        let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": self.blob(&config), "size": config.len() });
+        let layers: Vec<_> = layers.iter().map(stored).collect();
+        self.json(MANIFEST, &json!({ "schemaVersion": 2, "config": config, "layers": layers }))
+    }
+
+    fn index(&self, manifests: &[Value]) {
+        let index = json!({ "schemaVersion": 2, "manifests": manifests });
+        fs::write(self.path().join("index.json"), index.to_string()).unwrap();
+    }
+
+    fn open(&self, tag: &str) -> Result<Opened, Error> {
+        self.open_for(tag, &[])
+    }
+
+    fn open_for(&self, tag: &str, platforms: &[&str]) -> Result<Opened, Error> {
+        let platforms = platforms.iter().map(|text| text.parse().unwrap()).collect();
+        let options = Options { platforms, ..Options::default() };
+        open(&format!("oci:{}{tag}", self.path().display()).parse().unwrap(), &options)
+    }
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+fn named(mut descriptor: Value, name: &str) -> Value {
+    descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
+    descriptor
+}
+
+fn on(mut descriptor: Value, os: &str, architecture: &str) -> Value {
+    descriptor["platform"] = json!({ "os": os, "architecture": architecture });
+    descriptor
+}
+
+fn bare(path: &Path) -> Result<Opened, Error> {
+    open(&path.to_str().unwrap().parse().unwrap(), &Options::default())
+}
+
+/// Reads `wanted` of the only image; the diff IDs read.
+fn read(opened: &Opened, wanted: &[Digest]) -> Result<Vec<Digest>, Error> {
+    let read = opened.analyse(&opened.images[0], wanted, &Limits::default(), 3, &())?;
+    Ok(read.iter().map(|analysed| analysed.fragment.diff_id).collect())
+}
+
+fn diff_ids(opened: &Opened) -> Vec<Digest> {
+    opened.images[0].image.layers.iter().map(|layer| layer.diff_id).collect()
+}
+
+#[test]
+fn oci_layout_reads_what_is_wanted() {
+    let layout = Layout::new();
+    let layers = [layer("a", "1"), layer("b", &"2".repeat(9000)), layer("a", "1"), layer("c", "3")];
+    layout.index(&[layout.image("amd64", &layers, GZIP)]);
+    let opened = bare(layout.path()).unwrap();
+    assert_eq!(opened.taken_for, format!("oci:{}", layout.path().display()));
+    assert!(opened.images[0].content_addressed && opened.skipped.is_empty());
+    assert_eq!(opened.images[0].image.layers[3].instruction, "COPY 3");
+    let ids = diff_ids(&opened);
+    assert_eq!(read(&opened, &[ids[3], ids[0], ids[2]]).unwrap(), [ids[0], ids[3]]);
+    // What nobody wants is not touched: it may be gone.
+    let blob = opened.images[0].image.layers[1].blob.clone().unwrap();
+    fs::remove_file(layout.path().join(store::blob_name(blob.digest))).unwrap();
+    assert_eq!(read(&opened, &[ids[0]]).unwrap(), [ids[0]]);
+    let error = read(&opened, &ids).unwrap_err();
+    assert!(matches!(&error, Error::Missing { name, .. } if name.contains(&blob.digest.hex())), "{error}");
+}
+
+#[test]
+fn forged_layers_and_documents_are_refused_with_both_digests() {
+    let layout = Layout::new();
+    layout.index(&[layout.image("amd64", &[layer("a", "1")], GZIP)]);
+    let opened = layout.open("").unwrap();
+    let blob = opened.images[0].image.layers[0].blob.clone().unwrap();
+    fs::write(layout.path().join(store::blob_name(blob.digest)), layer("a", "2")).unwrap();
+    let Err(Error::Layer { source, .. }) = read(&opened, &diff_ids(&opened)) else { panic!("accepted") };
+    let forged = Digest::of(&layer("a", "2"));
+    assert!(
+        matches!(*source, layer::Error::Blob { expected, found } if expected == blob.digest && found == forged)
+    );
+
+    let config = store::blob_name(opened.images[0].image.config_digest);
+    fs::write(layout.path().join(config), config_of_another()).unwrap();
+    let found = Digest::of(&config_of_another());
+    assert!(matches!(layout.open("").unwrap_err(), Error::Digest { found: f, .. } if f == found));
+}
+
+fn config_of_another() -> Vec<u8> {
+    config("amd64", &[layer("a", "2")])
+}
+
+#[test]
+fn tags() {
+    let layout = Layout::new();
+    let [one, two] = ["1", "2"].map(|content| layout.image("amd64", &[layer("a", content)], GZIP));
+    layout.index(&[named(one.clone(), "v1"), named(two.clone(), "r.io/app:v2")]);
+    let error = layout.open("").unwrap_err();
+    assert!(matches!(&error, Error::Tag { there, .. } if *there == ["r.io/app:v2", "v1"]), "{error}");
+    let digest = |tag| layout.open(tag).unwrap().images[0].image.digest().to_string();
+    assert_eq!(digest(":v1"), one["digest"]);
+    for tag in [":v2", ":r.io/app:v2", &format!(":{}", two["digest"].as_str().unwrap())] {
+        assert_eq!(digest(tag), two["digest"], "{tag}");
+    }
+    assert!(matches!(layout.open(":v3").unwrap_err(), Error::Tag { wanted: Some(tag), .. } if tag == "v3"));
+    layout.index(&[one, two]);
+    assert!(matches!(layout.open("").unwrap_err(), Error::Tag { wanted: None, .. }), "two of one platform");
+}
+
+#[test]
+fn platforms_attestations_and_artifacts() {
+    let layout = Layout::new();
+    let [amd64, arm64] = ["amd64", "arm64"].map(|a| on(layout.image(a, &[layer("a", a)], GZIP), "linux", a));
+    let mut attestation = on(layout.image("unknown", &[], GZIP), "unknown", "unknown");
+    attestation["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
+    // An annotation does not take a real platform out of the gate.
+    let mut disguised = on(layout.image("riscv64", &[layer("a", "r")], GZIP), "linux", "riscv64");
+    disguised["annotations"] = attestation["annotations"].clone();
+    let chart_config = layout.json("application/vnd.cncf.helm.config.v1+json", &json!({}));
+    let chart = layout.json(MANIFEST, &json!({ "schemaVersion": 2, "config": chart_config, "layers": [] }));
+    let manifests = json!({ "schemaVersion": 2, "manifests": [arm64, attestation, disguised, amd64] });
+    layout.index(&[named(layout.json(INDEX, &manifests), "latest"), chart]);
+
+    let opened = layout.open("").unwrap();
+    let platforms: Vec<_> = opened.images.iter().map(|opened| opened.image.platform.to_string()).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/riscv64"]);
+    assert_eq!(opened.skipped[0].name, "manifest:application/vnd.cncf.helm.config.v1+json");
+    let one = layout.open_for("", &["linux/arm64/v8"]).unwrap();
+    assert_eq!(one.images.len(), 1);
+    assert_eq!(one.images[0].image.platform.architecture, "arm64");
+    let error = layout.open_for("", &["linux/amd64", "linux/s390x"]).unwrap_err();
+    assert!(
+        matches!(&error, Error::Platform { wanted, there, .. } if wanted == "linux/s390x" && there.len() == 3)
+    );
+    layout.index(&[attestation]);
+    assert!(matches!(layout.open("").unwrap_err(), Error::Nothing { .. }));
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let layout = Layout::new();
+    let nest = |inner: Value| layout.json(INDEX, &json!({ "manifests": [inner] }));
+    let mut descriptor = layout.image("amd64", &[layer("a", "1")], GZIP);
+    for _ in 0..3 {
+        descriptor = nest(descriptor);
+    }
+    layout.index(&[descriptor.clone()]);
+    assert_eq!(layout.open("").unwrap().images.len(), 1);
+    layout.index(&[nest(descriptor)]);
+    assert!(matches!(layout.open("").unwrap_err(), Error::Limit { limit: "index depth", .. }));
+    layout.index(&vec![nest(json!({ "digest": Digest::of(b""), "size": 0 })); 2]);
+    assert!(matches!(layout.open("").unwrap_err(), Error::Missing { .. }));
+    fs::write(layout.path().join("index.json"), r#"{"manifests":3}"#).unwrap();
+    assert!(matches!(layout.open("").unwrap_err(), Error::Document { .. }));
+}
+
+#[test]
+fn unreadable_layers_are_skipped_by_name() {
+    for (media_type, name) in [
+        ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "encrypted-layer"),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "foreign-layer"),
+        ("application/x-other", "unknown-layer"),
+    ] {
+        let layout = Layout::new();
+        layout.index(&[layout.image("amd64", &[layer("a", "1")], media_type)]);
+        let opened = layout.open("").unwrap();
+        let ids = diff_ids(&opened);
+        if name == "foreign-layer" {
+            // Its bytes were copied along, so it can be read after all.
+            assert!(opened.images[0].skipped.is_empty());
+            assert_eq!(read(&opened, &ids).unwrap(), ids);
+            let blob = opened.images[0].image.layers[0].blob.clone().unwrap().digest;
+            fs::remove_file(layout.path().join(store::blob_name(blob))).unwrap();
+        }
+        let opened = layout.open("").unwrap();
+        let skipped = &opened.images[0].skipped;
+        assert_eq!((skipped[0].name.as_str(), skipped[0].what.clone()), (name, ids[0].to_string()));
+        assert_eq!(read(&opened, &ids).unwrap(), []);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_does_not_hang() {
+    let layout = Layout::new();
+    layout.index(&[layout.image("amd64", &[layer("a", "1")], GZIP)]);
+    let opened = layout.open("").unwrap();
+    let blob =
+        layout.path().join(store::blob_name(opened.images[0].image.layers[0].blob.clone().unwrap().digest));
+    fs::remove_file(&blob).unwrap();
+    // Sockets and pipes are both no regular files; a socket can be made without a foreign call.
+    let _listener = std::os::unix::net::UnixListener::bind(layout.path().join("s")).unwrap();
+    std::os::unix::fs::symlink(layout.path().join("s"), &blob).unwrap();
+    assert!(matches!(read(&opened, &diff_ids(&opened)), Err(Error::NotRegular { .. })));
+}
+
+/// `docker save`: up to Docker 24, or later with an OCI layout in the same tar.
+pub(super) fn saved(path: &Path, layers: &[Vec<u8>], stored: &[Vec<u8>], newer: bool) {
+    let config = config("amd64", layers);
+    let hex = Digest::of(&config).hex();
+    let mut builder = tar::Builder::new(fs::File::create(path).unwrap());
+    let mut names = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, (named, bytes)) in layers.iter().zip(stored).enumerate() {
+        let digest = Digest::of(named);
+        let name = if newer { store::blob_name(digest) } else { format!("{index:064}/layer.tar") };
+        if seen.insert(digest) {
+            member(&mut builder, &name, bytes);
+        } else if !newer {
+            let first = layers.iter().position(|layer| layer == named).unwrap();
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            builder.append_link(&mut header, &name, format!("../{first:064}/layer.tar")).unwrap();
+        }
+        names.push(name);
+    }
+    let config_name = if newer { format!("blobs/sha256/{hex}") } else { format!("{hex}.json") };
+    member(&mut builder, &config_name, &config);
+    if newer {
+        let layer = |bytes: &Vec<u8>| {
+            json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                "digest": Digest::of(bytes), "size": bytes.len() })
+        };
+        let layers: Vec<_> = layers.iter().map(layer).collect();
+        let manifest = json!({ "schemaVersion": 2, "layers": layers, "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": Digest::of(&config), "size": config.len() } });
+        let manifest = manifest.to_string().into_bytes();
+        let digest = Digest::of(&manifest);
+        member(&mut builder, &store::blob_name(digest), &manifest);
+        let index =
+            json!({ "manifests": [{ "mediaType": MANIFEST, "digest": digest, "size": manifest.len() }] });
+        member(&mut builder, "index.json", index.to_string().as_bytes());
+        member(&mut builder, "oci-layout", b"{}");
+    }
+    let entry = json!([{ "Config": config_name, "RepoTags": ["app:v1"], "Layers": names }]);
+    member(&mut builder, "manifest.json", entry.to_string().as_bytes());
+    builder.into_inner().unwrap();
+}
+
+#[test]
+fn docker_archives_of_both_forms() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    let layers = [layer("a", "1"), layer("b", "2"), layer("a", "1")];
+    let forged = [layer("a", "1"), layer("b", "forged"), layer("a", "1")];
+    let ids = layers.each_ref().map(|layer| Digest::of(layer));
+    for newer in [false, true] {
+        saved(&path, &layers, &layers, newer);
+        let opened = bare(&path).unwrap();
+        assert_eq!(opened.taken_for, format!("docker-archive:{}", path.display()));
+        assert_eq!(opened.images[0].content_addressed, newer);
+        assert_eq!(opened.images[0].image.manifest_digest.is_some(), newer);
+        assert_eq!(read(&opened, &ids).unwrap(), [ids[0], ids[1]]);
+        let tag = |tag| {
+            open(&format!("docker-archive:{}:{tag}", path.display()).parse().unwrap(), &Options::default())
+        };
+        assert_eq!(tag("v1").unwrap().images.len(), 1);
+        assert!(matches!(tag("v2"), Err(Error::Tag { .. })));
+
+        saved(&path, &layers, &forged, newer);
+        let opened = bare(&path).unwrap();
+        assert_eq!(read(&opened, &[ids[0]]).unwrap(), [ids[0]]);
+        let text = match read(&opened, &ids) {
+            Err(Error::Layer { source, .. }) => source.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(text.contains(&ids[1].hex()) && text.contains(&Digest::of(&forged[1]).hex()), "{text}");
+    }
+}
+
+#[test]
+fn oci_archive_equals_its_directory() {
+    let layout = Layout::new();
+    layout.index(&[named(layout.image("amd64", &[layer("a", "1"), layer("b", "2")], GZIP), "v1")]);
+    let path = layout.path().join("a.tar");
+    let mut builder = tar::Builder::new(fs::File::create(&path).unwrap());
+    for name in ["./oci-layout", "index.json"] {
+        member(&mut builder, name, &fs::read(layout.path().join(name)).unwrap());
+    }
+    builder.append_dir_all("blobs", layout.path().join("blobs")).unwrap();
+    builder.into_inner().unwrap();
+    let (archive, directory) = (bare(&path).unwrap(), layout.open("").unwrap());
+    assert_eq!(archive.taken_for, format!("oci-archive:{}", path.display()));
+    assert_eq!(archive.images[0].image, directory.images[0].image);
+    let ids = diff_ids(&archive);
+    assert_eq!(read(&archive, &ids).unwrap(), ids);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(bare(&path), Err(Error::Archive { .. } | Error::Missing { .. })));
+}
+
+#[test]
+fn sources_that_are_not_built_say_so() {
+    let directory = tempfile::tempdir().unwrap();
+    for text in
+        ["registry:app:v1".to_owned(), "sbom:x.json".to_owned(), directory.path().display().to_string()]
+    {
+        let error = open(&text.parse().unwrap(), &Options::default()).unwrap_err();
+        assert!(matches!(error, Error::NotYet { .. }), "{error}");
+    }
+    let nothing = directory.path().join("no.tar");
+    assert!(matches!(bare(&nothing).unwrap_err(), Error::Reference { .. }));
+}
