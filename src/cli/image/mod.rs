@@ -5,6 +5,8 @@
 mod archive;
 mod directory;
 mod engine;
+#[cfg(all(test, unix))]
+mod engine_tests;
 mod error;
 mod export;
 mod index;
