@@ -83,6 +83,9 @@ pub(super) struct File<'a> {
 /// Packages with the layer that brought them, and the files they were read from.
 pub(super) type Packages = BTreeMap<(Package, usize), BTreeSet<String>>;
 
+/// A hard link to a lower layer: where it is, its name, and what it leads to.
+type HardLink<'a> = (&'a Group, &'a str, Node, Option<File<'a>>);
+
 pub(super) struct Merged<'a> {
     fragments: &'a [&'a Fragment],
     pub(super) tree: Tree,
@@ -111,9 +114,13 @@ impl<'a> Merged<'a> {
         let Some(fragment) = fragments.get(layer) else { return Ok(()) };
         // What an opaque directory hid, for files that were there before and are there again.
         let mut hidden: HashMap<Id, Id> = HashMap::new();
-        let mut links = Vec::new();
+        // Hard links of a layer to what only lower layers hold mean those layers as they were before this one.
+        let links = self.hard_links(layer, fragment)?;
         for group in &fragment.directories {
-            let id = self.directory(layer, group, &mut hidden)?;
+            let id = self.directory(layer, &group.path, &mut hidden)?;
+            if group.opaque {
+                self.hide(id, &mut hidden);
+            }
             for name in &group.whiteouts {
                 self.tree.remove(id, &part(layer, name)?);
             }
@@ -136,24 +143,35 @@ impl<'a> Merged<'a> {
             for name in &group.devices {
                 self.tree.put(id, &part(layer, name)?, Node::Device);
             }
-            for (name, target) in &group.hard_links {
-                links.push((id, group, name, target));
-            }
         }
-        for (id, group, name, target) in links {
-            let raw = unescape(target).ok_or_else(|| form(layer, "link target", target))?;
-            let lost = || Error::HardLink { layer, path: join(&group.path, name), target: target.clone() };
-            let found = self.tree.find(&raw, false).map_err(|_| lost())?;
-            let node = self.tree.node(found.id).clone();
-            match (&node, self.file(found.id)) {
-                (Node::Directory(_), _) => return Err(lost()),
-                (_, Some(file)) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
-                _ => {
+        for (group, name, node, file) in links {
+            let id = self.directory(layer, &group.path, &mut hidden)?;
+            match file {
+                Some(file) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
+                None => {
                     self.tree.put(id, &part(layer, name)?, node);
                 }
             }
         }
         Ok(())
+    }
+
+    /// What the hard links of a layer lead to in the layers below.
+    fn hard_links(&self, layer: usize, fragment: &'a Fragment) -> Result<Vec<HardLink<'a>>, Error> {
+        let mut links = Vec::new();
+        for group in &fragment.directories {
+            for (name, target) in &group.hard_links {
+                let raw = unescape(target).ok_or_else(|| form(layer, "link target", target))?;
+                let lost =
+                    || Error::HardLink { layer, path: join(&group.path, name), target: target.clone() };
+                let found = self.tree.find(&raw, false).map_err(|_| lost())?;
+                match self.tree.node(found.id) {
+                    Node::Directory(_) => return Err(lost()),
+                    node => links.push((group, name.as_str(), node.clone(), self.file(found.id))),
+                }
+            }
+        }
+        Ok(links)
     }
 
     fn put_file(&mut self, parent: Id, name: &[u8], file: File<'a>) {
@@ -163,9 +181,9 @@ impl<'a> Merged<'a> {
     }
 
     /// The directory of a group, made where it is not there; in place of anything that is none.
-    fn directory(&mut self, layer: usize, group: &Group, hidden: &mut HashMap<Id, Id>) -> Result<Id, Error> {
+    fn directory(&mut self, layer: usize, path: &str, hidden: &mut HashMap<Id, Id>) -> Result<Id, Error> {
         let mut at = ROOT;
-        for text in group.path.split('/').filter(|_| !group.path.is_empty()) {
+        for text in path.split('/').filter(|_| !path.is_empty()) {
             let name = part(layer, text)?;
             let ghost = hidden.get(&at).and_then(|ghost| self.tree.child(*ghost, &name));
             at = match self.tree.child(at, &name) {
@@ -179,14 +197,15 @@ impl<'a> Merged<'a> {
                 }
             };
         }
-        if group.opaque {
-            let children =
-                self.tree.directory_mut(at).map(|directory| std::mem::take(&mut directory.children));
-            let children = children.unwrap_or_default();
-            let ghost = self.tree.add(Node::Directory(Directory { children, opaque: false }));
-            hidden.insert(at, ghost);
-        }
         Ok(at)
+    }
+
+    /// Empties a directory for the layers above, and remembers what was there.
+    fn hide(&mut self, id: Id, hidden: &mut HashMap<Id, Id>) {
+        let children = self.tree.directory_mut(id).map(|directory| std::mem::take(&mut directory.children));
+        let children = children.unwrap_or_default();
+        let ghost = self.tree.add(Node::Directory(Directory { children, opaque: false }));
+        hidden.insert(id, ghost);
     }
 
     /// The file behind a node; `None` for anything else.

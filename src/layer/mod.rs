@@ -83,7 +83,7 @@ pub enum Error {
 }
 
 /// First bytes of a file that are enough to tell whether it matters.
-const HEAD_BYTES: usize = 4096;
+pub const HEAD_BYTES: usize = 4096;
 
 /// Reads one layer to its end: decompresses (plain, gzip, zstd, told from the bytes), hashes both forms, walks the tar,
 /// analyses its files.

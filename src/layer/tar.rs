@@ -168,7 +168,10 @@ impl<R: Read> Archive<R> {
                     *(if flag == b'L' { &mut extended.gnu_path } else { &mut extended.gnu_link }) =
                         Some(value);
                 }
-                _ => return self.entry(&header, size, extended).map(Some),
+                _ => {
+                    header.refuse_old_prefix()?;
+                    return self.entry(&header, size, extended).map(Some);
+                }
             }
         }
     }
@@ -364,6 +367,16 @@ impl Header<'_> {
         }
         let text = std::str::from_utf8(text).map_err(|_| Error::Field { at: self.at, field })?;
         u64::from_str_radix(text, 8).ok().filter(|_| !text.starts_with('+')).ok_or(error)
+    }
+
+    /// Go once wrote GNU headers with a prefix where the format has times, and reads them so where they are no times;
+    /// other readers do not.
+    fn refuse_old_prefix(&self) -> Result<(), Error> {
+        if &self.block[257..265] == b"ustar  \0" && self.block[345] != 0 {
+            self.number("access time", 345, 12)?;
+            self.number("change time", 357, 12)?;
+        }
+        Ok(())
     }
 
     /// The entry's name with the prefix of its format.

@@ -1,17 +1,145 @@
 //! The files of a host directory, as if they were the one layer of an image.
 
-use std::path::Path;
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
-use super::{Error, Opened};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use stella::{
+    api::ImageClaim,
+    digest::Digest,
+    image::{Image, Layer, Platform},
+    inventory::Skipped,
+    layer::{Analysed, Builder, Contents, HEAD_BYTES, Kind, Limits, path},
+    package,
+};
 
-/// Opens a host directory. Links are not to be followed, entries are to be sorted and bounded, other file systems are
-/// part of it; what is missing is a layer that is made of files instead of a tar.
-pub(super) fn open(path: &Path, taken_for: String) -> Result<Opened, Error> {
-    if !path.is_dir() {
-        return Err(Error::NoSuchPath { path: path.to_owned() });
+use super::{Error, Opened, OpenedImage, Source};
+
+/// Opens a host directory: reads it whole, because nothing but its bytes can name it. Links are not followed, other
+/// file systems below it are part of it.
+pub(super) fn open(root: &Path, taken_for: String) -> Result<Opened, Error> {
+    if !root.is_dir() {
+        return Err(Error::NoSuchPath { path: root.to_owned() });
     }
-    Err(Error::NotYet {
-        what: format!("reading {taken_for} (a directory without an oci-layout file)"),
-        way_out: "build an image of it, or name an OCI layout as oci:DIR",
+    let limits = Limits::default();
+    let mut walk = Walk { builder: Builder::new(&limits), size_bytes: 0, skipped: Vec::new() };
+    walk.directory(root, &limits, &taken_for)?;
+    let Walk { builder, size_bytes, mut skipped } = walk;
+    let mut fragment = builder.finish(Digest::of(b""), size_bytes);
+    let said = serde_json::to_vec(&fragment).map_err(|error| failed(root, &taken_for, error.into()))?;
+    fragment.diff_id = Digest::of(&said);
+    let platform = Platform { os: "linux".to_owned(), architecture: String::new(), variant: String::new() };
+    let config = serde_json::json!({
+        "os": platform.os, "architecture": "", "rootfs": { "type": "layers", "diff_ids": [fragment.diff_id] },
     })
+    .to_string();
+    let image = Image {
+        manifest_digest: None,
+        config_digest: Digest::of(config.as_bytes()),
+        platform,
+        layers: vec![Layer { diff_id: fragment.diff_id, blob: None, instruction: String::new() }],
+    };
+    skipped.sort();
+    let opened = OpenedImage {
+        image,
+        claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(config) },
+        content_addressed: false,
+        skipped: Vec::new(),
+        places: vec![None],
+    };
+    let layer = Analysed { blob: fragment.diff_id, blob_bytes: size_bytes, fragment };
+    Ok(Opened { taken_for, images: vec![opened], skipped, source: Source::Directory(Box::new(layer)) })
+}
+
+struct Walk {
+    builder: Builder,
+    size_bytes: u64,
+    skipped: Vec<Skipped>,
+}
+
+impl Walk {
+    fn directory(&mut self, root: &Path, limits: &Limits, place: &str) -> Result<(), Error> {
+        let mut open: Vec<(PathBuf, Vec<u8>)> = vec![(root.to_owned(), Vec::new())];
+        while let Some((directory, below)) = open.pop() {
+            let mut names = match entries(&directory) {
+                Ok(names) => names,
+                Err(error) if below.is_empty() => return Err(failed(&directory, place, error)),
+                Err(error) => {
+                    self.skipped.push(Skipped {
+                        name: "unreadable-directory".to_owned(),
+                        what: path::escape(&below),
+                        why: error.to_string(),
+                    });
+                    continue;
+                }
+            };
+            names.sort();
+            for name in names {
+                let whole = directory.join(&name);
+                let mut inner = below.clone();
+                if !inner.is_empty() {
+                    inner.push(b'/');
+                }
+                inner.extend_from_slice(name.as_encoded_bytes());
+                let kind = match fs::symlink_metadata(&whole) {
+                    Ok(metadata) if metadata.is_dir() => Kind::Directory,
+                    Ok(metadata) if metadata.is_symlink() => {
+                        let target = fs::read_link(&whole).map_err(|error| failed(&whole, place, error))?;
+                        Kind::Link(target.as_os_str().as_encoded_bytes().to_vec())
+                    }
+                    Ok(metadata) if metadata.is_file() => {
+                        self.size_bytes += metadata.len();
+                        Kind::File(contents(&whole, &inner, metadata.len(), limits))
+                    }
+                    Ok(_) => Kind::Device,
+                    // Gone since the directory was read.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(failed(&whole, place, error)),
+                };
+                let is_directory = kind == Kind::Directory;
+                self.builder.entry(&inner, kind).map_err(|why| Error::Layer {
+                    diff_id: "of the directory".to_owned(),
+                    name: path::escape(&inner),
+                    place: place.to_owned(),
+                    source: Box::new(stella::layer::Error::Entry { path: path::escape(&inner), why }),
+                })?;
+                if is_directory {
+                    open.push((whole, inner));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entries(directory: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+    fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+}
+
+/// What a file says; one that cannot be read matters only where the merge looks for it.
+fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Contents {
+    let inner = path::escape(inner);
+    let read = || -> io::Result<Contents> {
+        let mut file = File::open(whole)?;
+        let mut data = Vec::new();
+        file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut data)?;
+        let Some(analyser) = package::recognise(&inner, &data) else { return Ok(Contents::Plain) };
+        if size_bytes > limits.database_bytes {
+            return Ok(Contents::Unread(format!("over the limit `database size`, {}", limits.database_bytes)));
+        }
+        file.take(limits.database_bytes).read_to_end(&mut data)?;
+        Ok(match analyser(&inner, &data) {
+            Ok(Some(fact)) => Contents::Fact(fact),
+            Ok(None) => Contents::Plain,
+            Err(error) => Contents::Unread(error.to_string()),
+        })
+    };
+    read().unwrap_or_else(|error| Contents::Unread(error.to_string()))
+}
+
+fn failed(path: &Path, place: &str, source: io::Error) -> Error {
+    Error::Read { name: path.display().to_string(), place: place.to_owned(), source }
 }

@@ -1,0 +1,181 @@
+//! The command line. Raw words only: [`super::settings`] makes them into values.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// A gate for container images: asks which layers are new, analyses only those, applies a policy.
+#[derive(Debug, Parser)]
+#[command(name = "stella", version, propagate_version = true, disable_help_subcommand = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to colour: the terminal decides, and NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", env = "STELLA_COLOR")]
+    pub color: Colour,
+    /// Say less: errors, and why a gate failed
+    #[arg(long, short, global = true, env = "STELLA_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Gate an image: exit 0 passes, 1 fails, 2 the call is wrong, 3 could not look
+    #[command(after_long_help = GATE_HELP)]
+    Gate(Box<Gate>),
+    /// The delta as a table: which layers are known, which are not
+    Layers(Layers),
+    /// Check policies
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The embedded advisory database
+    #[command(subcommand)]
+    Feeds(Feeds),
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Look inside; for tests and bug reports
+    #[command(subcommand, hide = true)]
+    Debug(Debug),
+}
+
+const GATE_HELP: &str = "\
+IMAGE is one of
+  docker:REF            an image of the Docker engine (DOCKER_HOST is honoured)
+  oci:DIR[:TAG]         an OCI layout
+  oci-archive:FILE[:TAG]  an OCI layout in a tar
+  docker-archive:FILE   what `docker save` wrote
+  dir:PATH              a root file system
+  or a bare word: an existing path first, then the Docker engine.
+
+Exit codes
+  0  the gate passed (warnings allowed)
+  1  the gate failed: the last lines on stderr say which rule and which findings
+  2  the call is wrong: flags, configuration, policy file
+  3  could not finish or could not look; never a silent pass
+
+Every option has a variable, STELLA_ and its name; most have a key in .stella.yaml. A flag beats a variable beats the \
+file. The server's address and --on-error are never read from a file.";
+
+/// Which image, and how to get at it.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The image: docker:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, or a bare word
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath, env = "STELLA_IMAGE")]
+    pub image: String,
+    /// Gate only these platforms of an index, such as linux/arm64; repeats [default: all that can run]
+    #[arg(long, value_name = "OS/ARCH", env = "STELLA_PLATFORM", value_delimiter = ',')]
+    pub platform: Vec<String>,
+    /// Ask this server which layers are new, instead of the cache of this machine
+    #[arg(long, value_name = "URL", env = "STELLA_SERVER", value_hint = ValueHint::Url)]
+    pub server: Option<String>,
+    /// Give up on the server after this many seconds, retries included [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "STELLA_DEADLINE")]
+    pub deadline: Option<u64>,
+    /// Keep analysed layers here [default: the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "STELLA_CACHE_DIR", value_hint = ValueHint::DirPath)]
+    pub cache_dir: Option<PathBuf>,
+    /// Neither read nor write the cache of this machine
+    #[arg(long, env = "STELLA_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_cache: bool,
+    /// Layers analysed at a time [default: the processors]
+    #[arg(long, value_name = "N", env = "STELLA_THREADS")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct Gate {
+    #[command(flatten)]
+    pub source: Source,
+    /// Write a report: table, json, sarif or junit, to FILE or to stdout; repeats [default: table]
+    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_OUTPUT", value_delimiter = ',')]
+    pub output: Vec<String>,
+    /// A policy file; repeats, and the strictest decision wins [default: fail on critical and high with a fix]
+    #[arg(long, value_name = "FILE", env = "STELLA_POLICY", value_hint = ValueHint::FilePath, value_delimiter = ',')]
+    pub policy: Vec<PathBuf>,
+    /// Fail on this severity or worse, fixed or not: critical, high, medium, low
+    #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
+    pub fail_on: Option<String>,
+    /// Pass although this was not looked at, by its name in the report's `skipped`; repeats
+    #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
+    pub allow_skipped: Vec<String>,
+    /// The compiled advisories, or `demo` for the small dated snapshot that comes with the program
+    #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
+    pub advisories: Option<String>,
+    /// What of the image to read again although it is known
+    #[arg(long, value_enum, value_name = "WHAT", env = "STELLA_VERIFY")]
+    pub verify: Option<Verify>,
+    /// What to do when the gate could not finish: `fail` exits 3, `warn` exits 0 with a loud warning
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail, env = "STELLA_ON_ERROR")]
+    pub on_error: OnError,
+    /// Print the latency ledger: phases, hits and misses
+    #[arg(long, env = "STELLA_TIMINGS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub timings: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Only what nobody has verified yet
+    New,
+    /// Every layer
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    Fail,
+    Warn,
+}
+
+#[derive(Debug, Args)]
+pub struct Layers {
+    #[command(flatten)]
+    pub source: Source,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Say whether policy files are valid, and where not
+    Check {
+        /// The files
+        #[arg(required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Feeds {
+    /// Compile advisories in OSV form into the database: directories, .zip, .tar.zst, .json
+    Import {
+        /// What to read; together they replace the database
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+        /// The database [default: in the user's data directory]
+        #[arg(long, value_name = "FILE", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
+        advisories: Option<String>,
+    },
+    /// What the database holds, and how old it is
+    Status {
+        /// The database [default: in the user's data directory]
+        #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
+        advisories: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Debug {
+    /// Every entry of the merged image, a JSON line each
+    Listing(Layers),
+    /// The packages of the merged image, a JSON line each
+    Inventory(Layers),
+}

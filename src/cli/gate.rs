@@ -1,0 +1,195 @@
+//! `stella gate`: the whole way of the data, once.
+
+use std::time::{Duration, Instant};
+
+use stella::{
+    policy::{Action, Outcome, Policy},
+    report::{Report, Run, SCHEMA, ScanResult},
+};
+
+use super::{
+    args::{Gate, OnError},
+    exit::{Exit, Failure},
+    image::{Opened, open},
+    local::Local,
+    log::Log,
+    progress::Progress,
+    remote::Remote,
+    settings::GateSettings,
+};
+
+/// Runs the gate and writes every report.
+pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
+    let settings = GateSettings::new(args)?;
+    match gate(&settings, log, started) {
+        Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
+            log.warn(&failure.message);
+            log.warn("NOT GATED: the image was not looked at; --on-error=warn lets the build go on");
+            Ok(Exit::Pass)
+        }
+        other => other,
+    }
+}
+
+fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Failure> {
+    let source = &settings.source;
+    // Without a server the advisories are needed in any case: say so before anything is read.
+    let mut local = match source.server {
+        None => Some(Local::new(settings)?),
+        Some(_) => None,
+    };
+    let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
+    let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
+    if source.reference.scheme.is_none() {
+        log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
+    }
+    let mut run = Run::default();
+    let mut results: Vec<ScanResult> = Vec::new();
+    for (index, image) in opened.images.iter().enumerate() {
+        // What lies beside the images belongs to no platform: it is said once, with the first.
+        let mut skipped = image.skipped.clone();
+        skipped.extend(opened.skipped.iter().filter(|_| index == 0).cloned());
+        let job = Job { settings, opened: &opened, image, skipped, progress: Progress::new(log) };
+        let asked = match &mut remote {
+            Some(remote) => match remote.scan(&job, &mut run) {
+                Ok(result) => Some(result),
+                Err(error) if error.is_unavailable() => {
+                    let why = error.to_string();
+                    local = Some(Local::new(settings).map_err(|_| {
+                        Failure::unfinished(&why).advise(
+                            "no advisories are at hand to analyse without the server: run `stella feeds import`, or --on-error=warn to go on unlooked",
+                        )
+                    })?);
+                    log.warn(format_args!("{why}; analysing on this machine instead"));
+                    run.degraded = true;
+                    run.notes.push(why);
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            },
+            None => None,
+        };
+        if asked.is_none() {
+            remote = None;
+        }
+        let result = match (asked, &local) {
+            (Some(result), _) => result,
+            (None, Some(local)) => local.scan(&job, &mut run)?,
+            (None, None) => return Err(Failure::unfinished("neither a server nor advisories")),
+        };
+        results.push(result);
+    }
+    let mut report = Report { schema: SCHEMA, results, run };
+    report.run.timings_ms.total = ms(started.elapsed());
+    let exit = verdict(&report, settings);
+    let report_started = Instant::now();
+    write(&mut report, settings, started, report_started)?;
+    say(&report, settings, log, exit);
+    Ok(exit)
+}
+
+/// One image of one platform to gate.
+pub struct Job<'a> {
+    /// How.
+    pub settings: &'a GateSettings,
+    /// Where its layers are read.
+    pub opened: &'a Opened,
+    /// The image.
+    pub image: &'a super::image::OpenedImage,
+    /// What cannot be looked at.
+    pub skipped: Vec<stella::inventory::Skipped>,
+    /// Told what happens.
+    pub progress: Progress,
+}
+
+/// Writes every report; the time it takes stands in those written after the first.
+fn write(report: &mut Report, settings: &GateSettings, started: Instant, since: Instant) -> Result<(), Failure> {
+    let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    let mut failed = None;
+    for output in &settings.outputs {
+        report.run.timings_ms.report = ms(since.elapsed());
+        report.run.timings_ms.total = ms(started.elapsed());
+        // One report that cannot be written keeps no other from being written.
+        if let Err(failure) = output.write(report, colour, terminal) {
+            failed.get_or_insert(failure);
+        }
+    }
+    report.run.timings_ms.report = ms(since.elapsed());
+    report.run.timings_ms.total = ms(started.elapsed());
+    failed.map_or(Ok(()), Err)
+}
+
+fn verdict(report: &Report, settings: &GateSettings) -> Exit {
+    if report.results.iter().any(|result| result.verdict.outcome == Outcome::Fail) {
+        return Exit::Fail;
+    }
+    if not_allowed(report, settings).next().is_some() { Exit::Unfinished } else { Exit::Pass }
+}
+
+fn not_allowed<'a>(
+    report: &'a Report,
+    settings: &'a GateSettings,
+) -> impl Iterator<Item = &'a stella::inventory::Skipped> {
+    let skipped = report.results.iter().flat_map(|result| &result.looked_at.skipped);
+    skipped.filter(|skipped| !settings.allow_skipped.contains(&skipped.name))
+}
+
+/// The last lines on stderr: why the gate is closed.
+fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
+    if report.results.iter().any(|result| result.snapshot.demo) {
+        log.warn("matched against the small DEMO snapshot of advisories: not fit to gate a real image");
+    }
+    if settings.timings {
+        let (run, t) = (&report.run, &report.run.timings_ms);
+        log.plain(format_args!(
+            "ledger: {} hits, {} misses, {} uploaded, {} round trips, {} bytes read",
+            run.layers.hits, run.layers.misses, run.uploaded, run.round_trips, run.bytes_read
+        ));
+        log.plain(format_args!(
+            "ledger: missing {:.1} ms, analyse {:.1} ms, upload {:.1} ms, match {:.1} ms, policy {:.1} ms, report {:.1} ms, total {:.1} ms",
+            t.missing, t.analyse, t.upload, t.matching, t.policy, t.report, t.total
+        ));
+    }
+    let skipped: Vec<_> = not_allowed(report, settings).collect();
+    for skipped in &skipped {
+        log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
+    }
+    for result in &report.results {
+        for reason in &result.verdict.reasons {
+            match reason.action {
+                Action::Fail => log.error(format_args!("rule {:?}: {}", reason.rule, reason.message)),
+                Action::Warn => log.note(format_args!("rule {:?}: {}", reason.rule, reason.message)),
+                Action::Ignore => {}
+            }
+        }
+    }
+    match exit {
+        Exit::Fail => log.error(format_args!("gate FAILED: {}", settings.source.text)),
+        Exit::Unfinished => {
+            let mut names: Vec<_> = skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            log.error(format_args!(
+                "gate UNFINISHED: {} was not looked at in full; allow it by name with --allow-skipped {}",
+                settings.source.text,
+                names.join(",")
+            ));
+        }
+        _ => log.note(format_args!("gate passed: {}", settings.source.text)),
+    }
+}
+
+/// Parsed policies of a job; they were checked when the settings were made.
+pub fn policies(settings: &GateSettings) -> Result<Vec<Policy>, Failure> {
+    settings
+        .policies
+        .iter()
+        .map(|text| Policy::parse(&text.origin, &text.text).map_err(Failure::usage))
+        .collect()
+}
+
+/// Milliseconds with their fraction.
+pub fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

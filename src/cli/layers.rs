@@ -1,0 +1,108 @@
+//! `stella layers`: the delta as a table; and the looks inside that tests and bug reports need.
+
+use std::{collections::BTreeSet, io::Write, path::Path};
+
+use stella::{
+    api::MissingRequest,
+    digest::Digest,
+    inventory,
+    layer::{ANALYZER, Fragment, SCHEMA},
+};
+
+use super::{
+    args::{Debug, Layers},
+    cache::Cache,
+    client::Client,
+    exit::{Exit, Failure},
+    image::{Opened, OpenedImage, open},
+    log::{Log, printable},
+    settings::{File, SourceSettings},
+};
+
+/// Runs `stella layers`.
+pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
+    let source = SourceSettings::new(&args.source, &File::read(Path::new(""))?)?;
+    let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
+    if source.reference.scheme.is_none() {
+        log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
+    }
+    let mut out = std::io::stdout().lock();
+    for opened in &opened.images {
+        let image = &opened.image;
+        let missing = missing(&source, opened)?;
+        let mut print = || -> std::io::Result<()> {
+            writeln!(out, "{} {}", image.digest(), image.platform)?;
+            writeln!(out, "{:>3}  {:<71}  {:>11}  {:<4}  INSTRUCTION", "#", "DIFF ID", "SIZE", "")?;
+            for (index, layer) in image.layers.iter().enumerate() {
+                let size = layer.blob.as_ref().map_or("-".to_owned(), |blob| blob.size_bytes.to_string());
+                let known = if missing.contains(&layer.diff_id) { "miss" } else { "hit" };
+                let instruction: String = printable(&layer.instruction).replace(['\n', '\t'], " ");
+                let instruction: String = instruction.chars().take(80).collect();
+                writeln!(out, "{index:>3}  {}  {size:>11}  {known:<4}  {instruction}", layer.diff_id)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = print()
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Err(Failure::unfinished(format!("stdout: {error}")));
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Digest>, Failure> {
+    let diff_ids: Vec<Digest> = opened.image.layers.iter().map(|layer| layer.diff_id).collect();
+    if let Some(server) = &source.server {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
+        let client = Client::new(&server.url, server.deadline).map_err(Failure::usage)?;
+        let request = MissingRequest { schema: SCHEMA, analyzer: ANALYZER.to_owned(), diff_ids };
+        let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
+        return Ok(answer.missing.into_iter().collect());
+    }
+    let cache = source.cache.as_deref().map(Cache::new);
+    let known = |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
+    Ok(diff_ids.into_iter().filter(|diff_id| !known(*diff_id)).collect())
+}
+
+/// Runs `stella debug`.
+pub fn debug(command: &Debug) -> Result<Exit, Failure> {
+    let (Debug::Listing(args) | Debug::Inventory(args)) = command;
+    let source = SourceSettings::new(&args.source, &File::default())?;
+    let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for image in &opened.images {
+        let fragments = fragments(&source, &opened, image)?;
+        let fragments: Vec<&Fragment> = fragments.iter().collect();
+        let lines: Vec<String> = match command {
+            Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
+            Debug::Inventory(_) => lines(&inventory::merge(&fragments).map_err(Failure::unfinished)?.packages),
+        }?;
+        for line in lines {
+            writeln!(out, "{line}").map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
+        }
+    }
+    out.flush().map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
+    Ok(Exit::Pass)
+}
+
+fn lines(rows: &[impl serde::Serialize]) -> Result<Vec<String>, Failure> {
+    rows.iter().map(|row| serde_json::to_string(row).map_err(Failure::unfinished)).collect()
+}
+
+/// Every layer's fragment, read anew.
+fn fragments(source: &SourceSettings, opened: &Opened, image: &OpenedImage) -> Result<Vec<Fragment>, Failure> {
+    let diff_ids: BTreeSet<Digest> = image.image.layers.iter().map(|layer| layer.diff_id).collect();
+    let wanted: Vec<Digest> = diff_ids.into_iter().collect();
+    let analysed = opened
+        .analyse(image, &wanted, &source.limits, source.threads, &())
+        .map_err(Failure::from)?;
+    let find = |diff_id| analysed.iter().find(|layer| layer.fragment.diff_id == diff_id);
+    let layers = image.image.layers.iter();
+    Ok(layers
+        .map(|layer| find(layer.diff_id).map_or_else(|| Fragment::unseen(layer.diff_id), |l| l.fragment.clone()))
+        .collect())
+}

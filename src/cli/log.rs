@@ -1,0 +1,68 @@
+//! What people read while the program runs: one line at a time on stderr. Data never goes this way.
+
+use std::{fmt, io::Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Errors, and why a gate failed.
+    Quiet,
+    /// Notes too.
+    Normal,
+}
+
+/// Writes to stderr; colours as the terminal, `NO_COLOR` and `--color` allow.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// How much is said.
+    pub level: Level,
+}
+
+impl Log {
+    /// Something worth knowing.
+    pub fn note(self, text: impl fmt::Display) {
+        if self.level >= Level::Normal {
+            line("note", AnsiColor::Cyan, &text);
+        }
+    }
+
+    /// Something that may be wrong.
+    pub fn warn(self, text: impl fmt::Display) {
+        line("warning", AnsiColor::Yellow, &text);
+    }
+
+    /// Something that is wrong.
+    pub fn error(self, text: impl fmt::Display) {
+        line("error", AnsiColor::Red, &text);
+    }
+
+    /// A line without a label.
+    pub fn plain(self, text: impl fmt::Display) {
+        // A closed stderr must not end the gate: the exit code still counts.
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+}
+
+fn line(label: &str, colour: AnsiColor, text: &dyn fmt::Display) {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let text = printable(&text.to_string());
+    let _ = writeln!(anstream::stderr(), "{style}{label}{style:#}: {text}");
+}
+
+/// Text of an image, a feed or a server without the characters that steer a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| match c {
+            '\n' | '\t' => vec![c],
+            c if c.is_control() || is_direction(c) => c.escape_unicode().collect(),
+            c => vec![c],
+        })
+        .collect()
+}
+
+/// Characters that reorder what is printed.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}

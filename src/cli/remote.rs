@@ -1,0 +1,184 @@
+//! The gate with a server: ask which layers are new, analyse and send only those.
+
+use std::time::Instant;
+
+use stella::{
+    api::{ScanAnswer, ScanRequest},
+    delta::Delta,
+    digest::Digest,
+    layer::{ANALYZER, Analysed, SCHEMA},
+    report::{Run, ScanResult},
+};
+
+use super::{
+    client::{self, Client},
+    exit::Failure,
+    gate::{Job, ms},
+    image,
+    local::ledger,
+    settings::Server,
+};
+
+/// How often a scan is asked for again when the server forgot it between two calls.
+const HEALS: usize = 2;
+
+/// A server, and the runtime that talks to it.
+pub struct Remote {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Why a scan with a server did not come to a result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// The image.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// A fragment of ours cannot be written.
+    #[error("a fragment cannot be encoded: {0}")]
+    Encode(#[from] stella::layer::DecodeError),
+    /// The server asked for the same layers again and again.
+    #[error("the server keeps asking for layers that it was sent; the scan was given up")]
+    Endless,
+}
+
+impl Error {
+    /// Whether another way to the same result may be tried.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_unavailable())
+    }
+}
+
+impl Remote {
+    /// Prepares the calls; nothing is sent yet.
+    pub fn new(server: &Server) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
+        let client = Client::new(&server.url, server.deadline).map_err(Failure::usage)?;
+        Ok(Self { client, runtime })
+    }
+
+    /// Gates one image.
+    pub fn scan(&mut self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
+        let image = &job.image.image;
+        let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        let mut layers: Vec<Layer> = Vec::new();
+        // A source that cannot prove what it did not read is read whole, before anybody is asked.
+        let unproven = matches!(job.image.claim, stella::api::ImageClaim::Content { .. })
+            && !job.image.content_addressed;
+        if unproven || job.settings.verify_all {
+            let wanted: Vec<Digest> = Delta::new(&diff_ids, diff_ids.iter().copied()).missing;
+            self.analyse(job, &wanted, &mut layers, run)?;
+        }
+        let request = ScanRequest {
+            schema: SCHEMA,
+            analyzer: ANALYZER.to_owned(),
+            reference: job.settings.source.text.clone(),
+            image: job.image.claim.clone(),
+            pairs: layers.iter().map(Layer::pair).collect(),
+            policies: job.settings.policies.clone(),
+            skipped: job.skipped.clone(),
+            now: Some(job.settings.now.as_second()),
+        };
+        let mut counted = false;
+        for _ in 0..=HEALS {
+            let asked = Instant::now();
+            let mut answer = self.runtime.block_on(self.client.scan(&request))?;
+            if !counted {
+                run.timings_ms.missing += ms(asked.elapsed());
+            }
+            if let ScanAnswer::Missing { scan, missing } = &answer {
+                let delta = Delta::new(&diff_ids, missing.iter().copied());
+                if !std::mem::replace(&mut counted, true) {
+                    run.layers.hits += delta.hits.len();
+                    run.layers.misses += delta.misses(diff_ids.len());
+                }
+                let unread: Vec<Digest> = delta
+                    .missing
+                    .iter()
+                    .copied()
+                    .filter(|diff_id| layers.iter().all(|layer| layer.analysed.fragment.diff_id != *diff_id))
+                    .collect();
+                self.analyse(job, &unread, &mut layers, run)?;
+                match self.upload(scan, &delta.missing, &layers, run)? {
+                    Some(next) => answer = next,
+                    None => continue,
+                }
+            } else if !std::mem::replace(&mut counted, true) {
+                run.layers.hits += diff_ids.len();
+            }
+            if let ScanAnswer::Done { result, timings_ms, .. } = answer {
+                run.timings_ms.matching += timings_ms.matching;
+                run.timings_ms.policy += timings_ms.policy;
+                run.round_trips = self.client.round_trips();
+                let verified: Vec<Digest> =
+                    layers.iter().map(|layer| layer.analysed.fragment.diff_id).collect();
+                run.ledger.extend(ledger(job.image, &verified));
+                return Ok(*result);
+            }
+        }
+        Err(Error::Endless)
+    }
+
+    fn analyse(
+        &self,
+        job: &Job<'_>,
+        wanted: &[Digest],
+        layers: &mut Vec<Layer>,
+        run: &mut Run,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        let source = &job.settings.source;
+        let analysed = job.opened.analyse(job.image, wanted, &source.limits, source.threads, &job.progress);
+        job.progress.finish();
+        for analysed in analysed? {
+            run.bytes_read += analysed.blob_bytes;
+            layers.push(Layer { encoded: analysed.fragment.encode()?, analysed });
+        }
+        run.timings_ms.analyse += ms(started.elapsed());
+        Ok(())
+    }
+
+    /// Sends the wanted fragments; gives the last answer, or `None` when the server does not know the scan any more.
+    fn upload(
+        &self,
+        scan: &str,
+        wanted: &[Digest],
+        layers: &[Layer],
+        run: &mut Run,
+    ) -> Result<Option<ScanAnswer>, Error> {
+        let started = Instant::now();
+        let mut last = None;
+        for diff_id in wanted {
+            let Some(layer) = layers.iter().find(|layer| layer.analysed.fragment.diff_id == *diff_id) else {
+                continue;
+            };
+            let sent = self.client.put_fragment(scan, *diff_id, layer.analysed.blob, layer.encoded.clone());
+            match self.runtime.block_on(sent) {
+                Ok(answer) => last = Some(answer),
+                Err(error) if error.is_unknown_scan() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            run.uploaded += 1;
+        }
+        run.timings_ms.upload += ms(started.elapsed());
+        Ok(last)
+    }
+}
+
+/// A layer read in this run, ready to be sent.
+struct Layer {
+    analysed: Analysed,
+    encoded: Vec<u8>,
+}
+
+impl Layer {
+    fn pair(&self) -> stella::api::Pair {
+        stella::api::Pair { blob: self.analysed.blob, diff_id: self.analysed.fragment.diff_id }
+    }
+}

@@ -1,0 +1,274 @@
+//! Layers read from bytes, and fragments merged: what no single module can show.
+
+use std::io::Write;
+
+use stella::{
+    digest::Digest,
+    inventory::{self, EntryKind},
+    layer::{self, Analysed, Error, Expected, Fragment, Limits},
+};
+
+const ANY: Expected = Expected { blob: None, diff_id: None };
+
+/// Entries of a tar, in order.
+enum Put<'a> {
+    File(&'a str, &'a str),
+    Directory(&'a str),
+    Link(&'a str, &'a str),
+    Hard(&'a str, &'a str),
+}
+use Put::{Directory, File, Hard, Link};
+
+fn tar(entries: &[Put<'_>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for entry in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o755);
+        let (path, data, kind, target) = match entry {
+            File(path, data) => (path, *data, tar::EntryType::Regular, None),
+            Directory(path) => (path, "", tar::EntryType::Directory, None),
+            Link(path, target) => (path, "", tar::EntryType::Symlink, Some(target)),
+            Hard(path, target) => (path, "", tar::EntryType::Link, Some(target)),
+        };
+        header.set_entry_type(kind);
+        header.set_size(data.len() as u64);
+        // As written: the crate's own setters refuse what hostile layers hold.
+        let name = &mut header.as_old_mut().name;
+        name[..path.len()].copy_from_slice(path.as_bytes());
+        if let Some(target) = target {
+            header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        }
+        header.set_cksum();
+        builder.append(&header, data.as_bytes()).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn analyse(bytes: &[u8]) -> Result<Analysed, Error> {
+    layer::analyse(bytes, ANY, &Limits::default())
+}
+
+fn fragment(entries: &[Put<'_>]) -> Fragment {
+    analyse(&tar(entries)).unwrap().fragment
+}
+
+fn paths(stack: &[Fragment]) -> Vec<String> {
+    let stack: Vec<&Fragment> = stack.iter().collect();
+    let entries = inventory::listing(&stack).unwrap();
+    entries.into_iter().filter(|e| e.kind != EntryKind::Directory).map(|e| e.path).collect()
+}
+
+#[test]
+fn every_compression_gives_the_same_fragment() {
+    let plain = tar(&[File("etc/os-release", "ID=debian\nVERSION_ID=12\n"), Link("bin", "usr/bin")]);
+    let (left, right) = plain.split_at(700);
+    let forms = [
+        plain.clone(),
+        gzip(&plain),
+        [gzip(left), gzip(b""), gzip(right)].concat(),
+        zstd::encode_all(plain.as_slice(), 3).unwrap(),
+        [zstd::encode_all(left, 3).unwrap(), zstd::encode_all(right, 3).unwrap()].concat(),
+    ];
+    for blob in &forms {
+        let expected = Expected { blob: Some(Digest::of(blob)), diff_id: Some(Digest::of(&plain)) };
+        let analysed = layer::analyse(blob.as_slice(), expected, &Limits::default()).unwrap();
+        assert_eq!(analysed.fragment, analyse(&plain).unwrap().fragment);
+        assert_eq!((analysed.blob, analysed.blob_bytes), (Digest::of(blob), blob.len() as u64));
+    }
+}
+
+#[test]
+fn a_forged_layer_is_named_with_both_digests() {
+    let honest = tar(&[File("a", "honest")]);
+    let forged = tar(&[File("a", "forged")]);
+    for (blob, broken) in [(gzip(&honest), gzip(&forged)), (gzip(&honest), b"\x1f\x8b\x08rubbish".to_vec())] {
+        let expected = Expected { blob: Some(Digest::of(&blob)), diff_id: Some(Digest::of(&honest)) };
+        match layer::analyse(broken.as_slice(), expected, &Limits::default()) {
+            Err(Error::Blob { expected, found }) => {
+                assert_eq!((expected, found), (Digest::of(&blob), Digest::of(&broken)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected = Expected { blob: None, diff_id: Some(Digest::of(&honest)) };
+    for broken in [forged.clone(), b"no tar at all".repeat(100)] {
+        match layer::analyse(broken.as_slice(), expected, &Limits::default()) {
+            Err(Error::DiffId { expected, found }) => {
+                assert_eq!((expected, found), (Digest::of(&honest), Digest::of(&broken)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_engines_refuse_is_refused_by_name() {
+    let whole = tar(&[File("a", "x"), File("b", "y")]);
+    let mut lone_zero = whole.clone();
+    lone_zero.splice(1024..1024, [0; 512]);
+    for (bytes, words) in [
+        (gzip(&whole)[..40].to_vec(), "gzip stream cannot be read"),
+        ([gzip(&whole), b"rubbish behind the end".to_vec()].concat(), "gzip stream cannot be read"),
+        (whole[..700].to_vec(), "ends inside an entry"),
+        (lone_zero, "single block of zeros"),
+        (b"no tar at all".repeat(100), "checksum"),
+        (b"BZh91AY".to_vec(), "bzip2 compression"),
+        (tar(&[File("../../etc/passwd", "x")]), "leads out of the image"),
+        (tar(&[File("/etc/passwd", "x")]), "absolute path"),
+        (tar(&[File("d", "x"), File("d/e", "x")]), "not a directory"),
+        (tar(&[Link("l", "l"), File("l/x", "x")]), "leads nowhere"),
+        (tar(&[File("a", "x"), File(".wh.a", "")]), "do not agree"),
+        (tar(&[File(".wh.d", ""), Directory("d")]), "do not agree"),
+        (tar(&[File(".wh..wh..opq", "")]), "opaque marker in the root"),
+        (tar(&[File(".wh.", "")]), "whiteout prefix"),
+        (tar(&[Directory("d"), Hard("h", "d")]), "hard link to a directory"),
+    ] {
+        let error = analyse(&bytes).unwrap_err().to_string();
+        assert!(error.contains(words), "{error:?} should say {words:?}");
+    }
+}
+
+#[test]
+fn limits_are_named() {
+    let many: Vec<String> = (0..50).map(|n| format!("f{n}")).collect();
+    let entries: Vec<Put<'_>> = many.iter().map(|name| File(name, "Package: a\nStatus: b\n")).collect();
+    let bytes = tar(&entries);
+    let standard = Limits::default;
+    for (limits, name) in [
+        (Limits { layer_entries: 20, ..standard() }, "layer entries"),
+        (Limits { layer_names_bytes: 20, ..standard() }, "layer names"),
+        (Limits { layer_size_bytes: 4000, ..standard() }, "layer size"),
+        (Limits { path_bytes: 1, ..standard() }, "path length"),
+    ] {
+        let error = layer::analyse(gzip(&bytes).as_slice(), ANY, &limits).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{name}`")), "{error}");
+    }
+    let limits = Limits { database_bytes: 5, ..standard() };
+    let fragment = layer::analyse(bytes.as_slice(), ANY, &limits).unwrap().fragment;
+    assert_eq!(fragment.unread.len(), 50);
+    let encoded = fragment.encode().unwrap();
+    assert_eq!(Fragment::decode(&encoded, &standard()).unwrap(), fragment);
+    let small = Limits { fragment_bytes: 10, ..standard() };
+    assert!(Fragment::decode(&encoded, &small).unwrap_err().to_string().contains("`fragment size`"));
+}
+
+#[test]
+fn layers_stack_as_overlayfs_stacks_them() {
+    let base = || {
+        fragment(&[
+            Directory("d"),
+            File("d/a", "1"),
+            File("d/b", "1"),
+            Directory("e"),
+            File("e/x", "1"),
+            Link("s", "d"),
+            File("f", "1"),
+        ])
+    };
+    for (name, upper, want) in [
+        ("whiteout", vec![File("d/.wh.a", "")], vec!["d/b", "e/x", "f", "s"]),
+        (
+            "opaque after its siblings",
+            vec![File("d/c", ""), File("d/.wh..wh..opq", "")],
+            vec!["d/c", "e/x", "f", "s"],
+        ),
+        ("directory in place of a link", vec![File("s/n", "")], vec!["d/a", "d/b", "e/x", "f", "s/n"]),
+        ("file in place of a directory", vec![File("d", "")], vec!["d", "e/x", "f", "s"]),
+        ("whiteout of a directory", vec![File(".wh.d", "")], vec!["e/x", "f", "s"]),
+        (
+            "link of the same layer",
+            vec![Directory("e"), Link("l", "e"), File("l/y", "")],
+            vec!["d/a", "d/b", "e/x", "e/y", "f", "l", "s"],
+        ),
+    ] {
+        assert_eq!(paths(&[base(), fragment(&upper)]), want, "{name}");
+    }
+}
+
+const STATUS: &str = "Package: NAME\nStatus: install ok installed\nArchitecture: amd64\nVersion: VERSION\n\n";
+
+fn status(packages: &[(&str, &str)]) -> String {
+    packages.iter().map(|(name, version)| STATUS.replace("NAME", name).replace("VERSION", version)).collect()
+}
+
+/// `(name, version, layer)` of every package.
+fn packages(stack: &[Fragment]) -> Vec<(String, String, usize)> {
+    let stack: Vec<&Fragment> = stack.iter().collect();
+    let merged = inventory::merge(&stack).unwrap();
+    assert_eq!(merged.skipped, []);
+    merged.packages.into_iter().map(|p| (p.package.name, p.package.version, p.layer)).collect()
+}
+
+fn at(name: &str, version: &str, layer: usize) -> (String, String, usize) {
+    (name.to_owned(), version.to_owned(), layer)
+}
+
+#[test]
+fn a_package_belongs_to_the_start_of_its_last_unbroken_presence() {
+    let db = |list: &[(&str, &str)]| fragment(&[File("var/lib/dpkg/status", &status(list))]);
+    let stack = [
+        db(&[("a", "1"), ("b", "1"), ("c", "1")]),
+        db(&[("a", "1"), ("b", "2")]),
+        db(&[("a", "1"), ("b", "2"), ("c", "1")]),
+    ];
+    assert_eq!(packages(&stack), [at("a", "1", 0), at("b", "2", 1), at("c", "1", 2)]);
+}
+
+#[test]
+fn a_database_behind_a_link_of_another_layer() {
+    let stack = [
+        fragment(&[Directory("data"), Link("var/lib/dpkg", "/data/dpkg")]),
+        fragment(&[File("data/dpkg/status", &status(&[("a", "1")]))]),
+        fragment(&[File("data/elsewhere", &status(&[("b", "1")]))]),
+        fragment(&[Link("data/dpkg/status", "../elsewhere")]),
+    ];
+    assert_eq!(packages(&stack[..2]), [at("a", "1", 1)]);
+    assert_eq!(packages(&stack), [at("b", "1", 3)]);
+}
+
+#[test]
+fn metadata_goes_with_its_directory() {
+    let wheel = |name: &str, version: &str| {
+        (
+            format!("lib/{name}-{version}.dist-info/METADATA"),
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n"),
+        )
+    };
+    let (path, data) = wheel("six", "1.12.0");
+    let base = || {
+        fragment(&[
+            File(&path, &data),
+            File("app/node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#),
+        ])
+    };
+    assert_eq!(packages(&[base()]), [at("six", "1.12.0", 0), at("a", "1.0.0", 0)]);
+    // The same bytes again are no new package; an opaque directory that brings them again neither.
+    assert_eq!(packages(&[base(), base()]), packages(&[base()]));
+    let again = fragment(&[File("lib/.wh..wh..opq", ""), File(&path, &data)]);
+    assert_eq!(packages(&[base(), again]), packages(&[base()]));
+    let gone = fragment(&[File("lib", "a file now"), File("app/node_modules/.wh.a", "")]);
+    assert_eq!(packages(&[base(), gone]), []);
+    let moved = fragment(&[
+        Hard("keep/six-1.12.0.dist-info/METADATA", &path),
+        File("lib/.wh.six-1.12.0.dist-info", ""),
+    ]);
+    assert_eq!(packages(&[base(), moved])[0], at("six", "1.12.0", 1));
+}
+
+#[test]
+fn a_database_that_is_none_is_not_a_clean_image() {
+    let layer = fragment(&[File("var/lib/dpkg/status", "rubbish\n")]);
+    let merged = inventory::merge(&[&layer]).unwrap();
+    assert_eq!(merged.skipped[0].name, "package-database");
+    let backup = fragment(&[
+        File("var/lib/dpkg/status-old", &status(&[("a", "1")])),
+        Link("var/lib/dpkg/status", "status-old"),
+    ]);
+    assert_eq!(inventory::merge(&[&backup]).unwrap().skipped.len(), 1);
+}
