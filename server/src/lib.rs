@@ -1,1 +1,154 @@
-//! x
+//! Stella's server: HTTP over the engine. Which layers are known, what they hold, what the policy says.
+//!
+//! ```text
+//! connection -> route -> scan -> store
+//!                          |-> evaluate (the engine: merge, match, judge)
+//! ```
+//!
+//! A node keeps nothing that the store does not have but a cache of decoded fragments.
+
+mod config;
+mod evaluate;
+mod fragments;
+pub mod log;
+mod metrics;
+mod problem;
+mod routes;
+mod scan;
+pub mod store;
+
+use std::{io::ErrorKind, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+pub use config::{Config, Deadlines, Limits, Settings};
+
+/// What a connection may have in its buffers: longest request line and headers.
+const HEADERS_BYTES: usize = 64 << 10;
+
+/// A pause when the system has no more file descriptors: to accept again at once would fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Settings(#[from] config::Error),
+    /// The advisories cannot be opened.
+    #[error("advisories {}: {why}", path.display())]
+    Advisories {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// A server that is ready to answer.
+pub struct Server {
+    router: Router,
+    settings: Settings,
+}
+
+impl Server {
+    /// Opens the store and the advisories.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        let Config { data_dir, advisories, settings } = config;
+        let limits = &settings.limits;
+        let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans)?;
+        let open =
+            |path: PathBuf| evaluate::Advisories::open(&path).map_err(|why| Error::Advisories { path, why });
+        let scans = scan::Scans {
+            store: Arc::new(store),
+            fragments: fragments::Fragments::new(limits.fragment_cache_bytes),
+            advisories: advisories.map(open).transpose()?,
+            limits: stella::layer::Limits::default(),
+            metrics: Arc::default(),
+        };
+        if scans.advisories.is_none() {
+            tracing::warn!(
+                "no advisories: scans are answered 503 until the server is started with --advisories"
+            );
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let shared = Arc::new(routes::Shared::new(scans, settings.clone(), threads));
+        Ok(Self { router: routes::router(shared), settings })
+    }
+
+    /// Serves until `shutdown` ends, then lets running requests finish within their bound.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let graceful = GracefulShutdown::new();
+        let slots =
+            Arc::new(Semaphore::new(self.settings.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+        loop {
+            let accepting = async {
+                // A slot first: who finds none waits in the system's queue.
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, listener.accept().await)
+            };
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = accepting => accepted,
+            };
+            match accepted {
+                (Ok(slot), Ok((stream, _))) => self.serve(stream, slot, graceful.watcher()),
+                (_, Err(error)) if error.kind() == ErrorKind::ConnectionAborted => {}
+                (_, Err(error)) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+                (Err(_), _) => break,
+            }
+        }
+        drop(listener);
+        tracing::info!(connections = graceful.count(), "stopping");
+        let bound = Duration::from_millis(self.settings.deadlines.shutdown_ms);
+        if tokio::time::timeout(bound, graceful.shutdown()).await.is_err() {
+            tracing::warn!(shutdown_ms = self.settings.deadlines.shutdown_ms, "requests were cut off");
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, slot: OwnedSemaphorePermit, watcher: Watcher) {
+        // Small answers at once; without it a round trip can wait for the peer's delayed acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_millis(self.settings.deadlines.headers_ms))
+            .max_buf_size(HEADERS_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+        let connection = watcher.watch(connection);
+        tokio::spawn(async move {
+            let _slot = slot;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection");
+            }
+        });
+    }
+}
+
+/// Opens a server and serves on `listener` until `shutdown` ends.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    Server::open(config)?.run(listener, shutdown).await;
+    Ok(())
+}

@@ -1,2 +1,99 @@
-//! x
-fn main() {}
+//! The server's program: arguments in, exit code out. All else is in the library.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use stella_server::{Config, Server, Settings, log};
+use tokio::{net::TcpListener, signal};
+
+/// The shared server of Stella: which layers are known, what they hold, what the policy says.
+#[derive(Debug, Parser)]
+#[command(name = "stella-server", version)]
+struct Arguments {
+    /// Form of the log on stderr
+    #[arg(
+        long,
+        global = true,
+        env = "STELLA_SERVER_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    log_format: log::Format,
+    /// What to log: LEVEL or TARGET=LEVEL, comma-separated
+    #[arg(long, global = true, env = "STELLA_SERVER_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, env = "STELLA_SERVER_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Directory of the embedded store
+    #[arg(long, env = "STELLA_SERVER_DATA_DIR", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Limits and deadlines, YAML
+    #[arg(long, env = "STELLA_SERVER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Compiled advisories
+    #[arg(long, env = "STELLA_SERVER_ADVISORIES", value_name = "FILE")]
+    advisories: Option<PathBuf>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match (log::start(arguments.log_format, &arguments.log), arguments.command) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Command::Serve(command)) => serve(command).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(command: Serve) -> Result<(), Failure> {
+    let settings = command.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+    let config = Config { data_dir: command.data_dir, advisories: command.advisories, settings };
+    // Before the listener: whoever sees the port open may ask at once.
+    let server = Server::open(config)?;
+    let listener = TcpListener::bind(command.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", command.listen))?;
+    let stop = stop()?;
+    say(&format!("listening on http://{}", listener.local_addr()?));
+    server.run(listener, stop).await;
+    Ok(())
+}
+
+/// Ends with the first SIGTERM or SIGINT.
+fn stop() -> Result<impl Future<Output = ()>, std::io::Error> {
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// A line that scripts wait for, whatever the log's filter is.
+fn say(line: &str) {
+    // A closed stderr must not stop the server.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,113 @@
+//! Metrics, as Prometheus reads them.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::store::Stored;
+
+/// Upper bounds of the duration buckets, seconds: fine where a gate is, coarse where something is wrong.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    method: String,
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answer, Counter>,
+    durations: Family<Route, Histogram, fn() -> Histogram>,
+    layers: Family<Outcome, Counter>,
+    fragments: Family<Outcome, Counter>,
+    scans: Family<Outcome, Counter>,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("stella");
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            layers: Family::default(),
+            fragments: Family::default(),
+            scans: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register("http_requests", "Requests by route and status", metrics.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from headers to answer",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register("layers", "Layers that scans asked for, known or not", metrics.layers.clone());
+        registry.register(
+            "fragments",
+            "Fragments received, by what became of them",
+            metrics.fragments.clone(),
+        );
+        registry.register("scans", "Scan requests, by whether all was known", metrics.scans.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// One answered request. `route` is the pattern, never the path: paths are the caller's to invent.
+    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let (method, route) = (method.to_owned(), route.to_owned());
+        self.durations
+            .get_or_create(&Route { method: method.clone(), route: route.clone() })
+            .observe(took.as_secs_f64());
+        self.requests.get_or_create(&Answer { method, route, status }).inc();
+    }
+
+    /// One scan request and the layers it asked for.
+    pub fn scan(&self, hits: usize, misses: usize) {
+        self.layers.get_or_create(&Outcome { outcome: "hit" }).inc_by(hits as u64);
+        self.layers.get_or_create(&Outcome { outcome: "miss" }).inc_by(misses as u64);
+        let outcome = if misses == 0 { "known" } else { "missing" };
+        self.scans.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// One fragment that was kept.
+    pub fn fragment(&self, stored: Stored) {
+        let outcome = match stored {
+            Stored::New => "new",
+            Stored::Same => "same",
+            Stored::Disputed => "disputed",
+        };
+        self.fragments.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// OpenMetrics text.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

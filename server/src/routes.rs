@@ -1,0 +1,316 @@
+//! The HTTP API: paths, bodies, bounds. What a call means is in [`crate::scan`].
+
+use std::{any::Any, pin::Pin, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State, rejection::QueryRejection},
+    http::{HeaderMap, Method, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use stella::{api::ScanAnswer, digest::Digest};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    config::Settings,
+    problem::{self, Problem},
+    scan::{Scans, UploadQuery, to_json},
+};
+
+/// Bodies are counted in blocks: a semaphore's permits are 32 bits.
+const BLOCK_BYTES: usize = 4096;
+
+/// Answers that wait to be written; past this the next are not kept.
+const KEEPING: usize = 64;
+
+/// What every handler shares.
+pub struct Shared {
+    scans: Scans,
+    settings: Settings,
+    running: Arc<Semaphore>,
+    blocks: Arc<Semaphore>,
+    work: Arc<Semaphore>,
+    keeping: Arc<Semaphore>,
+}
+
+type Handle = State<Arc<Shared>>;
+
+impl Shared {
+    /// Bounds everything by the settings; `threads` is how many CPUs there are.
+    pub fn new(scans: Scans, settings: Settings, threads: usize) -> Self {
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
+        Self {
+            running: semaphore(settings.limits.requests),
+            blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
+            // Some of them wait for the disk.
+            work: semaphore(threads * 2),
+            keeping: semaphore(KEEPING),
+            scans,
+            settings,
+        }
+    }
+}
+
+/// All routes.
+pub fn router(shared: Arc<Shared>) -> Router {
+    let api = Router::new()
+        .route("/v1/scan", post(start))
+        .route("/v1/scan/{name}", get(scan))
+        .route("/v1/scan/{name}/layers/{diff_id}", put(upload))
+        .route("/v1/layers/missing", post(missing))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), bounded));
+    Router::new()
+        .merge(api)
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        // Bodies are bounded by `read`, which names the limit.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), counted))
+        .with_state(shared)
+}
+
+async fn start(State(shared): Handle, request: Request) -> Result<Response, Problem> {
+    let body = read_json(&shared, request).await?;
+    scan_answer(shared, move |scans| scans.start(&body.bytes)).await
+}
+
+async fn upload(
+    State(shared): Handle,
+    Path((name, diff_id)): Path<(String, String)>,
+    query: Result<Query<UploadQuery>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let diff_id: Digest =
+        diff_id.parse().map_err(|error: stella::digest::Error| invalid("the path", &error))?;
+    let Query(query) = query.map_err(|error| invalid("the query", &error.body_text()))?;
+    media_type(request.headers(), "zstd")?;
+    let body = read(&shared, request, "fragment_bytes", shared.settings.limits.fragment_bytes).await?;
+    scan_answer(shared, move |scans| scans.put(&name, diff_id, &query, &body.bytes)).await
+}
+
+async fn scan(State(shared): Handle, Path(name): Path<String>) -> Result<Response, Problem> {
+    on_a_thread(&shared, move |scans| scans.get(&name)).await.map(json_response)
+}
+
+async fn missing(State(shared): Handle, request: Request) -> Result<Response, Problem> {
+    let body = read_json(&shared, request).await?;
+    on_a_thread(&shared, move |scans| to_json(&scans.missing(&body.bytes)?)).await.map(json_response)
+}
+
+async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
+    on_a_thread(&shared, |scans| {
+        let not_ready = |detail: &str| Problem::new(problem::NOT_READY, detail);
+        scans.store.ping().map_err(|error| {
+            tracing::error!(%error, "not ready");
+            not_ready("The store does not answer; the server's log has the particulars.")
+        })?;
+        let advisories = scans.advisories.as_ref();
+        advisories
+            .map(|_| "ready\n")
+            .ok_or_else(|| not_ready("No advisories are open: start with --advisories."))
+    })
+    .await
+}
+
+async fn metrics(State(shared): Handle) -> Result<Response, Problem> {
+    let text = shared.scans.metrics.text().map_err(|error| Problem::internal("metrics", &error))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+async fn no_route() -> Problem {
+    Problem::new(problem::NO_ROUTE, "The API is under /v1: see the server's documentation.")
+}
+
+async fn no_method(method: Method) -> Problem {
+    Problem::new(problem::NO_METHOD, format!("{method} means nothing here."))
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::internal("panic", &panic_text(panic.as_ref())).into_response()
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// Counts and logs each request.
+async fn counted(State(shared): Handle, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    // Both are patterns of ours, never the caller's words: they become labels.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    shared.scans.metrics.request(method, &route, status, took);
+    tracing::debug!(method, route, status, took_ms = took.as_secs_f64() * 1000.0, "request");
+    response
+}
+
+/// At most so many at a time, each within its deadline.
+async fn bounded(State(shared): Handle, request: Request, next: Next) -> Response {
+    let Ok(_running) = Arc::clone(&shared.running).try_acquire_owned() else {
+        let limit = shared.settings.limits.requests;
+        let detail = format!("{limit} requests are running, the limit `requests`: try again in a second.");
+        return Problem::new(problem::BUSY, detail).into_response();
+    };
+    let deadline = shared.settings.deadlines.request();
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!("Not done after {} ms, the deadline `request_ms`.", deadline.as_millis());
+            Problem::new(problem::DEADLINE, detail).into_response()
+        }
+    }
+}
+
+/// A body, and the memory it was granted.
+struct Granted {
+    bytes: Bytes,
+    _blocks: Option<OwnedSemaphorePermit>,
+}
+
+async fn read_json(shared: &Shared, request: Request) -> Result<Granted, Problem> {
+    media_type(request.headers(), "identity")?;
+    read(shared, request, "request_bytes", shared.settings.limits.request_bytes).await
+}
+
+fn media_type(headers: &HeaderMap, encoding: &str) -> Result<(), Problem> {
+    let value = |name| headers.get(name).map_or(Ok(""), |value| value.to_str()).unwrap_or("?").trim();
+    let content_type = value(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim_end();
+    let found = Some(value(header::CONTENT_ENCODING)).filter(|found| !found.is_empty()).unwrap_or("identity");
+    if content_type.eq_ignore_ascii_case("application/json") && found.eq_ignore_ascii_case(encoding) {
+        return Ok(());
+    }
+    let detail = format!(
+        "Want Content-Type application/json with Content-Encoding {encoding}; found {content_type:?} with {found:?}."
+    );
+    Err(Problem::new(problem::MEDIA_TYPE, detail))
+}
+
+/// Reads a body within its limit, its deadline and what all bodies together may take.
+async fn read(shared: &Shared, request: Request, name: &str, limit_bytes: usize) -> Result<Granted, Problem> {
+    let too_large = || {
+        let detail = format!("The limit `{name}` is {limit_bytes} bytes.");
+        Problem::new(problem::TOO_LARGE, detail)
+    };
+    let mut body = request.into_body();
+    // A body that says it is too large is not read at all.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |bytes| bytes > limit_bytes) {
+        return Err(too_large());
+    }
+    let deadline = shared.settings.deadlines.body();
+    let reading = async {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut granted: Option<OwnedSemaphorePermit> = None;
+        while let Some(data) = next_data(&mut body).await? {
+            if data.len() > limit_bytes - bytes.len() {
+                return Err(too_large());
+            }
+            grant(shared, &mut granted, bytes.len() + data.len())?;
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Granted { bytes: bytes.into(), _blocks: granted })
+    };
+    tokio::time::timeout(deadline, reading).await.unwrap_or_else(|_| {
+        let detail = format!("Not here after {} ms, the deadline `body_ms`.", deadline.as_millis());
+        Err(Problem::new(problem::SLOW_BODY, detail))
+    })
+}
+
+async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| invalid("reading the body", &error))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Memory is granted for what has arrived, not for what was announced: an announcement costs a caller nothing.
+fn grant(shared: &Shared, granted: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
+    let have = granted.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let Some(more) = bytes.div_ceil(BLOCK_BYTES).checked_sub(have).filter(|more| *more > 0) else {
+        return Ok(());
+    };
+    let busy = || {
+        let detail =
+            "All memory for request bodies is taken, the limit `bodies_bytes`: try again in a second.";
+        Problem::new(problem::BUSY, detail)
+    };
+    let more = u32::try_from(more).map_err(|_| busy())?;
+    let permit = Arc::clone(&shared.blocks).try_acquire_many_owned(more).map_err(|_| busy())?;
+    match granted {
+        Some(granted) => granted.merge(permit),
+        None => *granted = Some(permit),
+    }
+    Ok(())
+}
+
+/// Runs what takes CPU or disk off the threads that serve connections, as many at a time as there is CPU for.
+async fn on_a_thread<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Scans) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let closed = |error: &dyn std::fmt::Display| Problem::internal("work queue", error);
+    let permit = Arc::clone(&shared.work).acquire_owned().await.map_err(|error| closed(&error))?;
+    let shared = Arc::clone(shared);
+    let running = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work(&shared.scans)
+    });
+    match running.await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => {
+            Err(Problem::internal("panic", &panic_text(error.into_panic().as_ref())))
+        }
+        Err(error) => Err(closed(&error)),
+    }
+}
+
+/// Answers a scan; a result is kept for later after it was sent.
+async fn scan_answer(
+    shared: Arc<Shared>,
+    work: impl FnOnce(&Scans) -> Result<ScanAnswer, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    let (json, done) = on_a_thread(&shared, |scans| {
+        let answer = work(scans)?;
+        let json = Bytes::from(to_json(&answer)?);
+        let ScanAnswer::Done { scan, .. } = answer else { return Ok((json, None)) };
+        Ok((json, Some(scan)))
+    })
+    .await?;
+    if let (Some(name), Ok(permit)) = (done, Arc::clone(&shared.keeping).try_acquire_owned()) {
+        let json = json.clone();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            // Logged where it happens, and no loss: the scan can be asked for again.
+            drop(shared.scans.keep(&name, &json));
+        });
+    }
+    Ok(json_response(json))
+}
+
+fn json_response(json: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json.into()).into_response()
+}
+
+fn invalid(what: &str, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(problem::INVALID, format!("{what}: {error}"))
+}

@@ -1,0 +1,363 @@
+//! The HTTP API as a client meets it, over a real socket.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use stella::{
+    digest::Digest,
+    layer::{ANALYZER, Directory, Fragment, SCHEMA},
+};
+use tempfile::TempDir;
+
+/// The real program, killed without warning when dropped.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(data_dir: &Path, config: &str) -> Self {
+        let file = data_dir.join("config.yaml");
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stella-server"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir)
+            .arg("--config")
+            .arg(file);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STELLA_")) {
+            command.env_remove(name);
+        }
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix("listening on http://")?.parse().unwrap()))
+            .expect("the server says where it listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, address }
+    }
+
+    fn send(&self, head: &str, body: &[u8]) -> (u16, String, Value) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len())
+            .unwrap();
+        // A server that refuses at once may close before it has read all.
+        let _ = stream.write_all(body);
+        answer(stream)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let head = format!("POST {path} HTTP/1.1\r\nContent-Type: application/json");
+        let (status, _, body) = self.send(&head, body.to_string().as_bytes());
+        (status, body)
+    }
+
+    fn put(&self, scan: &str, fragment: &Fragment, blob: Option<Digest>) -> (u16, Value) {
+        let blob = blob.map(|blob| format!("&blob={blob}")).unwrap_or_default();
+        let head = format!(
+            "PUT /v1/scan/{scan}/layers/{}?schema={SCHEMA}&analyzer={ANALYZER}{blob} HTTP/1.1\r\n\
+             Content-Type: application/json\r\nContent-Encoding: zstd",
+            fragment.diff_id
+        );
+        let (status, _, body) = self.send(&head, &fragment.encode().unwrap());
+        (status, body)
+    }
+
+    fn get(&self, path: &str) -> (u16, String, Value) {
+        self.send(&format!("GET {path} HTTP/1.1"), b"")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Status, everything as text, and the body where it is JSON.
+fn answer(mut stream: TcpStream) -> (u16, String, Value) {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8(bytes).unwrap();
+    let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, text.clone(), serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn start(config: &str) -> (TempDir, Server) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), config);
+    (dir, server)
+}
+
+fn fragment(layer: &str, path: &str) -> Fragment {
+    Fragment {
+        schema: SCHEMA,
+        analyzer: ANALYZER.to_owned(),
+        diff_id: Digest::of(layer.as_bytes()),
+        files: 1,
+        size_bytes: 1024,
+        directories: vec![Directory { path: path.to_owned(), ..Directory::default() }],
+        facts: Vec::new(),
+        unread: Vec::new(),
+    }
+}
+
+fn request(image: Value) -> Value {
+    json!({ "schema": SCHEMA, "analyzer": ANALYZER, "reference": "app:1", "image": image })
+}
+
+fn engine(layers: &[&str]) -> Value {
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| Digest::of(layer.as_bytes())).collect();
+    let platform = json!({ "os": "linux", "architecture": "amd64" });
+    request(json!({ "engine": {
+        "image_id": Digest::of(b"image"), "platform": platform, "diff_ids": diff_ids, "history": [] } }))
+}
+
+/// An image with a manifest, so that each layer has a blob.
+fn content(layers: &[(&str, &str)]) -> Value {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let of = |text: &str| Digest::of(text.as_bytes());
+    let diff_ids: Vec<Digest> = layers.iter().map(|(layer, _)| of(layer)).collect();
+    let config = json!({ "os": "linux", "architecture": "amd64",
+        "rootfs": { "type": "layers", "diff_ids": diff_ids } })
+    .to_string();
+    let blobs: Vec<Value> = layers
+        .iter()
+        .map(|(_, blob)| {
+            json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 1, "digest": of(blob) })
+        })
+        .collect();
+    let manifest = json!({ "layers": blobs, "config": {
+        "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(), "digest": of(&config) } });
+    request(json!({ "content": {
+        "manifest": BASE64_STANDARD.encode(manifest.to_string()), "config": BASE64_STANDARD.encode(config) } }))
+}
+
+fn missing(answer: &(u16, Value)) -> Vec<Digest> {
+    assert_eq!((answer.0, &answer.1["state"]), (200, &json!("missing")), "{answer:?}");
+    serde_json::from_value(answer.1["missing"].clone()).unwrap()
+}
+
+fn name(answer: &(u16, Value)) -> String {
+    answer.1["scan"].as_str().unwrap().to_owned()
+}
+
+/// All layers are known; without advisories there is nothing to match them against, and that is no pass.
+fn assert_complete(answer: &(u16, Value)) {
+    assert_eq!(
+        (answer.0, &answer.1["type"]),
+        (503, &json!("urn:stella:problem:no-advisories")),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn a_scan_misses_what_nobody_sent() {
+    let (_dir, server) = start("{}");
+    let [a, b] = ["a", "b"].map(|layer| fragment(layer, layer));
+    let opened = server.post("/v1/scan", &engine(&["a", "b", "a"]));
+    assert_eq!(missing(&opened), [a.diff_id, b.diff_id]);
+    let scan = name(&opened);
+    assert_eq!(missing(&server.put(&scan, &b, None)), [a.diff_id]);
+    assert_eq!(missing(&server.put(&scan, &b, None)), [a.diff_id], "again changes nothing");
+    let (status, _, body) = server.get(&format!("/v1/scan/{scan}"));
+    assert_eq!(missing(&(status, body)), [a.diff_id]);
+    assert_complete(&server.put(&scan, &a, None));
+    assert_complete(&server.post("/v1/scan", &engine(&["a", "b", "a"])));
+    // The next image misses only what is new.
+    let next = server.post("/v1/scan", &engine(&["a", "b", "c"]));
+    assert_eq!(missing(&next), [Digest::of(b"c")]);
+
+    let ask = json!({ "schema": SCHEMA, "analyzer": ANALYZER,
+        "diff_ids": [Digest::of(b"d"), a.diff_id, Digest::of(b"c")] });
+    let answer = server.post("/v1/layers/missing", &ask);
+    assert_eq!(answer, (200, json!({ "missing": [Digest::of(b"d"), Digest::of(b"c")] })));
+    // Another analyzer's facts are no hit.
+    let ask = json!({ "schema": SCHEMA, "analyzer": "other", "diff_ids": [a.diff_id] });
+    assert_eq!(server.post("/v1/layers/missing", &ask).1, json!({ "missing": [a.diff_id] }));
+
+    let (_, metrics, _) = server.get("/metrics");
+    for line in [
+        "stella_layers_total{outcome=\"hit\"} 4\n",
+        "stella_layers_total{outcome=\"miss\"} 3\n",
+        "stella_fragments_total{outcome=\"new\"} 2\n",
+        "stella_fragments_total{outcome=\"same\"} 1\n",
+        "stella_scans_total{outcome=\"known\"} 1\n",
+        "stella_http_requests_total{method=\"POST\",route=\"/v1/layers/missing\",status=\"200\"} 2\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_outlives_sigkill() {
+    let (dir, mut server) = start("{}");
+    let opened = server.post("/v1/scan", &engine(&["a", "b"]));
+    let scan = name(&opened);
+    let [a, b] = ["a", "b"].map(|layer| fragment(layer, layer));
+    assert_eq!(missing(&server.put(&scan, &a, None)), [b.diff_id]);
+    server.process.kill().unwrap();
+    drop(server);
+    let server = Server::start(dir.path(), "{}");
+    assert_eq!(missing(&server.post("/v1/scan", &engine(&["a", "b"]))), [b.diff_id]);
+    assert_complete(&server.put(&scan, &b, None));
+}
+
+#[test]
+fn a_known_layer_in_an_unknown_blob_is_read_again() {
+    let (_dir, server) = start("{}");
+    let a = fragment("a", "a");
+    let blob = |text: &str| Digest::of(text.as_bytes());
+    let opened = server.post("/v1/scan", &content(&[("a", "blob 1")]));
+    assert_eq!(missing(&opened), [a.diff_id]);
+    let (status, body) = server.put(&name(&opened), &a, Some(blob("blob 2")));
+    assert_eq!((status, &body["type"]), (409, &json!("urn:stella:problem:conflict")));
+    assert_eq!(server.put(&name(&opened), &a, None).0, 409, "an image with blobs wants the blob named");
+    assert_complete(&server.put(&name(&opened), &a, Some(blob("blob 1"))));
+    assert_complete(&server.post("/v1/scan", &content(&[("a", "blob 1")])));
+    // A manifest that puts the known layer's name on other bytes.
+    let forged = content(&[("a", "blob 3")]);
+    assert_eq!(missing(&server.post("/v1/scan", &forged)), [a.diff_id]);
+    // A caller that read the blob earlier says so, and the next one need not.
+    let mut verified = content(&[("a", "blob 4")]);
+    verified["pairs"] = json!([{ "blob": blob("blob 4"), "diff_id": a.diff_id }]);
+    assert_complete(&server.post("/v1/scan", &verified));
+    assert_complete(&server.post("/v1/scan", &content(&[("a", "blob 4")])));
+    // An uncompressed blob is the layer: its name is its proof.
+    assert_complete(&server.post("/v1/scan", &content(&[("a", "a")])));
+}
+
+#[test]
+fn a_disputed_layer_is_missing_again_and_fails_nobody() {
+    let (_dir, server) = start("{}");
+    let [forged, honest] = ["nothing", "etc"].map(|path| fragment("a", path));
+    let [first, second] = [(); 2].map(|()| name(&server.post("/v1/scan", &engine(&["a"]))));
+    assert_complete(&server.put(&first, &forged, None));
+    assert_complete(&server.put(&second, &honest, None));
+    assert_eq!(missing(&server.post("/v1/scan", &engine(&["a"]))), [honest.diff_id]);
+    let third = name(&server.post("/v1/scan", &engine(&["a"])));
+    assert_complete(&server.put(&third, &honest, None));
+}
+
+#[test]
+fn a_skipped_layer_is_neither_hit_nor_miss() {
+    let (_dir, server) = start("{}");
+    let mut request = engine(&["a", "b"]);
+    request["skipped"] =
+        json!([{ "name": "foreign-layer", "what": Digest::of(b"a"), "why": "foreign layer" }]);
+    assert_eq!(missing(&server.post("/v1/scan", &request)), [Digest::of(b"b")]);
+}
+
+#[test]
+fn fragments_that_lie_are_refused() {
+    let (_dir, server) = start("{}");
+    let scan = name(&server.post("/v1/scan", &engine(&["a"])));
+    assert_eq!(server.put(&scan, &fragment("b", "x"), None).0, 409, "not of this image");
+    let put = |query: &str, body: &[u8]| {
+        let layer = Digest::of(b"a");
+        let head = format!(
+            "PUT /v1/scan/{scan}/layers/{layer}?{query} HTTP/1.1\r\nContent-Type: application/json\r\n\
+             Content-Encoding: zstd"
+        );
+        server.send(&head, body).0
+    };
+    let query = format!("schema={SCHEMA}&analyzer={ANALYZER}");
+    assert_eq!(put(&query, &fragment("b", "x").encode().unwrap()), 409, "the body is of another layer");
+    assert_eq!(put(&query, b"not zstd"), 422);
+    assert_eq!(
+        put(&query, &fragment("a", "../..").encode().unwrap()),
+        422,
+        "no image could be merged with it"
+    );
+    assert_eq!(put("schema=1&analyzer=other", &fragment("a", "x").encode().unwrap()), 409);
+    assert_eq!(put("schema=x", b""), 400);
+}
+
+#[test]
+fn every_error_is_a_problem() {
+    let (_dir, server) = start("limits: { request_bytes: 100 }\ndeadlines: { body_ms: 200 }\n");
+    let json = "Content-Type: application/json";
+    let long = vec![b' '; 101];
+    let no_scan = format!("PUT /v1/scan/x/layers/{}?schema=1&analyzer=a HTTP/1.1\r\n{json}", Digest::of(b""));
+    let cases: &[(&str, &[u8], u16, &str)] = &[
+        ("GET /nothing HTTP/1.1", b"", 404, "no-such-path"),
+        ("GET /v1/scan HTTP/1.1", b"", 405, "no-such-method"),
+        ("DELETE /healthz HTTP/1.1", b"", 405, "no-such-method"),
+        ("GET /v1/scan/x HTTP/1.1", b"", 404, "no-such-scan"),
+        ("POST /v1/scan HTTP/1.1", b"{}", 415, "media-type"),
+        (&format!("POST /v1/scan HTTP/1.1\r\n{json}"), b"{", 400, "invalid-request"),
+        (&format!("POST /v1/scan HTTP/1.1\r\n{json}"), b"{}", 400, "invalid-request"),
+        (&format!("POST /v1/scan HTTP/1.1\r\n{json}"), &long, 413, "too-large"),
+        (&format!("POST /v1/scan HTTP/1.1\r\n{json}\r\nContent-Encoding: gzip"), b"", 415, "media-type"),
+        ("PUT /v1/scan/x/layers/sha256:0?schema=1&analyzer=a HTTP/1.1", b"", 400, "invalid-request"),
+        (&no_scan, b"", 415, "media-type"),
+        (&format!("{no_scan}\r\nContent-Encoding: zstd"), b"", 404, "no-such-scan"),
+        ("GET /readyz HTTP/1.1", b"", 503, "not-ready"),
+    ];
+    for (head, body, status, kind) in cases {
+        let (found, text, problem) = server.send(head, body);
+        assert_eq!(found, *status, "{head}: {text}");
+        assert!(text.contains("content-type: application/problem+json"), "{text}");
+        assert_eq!(problem["type"], format!("urn:stella:problem:{kind}"), "{head}");
+        assert_eq!(problem["status"], *status, "{head}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{head}");
+    }
+    assert_eq!(server.get("/healthz").0, 200);
+
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    write!(slow, "POST /v1/scan HTTP/1.1\r\nHost: x\r\n{json}\r\nContent-Length: 9\r\n\r\n{{").unwrap();
+    assert_eq!(answer(slow).2["type"], "urn:stella:problem:slow-body");
+    // A length that is not told is counted.
+    let mut endless = TcpStream::connect(server.address).unwrap();
+    write!(endless, "POST /v1/scan HTTP/1.1\r\nHost: x\r\n{json}\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
+    write!(endless, "65\r\n{}\r\n", " ".repeat(0x65)).unwrap();
+    assert_eq!(answer(endless).2["type"], "urn:stella:problem:too-large");
+}
+
+#[test]
+fn nobody_holds_a_connection_or_the_memory_for_ever() {
+    let (_dir, server) = start("limits: { bodies_bytes: 4096 }\ndeadlines: { headers_ms: 200 }\n");
+    let mut idle = TcpStream::connect(server.address).unwrap();
+    idle.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(idle, "GET /healthz HTTP/1.1\r\nHost:").unwrap();
+    let started = Instant::now();
+    answer(idle);
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let head = "POST /v1/scan HTTP/1.1\r\nContent-Type: application/json";
+    let (status, text, problem) = server.send(head, &[b' '; 5000]);
+    assert_eq!((status, &problem["type"]), (503, &json!("urn:stella:problem:busy")), "{text}");
+    assert!(text.contains("retry-after: 1\r\n"), "{text}");
+    assert_eq!(server.send(head, b"{").0, 400, "what was granted is given back");
+}
+
+#[test]
+fn sigterm_ends_it_cleanly_and_the_running_request_first() {
+    let (dir, mut server) = start("{}");
+    let mut running = TcpStream::connect(server.address).unwrap();
+    let body = engine(&["a"]).to_string();
+    let head = "POST /v1/scan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    write!(running, "{head}\r\nContent-Length: {}\r\n\r\n{{", body.len()).unwrap();
+    while !server.get("/metrics").1.contains("/healthz") {
+        server.get("/healthz"); // the server has had time to see the connection
+    }
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(server.address).is_ok() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(server.process.try_wait().unwrap(), None, "it waits for the request");
+    running.write_all(&body.as_bytes()[1..]).unwrap();
+    assert_eq!(answer(running).0, 200);
+    assert!(server.process.wait().unwrap().success());
+    drop(dir);
+}
