@@ -149,7 +149,7 @@ def stella(program, image):
 def difference(want, got):
     for path in sorted({*want, *got}):
         if want.get(path) != got.get(path):
-            yield f"{path[:80]}: engine {want.get(path, 'nothing')}, Stella {got.get(path, 'nothing')}"
+            yield f"{path[:80]!r}: engine {want.get(path, 'nothing')}, Stella {got.get(path, 'nothing')}"
 
 
 def judge(program, image, want):
