@@ -1,0 +1,214 @@
+"""The whole program on the demo image: the README's gate, every source of an image, the delta, forged and bad input."""
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+import program
+from program import DEMO, gate
+
+OPTIONS = program.readme_gate()
+
+
+class Gate(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.work = directory.name
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def passes_or_fails(self, image, *arguments, options=OPTIONS):
+        """Gates and gives the report; the gate must have come to a verdict, which the exit code tells."""
+        code, report, said = gate(self.work, image, *options, *arguments)
+        self.assertIn(code, (0, 1), said)
+        self.assertEqual(code == 1, any(one["verdict"]["outcome"] == "fail" for one in report["results"]))
+        return report
+
+    def layout(self):
+        copy = self.path("layout")
+        shutil.copytree(DEMO, copy)
+        return copy
+
+    # ---- the README's gate ----------------------------------------------------------------------------------------
+
+    def test_the_demo_fails_with_a_reason_and_reports(self):
+        sarif, junit = self.path("stella.sarif"), self.path("stella.xml")
+        code, report, said = gate(self.work, f"oci:{DEMO}", *OPTIONS, "-o", f"sarif={sarif}", "-o", f"junit={junit}")
+        self.assertEqual(code, 1, said)
+        failing = [one for one in report["results"][0]["findings"] if one["action"] == "fail"]
+        self.assertTrue(failing)
+        self.assertTrue(any(one["id"] in said for one in failing), said)
+        self.assertTrue(any(one["rule"] in said for one in failing), said)
+        with open(sarif, encoding="utf-8") as text:
+            self.assertTrue(json.load(text)["runs"][0]["results"])
+        suites = xml.etree.ElementTree.parse(junit).getroot()
+        self.assertTrue(list(suites.iter("failure")))
+
+    def test_what_the_image_holds(self):
+        result = self.passes_or_fails(f"oci:{DEMO}")["results"][0]
+        looked_at = result["looked_at"]
+        self.assertEqual(looked_at["layers"], 7)
+        self.assertEqual((looked_at["os"]["id"], looked_at["os"]["version"]), ("debian", "12"))
+        # 88 of the base and 13 of apt; wget is purged. 14 of pip without Flask. Two of npm, two of the application.
+        self.assertEqual(looked_at["packages"], {"deb": 101, "pypi": 13, "npm": 4})
+        found = {one["package"]["name"].lower(): one["layer"]["index"] for one in result["findings"]}
+        self.assertNotIn("flask", found)
+        self.assertNotIn("wget", found)
+        for name, layer in {"openssl": 1, "libssl3": 1, "requests": 3, "lodash": 4}.items():
+            self.assertEqual(found.get(name, layer), layer, name)
+
+    def test_the_same_bytes_again(self):
+        first, second = self.passes_or_fails(f"oci:{DEMO}"), self.passes_or_fails(f"oci:{DEMO}")
+        self.assertEqual(first["results"][0]["findings"], second["results"][0]["findings"])
+        self.assertEqual(second["run"]["layers"], {"hits": 7, "misses": 0})
+
+    # ---- sources --------------------------------------------------------------------------------------------------
+
+    def test_every_source_gives_the_same_findings(self):
+        demo, engine = f"oci:{DEMO}:demo", os.environ.get("DOCKER_HOST")
+        images = {"oci-archive": f"oci-archive:{self.path('a.tar')}",
+                  "docker-archive": f"docker-archive:{self.path('d.tar')}"}
+        program.skopeo(demo, images["oci-archive"] + ":demo")
+        program.skopeo(demo, images["docker-archive"] + ":stella-e2e/sources:1")
+        images["zstd"] = f"oci:{self.path('zstd')}"
+        program.skopeo(demo, images["zstd"] + ":demo", "--dest-compress-format", "zstd", "--dest-compress")
+        images["zstd-archive"] = f"oci-archive:{self.path('z.tar')}"
+        program.skopeo(images["zstd"] + ":demo", images["zstd-archive"] + ":demo")
+        if engine:
+            self.addCleanup(program.call, "docker", "rmi", "--force", "stella-e2e/sources:1")
+            program.prepare("docker", "load", "--quiet", "--input", self.path("d.tar"))
+            program.prepare("docker", "save", "--output", self.path("saved.tar"), "stella-e2e/sources:1")
+            images["docker"] = "docker:stella-e2e/sources:1"
+            images["docker-save"] = f"docker-archive:{self.path('saved.tar')}"
+        want = self.passes_or_fails(f"oci:{DEMO}", "--no-cache")["results"][0]
+        self.assertTrue(want["findings"])
+        for name, image in images.items():
+            with self.subTest(name):
+                got = self.passes_or_fails(image, "--no-cache")["results"][0]
+                for key in ("findings", "looked_at"):
+                    self.assertEqual(got[key], want[key])
+                self.assertEqual(got["verdict"]["outcome"], want["verdict"]["outcome"])
+
+    # ---- the delta ------------------------------------------------------------------------------------------------
+
+    @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")
+    def test_only_the_rebuilt_layer_is_analysed(self):
+        context, image = self.path("context"), "stella-e2e/delta:1"
+        app = os.path.join(context, "app")
+        shutil.copytree(os.path.join(program.ROOT, "tests", "fixtures", "demo-source", "app"), app)
+        lines = ["FROM scratch"]
+        for index, layer in enumerate(program.manifest(DEMO)["layers"][:6]):
+            shutil.copy(program.blob(DEMO, layer["digest"]), os.path.join(context, f"{index}.tar.gz"))
+            lines.append(f"ADD {index}.tar.gz /")
+        with open(os.path.join(context, "Dockerfile"), "w", encoding="utf-8") as dockerfile:
+            dockerfile.write("\n".join([*lines, "COPY app /app", ""]))
+        self.addCleanup(program.call, "docker", "rmi", "--force", image)
+
+        def build():
+            environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+            done = subprocess.run(["docker", "build", "--quiet", "--tag", image, context], env=environment,
+                                  capture_output=True, text=True, timeout=program.TIMEOUT_S, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        build()
+        advisories = self.path("advisories")
+        program.prepare(program.STELLA, "feeds", "import", program.ADVISORIES, "--advisories", advisories)
+
+        def ask(*arguments):
+            return self.passes_or_fails(f"docker:{image}", *arguments, options=[])
+        with program.server(self.work, "--advisories", advisories) as address:
+            first = ask("--server", address)
+            self.assertEqual(first["run"]["layers"], {"hits": 0, "misses": 7})
+            with open(os.path.join(app, "main.py"), "a", encoding="utf-8") as source:
+                source.write("# rebuilt\n")
+            build()
+            second = ask("--server", address)
+            self.assertEqual(second["run"]["layers"], {"hits": 6, "misses": 1})
+            self.assertEqual(second["run"]["uploaded"], 1)
+            third = ask("--server", address)
+            self.assertEqual(third["run"]["layers"], {"hits": 7, "misses": 0})
+            self.assertEqual((third["run"]["round_trips"], third["run"]["bytes_read"]), (1, 0))
+        full = ask("--advisories", advisories, "--no-cache")
+        for key in ("image", "snapshot", "looked_at", "findings", "verdict"):
+            self.assertEqual(second["results"][0][key], full["results"][0][key])
+
+    # ---- forged and bad input -------------------------------------------------------------------------------------
+
+    def refused(self, image, *words, code=3, options=OPTIONS):
+        """The gate ends with `code`, says `words`, and leaves no half report."""
+        found, report, said = gate(self.work, image, *options)
+        self.assertEqual(found, code, said)
+        self.assertIsNone(report)
+        for word in words:
+            self.assertIn(word, said)
+
+    def test_a_forged_layer_is_refused_with_both_digests(self):
+        layout = self.layout()
+        layers = program.manifest(layout)["layers"]
+        forged, other = layers[6]["digest"], layers[4]["digest"]
+        shutil.copy(program.blob(layout, other), program.blob(layout, forged))
+        self.refused(f"oci:{layout}", forged, other)
+        archive = self.path("forged.tar")
+        with tarfile.open(archive, "w") as tar:
+            tar.add(layout, arcname="")
+        self.refused(f"oci-archive:{archive}", forged, other)
+
+    def test_a_forged_layer_of_an_archive_is_refused(self):
+        archive, forged = self.path("d.tar"), self.path("forged.tar")
+        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{archive}:stella-e2e/forged:1")
+        with tarfile.open(archive) as old, tarfile.open(forged, "w") as new:
+            layers = json.load(old.extractfile("manifest.json"))[0]["Layers"]
+            real = {member.name: member for member in old}
+
+            def content(name):
+                member = real[name]
+                while member.issym():
+                    member = real[os.path.normpath(os.path.join(os.path.dirname(member.name), member.linkname))]
+                return member
+            for name, member in real.items():
+                source = content(layers[4]) if member.isreg() and member == content(layers[6]) else member
+                data = old.extractfile(source) if source.isreg() else None
+                member.size = source.size
+                new.addfile(member, data)
+        with open(program.blob(DEMO, program.manifest(DEMO)["config"]["digest"]), encoding="utf-8") as config:
+            diff_ids = json.load(config)["rootfs"]["diff_ids"]
+        self.refused(f"docker-archive:{forged}", diff_ids[6], diff_ids[4])
+
+    def test_a_cut_off_layer(self):
+        layout = self.layout()
+        digest = program.manifest(layout)["layers"][0]["digest"]
+        os.truncate(program.blob(layout, digest), 5000)
+        self.refused(f"oci:{layout}", digest)
+
+    def test_a_missing_blob(self):
+        layout = self.layout()
+        digest = program.manifest(layout)["layers"][2]["digest"]
+        os.remove(program.blob(layout, digest))
+        self.refused(f"oci:{layout}", digest)
+
+    def test_an_index_that_is_none(self):
+        layout = self.layout()
+        with open(os.path.join(layout, "index.json"), "w", encoding="utf-8") as index:
+            index.write('{"hello": ["world"]}')
+        self.refused(f"oci:{layout}", "index")
+
+    def test_an_unknown_image(self):
+        self.refused(f"oci:{self.path('nowhere')}", "nowhere")
+
+    def test_a_policy_with_a_typo(self):
+        policy = self.path("policy.yaml")
+        with open(policy, "w", encoding="utf-8") as text:
+            text.write("version: 1\nrules:\n  - name: no-critical\n    wehn: {severity: critical}\n    action: fail\n")
+        self.refused(f"oci:{DEMO}", "policy.yaml", "4:5", code=2, options=[*OPTIONS, "--policy", policy])
+
+    def test_an_unknown_flag(self):
+        self.refused(f"oci:{DEMO}", "--no-such-flag", code=2, options=[*OPTIONS, "--no-such-flag"])
+
+
+if __name__ == "__main__":
+    unittest.main()

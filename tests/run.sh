@@ -1,0 +1,176 @@
+#!/bin/sh
+# Every test of the project, on Debian 12 with a Rust toolchain: installs what is missing, starts a Docker engine of its
+# own, runs the suites, and stops what it started.
+#
+#   tests/run.sh            every suite of a few minutes
+#   tests/run.sh --full     and the long ones: the benchmark, big images
+#
+# STELLA_TEST_DOCKER_HOST  use this engine instead of an own one (no root needed then)
+# STELLA_TEST_IMAGES       directory with oci/py-v1, oci/py-v2, oci/big-toolchain for --full
+set -eu
+
+cd "$(dirname "$0")/.."
+full=no
+case "${1:-}" in
+    '') ;;
+    --full) full=yes ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have cargo || fail 'no cargo: install a Rust toolchain first (rust-toolchain.toml names the version)'
+if [ "$(id -u)" = 0 ]; then root=''; elif have sudo; then root='sudo'; else root='none'; fi
+as_root() {
+    [ "$root" != none ] || fail "needs root for: $* (run as root, install sudo, or set STELLA_TEST_DOCKER_HOST)"
+    $root "$@"
+}
+
+# ---- what is missing --------------------------------------------------------------------------------------------------
+packages=''
+need() { have "$1" || packages="$packages $2"; }
+need python3 python3
+need skopeo skopeo
+need zstd zstd
+need docker docker.io
+if [ -z "${STELLA_TEST_DOCKER_HOST:-}" ]; then
+    need dockerd docker.io
+    need iptables iptables
+fi
+[ $full = no ] || [ -x /usr/bin/time ] || packages="$packages time"
+if [ -n "$packages" ]; then
+    have apt-get || fail "missing, and no apt-get to install it with:$packages"
+    say "installing$packages"
+    # RUNLEVEL: the packages' own services stay off; only the engine below is used.
+    as_root env RUNLEVEL=1 sh -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $packages" \
+        || fail "could not install$packages: is this machine offline? Install them by hand and run again"
+fi
+
+# ---- an engine of our own ---------------------------------------------------------------------------------------------
+work=$(mktemp -d)
+engine_pid=''
+stop() {
+    status=$?
+    trap - EXIT INT TERM
+    if [ -n "$engine_pid" ]; then
+        $root kill -TERM "$engine_pid" 2>/dev/null || true
+        tries=0
+        while $root kill -0 "$engine_pid" 2>/dev/null && [ $tries -lt 150 ]; do
+            sleep 0.1
+            tries=$((tries + 1))
+        done
+        $root umount "$work/engine/data" 2>/dev/null || true
+        $root rm -rf "$work/engine"
+    fi
+    rm -rf "$work"
+    exit $status
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+start_engine() {
+    engine="$work/engine"
+    mkdir -p "$engine/data"
+    # overlayfs cannot stack on an overlayfs, which is what a container's own disk is.
+    if [ "$(stat -f -c %T "$engine")" = overlayfs ]; then
+        as_root mount -t tmpfs tmpfs "$engine/data"
+    fi
+    say "starting a Docker engine in $engine"
+    # No bridge and no packet filter: the tests need no container network, and other engines stay undisturbed.
+    as_root dockerd --host "unix://$engine/docker.sock" --group "$(id -gn)" --data-root "$engine/data" \
+        --exec-root "$engine/exec" --pidfile "$engine/pid" --storage-driver overlay2 --bridge none --iptables=false \
+        --ip-forward=false --ip-masq=false --containerd-namespace "stella-test-$$" --log-level warn \
+        >"$engine/log" 2>&1 &
+    launched=$!
+    export DOCKER_HOST="unix://$engine/docker.sock"
+    tries=0
+    until docker info >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        if [ $tries -gt 300 ] || ! $root kill -0 $launched 2>/dev/null; then
+            engine_pid=$(cat "$engine/pid" 2>/dev/null || true)
+            tail -n 20 "$engine/log" >&2
+            fail 'the Docker engine did not start; its last words are above'
+        fi
+        sleep 0.1
+    done
+    engine_pid=$(cat "$engine/pid")
+}
+
+if [ -n "${STELLA_TEST_DOCKER_HOST:-}" ]; then
+    export DOCKER_HOST="$STELLA_TEST_DOCKER_HOST"
+    docker info >/dev/null || fail "no Docker engine at STELLA_TEST_DOCKER_HOST=$STELLA_TEST_DOCKER_HOST"
+else
+    start_engine
+fi
+say "Docker engine $(docker version --format '{{.Server.Version}}') at $DOCKER_HOST"
+
+# ---- the suites -------------------------------------------------------------------------------------------------------
+passed=0 failed=0 skipped=0 failures=''
+suite() { # NAME COMMAND...
+    name=$1
+    shift
+    say "$name"
+    if "$@"; then
+        passed=$((passed + 1))
+        say "$name: passed"
+    else
+        failed=$((failed + 1))
+        failures="$failures $name"
+        say "$name: FAILED"
+    fi
+}
+skip() { # NAME WHY
+    skipped=$((skipped + 1))
+    say "$1: skipped: $2"
+}
+
+suite build cargo build --release --locked --workspace --bins
+[ $failed = 0 ] || fail 'it does not build'
+target="${CARGO_TARGET_DIR:-target}/release"
+STELLA=$(realpath "$target/stella")
+STELLA_SERVER=$(realpath "$target/stella-server")
+export STELLA STELLA_SERVER
+
+peak_memory() { # LAYOUT
+    # Any verdict will do; what counts is that it came to one within 200 MiB.
+    status=0
+    /usr/bin/time -f %M -o "$work/peak" env XDG_CACHE_HOME="$work/cache" \
+        "$STELLA" gate "oci:$1" --advisories "$work/advisories" -o "json=$work/big.json" || status=$?
+    # GNU time says first when a command did not end with 0; the figure is its last line.
+    peak_kib=$(tail -n 1 "$work/peak")
+    say "peak memory $peak_kib KiB, exit code $status"
+    [ "$status" -le 1 ] && [ "$peak_kib" -lt 204800 ]
+}
+
+suite unit-and-program cargo test --release --locked --workspace
+suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
+suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+
+if [ $full = yes ]; then
+    images="${STELLA_TEST_IMAGES:-}"
+    if [ -z "$images" ] && [ -x ../shared/images/make-images.sh ]; then
+        say 'making big images; this takes a quarter of an hour'
+        images="$work/images"
+        if ! ROOT="$images" ../shared/images/make-images.sh base py_ctx apps py big export >"$work/images.log" 2>&1; then
+            tail -n 5 "$work/images.log" >&2
+            images=''
+        fi
+    fi
+    if [ -n "$images" ]; then
+        suite import "$STELLA" feeds import tests/fixtures/advisories --advisories "$work/advisories"
+        suite benchmark "$target/stella-perf" delta --stella "$STELLA" --server "$STELLA_SERVER" --samples 100 \
+            --layout-v1 "$images/oci/py-v1" --layout-v2 "$images/oci/py-v2" \
+            --server-argument=--advisories "--server-argument=$work/advisories"
+        suite peak-memory peak_memory "$images/oci/big-toolchain"
+    else
+        skip benchmark 'no images: set STELLA_TEST_IMAGES'
+        skip peak-memory 'no images: set STELLA_TEST_IMAGES'
+    fi
+fi
+
+say "$passed passed, $failed failed, $skipped skipped${failures:+ (failed:$failures)}"
+[ $failed = 0 ]
