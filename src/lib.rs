@@ -33,5 +33,5 @@ pub mod matching;
 pub mod package;
 pub mod policy;
 pub mod report;
-//pub mod scan;
+pub mod scan;
 pub mod version;

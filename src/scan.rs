@@ -32,6 +32,8 @@ pub struct Scan<'a> {
     pub skipped: &'a [Skipped],
     /// The moment the verdict is for.
     pub now: Timestamp,
+    /// The lowest trust class that the fragments are of.
+    pub class: Class,
 }
 
 /// What was found, not judged yet.
@@ -72,7 +74,7 @@ impl Scan<'_> {
         let today = self.now.to_zoned(TimeZone::UTC).date();
         let standard = [Policy::standard()];
         let policies = if self.policies.is_empty() { &standard[..] } else { self.policies };
-        let (findings, verdict) = policy::evaluate(policies, findings, today, Class::Trusted);
+        let (findings, verdict) = policy::evaluate(policies, findings, today, self.class);
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
             *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;

@@ -1,26 +1,28 @@
 //! The one place where the server calls the engine: merge, match, judge.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
+use jiff::Timestamp;
 use stella::{
+    advisory::Snapshot,
     api::PolicyText,
     image::Image,
     inventory::Skipped,
     layer::Fragment,
-    policy::Class,
+    policy::{Class, Policy},
     report::{ScanResult, Timings},
+    scan::Scan,
 };
 
 use crate::problem::{self, Problem};
 
 /// The advisories that this server matches against.
-pub struct Advisories;
+pub struct Advisories(Snapshot);
 
 impl Advisories {
     /// Opens a compiled file.
-    // ENGINE: `stella::advisory::Snapshot::open` once it is there.
     pub fn open(path: &Path) -> Result<Self, String> {
-        std::fs::metadata(path).map(|_| Self).map_err(|error| error.to_string())
+        Snapshot::open(path).map(Self).map_err(|error| error.to_string())
     }
 }
 
@@ -32,7 +34,6 @@ pub fn check(fragment: &Fragment) -> Result<(), Problem> {
 }
 
 /// Everything a result is a function of, beside the advisories.
-#[expect(dead_code, reason = "read by the engine's call")]
 pub struct Job<'a> {
     /// The image as the caller named it.
     pub reference: &'a str,
@@ -51,12 +52,42 @@ pub struct Job<'a> {
 }
 
 /// Merges, matches and judges.
-pub fn evaluate(_job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanResult, Timings), Problem> {
-    let Some(_advisories) = advisories else {
-        let detail = "No advisories are imported: run `stella-server feeds import`, then restart with \
-                      --advisories FILE.";
+pub fn evaluate(job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanResult, Timings), Problem> {
+    let Some(Advisories(snapshot)) = advisories else {
+        let detail = "No advisories are open: compile them with `stella feeds import --advisories FILE PATH...`, then \
+                      start the server with --advisories FILE.";
         return Err(Problem::new(problem::NO_ADVISORIES, detail));
     };
-    // ENGINE: `stella::scan::scan` once it is there.
-    Err(Problem::new(problem::NOT_READY, "This build of the server has no engine."))
+    let policies = job.policies.iter().map(|policy| Policy::parse(&policy.origin, &policy.text));
+    let policies: Vec<Policy> =
+        policies.collect::<Result<_, _>>().map_err(|error| unprocessable("policy", &error))?;
+    let now = Timestamp::from_second(job.now).map_err(|error| unprocessable("now", &error))?;
+    let unseen: Vec<Fragment> =
+        job.image.layers.iter().map(|layer| Fragment::unseen(layer.diff_id)).collect();
+    let fragments: Vec<&Fragment> =
+        job.fragments.iter().zip(&unseen).map(|(known, unseen)| known.as_deref().unwrap_or(unseen)).collect();
+    let scan = Scan {
+        reference: job.reference,
+        image: job.image,
+        fragments: &fragments,
+        snapshot,
+        policies: &policies,
+        skipped: job.skipped,
+        now,
+        class: job.class,
+    };
+    let started = Instant::now();
+    let discovered = scan.discover().map_err(|error| unprocessable("image", &error))?;
+    let matched = Instant::now();
+    let result = scan.judge(discovered);
+    let timings = Timings {
+        matching: (matched - started).as_secs_f64() * 1000.0,
+        policy: matched.elapsed().as_secs_f64() * 1000.0,
+        ..Timings::default()
+    };
+    Ok((result, timings))
+}
+
+fn unprocessable(what: &str, why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(problem::UNPROCESSABLE, format!("{what}: {why}"))
 }

@@ -9,7 +9,7 @@ use stella::{
     digest::Digest,
     feed,
     layer::Fragment,
-    policy::Policy,
+    policy::{Class, Policy},
     report::{LedgerEntry, Proof, Run, ScanResult},
     scan::Scan,
 };
@@ -86,6 +86,7 @@ impl Local {
             policies: &self.policies,
             skipped: &job.skipped,
             now: settings.now,
+            class: Class::Trusted, // this machine's own work
         };
         let discovered = scan.discover().map_err(Failure::unfinished)?;
         run.timings_ms.matching += ms(matching.elapsed());

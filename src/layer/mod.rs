@@ -4,11 +4,15 @@ mod builder;
 mod fragment;
 pub mod limits;
 pub mod path;
+mod pipe;
 mod stream;
 mod tar;
 pub(crate) mod tree;
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    thread,
+};
 
 pub use builder::{Builder, Contents, Kind, Refused};
 pub use fragment::{ANALYZER, DecodeError, Directory, FileFact, Fragment, SCHEMA, Unread};
@@ -86,34 +90,44 @@ pub enum Error {
 pub const HEAD_BYTES: usize = 4096;
 
 /// Reads one layer to its end: decompresses (plain, gzip, zstd, told from the bytes), hashes both forms, walks the tar,
-/// analyses its files.
+/// analyses its files. Decompression has a thread of its own.
 ///
 /// A digest that differs is the error even where the walk failed too: a forged layer is called forged.
-pub fn analyse(blob: impl Read, expected: Expected, limits: &Limits) -> Result<Analysed, Error> {
+pub fn analyse(blob: impl Read + Send, expected: Expected, limits: &Limits) -> Result<Analysed, Error> {
     let mut blob = stream::Blob::open(blob).map_err(|error| match error {
         stream::Error::Io(source) => Error::Stream { compression: "tar", source },
         stream::Error::Compression(name) => Error::Compression(name),
     })?;
     let compression = blob.name();
     let stream = |source| Error::Stream { compression, source };
-    let walked = walk(&mut blob, limits).map_err(|error| match error {
-        Error::Tar(tar::Error::Io(source)) => stream(source),
-        other => other,
-    });
-    if let Err(error) = walked {
-        // Say "forged" rather than what the forgery broke, as far as the rest can be read at all.
-        let found = blob.finish().ok().map(|(digest, _)| digest);
-        return Err(match (expected.blob, expected.diff_id, found) {
-            (Some(expected), _, Some(found)) if found != expected => Error::Blob { expected, found },
-            // An uncompressed blob is its own content.
-            (None, Some(expected), Some(found)) if compression == "tar" && found != expected => {
-                Error::DiffId { expected, found }
-            }
-            _ => error,
+    let (input, output) = pipe::pipe();
+    let (walked, stored) = thread::scope(|scope| {
+        let producer = scope.spawn(move || {
+            input.fill_from(&mut blob);
+            // Behind an error the rest is read all the same: its digest says whether the layer was forged.
+            blob.finish()
         });
-    }
-    let (builder, diff_id, size_bytes) = walked?;
-    let (found, blob_bytes) = blob.finish().map_err(stream)?;
+        let walked = walk(output, limits).map_err(|error| match error {
+            Error::Tar(tar::Error::Io(source)) => stream(source),
+            other => other,
+        });
+        let stored = producer.join().unwrap_or_else(|_| Err(io::Error::other("the decompressor failed")));
+        (walked, stored)
+    });
+    let (builder, diff_id, size_bytes) = match walked {
+        Ok(walked) => walked,
+        Err(error) => {
+            return Err(match (expected.blob, expected.diff_id, stored) {
+                (Some(expected), _, Ok((found, _))) if found != expected => Error::Blob { expected, found },
+                // An uncompressed blob is its own content.
+                (None, Some(expected), Ok((found, _))) if compression == "tar" && found != expected => {
+                    Error::DiffId { expected, found }
+                }
+                _ => error,
+            });
+        }
+    };
+    let (found, blob_bytes) = stored.map_err(stream)?;
     if let Some(expected) = expected.blob
         && expected != found
     {
@@ -127,7 +141,7 @@ pub fn analyse(blob: impl Read, expected: Expected, limits: &Limits) -> Result<A
     Ok(Analysed { fragment: builder.finish(diff_id, size_bytes), blob: found, blob_bytes })
 }
 
-fn walk(blob: &mut impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
+fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
     let mut archive = tar::Archive::new(blob, limits);
     let mut builder = Builder::new(limits);
     while let Some(entry) = archive.next().map_err(Error::Tar)? {
