@@ -135,8 +135,9 @@ impl<R: Read> Archive<R> {
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
         let mut extended = Extended::default();
         loop {
-            self.pass(self.data + self.padding)?;
-            (self.data, self.padding) = (0, 0);
+            self.pass(self.data)?;
+            self.pass_padding()?;
+            self.data = 0;
             let at = self.at;
             let Some(block) = self.header()? else { return Ok(None) };
             let header = Header { block: &block, at };
@@ -295,6 +296,17 @@ impl<R: Read> Archive<R> {
             let take = usize::try_from(count).unwrap_or(usize::MAX).min(have);
             self.consume(take);
             count -= take as u64;
+        }
+        Ok(())
+    }
+
+    /// Passes over the padding behind an entry's data; the last one of a tar may lack it.
+    fn pass_padding(&mut self) -> Result<(), Error> {
+        let mut left = std::mem::take(&mut self.padding);
+        while left > 0 && (self.start < self.end || self.fill()?) {
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(self.end - self.start);
+            self.consume(take);
+            left -= take as u64;
         }
         Ok(())
     }
