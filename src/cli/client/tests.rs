@@ -211,7 +211,8 @@ async fn a_real_server_takes_what_it_misses() {
         skipped: Vec::new(),
         now: Some(0),
     };
-    let ScanAnswer::Missing { scan, missing } = client.scan(&request).await.unwrap() else { panic!() };
+    let answer = client.scan(&request).await.unwrap();
+    let ScanAnswer::Missing { scan, missing } = answer else { unreachable!("{answer:?}") };
     assert_eq!(missing, [a.diff_id, b.diff_id]);
     let answer = client.put_fragment(&scan, a.diff_id, None, a.encode().unwrap()).await.unwrap();
     assert!(matches!(answer, ScanAnswer::Missing { missing, .. } if missing == [b.diff_id]));
