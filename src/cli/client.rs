@@ -1,0 +1,411 @@
+//! The server's client: each call retries what may pass, ends within one deadline, and says whom it asked.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::{
+        Once,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{Method, Response, StatusCode, Url, header};
+use serde::{Serialize, de::DeserializeOwned};
+use stella::{
+    api::{MissingAnswer, MissingRequest, Problem, ScanAnswer, ScanRequest},
+    digest::Digest,
+    layer::{ANALYZER, SCHEMA},
+};
+use tokio::time::Instant;
+
+/// `answer size`: bytes of one answer.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// Part of the deadline that one attempt to connect may take: a lost packet must not cost all of it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The first wait before another attempt; each next one is twice as long.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest wait that we choose ourselves.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// How much of an answer that is no problem document is shown.
+const EXCERPT_CHARS: usize = 200;
+
+/// The kind of problem that waiting does not cure, though its status says so.
+const NO_ADVISORIES: &str = "urn:stella:problem:no-advisories";
+
+/// Why a call to the server gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be used.
+    #[error("server address {address:?}: {why}; want http://HOST[:PORT] or https://HOST[:PORT]")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No connection, or one that broke, each time.
+    #[error(
+        "server {address} cannot be reached ({attempts} attempts): {why}; is it running, and is --server right?"
+    )]
+    Unreachable {
+        /// Whom we asked.
+        address: String,
+        /// How often.
+        attempts: usize,
+        /// The last attempt's error.
+        why: String,
+    },
+    /// It did not answer in time.
+    #[error(
+        "server {address} did not answer within {} ms, while {phase}; is it overloaded, or the deadline too short?",
+        deadline.as_millis()
+    )]
+    Deadline {
+        /// Whom we asked.
+        address: String,
+        /// What was being done.
+        phase: String,
+        /// The deadline of the call.
+        deadline: Duration,
+    },
+    /// It answered that it cannot, each time.
+    #[error("server {address} fails with {status} ({attempts} attempts): {title}: {detail}")]
+    Failing {
+        /// Whom we asked.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// How often.
+        attempts: usize,
+        /// The problem's title, or the status in words.
+        title: String,
+        /// The problem's detail, with the way out, or the beginning of the answer.
+        detail: String,
+    },
+    /// It answered that it will not.
+    #[error("server {address} refuses with {status}: {title}: {detail}")]
+    Refused {
+        /// Whom we asked.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// The problem's title, or the status in words.
+        title: String,
+        /// The problem's detail, with the way out, or the beginning of the answer.
+        detail: String,
+    },
+    /// What it answered makes no sense.
+    #[error(
+        "server {address} gives an answer that is not Stella's: {why}; is --server right, and of this release?"
+    )]
+    Protocol {
+        /// Whom we asked.
+        address: String,
+        /// What is wrong with the answer.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Whether the server is at fault, so that a gate may go on without it; else the call is.
+    pub fn is_outage(&self) -> bool {
+        !matches!(self, Self::Address { .. } | Self::Refused { .. })
+    }
+}
+
+/// A server, and what it cost to talk to it.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    address: String,
+    deadline: Duration,
+    jitter: AtomicU64,
+    round_trips: AtomicUsize,
+    retries: AtomicUsize,
+}
+
+impl Client {
+    /// A client for the server at `base`; each call, with all its attempts, ends within `deadline`.
+    pub fn new(base: &str, deadline: Duration, user_agent: &str) -> Result<Self, Error> {
+        let fail = |why: String| Error::Address { address: shown(base), why };
+        let url = Url::parse(base).map_err(|error| fail(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(fail(format!("scheme {:?}", url.scheme())));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(fail("credentials do not belong into an address".to_owned()));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(fail("a query or a fragment does not belong into it".to_owned()));
+        }
+        install_tls_provider();
+        let mut http = reqwest::Client::builder()
+            .user_agent(user_agent)
+            .connect_timeout(CONNECT_TIMEOUT.min(deadline))
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true);
+        if url.scheme() == "http" {
+            // The system's certificates take longer to read than a whole gate.
+            http = http.tls_certs_only([]);
+        }
+        if is_loopback(&url) {
+            // A proxy's loopback is another machine's.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| fail(chain(&error)))?;
+        let address = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            http,
+            base: url,
+            address,
+            deadline,
+            jitter: AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()),
+            round_trips: AtomicUsize::new(0),
+            retries: AtomicUsize::new(0),
+        })
+    }
+
+    /// `POST /v1/scan`.
+    pub async fn scan(&self, request: &ScanRequest) -> Result<ScanAnswer, Error> {
+        self.post(&["v1", "scan"], "asking for a scan", request).await
+    }
+
+    /// `PUT /v1/scan/{scan}/layers/{diff_id}`: `encoded` is [`stella::layer::Fragment::encode`]'s form, `blob` the
+    /// digest of the blob that was read, where the image names one.
+    pub async fn put_fragment(
+        &self,
+        scan: &str,
+        diff_id: Digest,
+        blob: Option<Digest>,
+        encoded: Vec<u8>,
+    ) -> Result<ScanAnswer, Error> {
+        let mut url = self.url(&["v1", "scan", scan, "layers", &diff_id.to_string()])?;
+        url.query_pairs_mut().append_pair("schema", &SCHEMA.to_string()).append_pair("analyzer", ANALYZER);
+        if let Some(blob) = blob {
+            url.query_pairs_mut().append_pair("blob", &blob.to_string());
+        }
+        let request = self
+            .http
+            .request(Method::PUT, url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_ENCODING, "zstd")
+            .body(encoded);
+        self.call(&format!("sending layer {diff_id}"), request).await
+    }
+
+    /// `POST /v1/layers/missing`.
+    pub async fn missing(&self, request: &MissingRequest) -> Result<MissingAnswer, Error> {
+        self.post(&["v1", "layers", "missing"], "asking which layers are missing", request).await
+    }
+
+    /// Requests that were sent, retries among them.
+    pub fn round_trips(&self) -> usize {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Attempts after the first of a call.
+    pub fn retries(&self) -> usize {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        phase: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| self.protocol(format!("our own request: {error}")))?;
+        let request = self
+            .http
+            .request(Method::POST, self.url(path)?)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
+        self.call(phase, request).await
+    }
+
+    /// Segments may hold the server's words: each is escaped.
+    fn url(&self, path: &[&str]) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        let segments = url.path_segments_mut().map(|mut segments| {
+            segments.pop_if_empty().extend(path);
+        });
+        match segments {
+            Ok(()) => Ok(url),
+            Err(()) => Err(Error::Address { address: self.address.clone(), why: "no path".to_owned() }),
+        }
+    }
+
+    /// All attempts of one call.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        phase: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<T, Error> {
+        let until = Instant::now() + self.deadline;
+        // A body in memory is shared between attempts, not copied.
+        let request = request.build().map_err(|error| self.protocol(chain(&error)))?;
+        for attempt in 1.. {
+            let Some(again) = request.try_clone() else { break };
+            if attempt > 1 {
+                self.retries.fetch_add(1, Ordering::Relaxed);
+            }
+            self.round_trips.fetch_add(1, Ordering::Relaxed);
+            let tried = tokio::time::timeout_at(until, self.attempt(again, attempt)).await;
+            let Ok(tried) = tried else { return Err(self.late(phase)) };
+            let Retry { error, after } = match tried {
+                Ok(body) => return self.parse(&body),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Retry(retry)) => retry,
+            };
+            let wait = self.backoff(attempt).max(after.unwrap_or_default());
+            // A wait that ends too late is not begun: its error is known already.
+            if Instant::now() + wait >= until {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Err(self.protocol("a request that cannot be sent again".to_owned()))
+    }
+
+    async fn attempt(&self, request: reqwest::Request, attempts: usize) -> Result<Vec<u8>, Failure> {
+        let broken = |error: reqwest::Error| {
+            let why = chain(&error.without_url());
+            let error = Error::Unreachable { address: self.address.clone(), attempts, why };
+            Failure::Retry(Retry { error, after: None })
+        };
+        let mut response = self.http.execute(request).await.map_err(broken)?;
+        let status = response.status();
+        let after = retry_after(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if chunk.len() > ANSWER_BYTES - body.len() {
+                let why = format!("over the limit `answer size`, {ANSWER_BYTES} bytes");
+                return Err(Failure::Final(self.protocol(why)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status == StatusCode::OK { Ok(body) } else { Err(self.failure(status, &body, attempts, after)) }
+    }
+
+    /// What an answer other than 200 means.
+    fn failure(&self, status: StatusCode, body: &[u8], attempts: usize, after: Option<Duration>) -> Failure {
+        let address = self.address.clone();
+        let problem: Option<Problem> = serde_json::from_slice(body).ok();
+        let hopeless = problem.as_ref().is_some_and(|problem| problem.kind == NO_ADVISORIES);
+        let (title, detail) = match problem {
+            Some(problem) => (excerpt(&problem.title), excerpt(&problem.detail.unwrap_or_default())),
+            None if status.is_success() || status.is_redirection() => {
+                return Failure::Final(self.protocol(format!("status {status}")));
+            }
+            None => {
+                let title = status.canonical_reason().unwrap_or("unknown status").to_owned();
+                (title, excerpt(&String::from_utf8_lossy(body)))
+            }
+        };
+        let failing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let status = status.as_u16();
+        if !failing {
+            return Failure::Final(Error::Refused { address, status, title, detail });
+        }
+        let error = Error::Failing { address, status, attempts, title, detail };
+        if !hopeless && matches!(status, 429 | 500 | 502 | 503 | 504) {
+            Failure::Retry(Retry { error, after })
+        } else {
+            Failure::Final(error)
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Error> {
+        serde_json::from_slice(body).map_err(|error| {
+            let begins = excerpt(&String::from_utf8_lossy(body));
+            self.protocol(format!("{error}; it begins with {begins:?}"))
+        })
+    }
+
+    /// Half of the wait is fixed, half is drawn, so that clients that failed together do not come back together.
+    fn backoff(&self, attempt: usize) -> Duration {
+        let doublings = u32::try_from(attempt - 1).unwrap_or(u32::MAX).min(16);
+        let full = BACKOFF.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+        // SplitMix64 (Steele, Lea, Flood 2014): one atomic addition, so that calls side by side need no lock.
+        let mut drawn = self.jitter.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let part = f64::from(u16::try_from((drawn ^ (drawn >> 31)) >> 48).unwrap_or_default()) / 65536.0;
+        full / 2 + (full / 2).mul_f64(part)
+    }
+
+    fn late(&self, phase: &str) -> Error {
+        Error::Deadline { address: self.address.clone(), phase: phase.to_owned(), deadline: self.deadline }
+    }
+
+    fn protocol(&self, why: String) -> Error {
+        Error::Protocol { address: self.address.clone(), why }
+    }
+}
+
+enum Failure {
+    Final(Error),
+    Retry(Retry),
+}
+
+/// An error that may pass, and how long the server wants to be left alone.
+struct Retry {
+    error: Error,
+    after: Option<Duration>,
+}
+
+/// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the server's clock to be ours.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Once for the whole program; another part of it may have been first.
+fn install_tls_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+/// An address as it may be shown: without what stands before an `@`.
+fn shown(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((_, host)) => format!("…@{}", excerpt(host)),
+        None => excerpt(address),
+    }
+}
+
+/// The beginning of a text that is not ours, without what could steer a terminal.
+fn excerpt(text: &str) -> String {
+    let text = text.trim();
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut excerpt: String = clean.take(EXCERPT_CHARS).collect();
+    if text.chars().nth(EXCERPT_CHARS).is_some() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+/// An error with its causes: reqwest's own first line says next to nothing.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

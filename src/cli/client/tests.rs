@@ -1,0 +1,232 @@
+//! The client against a real server, and against one that misbehaves.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+
+use stella::{
+    api::{ImageClaim, Pair},
+    image::Platform,
+    layer::{Directory, Fragment},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::Mutex,
+};
+
+use super::*;
+
+const HANG: &str = "";
+const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"missing\":[]}";
+
+/// A stand-in that gives each connection the next of its answers, and the last one for ever. It counts requests.
+async fn stand_in(answers: &[&str]) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answers: VecDeque<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
+    let answers = Arc::new(Mutex::new(answers));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (answers, count) = (Arc::clone(&answers), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let mut seen = [0; 64 << 10];
+                let _ = stream.read(&mut seen).await;
+                count.fetch_add(1, Ordering::Relaxed);
+                let mut answers = answers.lock().await;
+                let answer = answers.pop_front().unwrap();
+                if answers.is_empty() {
+                    answers.push_back(answer.clone());
+                }
+                drop(answers);
+                if answer == HANG {
+                    std::future::pending::<()>().await;
+                }
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (address, count)
+}
+
+fn client(address: SocketAddr, deadline_ms: u64) -> Client {
+    Client::new(&format!("http://{address}/"), Duration::from_millis(deadline_ms), "stella/test").unwrap()
+}
+
+async fn ask(client: &Client) -> Result<MissingAnswer, Error> {
+    client.missing(&MissingRequest { schema: 1, analyzer: "a".into(), diff_ids: Vec::new() }).await
+}
+
+fn status(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    let truncated = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"mis";
+    let answers = [
+        &status("500 E", "", "oops"),
+        &status("429 T", "Retry-After: 0\r\n", ""),
+        truncated,
+        "garbage",
+        DONE,
+    ];
+    let (address, count) = stand_in(&answers).await;
+    let client = client(address, 20_000);
+    assert_eq!(ask(&client).await.unwrap().missing, []);
+    assert_eq!((client.round_trips(), client.retries(), count.load(Ordering::Relaxed)), (5, 4, 5));
+}
+
+#[tokio::test]
+async fn a_server_that_always_fails_is_named_with_its_words() {
+    let problem =
+        r#"{"type":"urn:stella:problem:busy","title":"Busy","status":503,"detail":"Try \u001b[31mlater"}"#;
+    let (address, _) = stand_in(&[&status("503 S", "", problem)]).await;
+    let error = ask(&client(address, 400)).await.unwrap_err();
+    assert!(matches!(error, Error::Failing { status: 503, attempts: 2.., .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&address.to_string()) && text.contains("Busy: Try  [31mlater"), "{text}");
+    assert!(error.is_outage());
+}
+
+#[tokio::test]
+async fn a_wait_beyond_the_deadline_is_not_begun() {
+    let (address, count) = stand_in(&[&status("429 T", "Retry-After: 60\r\n", "")]).await;
+    let started = Instant::now();
+    assert!(matches!(ask(&client(address, 30_000)).await, Err(Error::Failing { status: 429, .. })));
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_will_not_pass_is_not_tried_again() {
+    let no_advisories = r#"{"type":"urn:stella:problem:no-advisories","title":"None","status":503}"#;
+    let huge = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", ANSWER_BYTES + 1);
+    for (answer, expect) in [
+        (status("400 B", "", r#"{"type":"t","title":"Bad","status":400,"detail":"Fix it"}"#), "Bad: Fix it"),
+        (status("503 S", "", no_advisories), "None"),
+        (status("200 OK", "", "<html>hello</html>"), "it begins with \"<html>hello"),
+        (status("302 F", "Location: http://127.0.0.1:1/\r\n", ""), "status 302"),
+        (status("404 N", "", "no such page"), "404: Not Found: no such page"),
+        (format!("{huge}{}", " ".repeat(ANSWER_BYTES + 1)), "`answer size`"),
+    ] {
+        let (address, count) = stand_in(&[&answer]).await;
+        let client = client(address, 20_000);
+        let error = ask(&client).await.unwrap_err().to_string();
+        assert!(error.contains(expect) && error.contains(&address.to_string()), "{error}");
+        assert_eq!((client.round_trips(), count.load(Ordering::Relaxed)), (1, 1), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_costs_the_deadline_and_no_more() {
+    let stalls = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{";
+    let (address, _) = stand_in(&[HANG]).await;
+    let started = Instant::now();
+    let error = ask(&client(address, 300)).await.unwrap_err();
+    assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    let text = error.to_string();
+    for part in [&address.to_string(), "300 ms", "asking which layers are missing"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!((300..3000).contains(&started.elapsed().as_millis()));
+    // A body that never ends is no different from one that is cut off: the connection is closed by the stand-in.
+    let (address, _) = stand_in(&[stalls]).await;
+    assert!(ask(&client(address, 300)).await.unwrap_err().is_outage());
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = ask(&client(address, 300)).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { attempts: 2.., .. }), "{error}");
+    assert!(error.to_string().contains("refused") && error.to_string().contains("--server"), "{error}");
+}
+
+#[test]
+fn addresses_that_cannot_be_meant() {
+    for (address, never) in [
+        ("localhost:8080", "!"),
+        ("ftp://host", "!"),
+        ("", "!"),
+        ("https://user:hunter2@host", "hunter2"),
+        ("nonsense user:hunter2@host", "hunter2"),
+    ] {
+        let error = Client::new(address, Duration::from_secs(1), "t").err().unwrap();
+        assert!(matches!(error, Error::Address { .. }), "{error}");
+        assert!(!error.to_string().contains(never), "{error}");
+    }
+}
+
+#[test]
+fn waits_grow_and_differ() {
+    let client = Client::new("http://host", Duration::from_secs(1), "t").unwrap();
+    client.jitter.store(7, Ordering::Relaxed);
+    let waits: Vec<Duration> = (1..=20).map(|attempt| client.backoff(attempt)).collect();
+    for (doublings, wait) in waits.iter().enumerate() {
+        let full = BACKOFF.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+        assert!((full / 2..=full).contains(wait), "{doublings} {wait:?}");
+    }
+    assert_ne!(waits[18], waits[19]);
+    client.jitter.store(7, Ordering::Relaxed);
+    assert_eq!(client.backoff(1), waits[0], "the same seed gives the same waits");
+}
+
+#[tokio::test]
+async fn a_real_server_takes_what_it_misses() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config =
+        stella_server::Config { data_dir: dir.path().to_owned(), ..stella_server::Config::default() };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(stella_server::run(listener, config, async move { drop(stopped.await) }));
+
+    let client = client(address, 10_000);
+    let fragment = |layer: &[u8]| Fragment {
+        schema: SCHEMA,
+        analyzer: ANALYZER.to_owned(),
+        diff_id: Digest::of(layer),
+        files: 0,
+        size_bytes: 0,
+        directories: vec![Directory::default()],
+        facts: Vec::new(),
+        unread: Vec::new(),
+    };
+    let [a, b] = [fragment(b"a"), fragment(b"b")];
+    let request = ScanRequest {
+        schema: SCHEMA,
+        analyzer: ANALYZER.to_owned(),
+        reference: "app:1".to_owned(),
+        image: ImageClaim::Engine {
+            image_id: Digest::of(b"image"),
+            platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() },
+            diff_ids: vec![a.diff_id, b.diff_id],
+            history: Vec::new(),
+        },
+        pairs: Vec::<Pair>::new(),
+        policies: Vec::new(),
+        skipped: Vec::new(),
+        now: Some(0),
+    };
+    let answer = client.scan(&request).await.unwrap();
+    let ScanAnswer::Missing { scan, missing } = answer else { unreachable!("{answer:?}") };
+    assert_eq!(missing, [a.diff_id, b.diff_id]);
+    let answer = client.put_fragment(&scan, a.diff_id, None, a.encode().unwrap()).await.unwrap();
+    assert!(matches!(answer, ScanAnswer::Missing { missing, .. } if missing == [b.diff_id]));
+    // Without advisories there is no result, and no use in asking again.
+    let error = client.put_fragment(&scan, b.diff_id, None, b.encode().unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("feeds import"), "{error}");
+    let diff_ids = vec![a.diff_id, Digest::of(b"c"), b.diff_id];
+    let ask = MissingRequest { schema: SCHEMA, analyzer: ANALYZER.to_owned(), diff_ids };
+    assert_eq!(client.missing(&ask).await.unwrap().missing, [Digest::of(b"c")]);
+    let error = client.put_fragment("../x?y", a.diff_id, None, a.encode().unwrap()).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused { status: 404, .. }) && !error.is_outage(), "{error}");
+    assert_eq!((client.round_trips(), client.retries()), (5, 0));
+
+    drop(client);
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}
