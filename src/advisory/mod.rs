@@ -1,16 +1,24 @@
 //! Advisories: one vulnerability for one package of one ecosystem, and the compiled file they are looked up in.
+//!
+//! ```text
+//! feed parsers -> Compiler -> one file -> Snapshot -> lookup(ecosystem, package)
+//! ```
 
-mod database;
+mod compiler;
+mod format;
 mod map;
+mod snapshot;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Severity;
+use crate::{finding::Severity, version::Scheme};
 
-pub use database::{Compiler, Error, Feed, Snapshot};
+pub use compiler::Compiler;
+pub use format::Error;
+pub use snapshot::{Feed, Snapshot};
 
 /// One advisory for one package, as a feed's parser hands it to the [`Compiler`] and a [`Snapshot`] gives it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Advisory {
     /// The source's own id, such as `DSA-5417-1` or `PYSEC-2018-28`.
     pub id: String,
@@ -26,7 +34,7 @@ pub struct Advisory {
     pub versions: Vec<String>,
 }
 
-/// A half-open range of affected versions, OSV's `events` made flat.
+/// A range of affected versions, OSV's `events` made flat.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Range {
     /// First affected version; `None` means from the beginning.
@@ -42,6 +50,80 @@ pub enum End {
     Fixed(String),
     /// The last version that is affected; no fix is named.
     LastAffected(String),
+    /// The first version that the advisory does not speak of; no fix is named.
+    Limit(String),
     /// Still affected.
     Open,
+}
+
+impl Range {
+    /// Whether `version` lies in the range, in the order of `scheme`.
+    pub fn contains(&self, scheme: Scheme, version: &str) -> bool {
+        let from = self.introduced.as_deref().is_none_or(|first| scheme.compare(version, first).is_ge());
+        from && match &self.end {
+            End::Fixed(end) | End::Limit(end) => scheme.compare(version, end).is_lt(),
+            End::LastAffected(last) => scheme.compare(version, last).is_le(),
+            End::Open => true,
+        }
+    }
+
+    /// The versions that the range is written with.
+    pub fn bounds(&self) -> impl Iterator<Item = &str> {
+        let end = match &self.end {
+            End::Fixed(end) | End::Limit(end) | End::LastAffected(end) => Some(end.as_str()),
+            End::Open => None,
+        };
+        self.introduced.as_deref().into_iter().chain(end)
+    }
+}
+
+/// The version order of a feed's ecosystem, such as `Debian:12`; `None` where it is not supported yet.
+pub fn scheme(ecosystem: &str) -> Option<Scheme> {
+    match ecosystem.split_once(':') {
+        Some(("Debian", release)) if !release.is_empty() => Some(Scheme::Deb),
+        Some(("Alpine", release)) if !release.is_empty() => Some(Scheme::Apk),
+        None if ecosystem == "PyPI" => Some(Scheme::Pypi),
+        None if ecosystem == "npm" => Some(Scheme::Npm),
+        _ => None,
+    }
+}
+
+/// A package's name as it is looked up: of Python packages the normal form of PEP 503, of all others the name itself.
+fn lookup_name(ecosystem: &str, package: &str) -> String {
+    if ecosystem != "PyPI" {
+        return package.to_owned();
+    }
+    let mut name = String::with_capacity(package.len());
+    for character in package.trim().chars() {
+        let separator = matches!(character, '-' | '_' | '.');
+        if !separator {
+            name.push(character.to_ascii_lowercase());
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_ranges() {
+        let range = |end| Range { introduced: Some("1.0".into()), end };
+        let hits =
+            |range: &Range| ["0.9", "1.0", "1.9", "2.0", "2.1"].map(|v| range.contains(Scheme::Pypi, v));
+        assert_eq!(hits(&range(End::Fixed("2".into()))), [false, true, true, false, false]);
+        assert_eq!(hits(&range(End::Limit("2".into()))), [false, true, true, false, false]);
+        assert_eq!(hits(&range(End::LastAffected("2".into()))), [false, true, true, true, false]);
+        assert_eq!(hits(&range(End::Open)), [false, true, true, true, true]);
+        assert!(Range { introduced: None, end: End::Open }.contains(Scheme::Pypi, "0.dev1"));
+    }
+
+    #[test]
+    fn python_names() {
+        assert_eq!(lookup_name("PyPI", "Foo._-Bar.baz"), "foo-bar-baz");
+        assert_eq!(lookup_name("npm", "Foo_Bar"), "Foo_Bar");
+    }
 }

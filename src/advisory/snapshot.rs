@@ -1,0 +1,243 @@
+//! Reading the compiled file.
+
+use std::{fmt, fs::File, path::Path};
+
+use super::{
+    Advisory,
+    format::{
+        self, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory, StoredFeed, Text,
+        corrupt,
+    },
+    lookup_name,
+    map::Bytes,
+};
+use crate::digest::{Digest, Hasher};
+
+/// The advisories of one moment, looked up in place.
+pub struct Snapshot {
+    bytes: Bytes,
+    header: Header,
+    feeds: Vec<StoredFeed>,
+}
+
+/// One feed of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// The feed's own name of what it covers, such as `Debian:12` or `PyPI`.
+    pub name: String,
+    /// Distinct advisories.
+    pub records: u64,
+    /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
+    pub as_of: String,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("id", &self.id()).field("feeds", &self.feeds).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Opens a compiled file. Only its header and the list of feeds are read: the cost does not grow with the file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        // An empty file cannot be mapped, and is no snapshot.
+        if file.metadata().map_err(io)?.len() == 0 {
+            return Err(Error::Magic);
+        }
+        Self::new(Bytes::map(&file).map_err(io)?)
+    }
+
+    /// Reads a compiled file from memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::new(Bytes::Owned(bytes))
+    }
+
+    fn new(bytes: Bytes) -> Result<Self, Error> {
+        let header = Header::decode(&bytes)?;
+        let feeds = header.sections[0].of(&bytes).and_then(|feeds| postcard::from_bytes(feeds).ok());
+        let feeds = feeds.ok_or_else(|| corrupt("list of feeds"))?;
+        Ok(Self { bytes, header, feeds })
+    }
+
+    /// The digest of the content, taken when the file was compiled: equal ids, equal answers.
+    pub fn id(&self) -> Digest {
+        self.header.content
+    }
+
+    /// Whether this is the small snapshot of the demo.
+    pub fn demo(&self) -> bool {
+        self.header.flags & FLAG_DEMO != 0
+    }
+
+    /// The feeds, sorted by name.
+    pub fn feeds(&self) -> Vec<Feed> {
+        let feed = |feed: &StoredFeed| Feed {
+            name: feed.name.clone(),
+            records: feed.records,
+            as_of: feed.as_of.clone(),
+        };
+        self.feeds.iter().map(feed).collect()
+    }
+
+    /// Whether the snapshot knows anything of `ecosystem`; where it does not, finding nothing means nothing.
+    pub fn covers(&self, ecosystem: &str) -> bool {
+        self.feed(ecosystem).is_some()
+    }
+
+    fn feed(&self, ecosystem: &str) -> Option<&StoredFeed> {
+        let index = self.feeds.binary_search_by(|feed| feed.name.as_str().cmp(ecosystem)).ok()?;
+        self.feeds.get(index)
+    }
+
+    fn section(&self, index: usize) -> Result<&[u8], Error> {
+        self.header.sections[index].of(&self.bytes).ok_or_else(|| corrupt("header"))
+    }
+
+    /// All advisories for `package` in `ecosystem`, whatever version they speak of; none if the ecosystem is not covered.
+    pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Vec<Advisory>, Error> {
+        let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
+        let wanted = lookup_name(ecosystem, package);
+        let (entries, names) = (self.section(1)?, self.section(2)?);
+        let damaged = || corrupt(format!("the index of {ecosystem}"));
+        let (mut low, mut high) = (0, feed.entries);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let offset =
+                feed.first_entry.checked_add(middle).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
+            let entry = offset.and_then(|offset| format::slice(entries, offset, ENTRY_BYTES as u64));
+            let (entry, name) = entry.and_then(|entry| Entry::decode(entry, names)).ok_or_else(damaged)?;
+            match name.cmp(wanted.as_bytes()) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.record(&entry, ecosystem, package),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn record(&self, entry: &Entry, ecosystem: &str, package: &str) -> Result<Vec<Advisory>, Error> {
+        let damaged = || corrupt(format!("the advisories of {package} in {ecosystem}"));
+        // A copy: what is checked must be what is decoded.
+        let record = format::slice(self.section(4)?, entry.record_offset, entry.record_bytes.into());
+        let record = record.ok_or_else(damaged)?.to_vec();
+        if format::checksum(&[&record]) != entry.record_sum {
+            return Err(damaged());
+        }
+        let stored: Vec<StoredAdvisory> = postcard::from_bytes(&record).map_err(|_| damaged())?;
+        let texts = self.section(3)?;
+        let advisory = |stored: StoredAdvisory| {
+            let Text { id, aliases, summary } = Text::read(texts, stored.text).ok_or_else(damaged)?;
+            let StoredAdvisory { severity, ranges, versions, .. } = stored;
+            Ok(Advisory { id, aliases, summary, severity, ranges, versions })
+        };
+        stored.into_iter().map(advisory).collect()
+    }
+
+    /// Reads the whole file and compares it with its id; lookups check what they touch without this.
+    pub fn verify(&self) -> Result<(), Error> {
+        let mut hasher = Hasher::default();
+        hasher.update(&format::VERSION.to_le_bytes());
+        hasher.update(&self.header.flags.to_le_bytes());
+        hasher.update(self.bytes.get(HEADER_BYTES..).unwrap_or_default());
+        if hasher.finish() == self.id() { Ok(()) } else { Err(corrupt("its content")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        advisory::{Compiler, End, Range},
+        finding::Severity,
+    };
+
+    fn advisory(id: &str) -> Advisory {
+        Advisory {
+            id: id.into(),
+            aliases: vec![format!("{id}-alias")],
+            summary: "words".into(),
+            severity: Severity::High,
+            ranges: vec![Range { introduced: None, end: End::Fixed("2".into()) }],
+            versions: vec!["1".into()],
+        }
+    }
+
+    fn compile(order: &[usize]) -> Vec<u8> {
+        let all = [
+            ("Debian:12", "zlib", "B"),
+            ("Debian:12", "zlib", "A"),
+            ("Debian:12", "curl", "A"),
+            ("PyPI", "A.b", "C"),
+        ];
+        let mut compiler = Compiler::default();
+        for &index in order {
+            let (ecosystem, package, id) = all[index];
+            compiler.add(ecosystem, package, &format!("2024-01-0{}T00:00:00Z", index + 1), advisory(id));
+        }
+        compiler.to_bytes().unwrap()
+    }
+
+    #[test]
+    fn finds_what_was_added_in_any_order() {
+        let bytes = compile(&[0, 1, 2, 3]);
+        assert_eq!(bytes, compile(&[3, 1, 0, 2, 1]));
+        let snapshot = Snapshot::from_bytes(bytes).unwrap();
+        assert_eq!(snapshot.lookup("Debian:12", "zlib").unwrap(), [advisory("A"), advisory("B")]);
+        assert_eq!(snapshot.lookup("PyPI", "a_B").unwrap(), [advisory("C")]);
+        assert_eq!(snapshot.lookup("Debian:12", "zlib1g").unwrap(), []);
+        assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
+        let debian = Feed { name: "Debian:12".into(), records: 2, as_of: "2024-01-03T00:00:00Z".into() };
+        assert_eq!(snapshot.feeds()[0], debian);
+        snapshot.verify().unwrap();
+    }
+
+    #[test]
+    fn writes_whole_files_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("advisories.db");
+        let mut compiler = Compiler::default();
+        compiler.set_demo(true);
+        compiler.add("npm", "a", "", advisory("A"));
+        let id = compiler.write(&path).unwrap();
+        let snapshot = Snapshot::open(&path).unwrap();
+        assert!(snapshot.demo() && snapshot.id() == id);
+        assert_eq!(snapshot.lookup("npm", "a").unwrap(), [advisory("A")]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn damage_is_an_error_or_harmless() {
+        let good = compile(&[0, 1, 2, 3]);
+        let ask = |bytes: Vec<u8>| {
+            let snapshot = Snapshot::from_bytes(bytes)?;
+            Ok::<_, Error>(
+                [("Debian:12", "zlib"), ("Debian:12", "curl"), ("PyPI", "a-b")]
+                    .map(|(e, p)| snapshot.lookup(e, p)),
+            )
+        };
+        let want: Vec<_> = ask(good.clone()).unwrap().into_iter().map(Result::unwrap).collect();
+        for index in 0..good.len() {
+            let mut bad = good.clone();
+            bad[index] ^= 0x41;
+            for (answer, want) in ask(bad).into_iter().flatten().zip(&want) {
+                assert!(answer.is_err() || answer.unwrap() == *want, "byte {index} changes an answer");
+            }
+            assert!(ask(good[..index].to_vec()).is_err(), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn names_what_it_is_not() {
+        assert!(matches!(Snapshot::from_bytes(b"PK\x03\x04".to_vec()), Err(Error::Magic)));
+        let mut other = compile(&[0]);
+        other[8] = 9;
+        assert!(matches!(Snapshot::from_bytes(other), Err(Error::Version { found: 9 })));
+        let cut = compile(&[0]);
+        assert!(matches!(
+            Snapshot::from_bytes(cut[..200].to_vec()),
+            Err(Error::Truncated { found: 200, .. })
+        ));
+    }
+}

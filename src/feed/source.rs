@@ -1,0 +1,140 @@
+//! Where a feed's documents come from: a folder, a zip, a tar with zstd, or one file.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+
+/// Most bytes of one document: the largest OSV records have about 1 MB, a file of many records more.
+const DOCUMENT_BYTES: u64 = 256 << 20;
+/// Most bytes of all documents of one import.
+const FEED_BYTES: u64 = 16 << 30;
+/// Most folders inside folders.
+const FOLDER_DEPTH: usize = 16;
+
+/// One file of a feed.
+pub(super) struct Document {
+    /// As messages name it.
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Hands each document of `path` to `sink`, in the order of the archive or of the names; `other` gets the names of
+/// files that hold no JSON. Stops early when `sink` says `false`.
+pub(super) fn walk(
+    path: &Path,
+    sink: &mut dyn FnMut(Document) -> bool,
+    other: &mut dyn FnMut(String),
+) -> Result<(), Error> {
+    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, sink, other };
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if fs::metadata(path).map_err(io)?.is_dir() {
+        feed.folder(path, 0).map(|_| ())
+    } else if name.ends_with(".zip") {
+        feed.zip(File::open(path).map_err(io)?)
+    } else if name.ends_with(".tar.zst") {
+        feed.tar(File::open(path).map_err(io)?)
+    } else if is_json(&name) {
+        feed.take(path.display().to_string(), &mut File::open(path).map_err(io)?).map(|_| ())
+    } else {
+        Err(Error::Form(path.to_owned()))
+    }
+}
+
+fn is_json(name: &str) -> bool {
+    name.ends_with(".json") || name.ends_with(".jsonl")
+}
+
+struct Feed<'a> {
+    path: PathBuf,
+    left_bytes: u64,
+    sink: &'a mut dyn FnMut(Document) -> bool,
+    other: &'a mut dyn FnMut(String),
+}
+
+impl Feed<'_> {
+    fn take(&mut self, name: String, reader: &mut dyn Read) -> Result<bool, Error> {
+        let mut bytes = Vec::new();
+        // Read to one byte past the limit: the sizes that archives state are not believed.
+        let read = reader.take(DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
+        let size_bytes = read.map_err(|source| Error::Io { path: self.path.join(&name), source })? as u64;
+        if size_bytes > DOCUMENT_BYTES {
+            return Err(Error::Limit { what: name, limit: "feed document bytes", most: DOCUMENT_BYTES });
+        }
+        let left = self.left_bytes.checked_sub(size_bytes);
+        let limit =
+            || Error::Limit { what: self.path.display().to_string(), limit: "feed bytes", most: FEED_BYTES };
+        self.left_bytes = left.ok_or_else(limit)?;
+        Ok((self.sink)(Document { name, bytes }))
+    }
+
+    fn folder(&mut self, folder: &Path, depth: usize) -> Result<bool, Error> {
+        let io = |source| Error::Io { path: folder.to_owned(), source };
+        if depth > FOLDER_DEPTH {
+            let what = folder.display().to_string();
+            return Err(Error::Limit { what, limit: "feed folder depth", most: FOLDER_DEPTH as u64 });
+        }
+        let entries = fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>().map_err(io)?;
+        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let io = |source| Error::Io { path: path.clone(), source };
+            let kind = fs::symlink_metadata(&path).map_err(io)?.file_type();
+            let name = path.strip_prefix(&self.path).unwrap_or(&path).display().to_string();
+            let go_on = if kind.is_dir() {
+                self.folder(&path, depth + 1)?
+            } else if kind.is_file() && is_json(&name) {
+                self.take(name, &mut File::open(&path).map_err(io)?)?
+            } else {
+                (self.other)(name);
+                true
+            };
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn tar(&mut self, file: File) -> Result<(), Error> {
+        let path = self.path.clone();
+        let io = |source| Error::Io { path: path.clone(), source };
+        let mut archive = tar::Archive::new(zstd::Decoder::new(file).map_err(io)?);
+        for entry in archive.entries().map_err(io)? {
+            let mut entry = entry.map_err(io)?;
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
+            if !entry.header().entry_type().is_file() || !is_json(&name) {
+                (self.other)(name);
+            } else if !self.take(name, &mut entry)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn zip(&mut self, file: File) -> Result<(), Error> {
+        let path = self.path.clone();
+        let io = |source: zip::result::ZipError| Error::Io { path: path.clone(), source: source.into() };
+        let mut archive = zip::ZipArchive::new(file).map_err(io)?;
+        for index in 0..archive.len() {
+            let mut member = archive.by_index(index).map_err(io)?;
+            let name = String::from_utf8_lossy(member.name_raw()).into_owned();
+            if member.is_dir() {
+                continue;
+            }
+            if !is_json(&name) {
+                (self.other)(name);
+            } else if !self.take(name, &mut member)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
