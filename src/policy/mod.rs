@@ -1,4 +1,18 @@
 //! The policy: rules that turn findings into a verdict.
+//!
+//! In one policy the first rule that matches a finding decides it. Of several policies the strictest decision holds,
+//! so that a server's policy is a floor that a repository's can only tighten; a policy without a matching rule has no
+//! say.
+
+mod error;
+mod evaluate;
+mod file;
+mod rule;
+
+pub use error::{Error, Problem};
+pub use evaluate::evaluate;
+pub use file::{MAX_POLICY_BYTES, MAX_RULES, PolicyFile};
+pub use rule::{Policy, Rule, When};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,517 @@
+//! The form of a policy file: YAML, version 1.
+
+use std::{collections::HashMap, fmt, marker::PhantomData};
+
+use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer, value::StrDeserializer},
+};
+use serde_saphyr::{Error as YamlError, Location, MessageFormatter, Spanned, UserMessageFormatter};
+use wildmatch::WildMatch;
+
+use super::{Action, Error, Policy, Problem, Rule, When, rule::at_least};
+use crate::{digest::Digest, finding::Severity, package::Ecosystem};
+
+/// `policy size`: most bytes of a policy file.
+pub const MAX_POLICY_BYTES: usize = 1 << 20;
+/// `policy rules`: most rules of a policy file.
+pub const MAX_RULES: usize = 10_000;
+/// The conditions of a `when`, for messages.
+pub(super) const CONDITIONS: &str = "severity, severity_at_least, package, cve, ecosystem, fixable";
+
+/// Longest name of a rule, in characters.
+const MAX_NAME: usize = 100;
+/// Longest glob or CVE, in characters.
+const MAX_PATTERN: usize = 256;
+/// Longest reason, in characters.
+const MAX_REASON: usize = 1_000;
+
+/// A policy as it is written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFile {
+    /// Version of this form.
+    #[schemars(with = "u64", extend("const" = 1))]
+    version: Spanned<u64>,
+    /// In order: the first rule that matches a finding decides it.
+    #[schemars(with = "Vec<RuleFile>", length(min = 1, max = MAX_RULES))]
+    rules: Spanned<Vec<RuleFile>>,
+}
+
+/// One rule.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "Rule")]
+struct RuleFile {
+    /// What reports call the rule; each rule has its own.
+    #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
+    name: Spanned<String>,
+    /// What it matches: every condition that is given must hold.
+    #[schemars(with = "WhenFile")]
+    when: Spanned<WhenFile>,
+    /// What it does with a finding that it matches.
+    #[schemars(with = "Action")]
+    action: Spanned<String>,
+    /// The last day (UTC) it applies, YYYY-MM-DD; from the next day on it is as if absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    until: Option<Spanned<String>>,
+    /// Why it is there; needed where the action is `ignore`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1, max = MAX_REASON))]
+    reason: Option<Spanned<String>>,
+}
+
+/// The conditions of a rule.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "When")]
+#[schemars(extend("minProperties" = 1))]
+struct WhenFile {
+    /// The finding's severity is one of these.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<Severity>")]
+    severity: Option<Spanned<OneOrMany<Severity>>>,
+    /// The finding's severity is this or worse.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Severity")]
+    severity_at_least: Option<Spanned<String>>,
+    /// The package's name matches one of these globs: `*` is any text, `?` any character.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<String>")]
+    package: Option<Spanned<OneOrMany<String>>>,
+    /// The finding's id or one of its aliases is one of these, in any case.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<String>")]
+    cve: Option<Spanned<OneOrMany<String>>>,
+    /// The package is of one of these ecosystems.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<Ecosystem>")]
+    ecosystem: Option<Spanned<OneOrMany<Ecosystem>>>,
+    /// Whether a fixed version is known.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "bool")]
+    fixable: Option<bool>,
+}
+
+/// A key that is there must have a value: `severity:` with nothing behind it would silently widen the rule.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// One text or a list of them, each with its place; `T` is what the schema says of one.
+#[derive(Debug)]
+struct OneOrMany<T> {
+    texts: Vec<(String, Option<Location>)>,
+    of: PhantomData<T>,
+}
+
+impl<'de, T> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, Option<Location>)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(vec![(text.to_owned(), None)])
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element::<Spanned<String>>()? {
+                    texts.push((text.value, Some(text.referenced)));
+                }
+                Ok(texts)
+            }
+        }
+        Ok(Self { texts: deserializer.deserialize_any(Visitor)?, of: PhantomData })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
+/// Where in which policy.
+struct Place<'a>(&'a str);
+
+impl Place<'_> {
+    fn error(&self, at: Location, problem: Problem) -> Error {
+        Error { origin: self.0.to_owned(), line: at.line().max(1), column: at.column().max(1), problem }
+    }
+}
+
+/// Reads a policy file. The origin is what errors and reports call it.
+pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
+    let place = Place(origin);
+    if text.len() > MAX_POLICY_BYTES {
+        let problem = Problem::Size { found: text.len(), limit: MAX_POLICY_BYTES };
+        return Err(place.error(Location::UNKNOWN, problem));
+    }
+    let file: PolicyFile = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
+        // A later form may have other keys: its version is the better news.
+        let version = serde_saphyr::from_str_with_options::<VersionOnly>(text, options());
+        match version {
+            Ok(VersionOnly { version }) if version.value != 1 => {
+                place.error(version.referenced, Problem::Version(version.value))
+            }
+            _ => yaml_error(&place, &error),
+        }
+    })?;
+    if file.version.value != 1 {
+        return Err(place.error(file.version.referenced, Problem::Version(file.version.value)));
+    }
+    let at = file.rules.referenced;
+    let rules = file.rules.value;
+    if rules.is_empty() {
+        return Err(place.error(at, Problem::NoRules));
+    }
+    if rules.len() > MAX_RULES {
+        return Err(place.error(at, Problem::Rules { found: rules.len(), limit: MAX_RULES }));
+    }
+    let mut names: HashMap<String, u64> = HashMap::new();
+    for RuleFile { name, .. } in &rules {
+        if let Some(first_line) = names.insert(name.value.clone(), name.referenced.line()) {
+            let problem = Problem::DuplicateName { name: name.value.clone(), first_line };
+            return Err(place.error(name.referenced, problem));
+        }
+    }
+    let rules = rules.into_iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?;
+    Ok(Policy { origin: origin.to_owned(), digest: Digest::of(text.as_bytes()), rules })
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: Spanned<u64>,
+}
+
+/// Bounds on what a hostile file may cost: aliases may repeat a list, not multiply it.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 16,
+            max_documents: 1,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_total_scalar_bytes: 2 * MAX_POLICY_BYTES,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 20_000,
+            max_replay_stack_depth: 4,
+        },
+        merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
+        strict_booleans: true,
+        with_snippet: false,
+    }
+}
+
+fn yaml_error(place: &Place<'_>, error: &YamlError) -> Error {
+    let at = error.location().unwrap_or(Location::UNKNOWN);
+    place.error(at, yaml_problem(error))
+}
+
+fn yaml_problem(error: &YamlError) -> Problem {
+    Problem::Form(match error {
+        YamlError::WithSnippet { error, .. } | YamlError::AliasError { error, .. } => {
+            return yaml_problem(error);
+        }
+        YamlError::SerdeUnknownField { field, expected, .. } => {
+            return Problem::UnknownKey { key: field.clone(), accepted: expected.clone() };
+        }
+        YamlError::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        YamlError::SerdeInvalidType { unexpected, expected, .. }
+        | YamlError::SerdeInvalidValue { unexpected, expected, .. } => {
+            format!("found {unexpected}, expected {expected}")
+        }
+        YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is there twice"),
+        YamlError::Eof { .. } => "the file ends here, and holds no policy".to_owned(),
+        YamlError::InvalidBooleanStrict { .. } => "expected true or false".to_owned(),
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    })
+}
+
+impl Place<'_> {
+    fn rule(&self, rule: RuleFile) -> Result<Rule, Error> {
+        self.text("name", MAX_NAME, &rule.name.value, rule.name.referenced)?;
+        let action: Action = self.word("action", &rule.action.value, rule.action.referenced)?;
+        let until = rule.until.map(|until| self.day(&until)).transpose()?;
+        if let Some(reason) = &rule.reason {
+            self.text("reason", MAX_REASON, &reason.value, reason.referenced)?;
+        } else if action == Action::Ignore {
+            let problem = Problem::IgnoreWithoutReason(rule.name.value);
+            return Err(self.error(rule.action.referenced, problem));
+        }
+        let at = rule.when.referenced;
+        let when = self.when(rule.when)?;
+        if when == When::default() {
+            return Err(self.error(at, Problem::EmptyWhen(rule.name.value)));
+        }
+        Ok(Rule {
+            name: rule.name.value,
+            when,
+            action,
+            until,
+            reason: rule.reason.map(|reason| reason.value),
+        })
+    }
+
+    fn when(&self, when: Spanned<WhenFile>) -> Result<When, Error> {
+        let at = when.referenced;
+        let when = when.value;
+        let severities = match (when.severity, when.severity_at_least) {
+            (Some(_), Some(_)) => return Err(self.error(at, Problem::TwoSeverities)),
+            (Some(list), None) => self.list("severity", list, |text, at| self.word("severity", text, at))?,
+            (None, Some(least)) => at_least(self.word("severity", &least.value, least.referenced)?),
+            (None, None) => Vec::new(),
+        };
+        let packages = when.package.map(|list| {
+            self.list("package", list, |text, at| {
+                self.text("package", MAX_PATTERN, text, at)?;
+                Ok(WildMatch::new(text))
+            })
+        });
+        let cves = when.cve.map(|list| {
+            self.list("cve", list, |text, at| {
+                self.text("cve", MAX_PATTERN, text, at)?;
+                if text.contains(['*', '?']) {
+                    return Err(self.error(at, Problem::Wildcard(text.to_owned())));
+                }
+                Ok(text.to_ascii_uppercase())
+            })
+        });
+        let ecosystems = when
+            .ecosystem
+            .map(|list| self.list("ecosystem", list, |text, at| self.word("ecosystem", text, at)));
+        Ok(When {
+            severities,
+            packages: packages.transpose()?.unwrap_or_default(),
+            cves: cves.transpose()?.unwrap_or_default(),
+            ecosystems: ecosystems.transpose()?.unwrap_or_default(),
+            fixable: when.fixable,
+        })
+    }
+
+    fn list<T, U>(
+        &self,
+        field: &'static str,
+        list: Spanned<OneOrMany<T>>,
+        read: impl Fn(&str, Location) -> Result<U, Error>,
+    ) -> Result<Vec<U>, Error> {
+        let whole = list.referenced;
+        if list.value.texts.is_empty() {
+            return Err(self.error(whole, Problem::EmptyList(field)));
+        }
+        list.value.texts.iter().map(|(text, at)| read(text, at.unwrap_or(whole))).collect()
+    }
+
+    fn text(&self, field: &'static str, limit: usize, text: &str, at: Location) -> Result<(), Error> {
+        let fine = !text.trim().is_empty()
+            && text.chars().count() <= limit
+            && !text.chars().any(|c| c.is_control() && !(field == "reason" && c == '\n'));
+        if fine { Ok(()) } else { Err(self.error(at, Problem::Text { field, limit })) }
+    }
+
+    fn day(&self, until: &Spanned<String>) -> Result<Date, Error> {
+        let text = until.value.as_str();
+        // Written out, because a lenient reader takes 20261231 and times of day as well.
+        let form = text.len() == 10
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let day = if form { text.parse().ok() } else { None };
+        day.ok_or_else(|| self.error(until.referenced, Problem::Date(text.chars().take(40).collect())))
+    }
+
+    /// One word of the closed list that an enum's serde names are.
+    fn word<T: for<'de> Deserialize<'de>>(
+        &self,
+        what: &'static str,
+        text: &str,
+        at: Location,
+    ) -> Result<T, Error> {
+        let deserializer: StrDeserializer<'_, NoVariant> = text.into_deserializer();
+        T::deserialize(deserializer).map_err(|NoVariant(accepted)| {
+            let found = text.chars().take(100).collect();
+            self.error(at, Problem::UnknownWord { what, found, accepted: accepted.to_vec() })
+        })
+    }
+}
+
+/// The names that an enum takes, out of serde's error.
+#[derive(Debug)]
+struct NoVariant(&'static [&'static str]);
+
+impl fmt::Display for NoVariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such word")
+    }
+}
+
+impl std::error::Error for NoVariant {}
+
+impl de::Error for NoVariant {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self(&[])
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = "version: 1\nrules:\n  - name: a\n    action: fail\n    when: ";
+
+    fn problem(text: &str) -> (u64, u64, Problem) {
+        let error = Policy::parse("p.yaml", text).expect_err(text);
+        assert_eq!(error.origin, "p.yaml");
+        (error.line, error.column, error.problem)
+    }
+
+    fn message(text: &str) -> String {
+        Policy::parse("p.yaml", text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn every_condition_is_read() {
+        let text = "version: 1
+rules:
+  - name: all
+    when:
+      severity: [critical, high]
+      package: [\"lib*\", openssl]
+      cve: [CVE-2024-1, ghsa-xxxx]
+      ecosystem: deb
+      fixable: true
+    action: ignore
+    until: 2026-12-31
+    reason: not reachable
+  - name: rest
+    when: { severity_at_least: medium }
+    action: warn
+";
+        let policy = Policy::parse("p.yaml", text).unwrap();
+        let [all, rest] = &policy.rules[..] else { panic!("two rules") };
+        assert_eq!(all.when.severities, [Severity::Critical, Severity::High]);
+        assert_eq!(all.when.packages.len(), 2);
+        assert_eq!(all.when.cves, ["CVE-2024-1", "GHSA-XXXX"]);
+        assert_eq!(all.when.ecosystems, [Ecosystem::Deb]);
+        assert_eq!(all.when.fixable, Some(true));
+        assert_eq!(all.until, Some(jiff::civil::date(2026, 12, 31)));
+        assert_eq!(all.reason.as_deref(), Some("not reachable"));
+        assert_eq!(rest.when.severities, [Severity::Critical, Severity::High, Severity::Medium]);
+    }
+
+    #[test]
+    fn errors_point_at_the_offending_text() {
+        assert_eq!(
+            message(&format!("{RULE}{{ severity: [high, critcal] }}")),
+            "p.yaml:5:30: unknown severity `critcal` (did you mean `critical`?); \
+             it is one of unknown, negligible, low, medium, high, critical"
+        );
+        assert_eq!(
+            message(&format!("{RULE}{{ sevrity: high }}")),
+            "p.yaml:5:13: unknown key `sevrity` (did you mean `severity`?); \
+             it takes severity, severity_at_least, package, cve, ecosystem, fixable"
+        );
+        let (line, column, _) = problem(&format!("{RULE}{{ severity: hgh }}"));
+        assert_eq!((line, column), (5, 23));
+        assert!(
+            message("version: 1\nruls: []\n")
+                .starts_with("p.yaml:2:1: unknown key `ruls` (did you mean `rules`?)")
+        );
+        assert_eq!(problem("version: 2\nchecks: []\n"), (1, 10, Problem::Version(2)));
+        assert_eq!(problem(&format!("{RULE}{{}}")), (5, 11, Problem::EmptyWhen("a".into())));
+        assert_eq!(problem(&format!("{RULE}{{ package: [] }}")), (5, 22, Problem::EmptyList("package")));
+        assert_eq!(
+            problem(&format!("{RULE}{{ cve: CVE-2024-* }}")),
+            (5, 18, Problem::Wildcard("CVE-2024-*".into()))
+        );
+        assert_eq!(
+            problem(&format!("{RULE}{{ severity: low, severity_at_least: low }}")),
+            (5, 11, Problem::TwoSeverities)
+        );
+        for day in ["2026-02-30", "20261231", "2026-12-31T10:00", "tomorrow"] {
+            let text = format!("{RULE}{{ fixable: true }}\n    until: {day}\n");
+            assert_eq!(problem(&text), (6, 12, Problem::Date(day.into())));
+        }
+        let twice = format!(
+            "{RULE}{{ fixable: true }}\n  - name: a\n    action: warn\n    when: {{ fixable: false }}\n"
+        );
+        assert_eq!(problem(&twice), (6, 11, Problem::DuplicateName { name: "a".into(), first_line: 3 }));
+        let ignore = format!("{RULE}{{ fixable: true }}").replace("fail", "ignore");
+        assert_eq!(problem(&ignore), (4, 13, Problem::IgnoreWithoutReason("a".into())));
+        assert_eq!(problem("version: 1\nrules: []\n"), (2, 8, Problem::NoRules));
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused() {
+        for (text, want) in [
+            ("", "p.yaml:1:1: the file ends here, and holds no policy"),
+            ("version: 1\n", "the key `rules` is missing"),
+            ("rules: []\n", "the key `version` is missing"),
+            ("version: one\nrules: []\n", "p.yaml:1:10: "),
+            ("version: 1\nrules: {}\n", "p.yaml:2:8: "),
+            ("version: 1\nrules: [\n", "p.yaml:"),
+            ("version: 1\nversion: 1\nrules: []\n", "p.yaml:2:1: the key `version` is there twice"),
+            (&format!("{RULE}{{ severity: }}"), "p.yaml:5:"),
+            (&format!("{RULE}{{ severity: 7 }}"), "a text or a list of texts"),
+            (&format!("{RULE}{{ fixable: maybe }}"), "p.yaml:5:22: expected true or false"),
+            (&format!("{RULE}{{ fixable: true }}\n---\nversion: 1\n"), "p.yaml:6:1: "),
+            (&format!("{RULE}{{ fixable: true }}\n    until:\n"), "p.yaml:6:"),
+            (&format!("{RULE}{{ package: \"a\\eb\" }}"), "`package` must be 1 to 256 printable characters"),
+        ] {
+            let message = message(text);
+            assert!(message.contains(want), "{text:?}\n gives {message}\n want  {want}");
+        }
+    }
+
+    #[test]
+    fn large_and_multiplying_files_are_refused() {
+        let size = "#".repeat(MAX_POLICY_BYTES + 1);
+        assert!(matches!(problem(&size), (1, 1, Problem::Size { .. })));
+        let mut rules = "version: 1\nrules:\n".to_owned();
+        for index in 0..=MAX_RULES {
+            rules += &format!("- {{name: r{index}, when: {{fixable: true}}, action: warn}}\n");
+        }
+        assert_eq!(problem(&rules), (3, 3, Problem::Rules { found: MAX_RULES + 1, limit: MAX_RULES }));
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, from) in
+            ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
+        {
+            bomb += &format!("{name}: &{name} [{}]\n", vec![format!("*{from}"); 9].join(", "));
+        }
+        bomb += "version: 1\nrules: []\n";
+        assert!(Policy::parse("p.yaml", &bomb).is_err());
+        let nested = format!("version: 1\nrules: {}", "[".repeat(100_000));
+        assert!(Policy::parse("p.yaml", &nested).is_err());
+        let aliased = format!(
+            "{RULE}{{ package: &p [{}] }}\n{}",
+            vec!["x"; 1_000].join(", "),
+            (0..900)
+                .map(|i| format!("  - {{ name: r{i}, action: warn, when: {{ package: *p }} }}\n"))
+                .collect::<String>()
+        );
+        let error = message(&aliased);
+        assert!(error.contains("p.yaml:") && error.contains("too large"), "{error}");
+    }
+}
