@@ -111,6 +111,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the server does not know the scan, or not any more: it has to be asked for again.
+    pub fn is_unknown_scan(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
     /// Whether the server is at fault, so that a gate may go on without it; else the call is.
     pub fn is_outage(&self) -> bool {
         !matches!(self, Self::Address { .. } | Self::Refused { .. })

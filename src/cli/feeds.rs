@@ -1,6 +1,6 @@
 //! `stella feeds`: the embedded advisory database.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, num::NonZero, path::PathBuf};
 
 use stella::{
     advisory::{Compiler, Snapshot},
@@ -31,10 +31,10 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
         return Err(Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE"));
     };
     let mut compiler = Compiler::default();
+    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let mut kept = 0;
     for path in paths {
-        let outcome = osv::import(path, &mut compiler)
-            .map_err(|error| Failure::unfinished(format!("{}: {error}", path.display())))?;
+        let outcome = osv::import(path, threads, &mut compiler).map_err(Failure::unfinished)?;
         kept += outcome.kept;
         log.note(format_args!(
             "{}: {} records read, {} kept, {} skipped",
@@ -43,8 +43,8 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
             outcome.kept,
             outcome.skipped.len()
         ));
-        for (what, why) in outcome.skipped.iter().take(NAMED) {
-            log.note(format_args!("skipped {what}: {why}"));
+        for skipped in outcome.skipped.iter().take(NAMED) {
+            log.note(format_args!("skipped {}: {}", skipped.what, skipped.why));
         }
         if let Some(more) = outcome.skipped.len().checked_sub(NAMED).filter(|more| *more > 0) {
             log.note(format_args!("and {more} more skipped"));

@@ -16,6 +16,7 @@ use super::{
     exit::{Exit, Failure},
     image::{Opened, OpenedImage, open},
     log::{Log, printable},
+    remote::USER_AGENT,
     settings::{File, SourceSettings},
 };
 
@@ -58,7 +59,7 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(&server.url, server.deadline).map_err(Failure::usage)?;
+        let client = Client::new(&server.url, server.deadline, USER_AGENT).map_err(Failure::usage)?;
         let request = MissingRequest { schema: SCHEMA, analyzer: ANALYZER.to_owned(), diff_ids };
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());

@@ -150,8 +150,8 @@ pub fn snapshot(advisories: &Advisories) -> Result<Snapshot, Failure> {
     match advisories {
         Advisories::Demo => {
             let mut compiler = Compiler::default();
-            feed::demo::demo_snapshot(&mut compiler).map_err(Failure::unfinished)?;
-            let bytes = compiler.compile().map_err(Failure::unfinished)?;
+            feed::demo::demo_snapshot(&mut compiler);
+            let bytes = compiler.to_bytes().map_err(Failure::unfinished)?;
             Snapshot::from_bytes(bytes).map_err(Failure::unfinished)
         }
         Advisories::File(path) if !path.exists() => {

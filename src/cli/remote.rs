@@ -22,6 +22,9 @@ use super::{
 /// How often a scan is asked for again when the server forgot it between two calls.
 const HEALS: usize = 2;
 
+/// How the server's log knows this program.
+pub const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
+
 /// A server, and the runtime that talks to it.
 pub struct Remote {
     client: Client,
@@ -48,7 +51,7 @@ pub enum Error {
 impl Error {
     /// Whether another way to the same result may be tried.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Client(error) if error.is_unavailable())
+        matches!(self, Self::Client(error) if error.is_outage())
     }
 }
 
@@ -59,7 +62,7 @@ impl Remote {
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(&server.url, server.deadline).map_err(Failure::usage)?;
+        let client = Client::new(&server.url, server.deadline, USER_AGENT).map_err(Failure::usage)?;
         Ok(Self { client, runtime })
     }
 
@@ -158,7 +161,7 @@ impl Remote {
             let Some(layer) = layers.iter().find(|layer| layer.analysed.fragment.diff_id == *diff_id) else {
                 continue;
             };
-            let sent = self.client.put_fragment(scan, *diff_id, layer.analysed.blob, layer.encoded.clone());
+            let sent = self.client.put_fragment(scan, *diff_id, Some(layer.analysed.blob), layer.encoded.clone());
             match self.runtime.block_on(sent) {
                 Ok(answer) => last = Some(answer),
                 Err(error) if error.is_unknown_scan() => return Ok(None),

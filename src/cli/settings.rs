@@ -16,9 +16,8 @@ use serde::Deserialize;
 use stella::{
     api::PolicyText,
     finding::Severity,
-    image::Platform,
     layer::Limits,
-    policy::Policy,
+    policy::{self, Policy},
 };
 
 use super::{
@@ -158,7 +157,7 @@ impl SourceSettings {
             text: args.image.clone(),
             reference,
             options: Options {
-                platforms: platforms.iter().map(|text| platform(text)).collect::<Result<_, _>>()?,
+                platforms: platforms.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?,
                 engine: EngineAddress {
                     host: env::var("DOCKER_HOST").ok(),
                     tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),
@@ -180,19 +179,6 @@ fn certificates() -> Option<PathBuf> {
         let configured = env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         configured.or_else(|| choose_base_strategy().ok().map(|base| base.home_dir().join(".docker")))
     })
-}
-
-fn platform(text: &str) -> Result<Platform, Failure> {
-    let parts: Vec<&str> = text.split('/').collect();
-    match parts.as_slice() {
-        [os, architecture] | [os, architecture, _] if !os.is_empty() && !architecture.is_empty() => Ok(Platform {
-            os: (*os).to_owned(),
-            architecture: (*architecture).to_owned(),
-            variant: parts.get(2).copied().unwrap_or_default().to_owned(),
-        }),
-        _ => Err(Failure::usage(format!("--platform {text:?} is no platform"))
-            .advise("write os/architecture or os/architecture/variant, such as linux/amd64")),
-    }
 }
 
 /// Everything `stella gate` works by.
@@ -249,7 +235,8 @@ fn policies(args: &Gate, file: &File) -> Result<Vec<PolicyText>, Failure> {
         None => file.fail_on,
     };
     if let Some(severity) = fail_on {
-        policies.push(Policy::fail_on_text(severity));
+        let origin = format!("--fail-on {}", severity.as_str());
+        policies.push(PolicyText { origin, text: policy::fail_on_text(severity) });
     }
     Ok(policies)
 }

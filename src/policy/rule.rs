@@ -113,8 +113,8 @@ impl Policy {
     }
 }
 
-/// The file that says the same as `--fail-on`.
-fn fail_on_text(severity: Severity) -> String {
+/// The file that says the same as `--fail-on SEVERITY`.
+pub fn fail_on_text(severity: Severity) -> String {
     let word = severity.as_str();
     format!(
         "version: 1\nrules:\n  - name: fail-on-{word}\n    when: {{ severity_at_least: {word} }}\n    action: fail\n"
