@@ -71,7 +71,7 @@ impl Scan<'_> {
     /// Judges what was discovered.
     pub fn judge(&self, discovered: Discovered) -> ScanResult {
         let Discovered { inventory, findings, skipped } = discovered;
-        let today = self.now.to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(self.now).date();
         let standard = [Policy::standard()];
         let policies = if self.policies.is_empty() { &standard[..] } else { self.policies };
         let (findings, verdict) = policy::evaluate(policies, findings, today, self.class);

@@ -1,6 +1,9 @@
 //! The tree of the running image, layer put upon layer as overlayfs does.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use serde::Serialize;
 
@@ -90,21 +93,25 @@ pub(super) struct Merged<'a> {
     fragments: &'a [&'a Fragment],
     pub(super) tree: Tree,
     files: Vec<File<'a>>,
-    /// By layer and path.
-    said: HashMap<(usize, &'a str), Said<'a>>,
+    /// By layer: directory, name.
+    said: Vec<HashMap<&'a str, HashMap<&'a str, Said<'a>>>>,
 }
 
 impl<'a> Merged<'a> {
     pub(super) fn new(fragments: &'a [&'a Fragment]) -> Self {
-        let mut said = HashMap::new();
-        for (layer, fragment) in fragments.iter().enumerate() {
-            for fact in &fragment.facts {
-                said.extend(fact.paths.iter().map(|path| ((layer, path.as_str()), Said::Fact(fact))));
+        let said = fragments.iter().map(|fragment| {
+            let facts = fragment.facts.iter().map(|fact| (&fact.paths, Said::Fact(fact)));
+            let unread = fragment.unread.iter().map(|unread| (&unread.paths, Said::Unread(unread)));
+            let mut directories: HashMap<&str, HashMap<&str, Said<'_>>> = HashMap::new();
+            for (paths, said) in facts.chain(unread) {
+                for path in paths {
+                    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+                    directories.entry(directory).or_default().insert(name, said);
+                }
             }
-            for unread in &fragment.unread {
-                said.extend(unread.paths.iter().map(|path| ((layer, path.as_str()), Said::Unread(unread))));
-            }
-        }
+            directories
+        });
+        let said = said.collect();
         Self { fragments, tree: Tree::default(), files: Vec::new(), said }
     }
 
@@ -114,6 +121,8 @@ impl<'a> Merged<'a> {
         let Some(fragment) = fragments.get(layer) else { return Ok(()) };
         // What an opaque directory hid, for files that were there before and are there again.
         let mut hidden: HashMap<Id, Id> = HashMap::new();
+        // Each layer is applied once, and nobody asks for its word again.
+        let said = self.said.get_mut(layer).map(std::mem::take).unwrap_or_default();
         // Hard links of a layer to what only lower layers hold mean those layers as they were before this one.
         let links = self.hard_links(layer, fragment)?;
         for group in &fragment.directories {
@@ -124,10 +133,10 @@ impl<'a> Merged<'a> {
             for name in &group.whiteouts {
                 self.tree.remove(id, &part(layer, name)?);
             }
+            let said = said.get(group.path.as_str());
             for name in &group.files {
                 let name_bytes = part(layer, name)?;
-                let whole = join(&group.path, name);
-                let said = self.said.get(&(layer, whole.as_str())).copied().unwrap_or(Said::Nothing);
+                let said = said.and_then(|said| said.get(name.as_str())).copied().unwrap_or(Said::Nothing);
                 let before = self
                     .tree
                     .child(id, &name_bytes)
@@ -313,12 +322,15 @@ fn join(directory: &str, name: &str) -> String {
 }
 
 /// One component as a sender wrote it.
-fn part(layer: usize, text: &str) -> Result<Vec<u8>, Error> {
-    let bytes = unescape(text).ok_or_else(|| form(layer, "name", text))?;
+fn part(layer: usize, text: &str) -> Result<Cow<'_, [u8]>, Error> {
+    let bytes = match text.contains('\\') {
+        true => Cow::Owned(unescape(text).ok_or_else(|| form(layer, "name", text))?),
+        false => Cow::Borrowed(text.as_bytes()),
+    };
     let unfit = bytes.is_empty()
         || bytes.len() > path::NAME_BYTES
         || bytes.iter().any(|byte| matches!(byte, b'/' | 0))
-        || matches!(bytes.as_slice(), b"." | b"..");
+        || matches!(&*bytes, b"." | b"..");
     if unfit { Err(form(layer, "name", text)) } else { Ok(bytes) }
 }
 

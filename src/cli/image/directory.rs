@@ -101,7 +101,7 @@ impl Walk {
                 };
                 let is_directory = kind == Kind::Directory;
                 self.builder.entry(&inner, kind).map_err(|why| Error::Layer {
-                    diff_id: "of the directory".to_owned(),
+                    diff_id: Digest::of(b""),
                     name: path::escape(&inner),
                     place: place.to_owned(),
                     source: Box::new(stella::layer::Error::Entry { path: path::escape(&inner), why }),

@@ -89,7 +89,7 @@ struct Export<'a> {
 
 /// Reads the export up to the last wanted layer. Results in image order.
 pub(super) fn analyse(
-    input: impl Input,
+    input: impl Input + Send,
     address: &str,
     image: &Image,
     wanted: &[Digest],
@@ -124,7 +124,7 @@ pub(super) fn analyse(
 }
 
 impl Export<'_> {
-    fn file<R: Input>(
+    fn file<R: Input + Send>(
         &mut self,
         path: &str,
         size_bytes: u64,
@@ -150,7 +150,7 @@ impl Export<'_> {
         } else if blob.is_none() && path.rsplit('/').next() != Some("layer.tar") {
             return Ok(());
         }
-        let mut reader: &mut dyn Read = members;
+        let mut reader: &mut (dyn Read + Send) = members;
         let mut first = [0; 1];
         let mut whole;
         if named.is_none() && blob.is_some() {
