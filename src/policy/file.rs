@@ -8,6 +8,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, IntoDeserializer, value::StrDeserializer},
 };
+use serde_json::Value;
 use serde_saphyr::{Error as YamlError, Location, MessageFormatter, Spanned, UserMessageFormatter};
 use wildmatch::WildMatch;
 
@@ -43,6 +44,11 @@ pub struct PolicyFile {
 /// One rule.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Rule")]
+#[schemars(transform = without_null_defaults)]
+#[schemars(extend(
+    "if" = { "properties": { "action": { "const": "ignore" } } },
+    "then" = { "required": ["reason"] }
+))]
 struct RuleFile {
     /// What reports call the rule; each rule has its own.
     #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
@@ -66,7 +72,8 @@ struct RuleFile {
 /// The conditions of a rule.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "When")]
-#[schemars(extend("minProperties" = 1))]
+#[schemars(transform = without_null_defaults)]
+#[schemars(extend("minProperties" = 1, "not" = { "required": ["severity", "severity_at_least"] }))]
 struct WhenFile {
     /// The finding's severity is one of these.
     #[serde(default, deserialize_with = "given")]
@@ -97,6 +104,14 @@ struct WhenFile {
 /// A key that is there must have a value: `severity:` with nothing behind it would silently widen the rule.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// An absent key may be left out, but not be `null`, which is what a schema made from `Option` proposes.
+fn without_null_defaults(schema: &mut Schema) {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for property in properties.values_mut().filter_map(Value::as_object_mut) {
+        property.remove("default");
+    }
 }
 
 /// One text or a list of them, each with its place; `T` is what the schema says of one.
@@ -410,7 +425,7 @@ rules:
     action: warn
 ";
         let policy = Policy::parse("p.yaml", text).unwrap();
-        let [all, rest] = &policy.rules[..] else { panic!("two rules") };
+        let (all, rest) = (&policy.rules[0], &policy.rules[1]);
         assert_eq!(all.when.severities, [Severity::Critical, Severity::High]);
         assert_eq!(all.when.packages.len(), 2);
         assert_eq!(all.when.cves, ["CVE-2024-1", "GHSA-XXXX"]);

@@ -1,5 +1,13 @@
 //! Reports: each is a pure function of one [`Report`] and a writer.
 
+pub mod json;
+pub mod junit;
+pub mod sarif;
+pub mod table;
+mod text;
+
+pub use text::{image_name, plain};
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -1,0 +1,477 @@
+//! SARIF 2.1.0, in the subset that GitHub code scanning and GitLab both read.
+//!
+//! The structs are our own: the crate `sarif` is a reserved, empty name, and `serde-sarif` generates the whole standard
+//! at build time for the few fields written here. Both platforms refuse or skip what is too long, so every text is cut
+//! to their limits; both show an alert again for every suppressed result, so waived findings are left out.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Judged, Report, ScanResult,
+    text::{cut, image_name},
+};
+use crate::{
+    digest::Digest,
+    finding::{Finding, Severity},
+    policy::Action,
+};
+
+/// Most results that the platforms keep.
+const MAX_RESULTS: usize = 5_000;
+/// Longest message or description, in characters.
+const MAX_TEXT: usize = 1_024;
+/// Longest rule id or name, in characters.
+const MAX_NAME: usize = 255;
+/// Most tags of a rule.
+const MAX_TAGS: usize = 10;
+/// Most skipped things that are named one by one.
+const MAX_NOTIFICATIONS: usize = 100;
+
+/// Writes the report: one run, in which findings of several platforms at one place are one result.
+pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut alerts: Vec<Alert<'_>> = alerts(&report.results).into_values().collect();
+    alerts.sort_by(|a, b| {
+        (Reverse(a.severity()), &a.rule, &a.place).cmp(&(Reverse(b.severity()), &b.rule, &b.place))
+    });
+    let found = alerts.len();
+    alerts.truncate(MAX_RESULTS);
+
+    // Rules in the order of their first result; a rule's severity is that of its worst result, which comes first.
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut results = Vec::with_capacity(alerts.len());
+    for alert in &alerts {
+        let index = *positions.entry(alert.rule.as_str()).or_insert_with(|| {
+            rules.push(rule(alert));
+            rules.len() - 1
+        });
+        results.push(result(alert, index));
+    }
+
+    let first = report.results.first();
+    let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
+    let name = first.map_or("image", |result| image_name(&result.image.reference));
+    let log = Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        version: "2.1.0",
+        runs: [Run {
+            tool: Tool { driver: Driver { name: "Stella", semantic_version: engine.to_owned(), rules } },
+            automation_details: AutomationDetails {
+                id: format!("stella/{}/", percent_encoded(&cut(name, MAX_NAME))),
+            },
+            invocations: [invocation(report, found)],
+            column_kind: "utf16CodeUnits",
+            properties: json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
+            results,
+        }],
+    };
+    let mut bytes = serde_json::to_vec_pretty(&log)?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
+
+/// Where a result is shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Relative, percent-encoded.
+    uri: String,
+    line: usize,
+}
+
+/// The place of a finding: the image's name as a folder and the package's file in it, because the file is none of the
+/// checkout. A finding that is known to come from a Dockerfile's line is to be placed there instead.
+fn place(result: &ScanResult, finding: &Finding) -> Place {
+    let name = image_name(&result.image.reference);
+    let uri = match finding.paths.first() {
+        Some(path) => format!("{name}/{}", path.trim_start_matches('/')),
+        None => name.to_owned(),
+    };
+    Place { uri: percent_encoded(&uri), line: 1 }
+}
+
+/// Everything that one result says: findings with one id in packages of one name at one place.
+struct Alert<'a> {
+    rule: String,
+    place: Place,
+    findings: Vec<&'a Finding>,
+}
+
+impl Alert<'_> {
+    fn severity(&self) -> Severity {
+        self.findings.iter().map(|finding| finding.severity).max().unwrap_or_default()
+    }
+
+    fn texts<'a>(&'a self, of: impl Fn(&'a Finding) -> Option<&'a str>) -> BTreeSet<&'a str> {
+        self.findings.iter().filter_map(|finding| of(finding)).filter(|text| !text.is_empty()).collect()
+    }
+}
+
+fn alerts(results: &[ScanResult]) -> BTreeMap<(String, Place), Alert<'_>> {
+    let mut alerts = BTreeMap::new();
+    for result in results {
+        for Judged { finding, decision } in &result.findings {
+            if decision.action == Some(Action::Ignore) {
+                continue;
+            }
+            // Without the package, two packages with one CVE would be one alert: platforms tell alerts apart by rule
+            // and place.
+            let rule = cut(&format!("{}-{}", finding.id, finding.package.name), MAX_NAME);
+            let place = place(result, finding);
+            let alert = alerts.entry((rule.clone(), place.clone())).or_insert_with(|| Alert {
+                rule,
+                place,
+                findings: Vec::new(),
+            });
+            alert.findings.push(finding);
+        }
+    }
+    alerts
+}
+
+fn rule(alert: &Alert<'_>) -> Rule {
+    let severity = alert.severity();
+    let finding = alert.findings[0];
+    let name = format!("{} in {}", finding.id, finding.package.name);
+    let summary =
+        if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
+    let mut tags = vec!["security".to_owned(), severity.as_str().to_owned()];
+    let names = std::iter::once(&finding.id).chain(&finding.aliases);
+    tags.extend(names.filter_map(|name| cve(name)).collect::<BTreeSet<_>>());
+    tags.truncate(MAX_TAGS);
+    Rule {
+        id: alert.rule.clone(),
+        name: cut(&name, MAX_NAME),
+        short_description: Text::new(&name),
+        full_description: Text::new(summary),
+        help: Text::new(&way_out(alert)),
+        default_configuration: Configuration { level: level(severity) },
+        properties: RuleProperties {
+            security_severity: security_severity(severity),
+            precision: "high",
+            tags,
+        },
+    }
+}
+
+fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
+    let finding = alert.findings[0];
+    let list = |texts: BTreeSet<&str>| texts.into_iter().collect::<Vec<_>>().join(", ");
+    let package = &finding.package.name;
+    let versions = list(alert.texts(|finding| Some(&finding.package.version)));
+    let mut message = format!(
+        "{package} {versions} has {} ({}). {}",
+        finding.id,
+        alert.severity().as_str(),
+        way_out(alert)
+    );
+    let paths: BTreeSet<&str> =
+        alert.findings.iter().flat_map(|f| &f.paths).map(String::as_str).take(20).collect();
+    if !paths.is_empty() {
+        message.push_str(&format!(" Found in {}.", list(paths)));
+    }
+    let instructions = list(alert.texts(|finding| Some(&finding.layer.instruction)));
+    if !instructions.is_empty() {
+        message.push_str(&format!(" Layer {}: {instructions}", finding.layer.index));
+    }
+    let ecosystem = finding.package.ecosystem.as_str();
+    let fingerprint = Digest::of(format!("{}\0{package}\0{ecosystem}", finding.id).as_bytes());
+    SarifResult {
+        rule_id: alert.rule.clone(),
+        rule_index,
+        level: level(alert.severity()),
+        message: Text::new(&message),
+        locations: [Location {
+            physical_location: PhysicalLocation {
+                artifact_location: ArtifactLocation { uri: alert.place.uri.clone() },
+                region: Region {
+                    start_line: alert.place.line,
+                    start_column: 1,
+                    end_line: alert.place.line,
+                    end_column: 1,
+                },
+            },
+        }],
+        partial_fingerprints: Fingerprints { finding: fingerprint.hex() },
+    }
+}
+
+fn way_out(alert: &Alert<'_>) -> String {
+    let package = &alert.findings[0].package.name;
+    let fixes = alert.texts(|finding| finding.fixed_in.as_deref());
+    if fixes.is_empty() {
+        return format!("No fixed version of {package} is known.");
+    }
+    format!("Update {package} to {}.", fixes.into_iter().collect::<Vec<_>>().join(" or "))
+}
+
+/// `cve-yyyy-n`, the form of tag by which GitLab tells what a finding is.
+fn cve(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let (year, number) = name.strip_prefix("cve-")?.split_once('-')?;
+    let digits =
+        |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    (year.len() == 4 && digits(year) && digits(number)).then_some(name)
+}
+
+fn invocation(report: &Report, found: usize) -> Invocation {
+    let mut notifications = Vec::new();
+    if found > MAX_RESULTS {
+        let text = format!("{found} results were found; the {MAX_RESULTS} most severe are listed");
+        notifications.push(notification("results-cut", "warning", &text));
+    }
+    let mut skipped: BTreeSet<_> = BTreeSet::new();
+    for result in &report.results {
+        skipped.extend(&result.looked_at.skipped);
+        if result.snapshot.demo {
+            notifications.push(notification(
+                "demo-snapshot",
+                "warning",
+                "the advisories are the demo snapshot's: for trying out, not for gating",
+            ));
+        }
+    }
+    notifications.dedup_by(|a, b| a.descriptor.id == b.descriptor.id);
+    for skipped in skipped.iter().take(MAX_NOTIFICATIONS) {
+        let text = format!("{} was not looked at: {}", skipped.what, skipped.why);
+        notifications.push(notification(&cut(&skipped.name, MAX_NAME), "error", &text));
+    }
+    if skipped.len() > MAX_NOTIFICATIONS {
+        let text = format!("{} more things were not looked at", skipped.len() - MAX_NOTIFICATIONS);
+        notifications.push(notification("skipped", "error", &text));
+    }
+    if report.results.is_empty() {
+        notifications.push(notification("skipped", "error", "no image was looked at"));
+    }
+    Invocation {
+        execution_successful: skipped.is_empty() && !report.results.is_empty(),
+        tool_execution_notifications: notifications,
+    }
+}
+
+fn notification(id: &str, level: &'static str, text: &str) -> Notification {
+    let id = if id.is_empty() { "skipped" } else { id };
+    Notification { descriptor: Descriptor { id: id.to_owned() }, level, message: Text::new(text) }
+}
+
+fn image(result: &ScanResult) -> Value {
+    let image = &result.image;
+    json!({
+        "reference": cut(&image.reference, MAX_TEXT),
+        "digest": image.digest,
+        "platform": cut(&image.platform, MAX_NAME),
+        "snapshot": result.snapshot.id,
+    })
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low | Severity::Negligible | Severity::Unknown => "note",
+    }
+}
+
+/// GitHub reads a number in a string; above 9.0 is critical, from 7.0 high, from 4.0 medium.
+fn security_severity(severity: Severity) -> Option<&'static str> {
+    match severity {
+        Severity::Critical => Some("9.5"),
+        Severity::High => Some("8.0"),
+        Severity::Medium => Some("5.5"),
+        Severity::Low => Some("2.0"),
+        Severity::Negligible | Severity::Unknown => None,
+    }
+}
+
+/// A relative path as a URI reference (RFC 3986): everything but unreserved characters and slashes is encoded, so that a
+/// path can neither be a scheme nor climb, and no dot segments are left.
+fn percent_encoded(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).map(|segment| {
+        if segment == "." || segment == ".." {
+            return "%2E".repeat(segment.len());
+        }
+        segment.bytes().fold(String::with_capacity(segment.len()), |mut out, byte| {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'@' => {
+                    out.push(char::from(byte));
+                }
+                _ => out.push_str(&format!("%{byte:02X}")),
+            }
+            out
+        })
+    });
+    let uri = segments.collect::<Vec<_>>().join("/");
+    if uri.is_empty() { "image".to_owned() } else { uri }
+}
+
+#[derive(Serialize)]
+struct Log {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    tool: Tool,
+    automation_details: AutomationDetails,
+    invocations: [Invocation; 1],
+    column_kind: &'static str,
+    properties: Value,
+    results: Vec<SarifResult>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Driver {
+    name: &'static str,
+    semantic_version: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+struct AutomationDetails {
+    id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Invocation {
+    execution_successful: bool,
+    tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+struct Notification {
+    descriptor: Descriptor,
+    level: &'static str,
+    message: Text,
+}
+
+#[derive(Serialize)]
+struct Descriptor {
+    id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: String,
+    name: String,
+    short_description: Text,
+    full_description: Text,
+    help: Text,
+    default_configuration: Configuration,
+    properties: RuleProperties,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    level: &'static str,
+}
+
+#[derive(Serialize)]
+struct RuleProperties {
+    #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
+    security_severity: Option<&'static str>,
+    precision: &'static str,
+    tags: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifResult {
+    rule_id: String,
+    rule_index: usize,
+    level: &'static str,
+    message: Text,
+    locations: [Location; 1],
+    partial_fingerprints: Fingerprints,
+}
+
+/// `primaryLocationLineHash` is left to whoever uploads the file: it is a hash over the lines of a file of the checkout.
+#[derive(Serialize)]
+struct Fingerprints {
+    #[serde(rename = "stellaFindingV1")]
+    finding: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location {
+    physical_location: PhysicalLocation,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: Region,
+}
+
+#[derive(Serialize)]
+struct ArtifactLocation {
+    uri: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: usize,
+    start_column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+/// A text that is never empty, because an empty one counts as missing.
+#[derive(Serialize)]
+struct Text {
+    text: String,
+}
+
+impl Text {
+    /// Brackets would make an untrusted text a link: `[text](target)`.
+    fn new(text: &str) -> Self {
+        let text = cut(text, MAX_TEXT).replace('[', "(").replace(']', ")");
+        Self { text: if text.is_empty() { "-".to_owned() } else { text } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_relative_and_encoded() {
+        for (path, uri) in [
+            ("team/app/var/lib/dpkg/status", "team/app/var/lib/dpkg/status"),
+            ("/a//b c/é", "a/b%20c/%C3%A9"),
+            ("../../etc/passwd", "%2E%2E/%2E%2E/etc/passwd"),
+            ("https://evil/x", "https%3A/evil/x"),
+            ("", "image"),
+        ] {
+            assert_eq!(percent_encoded(path), uri);
+        }
+    }
+
+    #[test]
+    fn only_real_cve_names_become_tags() {
+        assert_eq!(cve("CVE-2024-0001"), Some("cve-2024-0001".into()));
+        for name in ["GHSA-a-b", "CVE-24-1", "CVE-2024-", "CVE-2024-1x"] {
+            assert_eq!(cve(name), None, "{name}");
+        }
+    }
+}

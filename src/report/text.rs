@@ -1,0 +1,122 @@
+//! Untrusted text made fit to print. Names, versions, summaries, instructions and paths come from images and feeds;
+//! a report must not let them move a cursor, hide a line or break a format.
+
+use std::borrow::Cow;
+
+/// The text on one line, without anything that a terminal, a log or XML 1.0 would act on: runs of white space become
+/// one space, other control characters, marks that turn the writing direction, invisible characters and noncharacters
+/// are written as `\u{…}`.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let fine = |c: char| c == ' ' || !(c.is_whitespace() || acts(c));
+    if text.chars().all(fine) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut space = false;
+    for c in text.chars() {
+        if c.is_whitespace() {
+            space = true;
+            continue;
+        }
+        if space && !out.is_empty() {
+            out.push(' ');
+        }
+        space = false;
+        if acts(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a character does something instead of being seen.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || (u32::from(c) & 0xfffe) == 0xfffe
+        || matches!(c, '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text made [plain] and cut to at most `limit` characters, with an ellipsis where it was cut.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    // An escape is ten characters at most, so a prefix is enough: a text of megabytes costs no more than a line.
+    let prefix = text.char_indices().nth(limit.saturating_add(1)).map_or(text, |(end, _)| &text[..end]);
+    let plain = plain(prefix);
+    if prefix.len() == text.len() && plain.chars().count() <= limit {
+        return plain.into_owned();
+    }
+    let mut out: String = plain.chars().take(limit.saturating_sub(1)).collect();
+    out.push('…');
+    out
+}
+
+/// The name of an image without scheme, tag and digest: what stays the same from build to build.
+pub fn image_name(reference: &str) -> &str {
+    let name = SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let end = name.rfind('/').map_or(0, |slash| slash + 1);
+    // A colon before the last slash is a registry's port.
+    let name = name[end..].find(':').map_or(name, |colon| &name[..end + colon]);
+    let name = name.trim_matches('/');
+    if name.is_empty() { "image" } else { name }
+}
+
+const SCHEMES: &[&str] =
+    &["docker:", "registry:", "oci:", "oci-archive:", "docker-archive:", "dir:", "sbom:"];
+
+/// A number with its thousands parted by commas.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_survives() {
+        assert_eq!(plain("COPY . /app"), "COPY . /app");
+        assert_eq!(plain("a\n\t b"), "a b");
+        assert_eq!(plain("\u{1b}[31mred\u{9b}0m\u{7}"), "\\u{1b}[31mred\\u{9b}0m\\u{7}");
+        assert_eq!(plain("a\u{202e}b\u{2066}c\u{feff}d\u{ffff}"), "a\\u{202e}b\\u{2066}c\\u{feff}d\\u{ffff}");
+        assert_eq!(plain("日本 😀 שלום"), "日本 😀 שלום");
+    }
+
+    #[test]
+    fn cuts_at_characters() {
+        assert_eq!(cut("日本語", 3), "日本語");
+        assert_eq!(cut("日本語だ", 3), "日本…");
+        assert_eq!(cut(&"x".repeat(100_000), 1_024).chars().count(), 1_024);
+        assert!(cut(&"\u{1b}".repeat(100), 20).chars().count() <= 20);
+    }
+
+    #[test]
+    fn image_names_lose_scheme_tag_and_digest() {
+        for (reference, name) in [
+            ("app:ci", "app"),
+            ("docker:registry.example:5000/team/app:1.2", "registry.example:5000/team/app"),
+            ("registry:ghcr.io/team/app@sha256:0123", "ghcr.io/team/app"),
+            ("app:1@sha256:0123", "app"),
+            ("oci:build/out:latest", "build/out"),
+            ("docker-archive:/builds/app.tar", "builds/app.tar"),
+            ("docker:", "image"),
+            ("", "image"),
+        ] {
+            assert_eq!(image_name(reference), name, "{reference}");
+        }
+    }
+
+    #[test]
+    fn groups_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
