@@ -66,7 +66,7 @@ impl Embedded {
                 DatabaseError::DatabaseAlreadyOpen => Error::Locked { path: path.clone() },
                 error => Error::Backend { what: format!("store {}", path.display()), why: error.to_string() },
             })?;
-        let store = Self { database, path, scans_kept, lazy_commits: AtomicU32::new(0) };
+        let store = Self { database, path, scans_kept, lazy_commits: AtomicU32::new(1) };
         store.check_version()?;
         Ok(store)
     }
@@ -227,7 +227,7 @@ impl Store for Embedded {
     }
 
     fn open_scan(&self, name: &str, request: &[u8]) -> Result<(), Error> {
-        let write = self.begin_write()?;
+        let write = self.begin_lazy_write()?;
         let all = || {
             write.open_table(SCANS)?.insert(name.as_bytes(), request)?;
             self.prune(&write)

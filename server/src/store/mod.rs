@@ -114,9 +114,9 @@ pub enum Error {
 /// Contract, held by one test against every backend:
 ///
 /// - Every method is atomic: it happens whole or not at all, and what it wrote is seen by every later call.
-/// - [`put_fragment`](Self::put_fragment) and [`open_scan`](Self::open_scan) are durable when they return: a
-///   process killed a moment later loses nothing of them. [`add_pairs`](Self::add_pairs) and
-///   [`close_scan`](Self::close_scan) may be lost with the process; both can be made again.
+/// - [`put_fragment`](Self::put_fragment) is durable when it returns, and so is the scan it was sent for: a process
+///   killed a moment later loses nothing of them. Other writes may be lost with the process; all of them can be
+///   made again, and a scan that was opened and sent nothing is one that its caller opens again.
 /// - A layer for which one owner sent two different fragments is *disputed*: [`layers`](Self::layers) does not
 ///   name it any more. Both stay readable by content, so that a scan can stand on what was sent for itself.
 /// - A blob for which one owner named two diff IDs is disputed in the same way.
