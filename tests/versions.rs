@@ -54,6 +54,7 @@ fn published_comparisons() {
 }
 
 /// Every file of the suite, as path and text.
+#[expect(clippy::expect_used, reason = "a suite that cannot be read must fail the test")]
 fn suite() -> Option<Vec<(String, String)>> {
     let shared = std::env::var_os("STELLA_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);

@@ -3,7 +3,7 @@
 use std::{fmt, fs::File, path::Path};
 
 use super::{
-    Advisory,
+    Advisory, Range,
     format::{
         self, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory, StoredFeed, Text,
         corrupt,
@@ -97,8 +97,19 @@ impl Snapshot {
 
     /// All advisories for `package` in `ecosystem`, whatever version they speak of; none if the ecosystem is not covered.
     pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Vec<Advisory>, Error> {
+        self.lookup_where(ecosystem, package, |_, _| true)
+    }
+
+    /// The advisories for `package` of whose ranges and single versions `wanted` says yes. Most advisories were fixed long
+    /// before the installed version: their words are never read.
+    pub fn lookup_where(
+        &self,
+        ecosystem: &str,
+        package: &str,
+        wanted: impl Fn(&[Range], &[String]) -> bool,
+    ) -> Result<Vec<Advisory>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
-        let wanted = lookup_name(ecosystem, package);
+        let name_wanted = lookup_name(ecosystem, package);
         let (entries, names) = (self.section(1)?, self.section(2)?);
         let damaged = || corrupt(format!("the index of {ecosystem}"));
         let (mut low, mut high) = (0, feed.entries);
@@ -108,16 +119,24 @@ impl Snapshot {
                 feed.first_entry.checked_add(middle).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
             let entry = offset.and_then(|offset| format::slice(entries, offset, ENTRY_BYTES as u64));
             let (entry, name) = entry.and_then(|entry| Entry::decode(entry, names)).ok_or_else(damaged)?;
-            match name.cmp(wanted.as_bytes()) {
+            match name.cmp(name_wanted.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return self.record(&entry, ecosystem, package),
+                std::cmp::Ordering::Equal => {
+                    return self.record(&entry, ecosystem, package, wanted);
+                }
             }
         }
         Ok(Vec::new())
     }
 
-    fn record(&self, entry: &Entry, ecosystem: &str, package: &str) -> Result<Vec<Advisory>, Error> {
+    fn record(
+        &self,
+        entry: &Entry,
+        ecosystem: &str,
+        package: &str,
+        wanted: impl Fn(&[Range], &[String]) -> bool,
+    ) -> Result<Vec<Advisory>, Error> {
         let damaged = || corrupt(format!("the advisories of {package} in {ecosystem}"));
         // A copy: what is checked must be what is decoded.
         let record = format::slice(self.section(4)?, entry.record_offset, entry.record_bytes.into());
@@ -132,7 +151,7 @@ impl Snapshot {
             let StoredAdvisory { severity, ranges, versions, .. } = stored;
             Ok(Advisory { id, aliases, summary, severity, ranges, versions })
         };
-        stored.into_iter().map(advisory).collect()
+        stored.into_iter().filter(|stored| wanted(&stored.ranges, &stored.versions)).map(advisory).collect()
     }
 
     /// Reads the whole file and compares it with its id; lookups check what they touch without this.
@@ -149,7 +168,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::{
-        advisory::{Compiler, End, Range},
+        advisory::{Compiler, End},
         finding::Severity,
     };
 

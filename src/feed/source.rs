@@ -138,3 +138,51 @@ impl Feed<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, num::NonZeroUsize};
+
+    use super::*;
+    use crate::{advisory::Compiler, feed::osv};
+
+    const RECORD: &[u8] =
+        br#"{"id":"CVE-1","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
+
+    fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
+        let mut compiler = Compiler::default();
+        let outcome = osv::import(path, NonZeroUsize::new(2).unwrap(), &mut compiler)?;
+        assert_eq!((outcome.read, outcome.kept), (1, 1));
+        let skipped = outcome.skipped.into_iter().map(|skipped| skipped.what).collect();
+        Ok((compiler.to_bytes().unwrap(), skipped))
+    }
+
+    #[test]
+    fn every_form_gives_the_same_advisories() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("feed/sub")).unwrap();
+        fs::write(at("feed/sub/CVE-1.json"), RECORD).unwrap();
+        fs::write(at("feed/README"), "words").unwrap();
+        let mut tar =
+            tar::Builder::new(zstd::Encoder::new(File::create(at("feed.tar.zst")).unwrap(), 0).unwrap());
+        tar.append_dir_all("feed", at("feed")).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let mut zip = zip::ZipWriter::new(File::create(at("feed.zip")).unwrap());
+        for (name, bytes) in [("CVE-1.json", RECORD), ("README", b"words")] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        let (want, skipped) = import(&at("feed")).unwrap();
+        assert_eq!(skipped, ["README"]);
+        for form in ["feed.tar.zst", "feed.zip", "feed/sub/CVE-1.json"] {
+            assert_eq!(import(&at(form)).unwrap().0, want, "{form}");
+        }
+        let whole = fs::read(at("feed.tar.zst")).unwrap();
+        fs::write(at("cut.tar.zst"), &whole[..whole.len() / 2]).unwrap();
+        assert!(matches!(import(&at("cut.tar.zst")), Err(Error::Io { .. })));
+        assert!(matches!(import(&at("feed/README")), Err(Error::Form(_))));
+        assert!(matches!(import(&at("none")), Err(Error::Io { .. })));
+    }
+}
