@@ -28,7 +28,9 @@ pub fn run(command: &Feeds, log: Log) -> Result<Exit, Failure> {
 
 fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit, Failure> {
     let Advisories::File(target) = Advisories::new(advisories)? else {
-        return Err(Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE"));
+        return Err(
+            Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE")
+        );
     };
     let mut compiler = Compiler::default();
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);

@@ -103,7 +103,12 @@ pub struct Job<'a> {
 }
 
 /// Writes every report; the time it takes stands in those written after the first.
-fn write(report: &mut Report, settings: &GateSettings, started: Instant, since: Instant) -> Result<(), Failure> {
+fn write(
+    report: &mut Report,
+    settings: &GateSettings,
+    started: Instant,
+    since: Instant,
+) -> Result<(), Failure> {
     let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let mut failed = None;

@@ -65,7 +65,8 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
         return Ok(answer.missing.into_iter().collect());
     }
     let cache = source.cache.as_deref().map(Cache::new);
-    let known = |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
+    let known =
+        |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
     Ok(diff_ids.into_iter().filter(|diff_id| !known(*diff_id)).collect())
 }
 
@@ -80,7 +81,9 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
         let fragments: Vec<&Fragment> = fragments.iter().collect();
         let lines: Vec<String> = match command {
             Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
-            Debug::Inventory(_) => lines(&inventory::merge(&fragments).map_err(Failure::unfinished)?.packages),
+            Debug::Inventory(_) => {
+                lines(&inventory::merge(&fragments).map_err(Failure::unfinished)?.packages)
+            }
         }?;
         for line in lines {
             writeln!(out, "{line}").map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
@@ -95,15 +98,20 @@ fn lines(rows: &[impl serde::Serialize]) -> Result<Vec<String>, Failure> {
 }
 
 /// Every layer's fragment, read anew.
-fn fragments(source: &SourceSettings, opened: &Opened, image: &OpenedImage) -> Result<Vec<Fragment>, Failure> {
+fn fragments(
+    source: &SourceSettings,
+    opened: &Opened,
+    image: &OpenedImage,
+) -> Result<Vec<Fragment>, Failure> {
     let diff_ids: BTreeSet<Digest> = image.image.layers.iter().map(|layer| layer.diff_id).collect();
     let wanted: Vec<Digest> = diff_ids.into_iter().collect();
-    let analysed = opened
-        .analyse(image, &wanted, &source.limits, source.threads, &())
-        .map_err(Failure::from)?;
+    let analysed =
+        opened.analyse(image, &wanted, &source.limits, source.threads, &()).map_err(Failure::from)?;
     let find = |diff_id| analysed.iter().find(|layer| layer.fragment.diff_id == diff_id);
     let layers = image.image.layers.iter();
     Ok(layers
-        .map(|layer| find(layer.diff_id).map_or_else(|| Fragment::unseen(layer.diff_id), |l| l.fragment.clone()))
+        .map(|layer| {
+            find(layer.diff_id).map_or_else(|| Fragment::unseen(layer.diff_id), |l| l.fragment.clone())
+        })
         .collect())
 }

@@ -106,9 +106,10 @@ impl Local {
             {
                 continue;
             }
-            let known = self.cache.as_ref().filter(|cache| {
-                !settings.verify_all && provable(job.image, layer, |pair| cache.knows(pair))
-            });
+            let known = self
+                .cache
+                .as_ref()
+                .filter(|cache| !settings.verify_all && provable(job.image, layer, |pair| cache.knows(pair)));
             match known.and_then(|cache| cache.fragment(layer.diff_id, &settings.source.limits)) {
                 Some(fragment) => {
                     fragments.insert(layer.diff_id, fragment);

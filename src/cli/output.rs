@@ -95,7 +95,13 @@ impl Output {
         write().map_err(|error| failed(&place, error))
     }
 
-    fn render(&self, report: &Report, colour: bool, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    fn render(
+        &self,
+        report: &Report,
+        colour: bool,
+        width: Option<usize>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match self.format {
             Format::Table => report::table::write(report, report::table::Options { colour, width }, out),
             Format::Json => report::json::write(report, out),

@@ -29,7 +29,8 @@ impl Progress {
     pub fn new(log: Log) -> Self {
         let shown = log.level >= Level::Normal && std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} reading layers: {bytes}, {bytes_per_sec}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} reading layers: {bytes}, {bytes_per_sec}")
+        {
             bar.set_style(style);
         }
         Self { bar, since: Instant::now(), shown }

@@ -161,7 +161,8 @@ impl Remote {
             let Some(layer) = layers.iter().find(|layer| layer.analysed.fragment.diff_id == *diff_id) else {
                 continue;
             };
-            let sent = self.client.put_fragment(scan, *diff_id, Some(layer.analysed.blob), layer.encoded.clone());
+            let sent =
+                self.client.put_fragment(scan, *diff_id, Some(layer.analysed.blob), layer.encoded.clone());
             match self.runtime.block_on(sent) {
                 Ok(answer) => last = Some(answer),
                 Err(error) if error.is_unknown_scan() => return Ok(None),

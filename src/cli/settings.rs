@@ -55,8 +55,16 @@ pub struct File {
 const FILE: &str = ".stella.yaml";
 
 /// Keys that people try, with the reason why they are not here.
-const NEVER_IN_FILE: &[&str] =
-    &["server", "token", "on-error", "advisories", "allow-skipped", "cache-dir", "ca-certificate", "deadline"];
+const NEVER_IN_FILE: &[&str] = &[
+    "server",
+    "token",
+    "on-error",
+    "advisories",
+    "allow-skipped",
+    "cache-dir",
+    "ca-certificate",
+    "deadline",
+];
 
 impl File {
     /// Reads `.stella.yaml` in `directory`; the default where there is none.
@@ -100,7 +108,8 @@ impl Advisories {
             Some(path) => Ok(Self::File(path.into())),
             None => {
                 let base = choose_base_strategy().map_err(|error| {
-                    Failure::usage(format!("no place for the advisory database: {error}")).advise("give --advisories FILE")
+                    Failure::usage(format!("no place for the advisory database: {error}"))
+                        .advise("give --advisories FILE")
                 })?;
                 Ok(Self::File(base.data_dir().join("stella").join("advisories.db")))
             }
@@ -157,7 +166,11 @@ impl SourceSettings {
             text: args.image.clone(),
             reference,
             options: Options {
-                platforms: platforms.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Failure::usage)?,
+                platforms: platforms
+                    .iter()
+                    .map(|text| text.parse())
+                    .collect::<Result<_, _>>()
+                    .map_err(Failure::usage)?,
                 engine: EngineAddress {
                     host: env::var("DOCKER_HOST").ok(),
                     tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),

@@ -128,7 +128,10 @@ fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Con
         file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut data)?;
         let Some(analyser) = package::recognise(&inner, &data) else { return Ok(Contents::Plain) };
         if size_bytes > limits.database_bytes {
-            return Ok(Contents::Unread(format!("over the limit `database size`, {}", limits.database_bytes)));
+            return Ok(Contents::Unread(format!(
+                "over the limit `database size`, {}",
+                limits.database_bytes
+            )));
         }
         file.take(limits.database_bytes).read_to_end(&mut data)?;
         Ok(match analyser(&inner, &data) {

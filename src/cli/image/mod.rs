@@ -183,9 +183,11 @@ impl Opened {
     ) -> Result<Vec<Analysed>, Error> {
         match &self.source {
             Source::Store(store) => read::analyse(store, image, wanted, limits, threads, progress),
-            Source::Directory(layer) => {
-                Ok(wanted.iter().filter(|id| **id == layer.fragment.diff_id).map(|_| (**layer).clone()).collect())
-            }
+            Source::Directory(layer) => Ok(wanted
+                .iter()
+                .filter(|id| **id == layer.fragment.diff_id)
+                .map(|_| (**layer).clone())
+                .collect()),
             Source::Engine(connection) => connection.analyse(&image.image, wanted, limits, progress),
         }
     }
