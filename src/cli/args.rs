@@ -93,6 +93,9 @@ pub struct Source {
     /// Neither read nor write the cache of this machine
     #[arg(long, env = "STELLA_NO_CACHE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_cache: bool,
+    /// Set one of the limits that protect against hostile images, such as layer-size=64GB; repeats
+    #[arg(long, value_name = "NAME=N", env = "STELLA_LIMIT", value_delimiter = ',')]
+    pub limit: Vec<String>,
     /// Layers analysed at a time [default: the processors]
     #[arg(long, value_name = "N", env = "STELLA_THREADS")]
     pub threads: Option<usize>,

@@ -119,6 +119,7 @@ impl Remote {
                 run.timings_ms.matching += timings_ms.matching;
                 run.timings_ms.policy += timings_ms.policy;
                 run.round_trips = self.client.round_trips();
+                run.retries = self.client.retries();
                 let verified: Vec<Digest> =
                     layers.iter().map(|layer| layer.analysed.fragment.diff_id).collect();
                 run.ledger.extend(ledger(job.image, &verified));

@@ -180,9 +180,30 @@ impl SourceSettings {
             server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server { url, deadline }),
             cache,
             threads,
-            limits: Limits::default(),
+            limits: limits(&args.limit)?,
         })
     }
+}
+
+fn limits(texts: &[String]) -> Result<Limits, Failure> {
+    let mut limits = Limits::default();
+    for text in texts {
+        let known = Limits::NAMES.join(", ");
+        let set = text.split_once('=').and_then(|(name, value)| Some(limits.set(name, amount(value)?)));
+        if set != Some(true) {
+            return Err(Failure::usage(format!("--limit {text:?} is no limit"))
+                .advise(format!("write NAME=N, NAME=NMB or NAME=NGB with one of: {known}")));
+        }
+    }
+    Ok(limits)
+}
+
+/// A number, in units of 1, 1024 (KB), 1024² (MB) or 1024³ (GB).
+fn amount(text: &str) -> Option<u64> {
+    let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)];
+    let unit = units.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)));
+    let (digits, unit) = unit.unwrap_or((text, 1_u64));
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// `DOCKER_CERT_PATH`, or where Docker keeps its certificates.
@@ -279,4 +300,45 @@ fn now() -> Result<Timestamp, Failure> {
         Err(_) => Timestamp::now().as_second(),
     };
     Timestamp::from_second(seconds).map_err(|error| Failure::usage(format!("SOURCE_DATE_EPOCH: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema of `.stella.yaml` is committed; the others are held by `tests/schemas.rs`, which cannot see this one.
+    #[test]
+    fn the_schema_is_the_committed_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/stella-yaml.schema.json");
+        let mut now = serde_json::to_string_pretty(&schemars::schema_for!(File)).unwrap();
+        now.push('\n');
+        if env::var_os("UPDATE_SCHEMAS").is_some() {
+            fs::write(&path, &now).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == now, "{} is out of date: run UPDATE_SCHEMAS=1 cargo test", path.display());
+    }
+
+    #[test]
+    fn whom_to_trust_is_never_read_from_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for key in NEVER_IN_FILE {
+            fs::write(directory.path().join(FILE), format!("{key}: x\n")).unwrap();
+            let failure = File::read(directory.path()).unwrap_err();
+            assert!(failure.advice.contains(&format!("--{key}")), "{failure:?}");
+        }
+        fs::write(directory.path().join(FILE), "fail-on: high\nthreads: 2\n").unwrap();
+        let file = File::read(directory.path()).unwrap();
+        assert_eq!((file.fail_on, file.threads), (Some(Severity::High), NonZero::new(2)));
+    }
+
+    #[test]
+    fn limits_have_units() {
+        let set = |text: &str| limits(&[text.to_owned()]);
+        assert_eq!(set("layer-size=64GB").unwrap().layer_size_bytes, 64 << 30);
+        assert_eq!(set("layer-entries=7").unwrap().layer_entries, 7);
+        for wrong in ["layer=7", "layer-size", "layer-size=", "layer-size=-1", "layer-size=99999999999GB"] {
+            assert!(set(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -224,7 +224,9 @@ impl Builder {
     }
 
     fn hard_link(&self, target: &[u8]) -> Result<Node, Refused> {
-        let clean = path::clean(target, self.limits.path_bytes)?;
+        // Engines take the target from the root, with or without a leading slash.
+        let from_root = target.iter().position(|byte| *byte != b'/').map_or(target, |start| &target[start..]);
+        let clean = path::clean(from_root, self.limits.path_bytes)?;
         match self.tree.find(&clean, false) {
             Ok(found) => match self.tree.node(found.id) {
                 Node::Directory(_) => Err(Refused::HardLinkToDirectory(escape(&clean))),

@@ -33,6 +33,34 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Sets the limit called `name` (blanks or hyphens between its words); `false` when there is none.
+    pub fn set(&mut self, name: &str, value: u64) -> bool {
+        match name.replace('-', " ").as_str() {
+            "layer size" => self.layer_size_bytes = value,
+            "layer entries" => self.layer_entries = value,
+            "layer names" => self.layer_names_bytes = value,
+            "path length" => self.path_bytes = usize::try_from(value).unwrap_or(usize::MAX),
+            "database size" => self.database_bytes = value,
+            "extended header size" => self.extended_header_bytes = value,
+            "fragment size" => self.fragment_bytes = value,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The names that [`set`](Self::set) knows.
+    pub const NAMES: [&str; 7] = [
+        "layer-size",
+        "layer-entries",
+        "layer-names",
+        "path-length",
+        "database-size",
+        "extended-header-size",
+        "fragment-size",
+    ];
+}
+
 /// A limit that was passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("over the limit `{name}`, {limit}")]
@@ -46,4 +74,19 @@ pub struct Exceeded {
 /// Holds `value` to `limit`.
 pub(crate) fn hold(name: &'static str, value: u64, limit: u64) -> Result<(), Exceeded> {
     if value <= limit { Ok(()) } else { Err(Exceeded { name, limit }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_sets_a_limit() {
+        for name in Limits::NAMES {
+            let mut limits = Limits::default();
+            assert!(limits.set(name, 7), "{name}");
+            assert_ne!(limits, Limits::default(), "{name}");
+        }
+        assert!(!Limits::default().set("layer", 7));
+    }
 }

@@ -26,7 +26,8 @@ pub const NAME_BYTES: usize = 255;
 /// Cleans the raw name of an entry lexically (`.`, `..`, doubled and trailing slashes), as Go's `filepath.Clean` does
 /// for container engines. The root is empty.
 pub fn clean(raw: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
-    if raw.starts_with(b"/") {
+    // Some builders write an entry for the root itself as `/`.
+    if raw.starts_with(b"/") && raw.iter().any(|byte| *byte != b'/') {
         return Err(Error::Absolute);
     }
     if raw.contains(&0) {
@@ -113,6 +114,7 @@ mod tests {
             ("./etc//passwd", "etc/passwd"),
             ("a/../b/", "b"),
             (".", ""),
+            ("/", ""),
             ("", ""),
             ("./", ""),
             ("a/./b/..", "a"),

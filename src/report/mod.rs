@@ -148,6 +148,8 @@ pub struct Run {
     pub uploaded: usize,
     /// Requests made to the server.
     pub round_trips: usize,
+    /// Requests that had to be made again.
+    pub retries: usize,
     /// Bytes read from the image source, compressed as stored.
     pub bytes_read: u64,
     /// Whether something fell back; the reasons are in `notes`.
