@@ -1,13 +1,13 @@
 //! The package databases of the system, found where the system looks for them, links followed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     Skipped,
     merged::{File, Merged, Packages, Said, skip},
 };
 use crate::{
-    layer::path::escape,
+    layer::path::{escape, unescape},
     package::{Fact, OsRelease, Package},
 };
 
@@ -116,10 +116,13 @@ fn files<'a>(merged: &Merged<'a>) -> Vec<(String, File<'a>)> {
     if let Some((found, directory)) =
         parts.and_then(|found| merged.tree.directory(found.id).map(|directory| (found, directory)))
     {
-        for name in directory.children.keys() {
+        let plain = directory.plain_names().into_iter().filter_map(unescape);
+        let names: BTreeSet<Vec<u8>> =
+            directory.children.keys().map(|name| name.to_vec()).chain(plain).collect();
+        for name in names {
             let mut path = found.path.clone();
             path.push(b'/');
-            path.extend_from_slice(name);
+            path.extend_from_slice(&name);
             if let Some((found, file)) =
                 merged.tree.find(&path, true).ok().and_then(|f| Some((f.clone(), merged.file(f.id)?)))
             {

@@ -12,7 +12,7 @@ use crate::{
     layer::{
         Directory as Group, FileFact, Fragment, Unread,
         path::{self, escape, unescape},
-        tree::{Directory, Found, Id, Node, ROOT, Tree},
+        tree::{Directory, Found, Id, Node, PLAIN_FILE, ROOT, Tree, has},
     },
     package::{Fact, Package, is_installed_at},
 };
@@ -87,11 +87,11 @@ pub(super) struct File<'a> {
 pub(super) type Packages = BTreeMap<(Package, usize), BTreeSet<String>>;
 
 /// A hard link to a lower layer: where it is, its name, and what it leads to.
-type HardLink<'a> = (&'a Group, &'a str, Node, Option<File<'a>>);
+type HardLink<'a> = (&'a Group, &'a str, Node<'a>, Option<File<'a>>);
 
 pub(super) struct Merged<'a> {
     fragments: &'a [&'a Fragment],
-    pub(super) tree: Tree,
+    pub(super) tree: Tree<'a>,
     files: Vec<File<'a>>,
     /// By layer: directory, name.
     said: Vec<HashMap<&'a str, HashMap<&'a str, Said<'a>>>>,
@@ -121,29 +121,31 @@ impl<'a> Merged<'a> {
         let Some(fragment) = fragments.get(layer) else { return Ok(()) };
         // What an opaque directory hid, for files that were there before and are there again.
         let mut hidden: HashMap<Id, Id> = HashMap::new();
+        let mut last = Vec::new();
         // Each layer is applied once, and nobody asks for its word again.
         let said = self.said.get_mut(layer).map(std::mem::take).unwrap_or_default();
         // Hard links of a layer to what only lower layers hold mean those layers as they were before this one.
         let links = self.hard_links(layer, fragment)?;
         for group in &fragment.directories {
-            let id = self.directory(layer, &group.path, &mut hidden)?;
+            let id = self.directory(layer, &group.path, &mut hidden, &mut last)?;
             if group.opaque {
                 self.hide(id, &mut hidden);
             }
             for name in &group.whiteouts {
                 self.tree.remove(id, &part(layer, name)?);
             }
-            let said = said.get(group.path.as_str());
-            for name in &group.files {
-                let name_bytes = part(layer, name)?;
-                let said = said.and_then(|said| said.get(name.as_str())).copied().unwrap_or(Said::Nothing);
-                let before = self
-                    .tree
-                    .child(id, &name_bytes)
-                    .or_else(|| hidden.get(&id).and_then(|hidden| self.tree.child(*hidden, &name_bytes)));
-                let since = before.and_then(|before| self.file(before)).filter(|old| same(old.said, said));
-                let since = since.map_or(layer, |old| old.since);
-                self.put_file(id, &name_bytes, File { said, since });
+            check_files(layer, &group.files)?;
+            let mut telling = Vec::new();
+            for (name, said) in said.get(group.path.as_str()).into_iter().flatten() {
+                if has(&group.files, name) {
+                    let name = part(layer, name)?;
+                    let since = self.since(id, &name, *said, &hidden).unwrap_or(layer);
+                    telling.push((name, File { said: *said, since }));
+                }
+            }
+            self.tree.add_plain(id, &group.files);
+            for (name, file) in telling {
+                self.put_file(id, &name, file);
             }
             for (name, target) in &group.links {
                 let target = unescape(target).ok_or_else(|| form(layer, "link target", target))?;
@@ -154,7 +156,7 @@ impl<'a> Merged<'a> {
             }
         }
         for (group, name, node, file) in links {
-            let id = self.directory(layer, &group.path, &mut hidden)?;
+            let id = self.directory(layer, &group.path, &mut hidden, &mut Vec::new())?;
             match file {
                 Some(file) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
                 None => {
@@ -183,6 +185,14 @@ impl<'a> Merged<'a> {
         Ok(links)
     }
 
+    /// The layer since which a file has said the same at this place; `None` when it did not before this layer.
+    fn since(&self, parent: Id, name: &[u8], said: Said<'_>, hidden: &HashMap<Id, Id>) -> Option<usize> {
+        let before = self.tree.child(parent, name);
+        let before =
+            before.or_else(|| hidden.get(&parent).and_then(|hidden| self.tree.child(*hidden, name)))?;
+        self.file(before).filter(|old| same(old.said, said)).map(|old| old.since)
+    }
+
     fn put_file(&mut self, parent: Id, name: &[u8], file: File<'a>) {
         let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         self.files.push(file);
@@ -190,9 +200,18 @@ impl<'a> Merged<'a> {
     }
 
     /// The directory of a group, made where it is not there; in place of anything that is none.
-    fn directory(&mut self, layer: usize, path: &str, hidden: &mut HashMap<Id, Id>) -> Result<Id, Error> {
-        let mut at = ROOT;
-        for text in path.split('/').filter(|_| !path.is_empty()) {
+    fn directory(
+        &mut self,
+        layer: usize,
+        path: &'a str,
+        hidden: &mut HashMap<Id, Id>,
+        last: &mut Vec<(&'a str, Id)>,
+    ) -> Result<Id, Error> {
+        // Groups are sorted: most of the way is the way to the last one.
+        let shared = path.split('/').zip(last.iter()).take_while(|(text, (known, _))| text == known).count();
+        last.truncate(shared);
+        let mut at = last.last().map_or(ROOT, |(_, id)| *id);
+        for text in path.split('/').skip(shared).filter(|_| !path.is_empty()) {
             let name = part(layer, text)?;
             let ghost = hidden.get(&at).and_then(|ghost| self.tree.child(*ghost, &name));
             at = match self.tree.child(at, &name) {
@@ -205,21 +224,23 @@ impl<'a> Merged<'a> {
                     made
                 }
             };
+            last.push((text, at));
         }
         Ok(at)
     }
 
     /// Empties a directory for the layers above, and remembers what was there.
     fn hide(&mut self, id: Id, hidden: &mut HashMap<Id, Id>) {
-        let children = self.tree.directory_mut(id).map(|directory| std::mem::take(&mut directory.children));
-        let children = children.unwrap_or_default();
-        let ghost = self.tree.add(Node::Directory(Directory { children, opaque: false }));
-        hidden.insert(id, ghost);
+        if let Some(directory) = self.tree.directory_mut(id) {
+            let directory = std::mem::take(directory);
+            hidden.insert(id, self.tree.add(Node::Directory(directory)));
+        }
     }
 
     /// The file behind a node; `None` for anything else.
     pub(super) fn file(&self, id: Id) -> Option<File<'a>> {
         match self.tree.node(id) {
+            Node::File(PLAIN_FILE) => Some(File { said: Said::Nothing, since: 0 }),
             Node::File(number) => self.files.get(*number as usize).copied(),
             _ => None,
         }
@@ -243,7 +264,7 @@ impl<'a> Merged<'a> {
         };
         let mut taken = BTreeSet::new();
         let mut links = Vec::new();
-        self.tree.visit(ROOT, b"", &mut |whole, node| match node {
+        self.tree.visit(ROOT, &mut |whole, node| match node {
             Node::File(number) => {
                 let Some(file) = self.files.get(*number as usize) else { return };
                 if matches!(file.said, Said::Nothing) {
@@ -259,10 +280,19 @@ impl<'a> Merged<'a> {
             _ => {}
         });
         for link in links {
+            // An image has thousands of links; nearly none can lead to metadata.
+            if !["node_modules", "info", "INFO", "METADATA"].iter().any(|part| has_part(&link, part)) {
+                continue;
+            }
             for candidate in self.metadata_behind(&link) {
+                if !is_installed_at(&escape(&candidate)) {
+                    continue;
+                }
                 let Ok(found) = self.tree.find(&candidate, true) else { continue };
-                let (Some(file), text) = (self.file(found.id), escape(&found.path)) else { continue };
-                if is_installed_at(&escape(&candidate)) && taken.insert(text.clone()) {
+                let text = escape(&found.path);
+                if let Some(file) = self.file(found.id)
+                    && taken.insert(text.clone())
+                {
                     take(text, file);
                 }
             }
@@ -291,12 +321,21 @@ impl<'a> Merged<'a> {
 
     pub(super) fn listing(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        self.tree.visit(ROOT, b"", &mut |whole, node| {
+        let plain = |whole: &[u8], directory: &Directory<'a>| {
+            let whole = escape(whole);
+            let entry = |name| Entry { path: join(&whole, name), kind: EntryKind::File, target: None };
+            directory.plain_names().into_iter().map(entry).collect::<Vec<_>>()
+        };
+        entries.extend(self.tree.directory(ROOT).map(|root| plain(b"", root)).unwrap_or_default());
+        self.tree.visit(ROOT, &mut |whole, node| {
             let (kind, target) = match node {
-                Node::Directory(_) => (EntryKind::Directory, None),
+                Node::Directory(directory) => {
+                    entries.extend(plain(whole, directory));
+                    (EntryKind::Directory, None)
+                }
                 Node::File(_) => (EntryKind::File, None),
                 Node::Link(target) => (EntryKind::Link, Some(escape(target))),
-                Node::Device | Node::Whiteout | Node::HardLink(_) => (EntryKind::Device, None),
+                Node::Device | Node::Whiteout | Node::HardLink(_) | Node::Gone => (EntryKind::Device, None),
             };
             entries.push(Entry { path: escape(whole), kind, target });
         });
@@ -311,6 +350,10 @@ fn same(old: Said<'_>, new: Said<'_>) -> bool {
         (Said::Fact(old), Said::Fact(new)) => old.fact == new.fact,
         _ => false,
     }
+}
+
+fn has_part(path: &[u8], part: &str) -> bool {
+    path.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
 pub(super) fn skip(name: &str, what: String, why: String) -> Skipped {
@@ -332,6 +375,17 @@ fn part(layer: usize, text: &str) -> Result<Cow<'_, [u8]>, Error> {
         || bytes.iter().any(|byte| matches!(byte, b'/' | 0))
         || matches!(&*bytes, b"." | b"..");
     if unfit { Err(form(layer, "name", text)) } else { Ok(bytes) }
+}
+
+/// Names of files come sorted, each once: they are searched in without being copied.
+fn check_files(layer: usize, files: &[String]) -> Result<(), Error> {
+    for name in files {
+        part(layer, name)?;
+    }
+    match files.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => Err(form(layer, "name in order", &pair[1])),
+        None => Ok(()),
+    }
 }
 
 fn form(layer: usize, what: &'static str, text: &str) -> Error {

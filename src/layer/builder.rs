@@ -82,7 +82,7 @@ pub enum Refused {
 /// Collects the entries of one layer.
 #[derive(Debug)]
 pub struct Builder {
-    tree: Tree,
+    tree: Tree<'static>,
     files: Vec<Contents>,
     limits: Limits,
     entries: u64,
@@ -223,7 +223,7 @@ impl Builder {
         Ok(at.id)
     }
 
-    fn hard_link(&self, target: &[u8]) -> Result<Node, Refused> {
+    fn hard_link(&self, target: &[u8]) -> Result<Node<'static>, Refused> {
         // Engines take the target from the root, with or without a leading slash.
         let from_root = target.iter().position(|byte| *byte != b'/').map_or(target, |start| &target[start..]);
         let clean = path::clean(from_root, self.limits.path_bytes)?;
@@ -282,7 +282,7 @@ impl Builder {
         let mut at: BTreeMap<Vec<u8>, usize> = BTreeMap::from([(Vec::new(), 0)]);
         let mut names: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         let mut files = 0;
-        self.tree.visit(ROOT, b"", &mut |whole, node| {
+        self.tree.visit(ROOT, &mut |whole, node| {
             let Some((parent, name)) = path::split(whole) else { return };
             if let Node::Directory(directory) = node {
                 at.insert(whole.to_vec(), directories.len());
@@ -312,8 +312,15 @@ impl Builder {
                 }
                 Node::Device => parent.devices.push(name),
                 Node::Whiteout => parent.whiteouts.push(name),
+                Node::Gone => {}
             }
         });
+        for directory in &mut directories {
+            // In the order of the text, which a merge searches in.
+            directory.files.sort();
+            directory.devices.sort();
+            directory.whiteouts.sort();
+        }
         let mut facts = Vec::new();
         let mut unread = Vec::new();
         for (number, contents) in self.files.into_iter().enumerate() {

@@ -271,7 +271,7 @@ impl<R: Read> Archive<R> {
             block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { byte(*b) }).sum()
         };
         // The second way, signed, is what some old writers did.
-        let sums = [sum(|b| i64::from(b)), sum(|b| i64::from(b.cast_signed()))];
+        let sums = [sum(i64::from), sum(|b| i64::from(b.cast_signed()))];
         if i64::try_from(stored).is_ok_and(|stored| sums.contains(&stored)) {
             Ok(Some(block))
         } else {

@@ -1,6 +1,9 @@
 //! A file tree without contents, for one layer while it is read and for the merged image.
 
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::path;
 
@@ -10,13 +13,19 @@ pub(crate) type Id = u32;
 /// The root of every tree.
 pub(crate) const ROOT: Id = 0;
 
+/// The node of every file that a directory holds without a node of its own.
+const PLAIN: Id = 1;
+
+/// The number of such a file.
+pub(crate) const PLAIN_FILE: u32 = u32::MAX;
+
 /// Links followed in one look-up before it is a loop; Linux's own limit.
 const MAX_LINKS: usize = 40;
 
 /// One entry.
 #[derive(Debug, Clone)]
-pub(crate) enum Node {
-    Directory(Directory),
+pub(crate) enum Node<'a> {
+    Directory(Directory<'a>),
     /// A regular file; the number means something to the tree's owner, and is shared by hard links.
     File(u32),
     /// A symbolic link with its target as written.
@@ -27,19 +36,25 @@ pub(crate) enum Node {
     Whiteout,
     /// Only in the tree of one layer: a hard link to a path that the layer does not hold.
     HardLink(Box<[u8]>),
+    /// Only in a merged tree: the name is gone, though a list of plain files still has it.
+    Gone,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Directory {
+pub(crate) struct Directory<'a> {
     pub(crate) children: BTreeMap<Box<[u8]>, Id>,
+    /// Only in a merged tree: names of files of which nothing is known but that they are there, as fragments list
+    /// them: [escaped](path::escape), sorted. Nearly all files of an image are of this kind, and a node for each would
+    /// be most of the cost of a merge. A child of the same name counts, not the list.
+    pub(crate) plain: Vec<&'a [String]>,
     /// Only in the tree of one layer: hides what lower layers hold here.
     pub(crate) opaque: bool,
 }
 
 /// Nodes are never freed, only unlinked: a tree lives as long as one layer is read or one image is merged.
 #[derive(Debug)]
-pub(crate) struct Tree {
-    nodes: Vec<Node>,
+pub(crate) struct Tree<'a> {
+    nodes: Vec<Node<'a>>,
 }
 
 /// Why a path leads nowhere.
@@ -63,26 +78,52 @@ pub(crate) struct Found {
     pub(crate) linked: bool,
 }
 
-impl Default for Tree {
+impl Default for Tree<'_> {
     fn default() -> Self {
-        Self { nodes: vec![Node::Directory(Directory::default())] }
+        Self { nodes: vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)] }
     }
 }
 
-impl Tree {
-    pub(crate) fn node(&self, id: Id) -> &Node {
+impl<'a> Directory<'a> {
+    fn has_plain(&self, name: &[u8]) -> bool {
+        if self.plain.is_empty() {
+            return false;
+        }
+        let text = match std::str::from_utf8(name) {
+            Ok(text) if !text.contains('\\') => Cow::Borrowed(text),
+            _ => Cow::Owned(path::escape(name)),
+        };
+        self.plain.iter().any(|files| has(files, &text))
+    }
+
+    /// Names of the plain files that are there, escaped.
+    pub(crate) fn plain_names(&self) -> BTreeSet<&'a str> {
+        let names = self.plain.iter().flat_map(|files| files.iter().map(String::as_str));
+        names
+            .filter(|name| path::unescape(name).is_some_and(|name| !self.children.contains_key(&*name)))
+            .collect()
+    }
+}
+
+/// Whether a sorted list has a name.
+pub(crate) fn has(files: &[String], name: &str) -> bool {
+    files.binary_search_by(|file| file.as_str().cmp(name)).is_ok()
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn node(&self, id: Id) -> &Node<'a> {
         &self.nodes[id as usize]
     }
 
     /// The directory behind `id`; `None` when it is something else.
-    pub(crate) fn directory(&self, id: Id) -> Option<&Directory> {
+    pub(crate) fn directory(&self, id: Id) -> Option<&Directory<'a>> {
         match self.node(id) {
             Node::Directory(directory) => Some(directory),
             _ => None,
         }
     }
 
-    pub(crate) fn directory_mut(&mut self, id: Id) -> Option<&mut Directory> {
+    pub(crate) fn directory_mut(&mut self, id: Id) -> Option<&mut Directory<'a>> {
         match &mut self.nodes[id as usize] {
             Node::Directory(directory) => Some(directory),
             _ => None,
@@ -90,11 +131,25 @@ impl Tree {
     }
 
     pub(crate) fn child(&self, parent: Id, name: &[u8]) -> Option<Id> {
-        self.directory(parent)?.children.get(name).copied()
+        let directory = self.directory(parent)?;
+        match directory.children.get(name) {
+            Some(id) => Some(*id).filter(|id| !matches!(self.node(*id), Node::Gone)),
+            None => directory.has_plain(name).then_some(PLAIN),
+        }
+    }
+
+    /// Adds a sorted list of plain files to a directory, in place of what has one of their names.
+    pub(crate) fn add_plain(&mut self, parent: Id, files: &'a [String]) {
+        if let Some(directory) = self.directory_mut(parent)
+            && !files.is_empty()
+        {
+            directory.children.retain(|name, _| !has(files, &path::escape(name)));
+            directory.plain.push(files);
+        }
     }
 
     /// Adds a node that nothing links to yet.
-    pub(crate) fn add(&mut self, node: Node) -> Id {
+    pub(crate) fn add(&mut self, node: Node<'a>) -> Id {
         // Entries are limited far below u32::MAX before they come here.
         let id = Id::try_from(self.nodes.len()).unwrap_or(Id::MAX);
         self.nodes.push(node);
@@ -102,7 +157,7 @@ impl Tree {
     }
 
     /// Links `node` as `name` in `parent`, in place of what was there. Does nothing when `parent` is no directory.
-    pub(crate) fn put(&mut self, parent: Id, name: &[u8], node: Node) -> Id {
+    pub(crate) fn put(&mut self, parent: Id, name: &[u8], node: Node<'a>) -> Id {
         let id = self.add(node);
         self.link(parent, name, id);
         id
@@ -119,8 +174,12 @@ impl Tree {
         }
     }
 
-    pub(crate) fn remove(&mut self, parent: Id, name: &[u8]) -> Option<Id> {
-        self.directory_mut(parent)?.children.remove(name)
+    pub(crate) fn remove(&mut self, parent: Id, name: &[u8]) {
+        let Some(directory) = self.directory_mut(parent) else { return };
+        directory.children.remove(name);
+        if directory.has_plain(name) {
+            self.put(parent, name, Node::Gone);
+        }
     }
 
     /// Walks `path` from the root, links included as the kernel follows them; the last component is followed only if
@@ -135,9 +194,9 @@ impl Tree {
         Ok(walk.found())
     }
 
-    /// All entries below `from` in the order of their paths, depth first; `visit` gets path and node.
-    pub(crate) fn visit<'a>(&'a self, from: Id, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &'a Node)) {
-        let mut path = prefix.to_vec();
+    /// All entries below `from` that have a node, in the order of their paths, depth first; `visit` gets path and node.
+    pub(crate) fn visit<'b>(&'b self, from: Id, visit: &mut dyn FnMut(&[u8], &'b Node<'a>)) {
+        let mut path = Vec::new();
         let Some(directory) = self.directory(from) else { return };
         let mut open = vec![(path.len(), directory.children.iter())];
         while let Some((length, children)) = open.last_mut() {
@@ -151,7 +210,9 @@ impl Tree {
             }
             path.extend_from_slice(name);
             let node = self.node(*id);
-            visit(&path, node);
+            if !matches!(node, Node::Gone) {
+                visit(&path, node);
+            }
             if let Node::Directory(directory) = node {
                 open.push((path.len(), directory.children.iter()));
             }
@@ -160,7 +221,7 @@ impl Tree {
 }
 
 struct Walk<'a> {
-    tree: &'a Tree,
+    tree: &'a Tree<'a>,
     stack: Vec<(Id, Vec<u8>)>,
     links: usize,
 }
@@ -189,8 +250,8 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
-            let directory = self.tree.directory(self.here()).ok_or(Lost::NotADirectory)?;
-            let id = *directory.children.get(part.as_slice()).ok_or(Lost::Missing)?;
+            self.tree.directory(self.here()).ok_or(Lost::NotADirectory)?;
+            let id = self.tree.child(self.here(), &part).ok_or(Lost::Missing)?;
             match self.tree.node(id) {
                 Node::Link(target) if follow => {
                     self.links += 1;
@@ -221,6 +282,15 @@ mod tests {
         let lib = tree.put(usr, b"lib", Node::Directory(Directory::default()));
         tree.put(lib, b"os-release", Node::File(7));
         tree.put(ROOT, b"lib", Node::Link(b"../../usr/lib".as_slice().into()));
+        let plain = ["a".to_owned(), r"b\\c".to_owned()];
+        tree.put(lib, b"a", Node::Device);
+        tree.add_plain(lib, &plain);
+        for name in [b"a".as_slice(), br"b\c"] {
+            assert!(matches!(tree.child(lib, name).map(|id| tree.node(id)), Some(Node::File(PLAIN_FILE))));
+        }
+        tree.remove(lib, b"a");
+        assert_eq!(tree.child(lib, b"a"), None);
+        assert_eq!(tree.directory(lib).unwrap().plain_names().into_iter().collect::<Vec<_>>(), [r"b\\c"]);
         tree.put(ROOT, b"loop", Node::Link(b"loop".as_slice().into()));
         let etc = tree.put(ROOT, b"etc", Node::Directory(Directory::default()));
         tree.put(etc, b"os-release", Node::Link(b"/lib/os-release".as_slice().into()));
