@@ -47,7 +47,8 @@ fn committed_schemas_equal_the_types() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
     let update = env::var_os("UPDATE_SCHEMAS").is_some();
     let mut stale = Vec::new();
-    let mut names = Vec::new();
+    // The program's own file is held by the test beside its type, which cannot be seen from here.
+    let mut names = vec!["stella-yaml.schema.json".to_owned()];
     for (name, schema) in schemas() {
         let name = format!("{name}.schema.json");
         let made = serde_json::to_string_pretty(&sorted(schema.to_value())).unwrap() + "\n";

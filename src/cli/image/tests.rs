@@ -361,14 +361,30 @@ fn oci_archive_equals_its_directory() {
 }
 
 #[test]
-fn sources_that_are_not_built_say_so() {
+fn a_directory_is_one_layer_named_by_what_it_says() {
     let directory = tempfile::tempdir().unwrap();
-    for text in
-        ["registry:app:v1".to_owned(), "sbom:x.json".to_owned(), directory.path().display().to_string()]
-    {
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("usr/lib")).unwrap();
+    fs::create_dir(at("etc")).unwrap();
+    fs::write(at("usr/lib/os-release"), "ID=debian\nVERSION_ID=12\n").unwrap();
+    std::os::unix::fs::symlink("../usr/lib/os-release", at("etc/os-release")).unwrap();
+    fs::write(at(".wh.etc"), "a file of that name, no whiteout").unwrap();
+    let opened = bare(directory.path()).unwrap();
+    assert_eq!(opened.taken_for, format!("dir:{}", directory.path().display()));
+    let layers = opened.analyse(&opened.images[0], &diff_ids(&opened), &Limits::default(), 1, &()).unwrap();
+    assert_eq!(layers[0].fragment.diff_id, diff_ids(&opened)[0]);
+    let inventory = stella::inventory::merge(&[&layers[0].fragment]).unwrap();
+    assert_eq!((inventory.os.unwrap().id.as_str(), inventory.files), ("debian", 2));
+    fs::write(at("usr/lib/more"), "").unwrap();
+    assert_ne!(diff_ids(&bare(directory.path()).unwrap()), diff_ids(&opened));
+}
+
+#[test]
+fn sources_that_are_not_built_say_so() {
+    for text in ["registry:app:v1", "sbom:x.json"] {
         let error = open(&text.parse().unwrap(), &Options::default()).unwrap_err();
         assert!(matches!(error, Error::NotYet { .. }), "{error}");
     }
-    let nothing = directory.path().join("no.tar");
+    let nothing = Path::new("nowhere").join("no.tar").join("");
     assert!(matches!(bare(&nothing).unwrap_err(), Error::Reference { .. }));
 }
