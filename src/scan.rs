@@ -63,6 +63,14 @@ impl Scan<'_> {
         let mut skipped = self.skipped.to_vec();
         skipped.append(&mut inventory.skipped);
         skipped.extend(matched.skipped);
+        if inventory.packages.is_empty() && inventory.files > 0 {
+            // Programs that came without a package manager are not looked into: nothing found is nothing known.
+            skipped.push(Skipped {
+                name: "no-packages".to_owned(),
+                what: self.image.digest().to_string(),
+                why: format!("no package of a kind that is read was found in {} files", inventory.files),
+            });
+        }
         skipped.sort();
         skipped.dedup();
         Ok(Discovered { inventory, findings: matched.findings, skipped })

@@ -274,3 +274,21 @@ fn a_database_that_is_none_is_not_a_clean_image() {
     ]);
     assert_eq!(inventory::merge(&[&backup]).unwrap().skipped.len(), 1);
 }
+
+#[test]
+fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
+    let release = File("etc/os-release", "ID=rocky\nVERSION_ID=8.5\n");
+    for (entries, what) in [
+        (vec![release, File("var/lib/rpm/rpmdb.sqlite", "x")], vec!["rocky 8.5", "var/lib/rpm/rpmdb.sqlite"]),
+        (
+            vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local")],
+            vec!["arch", "var/lib/pacman/local"],
+        ),
+        (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec![]),
+    ] {
+        let layer = fragment(&entries);
+        let skipped = inventory::merge(&[&layer]).unwrap().skipped;
+        assert!(skipped.iter().all(|skipped| skipped.name == "package-database"));
+        assert_eq!(skipped.iter().map(|skipped| skipped.what.as_str()).collect::<Vec<_>>(), what);
+    }
+}

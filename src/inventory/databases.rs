@@ -17,6 +17,18 @@ const DPKG: &str = "var/lib/dpkg/status";
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 /// Where apk keeps its database; the second since Alpine 3.23.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+/// Package databases that are not read yet, by where they are kept.
+const NOT_READ: [(&str, &str); 9] = [
+    ("rpm", "var/lib/rpm/rpmdb.sqlite"),
+    ("rpm", "var/lib/rpm/Packages"),
+    ("rpm", "var/lib/rpm/Packages.db"),
+    ("rpm", "usr/lib/sysimage/rpm/rpmdb.sqlite"),
+    ("rpm", "usr/lib/sysimage/rpm/Packages"),
+    ("rpm", "usr/lib/sysimage/rpm/Packages.db"),
+    ("pacman", "var/lib/pacman/local"),
+    ("opkg", "usr/lib/opkg/status"),
+    ("opkg", "var/lib/opkg/status"),
+];
 /// os-release(5) names both, in this order.
 const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
@@ -83,6 +95,22 @@ impl Databases {
 
     /// Databases that are there and could not be read: a clean result without them would be a lie.
     pub(super) fn unread(&self, merged: &Merged<'_>, skipped: &mut Vec<Skipped>) {
+        for (kind, path) in NOT_READ {
+            if merged.tree.find(path.as_bytes(), true).is_ok() {
+                let why = format!("package databases of {kind} are not read yet");
+                skipped.push(skip("package-database", path.to_owned(), why));
+            }
+        }
+        if let Some(os) = self.os(merged)
+            && files(merged).is_empty()
+        {
+            let why = "the image names its system, and no package database of it was found".to_owned();
+            skipped.push(skip(
+                "package-database",
+                format!("{} {}", os.id, os.version).trim().to_owned(),
+                why,
+            ));
+        }
         let os = OS_RELEASE.iter().filter_map(|path| merged.find_file(path)).take(1);
         let os = os.map(|(found, file)| (escape(&found.path), file));
         for (path, file) in files(merged).into_iter().chain(os) {
