@@ -1,11 +1,14 @@
 """The programs under test, run in a scrubbed world, and the demo image in its many forms."""
 import contextlib
+import hashlib
+import io
 import json
 import os
 import re
 import shlex
 import signal
 import subprocess
+import tarfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,7 +30,7 @@ def readme_gate():
 
 def environment(work):
     """Only what a program needs: nothing of the CI it may run in takes part."""
-    kept = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST", "SOURCE_DATE_EPOCH") if name in os.environ}
     return {**kept, "HOME": work, "XDG_CACHE_HOME": os.path.join(work, "cache")}
 
 
@@ -58,6 +61,13 @@ def gate(work, image, *arguments):
 @contextlib.contextmanager
 def server(work, *arguments):
     """A server on a free port, stopped by its id; gives its address."""
+    with server_process(work, *arguments) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def server_process(work, *arguments):
+    """As `server`, with the process: a test may end it itself."""
     data = os.path.join(work, "server")
     os.makedirs(data, exist_ok=True)
     log_path = os.path.join(work, "server.log")
@@ -75,9 +85,10 @@ def server(work, *arguments):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server named no address; it said: {said}")
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{found.group(1)}"
+        yield f"http://127.0.0.1:{found.group(1)}", process
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
@@ -98,3 +109,40 @@ def manifest(layout):
         digest = json.load(index)["manifests"][0]["digest"]
     with open(blob(layout, digest), encoding="utf-8") as text:
         return json.load(text)
+
+
+def sha256(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def write_layout(directory, layers, history=None):
+    """An OCI layout of one image; `layers` are pairs of blob and uncompressed tar."""
+    os.makedirs(os.path.join(directory, "blobs", "sha256"))
+
+    def put(data):
+        with open(blob(directory, sha256(data)), "wb") as out:
+            out.write(data)
+        return {"digest": sha256(data), "size": len(data)}
+    config = json.dumps({"os": "linux", "architecture": "amd64", "history": history or [],
+                         "rootfs": {"type": "layers", "diff_ids": [sha256(tar) for _, tar in layers]}}).encode()
+    kind = "application/vnd.oci.image."
+    manifest = json.dumps({
+        "schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
+        "config": {"mediaType": kind + "config.v1+json", **put(config)},
+        "layers": [{"mediaType": kind + "layer.v1.tar+gzip", **put(stored)} for stored, _ in layers]}).encode()
+    with open(os.path.join(directory, "index.json"), "w", encoding="utf-8") as out:
+        json.dump({"schemaVersion": 2, "manifests": [{"mediaType": kind + "manifest.v1+json", **put(manifest)}]}, out)
+    with open(os.path.join(directory, "oci-layout"), "w", encoding="utf-8") as out:
+        out.write('{"imageLayoutVersion": "1.0.0"}')
+    return directory
+
+
+def tar(entries):
+    """The bytes of a tar with these files: (name, data)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in entries:
+            member = tarfile.TarInfo()
+            member.name, member.size = name, len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()

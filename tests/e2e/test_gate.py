@@ -189,13 +189,13 @@ class Gate(unittest.TestCase):
         layout = self.layout()
         digest = program.manifest(layout)["layers"][2]["digest"]
         os.remove(program.blob(layout, digest))
-        self.refused(f"oci:{layout}", digest)
+        self.refused(f"oci:{layout}", digest.removeprefix("sha256:"), layout)
 
     def test_an_index_that_is_none(self):
         layout = self.layout()
         with open(os.path.join(layout, "index.json"), "w", encoding="utf-8") as index:
             index.write('{"hello": ["world"]}')
-        self.refused(f"oci:{layout}", "index")
+        self.refused(f"oci:{layout}", "holds no container image", layout)
 
     def test_an_unknown_image(self):
         self.refused(f"oci:{self.path('nowhere')}", "nowhere")

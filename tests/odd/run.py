@@ -186,7 +186,8 @@ def main():
             return 0
         record = read_record()
         with open(REFUSED, encoding="utf-8") as lines:
-            refused = set(lines.read().split())
+            # `case: reason`, one a line: caution without a reason is refused itself.
+            refused = dict(line.rstrip("\n").split(": ", 1) for line in lines)
         unknown = [name for name in names if name not in record]
         if unknown or not names:
             sys.exit(f"engine.jsonl says nothing of: {' '.join(unknown) or arguments.only} (run.py --record)")

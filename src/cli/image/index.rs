@@ -158,7 +158,7 @@ impl Found {
         }
         let bytes = store.verified(descriptor.digest)?;
         let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: name.clone(),
+            name: format!("manifest {name}"),
             place: place.clone(),
             why: error.to_string(),
         })?;
@@ -170,7 +170,7 @@ impl Found {
         }
         // What has no config is an artifact of another kind, or no manifest at all.
         let config: ConfigOf = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: name.clone(),
+            name: format!("manifest {name}"),
             place: place.clone(),
             why: error.to_string(),
         })?;

@@ -1,0 +1,226 @@
+"""A server that fails, one that is killed, and one that answers like the program alone."""
+import http.server
+import json
+import os
+import signal
+import socket
+import tempfile
+import threading
+import unittest
+import urllib.request
+
+import program
+from program import DEMO, STELLA, gate, prepare, server_process
+
+
+class Server(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.work = directory.name
+        self.advisories = self.path("advisories")
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def compile(self):
+        prepare(STELLA, "feeds", "import", program.ADVISORIES, "--advisories", self.advisories)
+        return ["--advisories", self.advisories]
+
+    def stand_in(self, answer):
+        """A stand-in for the fault only: `answer(handler)` does what it likes with each request."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer(self)
+
+            do_PUT = do_POST
+
+            def log_message(self, *_):
+                pass
+        stand_in = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        stand_in.daemon_threads = True
+        threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+        self.addCleanup(stand_in.server_close)
+        self.addCleanup(stand_in.shutdown)
+        return f"http://127.0.0.1:{stand_in.server_address[1]}"
+
+    def faulty(self, address, *words):
+        """Without advisories the gate ends with 3; with them it analyses itself and says that it is degraded."""
+        options = ["--server", address, "--deadline", "2"]
+        code, report, said = gate(self.work, f"oci:{DEMO}", *options)
+        self.assertEqual(code, 3, said)
+        self.assertIsNone(report)
+        for word in (address, *words):
+            self.assertIn(word, said)
+        code, report, said = gate(self.work, f"oci:{DEMO}", *options, "--advisories", "demo")
+        self.assertEqual(code, 1, said)
+        self.assertTrue(report["run"]["degraded"])
+        self.assertIn("warning: server", said)
+        code, report, said = gate(self.work, f"oci:{DEMO}", *options, "--on-error=warn")
+        self.assertEqual(code, 0, said)
+        self.assertIn("NOT GATED", said)
+
+    def test_a_server_that_answers_500(self):
+        self.faulty(self.stand_in(lambda handler: handler.send_error(500)), "500")
+
+    def test_a_server_that_hangs(self):
+        wait = threading.Event()
+        self.addCleanup(wait.set)
+        self.faulty(self.stand_in(lambda handler: wait.wait(60)), "did not answer within")
+
+    def test_a_server_that_speaks_of_something_else(self):
+        def page(handler):
+            handler.send_response(200)
+            handler.end_headers()
+            handler.wfile.write(b"<html>hello</html>")
+        self.faulty(self.stand_in(page), "not Stella's")
+
+    def test_nobody_there(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.faulty(f"http://127.0.0.1:{port}", "cannot be reached")
+
+    # ---- killed ---------------------------------------------------------------------------------------------------
+
+    def killed(self, after_answers, after_bytes):
+        """Gates through a relay that kills the server; gives the layers that were acknowledged before."""
+        acknowledged = []
+        arguments = self.compile()
+        with server_process(self.work, *arguments) as (address, process):
+            port = int(address.rsplit(":", 1)[1])
+            relay = Relay(port, process, after_answers, after_bytes, acknowledged)
+            self.addCleanup(relay.close)
+            code, report, said = gate(self.work, f"oci:{DEMO}", "--server", relay.address, "--deadline", "3")
+            self.assertEqual(code, 3, said)
+            self.assertIsNone(report)
+            self.assertEqual(process.wait(10), -signal.SIGKILL)
+        with server_process(self.work, *arguments) as (address, _):
+            if acknowledged:
+                asked = json.dumps({"schema": 1, "analyzer": "stella-1", "diff_ids": acknowledged}).encode()
+                request = urllib.request.Request(address + "/v1/layers/missing", asked,
+                                                 {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    self.assertEqual(json.load(answer)["missing"], [])
+            code, healed, said = gate(self.work, f"oci:{DEMO}", "--server", address)
+            self.assertEqual(code, 1, said)
+            self.assertGreaterEqual(healed["run"]["layers"]["hits"], len(acknowledged))
+            code, known, said = gate(self.work, f"oci:{DEMO}", "--server", address)
+            self.assertEqual(known["run"]["layers"], {"hits": 7, "misses": 0})
+        _, alone, _ = gate(self.work, f"oci:{DEMO}", *arguments, "--no-cache")
+        for key in ("looked_at", "findings", "verdict", "snapshot"):
+            self.assertEqual(healed["results"][0][key], alone["results"][0][key])
+        return acknowledged
+
+    def test_killed_after_uploads_were_acknowledged(self):
+        self.assertEqual(len(self.killed(after_answers=2, after_bytes=None)), 2)
+
+    def test_killed_in_the_middle_of_an_upload(self):
+        self.killed(after_answers=None, after_bytes=150)
+
+    # ---- the same answer ------------------------------------------------------------------------------------------
+
+    def test_the_same_bytes_from_everywhere(self):
+        arguments = self.compile()
+        os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+        self.addCleanup(os.environ.pop, "SOURCE_DATE_EPOCH")
+        results = {}
+
+        def ask(name, *options):
+            code, report, said = gate(self.work, f"oci:{DEMO}", *options)
+            self.assertEqual(code, 1, said)
+            results[name] = json.dumps(report["results"])
+            return report["run"]
+        ask("alone", *arguments, "--no-cache", "--threads", "1")
+        ask("four threads", *arguments, "--no-cache", "--threads", "4")
+        ask("cold cache", *arguments)
+        ask("warm cache", *arguments)
+        ask("verify all", *arguments, "--verify", "all")
+        with server_process(self.work, *arguments) as (address, _):
+            ask("server cold", "--server", address)
+            run = ask("server known", "--server", address)
+            self.assertEqual((run["round_trips"], run["bytes_read"]), (1, 0))
+            run = ask("server verify", "--server", address, "--verify", "all")
+            self.assertEqual({entry["proof"] for entry in run["ledger"]}, {"verified-now"})
+        for name, result in results.items():
+            self.assertEqual(result, results["alone"], name)
+
+
+class Relay:
+    """Passes bytes between the program and the server, and kills the server at a point of its uploads."""
+
+    def __init__(self, port, process, after_answers, after_bytes, acknowledged):
+        self.port, self.process = port, process
+        self.after_answers, self.after_bytes, self.acknowledged = after_answers, after_bytes, acknowledged
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            server = socket.create_connection(("127.0.0.1", self.port), 5)
+        except OSError:
+            client.close()
+            return
+        with client, server:
+            while self.exchange(client, server):
+                pass
+
+    def exchange(self, client, server):
+        """One request and its answer; false when the connection is over."""
+        head, body = self.message(client)
+        if head is None:
+            return False
+        upload = head.startswith(b"PUT ")
+        if upload and self.after_bytes is not None:
+            server.sendall(head + body[:self.after_bytes])
+            self.process.kill()
+            return False
+        server.sendall(head + body)
+        answer, body = self.message(server)
+        if answer is None:
+            return False
+        client.sendall(answer + body)
+        if upload and b" 200 " in answer.split(b"\r\n", 1)[0] + b" ":
+            self.acknowledged.append(head.split(b"/layers/", 1)[1].split(b"?", 1)[0].decode().replace("%3A", ":"))
+            if len(self.acknowledged) == self.after_answers:
+                self.process.kill()
+                return False
+        return True
+
+    @staticmethod
+    def message(peer):
+        """Head and body of one HTTP message; `(None, b"")` at the end."""
+        data = b""
+        try:
+            while b"\r\n\r\n" not in data:
+                part = peer.recv(65536)
+                if not part:
+                    return None, b""
+                data += part
+            head, body = data.split(b"\r\n\r\n", 1)
+            lengths = [line.split(b":", 1)[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            while lengths and len(body) < int(lengths[0]):
+                part = peer.recv(65536)
+                if not part:
+                    return None, b""
+                body += part
+            return head + b"\r\n\r\n", body
+        except OSError:
+            return None, b""
+
+
+if __name__ == "__main__":
+    unittest.main()
