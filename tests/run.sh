@@ -132,8 +132,8 @@ suite build cargo build --release --locked --workspace --bins
 [ $failed = 0 ] || fail 'it does not build'
 target="${CARGO_TARGET_DIR:-target}/release"
 STELLA=$(realpath "$target/stella")
-STELLA_SERVER=$(realpath "$target/stella-server")
-export STELLA STELLA_SERVER
+STELLA_SERVER_PROGRAM=$(realpath "$target/stella-server")
+export STELLA STELLA_SERVER_PROGRAM
 
 peak_memory() { # LAYOUT
     # Any verdict will do; what counts is that it came to one within 200 MiB.
@@ -162,7 +162,7 @@ if [ $full = yes ]; then
     fi
     if [ -n "$images" ]; then
         suite import "$STELLA" feeds import tests/fixtures/advisories --advisories "$work/advisories"
-        suite benchmark "$target/stella-perf" delta --stella "$STELLA" --server "$STELLA_SERVER" --samples 100 \
+        suite benchmark "$target/stella-perf" delta --stella "$STELLA" --server "$STELLA_SERVER_PROGRAM" --samples 100 \
             --layout-v1 "$images/oci/py-v1" --layout-v2 "$images/oci/py-v2" \
             --server-argument=--advisories "--server-argument=$work/advisories"
         suite peak-memory peak_memory "$images/oci/big-toolchain"

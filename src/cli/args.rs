@@ -84,7 +84,7 @@ pub struct Source {
     /// Ask this server which layers are new, instead of the cache of this machine
     #[arg(long, value_name = "URL", env = "STELLA_SERVER", value_hint = ValueHint::Url)]
     pub server: Option<String>,
-    /// Give up on the server after this many seconds, retries included [default: 60]
+    /// Give up on a call to the server after this many seconds, its retries included [default: 60]
     #[arg(long, value_name = "SECONDS", env = "STELLA_DEADLINE")]
     pub deadline: Option<u64>,
     /// Keep analysed layers here [default: the user's cache directory]

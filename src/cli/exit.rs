@@ -57,12 +57,20 @@ impl Failure {
 
 impl From<super::image::Error> for Failure {
     fn from(error: super::image::Error) -> Self {
-        Self::unfinished(error)
+        let failure = Self::unfinished(&error);
+        match error.limit() {
+            Some(name) => failure
+                .advise(format!("an image that is meant to be so: --limit {}=N", name.replace(' ', "-"))),
+            None => failure,
+        }
     }
 }
 
 impl From<super::remote::Error> for Failure {
     fn from(error: super::remote::Error) -> Self {
-        Self::unfinished(error)
+        match error {
+            super::remote::Error::Image(error) => error.into(),
+            other => Self::unfinished(other),
+        }
     }
 }

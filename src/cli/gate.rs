@@ -27,6 +27,10 @@ pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
             log.warn("NOT GATED: the image was not looked at; --on-error=warn lets the build go on");
             Ok(Exit::Pass)
         }
+        Ok(Exit::Unfinished) if settings.on_error == OnError::Warn => {
+            log.warn("NOT GATED IN FULL: what is missing stands above; --on-error=warn lets the build go on");
+            Ok(Exit::Pass)
+        }
         other => other,
     }
 }
@@ -82,10 +86,13 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     let mut report = Report { schema: SCHEMA, results, run };
     report.run.timings_ms.total = ms(started.elapsed());
     let exit = verdict(&report, settings);
-    let report_started = Instant::now();
-    write(&mut report, settings, started, report_started)?;
+    let unwritten = write(&mut report, settings, started);
     say(&report, settings, log, exit);
-    Ok(exit)
+    for failure in &unwritten {
+        log.error(&failure.message);
+    }
+    // A gate that failed has failed, whoever was told.
+    Ok(if exit == Exit::Pass && !unwritten.is_empty() { Exit::Unfinished } else { exit })
 }
 
 /// One image of one platform to gate.
@@ -102,27 +109,23 @@ pub struct Job<'a> {
     pub progress: Progress,
 }
 
-/// Writes every report; the time it takes stands in those written after the first.
-fn write(
-    report: &mut Report,
-    settings: &GateSettings,
-    started: Instant,
-    since: Instant,
-) -> Result<(), Failure> {
+/// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
+fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<Failure> {
+    let since = Instant::now();
     let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-    let mut failed = None;
+    let mut failed = Vec::new();
     for output in &settings.outputs {
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
         // One report that cannot be written keeps no other from being written.
         if let Err(failure) = output.write(report, colour, terminal) {
-            failed.get_or_insert(failure);
+            failed.push(failure);
         }
     }
     report.run.timings_ms.report = ms(since.elapsed());
     report.run.timings_ms.total = ms(started.elapsed());
-    failed.map_or(Ok(()), Err)
+    failed
 }
 
 fn verdict(report: &Report, settings: &GateSettings) -> Exit {

@@ -141,13 +141,14 @@ pub struct SourceSettings {
 pub struct Server {
     /// Its address.
     pub url: String,
-    /// For all calls of one image together.
+    /// For each call, retries included.
     pub deadline: Duration,
 }
 
 impl SourceSettings {
     /// Resolves the source's part of a command line.
     pub fn new(args: &Source, file: &File) -> Result<Self, Failure> {
+        let limits = limits(&args.limit)?;
         let reference = match args.image.parse::<Reference>() {
             Ok(reference) => reference,
             Err(never) => match never {},
@@ -176,11 +177,12 @@ impl SourceSettings {
                     tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),
                     certificates: certificates(),
                 },
+                limits: limits.clone(),
             },
             server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server { url, deadline }),
             cache,
             threads,
-            limits: limits(&args.limit)?,
+            limits,
         })
     }
 }

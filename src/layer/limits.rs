@@ -72,7 +72,7 @@ pub struct Exceeded {
 }
 
 /// Holds `value` to `limit`.
-pub(crate) fn hold(name: &'static str, value: u64, limit: u64) -> Result<(), Exceeded> {
+pub fn hold(name: &'static str, value: u64, limit: u64) -> Result<(), Exceeded> {
     if value <= limit { Ok(()) } else { Err(Exceeded { name, limit }) }
 }
 

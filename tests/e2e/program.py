@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DEMO = os.path.join(ROOT, "tests", "fixtures", "demo-image")
 ADVISORIES = os.path.join(ROOT, "tests", "fixtures", "advisories")
 STELLA = os.environ.get("STELLA", os.path.join(ROOT, "target", "release", "stella"))
-STELLA_SERVER = os.environ.get("STELLA_SERVER", os.path.join(ROOT, "target", "release", "stella-server"))
+STELLA_SERVER = os.environ.get("STELLA_SERVER_PROGRAM", os.path.join(ROOT, "target", "release", "stella-server"))
 TIMEOUT_S = 120
 
 

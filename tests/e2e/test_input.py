@@ -44,7 +44,7 @@ class Input(unittest.TestCase):
         self.refused(self.layer(gzip.compress(content), content), "/etc/x", "absolute path")
 
     def test_a_layer_over_the_limit(self):
-        self.refused(f"oci:{DEMO}", "`layer size`, 102400", options=[*DEMO_ADVISORIES, "--limit", "layer-size=100KB"])
+        self.refused(f"oci:{DEMO}", "`layer size`, 102400", "--limit layer-size=N", options=[*DEMO_ADVISORIES, "--limit", "layer-size=100KB"])
         self.refused(f"oci:{DEMO}", "layer-sise", "layer-size", code=2,
                      options=[*DEMO_ADVISORIES, "--limit", "layer-sise=1"])
 
@@ -97,16 +97,29 @@ class Input(unittest.TestCase):
     def test_an_unknown_format(self):
         self.refused(f"oci:{DEMO}", "sarrif", "sarif", code=2, options=[*DEMO_ADVISORIES, "-o", "sarrif=x"])
 
-    def test_a_report_that_cannot_be_written_keeps_no_other(self):
+    def test_a_report_that_cannot_be_written_hides_nothing(self):
         blocked, written = self.path("file"), self.path("r.xml")
         with open(blocked, "w", encoding="utf-8"):
             pass
-        code, report, said = gate(self.work, f"oci:{DEMO}", *DEMO_ADVISORIES, "-o", f"sarif={blocked}/x.sarif",
-                                  "-o", f"junit={written}")
-        self.assertEqual(code, 3, said)
-        self.assertIn("x.sarif", said)
+        reports = ["-o", f"sarif={blocked}/x.sarif", "-o", "table=/dev/full", "-o", f"junit={written}"]
+        code, report, said = gate(self.work, f"oci:{DEMO}", *DEMO_ADVISORIES, *reports)
+        # A gate that failed has failed, whoever was told.
+        self.assertEqual(code, 1, said)
+        for words in ("x.sarif", "/dev/full", "gate FAILED"):
+            self.assertIn(words, said)
         self.assertTrue(report)
         self.assertTrue(os.path.getsize(written))
+        with open(self.path("open.yaml"), "w", encoding="utf-8") as out:
+            out.write("version: 1\nrules: [{name: a, when: {package: '*'}, action: warn}]\n")
+        code, _, said = gate(self.work, f"oci:{DEMO}", *DEMO_ADVISORIES, *reports, "--policy", self.path("open.yaml"))
+        self.assertEqual(code, 3, said)
+
+    def test_a_limit_holds_for_a_directory_too(self):
+        os.mkdir(self.path("root"))
+        with open(self.path("root/big"), "wb") as out:
+            out.write(bytes(300_000))
+        self.refused("dir:" + self.path("root"), "`layer size`", "--limit layer-size=N",
+                     options=[*DEMO_ADVISORIES, "--limit", "layer-size=100KB"])
 
     def test_packages_without_advisories_are_no_clean_result(self):
         status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\n"

@@ -12,7 +12,7 @@ use stella::{
     digest::Digest,
     image::{Image, Layer, Platform},
     inventory::Skipped,
-    layer::{Analysed, Builder, Contents, HEAD_BYTES, Kind, Limits, path},
+    layer::{Analysed, Builder, Contents, HEAD_BYTES, Kind, Limits, Refused, limits, path},
     package,
 };
 
@@ -20,13 +20,12 @@ use super::{Error, Opened, OpenedImage, Source};
 
 /// Opens a host directory: reads it whole, because nothing but its bytes can name it. Links are not followed, other
 /// file systems below it are part of it.
-pub(super) fn open(root: &Path, taken_for: String) -> Result<Opened, Error> {
+pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Opened, Error> {
     if !root.is_dir() {
         return Err(Error::NoSuchPath { path: root.to_owned() });
     }
-    let limits = Limits::default();
-    let mut walk = Walk { builder: Builder::new(&limits), size_bytes: 0, skipped: Vec::new() };
-    walk.directory(root, &limits, &taken_for)?;
+    let mut walk = Walk { builder: Builder::new(limits), size_bytes: 0, skipped: Vec::new() };
+    walk.directory(root, limits, &taken_for)?;
     let Walk { builder, size_bytes, mut skipped } = walk;
     let mut fragment = builder.finish(Digest::of(b""), size_bytes);
     let said = serde_json::to_vec(&fragment).map_err(|error| failed(root, &taken_for, error.into()))?;
@@ -92,6 +91,8 @@ impl Walk {
                     }
                     Ok(metadata) if metadata.is_file() => {
                         self.size_bytes += metadata.len();
+                        limits::hold("layer size", self.size_bytes, limits.layer_size_bytes)
+                            .map_err(|exceeded| refused(&inner, place, exceeded.into()))?;
                         Kind::File(contents(&whole, &inner, metadata.len(), limits))
                     }
                     Ok(_) => Kind::Device,
@@ -100,12 +101,7 @@ impl Walk {
                     Err(error) => return Err(failed(&whole, place, error)),
                 };
                 let is_directory = kind == Kind::Directory;
-                self.builder.entry(&inner, kind).map_err(|why| Error::Layer {
-                    diff_id: Digest::of(b""),
-                    name: path::escape(&inner),
-                    place: place.to_owned(),
-                    source: Box::new(stella::layer::Error::Entry { path: path::escape(&inner), why }),
-                })?;
+                self.builder.entry(&inner, kind).map_err(|why| refused(&inner, place, why))?;
                 if is_directory {
                     open.push((whole, inner));
                 }
@@ -141,6 +137,10 @@ fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Con
         })
     };
     read().unwrap_or_else(|error| Contents::Unread(error.to_string()))
+}
+
+fn refused(inner: &[u8], place: &str, why: Refused) -> Error {
+    Error::Entry { place: place.to_owned(), path: path::escape(inner), why }
 }
 
 fn failed(path: &Path, place: &str, source: io::Error) -> Error {

@@ -120,7 +120,7 @@ pub enum Error {
         there: Vec<String>,
     },
     /// Nothing that could run.
-    #[error("{place} holds no container image{}", found.first().map(|f| format!(", only {f}")).unwrap_or_default())]
+    #[error("{place} holds no container image: its index lists {}", found.first().map_or("no manifest".to_owned(), |f| format!("only {f}")))]
     Nothing {
         /// The layout or archive.
         place: String,
@@ -228,6 +228,16 @@ pub enum Error {
         /// Why.
         source: Box<layer::Error>,
     },
+    /// An entry of a host directory was refused.
+    #[error("{path:?} in {place}: {why}")]
+    Entry {
+        /// The directory.
+        place: String,
+        /// The entry.
+        path: String,
+        /// Why.
+        why: layer::Refused,
+    },
     /// Not there yet in this version.
     #[error("{what} is not built yet; {way_out}")]
     NotYet {
@@ -236,6 +246,25 @@ pub enum Error {
         /// What to do instead.
         way_out: &'static str,
     },
+}
+
+impl Error {
+    /// The limit of [`layer::Limits`] that was passed, if that is what went wrong.
+    pub fn limit(&self) -> Option<&'static str> {
+        let refused = |why: &layer::Refused| match why {
+            layer::Refused::Limit(exceeded) => Some(exceeded.name),
+            _ => None,
+        };
+        match self {
+            Self::Entry { why, .. } => refused(why),
+            Self::Layer { source, .. } => match source.as_ref() {
+                layer::Error::Tar(layer::TarError::Limit(exceeded)) => Some(exceeded.name),
+                layer::Error::Entry { why, .. } => refused(why),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 fn unnamed(wanted: &Option<String>) -> String {

@@ -41,6 +41,8 @@ pub struct Options {
     pub platforms: Vec<Platform>,
     /// How to reach the Docker engine.
     pub engine: EngineAddress,
+    /// Bounds on a directory, which is read when it is opened.
+    pub limits: Limits,
 }
 
 /// What the reference led to.
@@ -125,7 +127,7 @@ pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
             let images = archive::open(&store, tag.as_deref(), platforms)?;
             Ok(Opened { taken_for, images, skipped: Vec::new(), source: Source::Store(store) })
         }
-        Scheme::Dir => directory::open(Path::new(rest), taken_for),
+        Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
         Scheme::Registry => Err(Error::NotYet {
             what: format!("reading {taken_for} from a registry"),
             way_out: "pull it and gate docker:REF, or copy it to an OCI layout and gate oci:DIR",
