@@ -264,6 +264,20 @@ fn metadata_goes_with_its_directory() {
 }
 
 #[test]
+fn a_package_hard_linked_from_a_store_is_seen() {
+    let package = r#"{"name":"lodash","version":"4.17.4"}"#;
+    let path = "srv/node_modules/lodash/package.json";
+    let stored = fragment(&[File("root/store/00/abc", package), Hard(path, "root/store/00/abc")]);
+    assert_eq!(packages(&[stored]), [at("lodash", "4.17.4", 0)]);
+    // What Node reads and we cannot is said, wherever a link leads to it.
+    let twice = fragment(&[
+        File("opt/a/package.json", r#"{"name":"a","version":"1","version":"2"}"#),
+        Link("app/node_modules/a", "/opt/a"),
+    ]);
+    assert_eq!(inventory::merge(&[&twice]).unwrap().skipped[0].name, "package-metadata");
+}
+
+#[test]
 fn a_database_that_is_none_is_not_a_clean_image() {
     let layer = fragment(&[File("var/lib/dpkg/status", "rubbish\n")]);
     let merged = inventory::merge(&[&layer]).unwrap();

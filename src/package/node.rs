@@ -4,9 +4,13 @@ use serde::Deserialize;
 
 use super::{Ecosystem, Error, Fact, Package};
 
-/// By name: JSON has no shape of its own.
+/// By name, or as a JSON object that speaks of a name or a version: pnpm hard-links every file to one in its store, which
+/// has another name and comes first in the tar.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    (path == "package.json" || path.ends_with("/package.json")) && !head.is_empty()
+    let named = path == "package.json" || path.ends_with("/package.json");
+    let object = || head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().starts_with(b"{");
+    let speaks = |key: &[u8]| head.windows(key.len()).any(|window| window == key);
+    (named && !head.is_empty()) || (object() && (speaks(b"\"name\"") || speaks(b"\"version\"")))
 }
 
 /// Whether a `package.json` at `path` is that of an installed package: `node_modules/NAME/package.json` or
@@ -32,14 +36,11 @@ struct PackageJson {
 }
 
 /// Reads name and version; a file without either marks a directory, not a package.
-pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let parsed: PackageJson = match serde_json::from_slice(bytes) {
-        Ok(parsed) => parsed,
-        // Test fixtures of packages hold broken ones; only an installed package's matters.
-        Err(_) if !is_installed_at(path) => return Ok(None),
-        Err(error) => return Err(Error::Json(error.to_string())),
-    };
+    // A broken one matters only where a package is installed, which the merge knows.
+    let parsed: PackageJson =
+        serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
     let text = |value: serde_json::Value| match value {
         serde_json::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         _ => None,
@@ -70,12 +71,19 @@ mod tests {
     }
 
     #[test]
+    fn told_by_content_too() {
+        assert!(recognise("store/v3/files/00/abc", b"\n{\"name\": \"a\""));
+        assert!(recognise("app/package.json", b"x"));
+        assert!(!recognise("app/data.json", b"{\"colour\": 1}"));
+        assert!(!recognise("app/main.js", b"const a = {\"name\": 1}"));
+    }
+
+    #[test]
     fn reads_name_and_version_only() {
         let fact = read("", br#"{"name":"@s/a","version":"v1.2.3","bin":7}"#).unwrap();
         let Some(Fact::Node { package }) = fact else { panic!() };
         assert_eq!((package.name.as_str(), package.version.as_str()), ("@s/a", "1.2.3"));
         assert_eq!(read("", br#"{"type":"module"}"#), Ok(None));
-        assert_eq!(read("test/package.json", b"{"), Ok(None));
         assert!(read("node_modules/a/package.json", b"{").is_err());
     }
 }
