@@ -80,9 +80,7 @@ impl Scan<'_> {
     pub fn judge(&self, discovered: Discovered) -> ScanResult {
         let Discovered { inventory, findings, skipped } = discovered;
         let today = TimeZone::UTC.to_datetime(self.now).date();
-        let standard = [Policy::standard()];
-        let policies = if self.policies.is_empty() { &standard[..] } else { self.policies };
-        let (findings, verdict) = policy::evaluate(policies, findings, today, self.class);
+        let (findings, verdict) = policy::evaluate(self.policies, findings, today, self.class);
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
             *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;
