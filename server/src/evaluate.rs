@@ -45,6 +45,8 @@ pub struct Job<'a> {
     pub policies: &'a [PolicyText],
     /// What the caller could not look at.
     pub skipped: &'a [Skipped],
+    /// Names of what the caller allows to be left out.
+    pub allow_skipped: &'a [String],
     /// Seconds since the epoch.
     pub now: i64,
     /// The lowest class the fragments are of.
@@ -73,6 +75,7 @@ pub fn evaluate(job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanR
         snapshot,
         policies: &policies,
         skipped: job.skipped,
+        allow_skipped: job.allow_skipped,
         now,
         class: job.class,
     };

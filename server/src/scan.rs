@@ -230,6 +230,7 @@ impl Scans {
             fragments: &fragments,
             policies: &scan.request.policies,
             skipped: &scan.request.skipped,
+            allow_skipped: &scan.request.allow_skipped,
             now: scan.request.now.unwrap_or_else(now),
             class: scan.space.owner.class,
         };

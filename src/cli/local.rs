@@ -85,6 +85,7 @@ impl Local {
             snapshot: &self.snapshot,
             policies: &self.policies,
             skipped: &job.skipped,
+            allow_skipped: &settings.allow_skipped,
             now: settings.now,
             class: Class::Trusted, // this machine's own work
         };

@@ -86,6 +86,7 @@ impl Remote {
             pairs: layers.iter().map(Layer::pair).collect(),
             policies: job.settings.policies.clone(),
             skipped: job.skipped.clone(),
+            allow_skipped: job.settings.allow_skipped.clone(),
             now: Some(job.settings.now.as_second()),
         };
         let mut counted = false;

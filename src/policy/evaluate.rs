@@ -71,7 +71,7 @@ pub fn evaluate(
         Some(Action::Ignore) | None => Outcome::Pass,
     };
     let policies = policies.iter().map(Policy::reference).collect();
-    (judged, Verdict { outcome, class, policies, reasons })
+    (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons })
 }
 
 /// The rule of one policy that decides a finding.
