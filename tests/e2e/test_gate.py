@@ -95,6 +95,27 @@ class Gate(unittest.TestCase):
                     self.assertEqual(got[key], want[key])
                 self.assertEqual(got["verdict"]["outcome"], want["verdict"]["outcome"])
 
+    @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")
+    def test_a_directory_gives_the_same_findings(self):
+        name, archive, root = "stella-e2e/directory:1", self.path("d.tar"), self.path("root")
+        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{archive}:{name}")
+        self.addCleanup(program.call, "docker", "rmi", "--force", name)
+        program.prepare("docker", "load", "--quiet", "--input", archive)
+        container = program.prepare("docker", "create", name, "none").strip()
+        self.addCleanup(program.call, "docker", "rm", container)
+        program.prepare("docker", "export", "--output", self.path("root.tar"), container)
+        with tarfile.open(self.path("root.tar")) as tar:
+            tar.extractall(root)
+        want = self.passes_or_fails(f"oci:{DEMO}")["results"][0]
+        got = self.passes_or_fails(f"dir:{root}")["results"][0]
+        self.assertEqual(got["looked_at"]["packages"], want["looked_at"]["packages"])
+        self.assertEqual(got["looked_at"]["layers"], 1)
+
+        def without_layers(result):
+            return [{key: value for key, value in one.items() if key != "layer"} for one in result["findings"]]
+        key = json.dumps
+        self.assertEqual(sorted(without_layers(got), key=key), sorted(without_layers(want), key=key))
+
     # ---- the delta ------------------------------------------------------------------------------------------------
 
     @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")
