@@ -184,7 +184,10 @@ fn headline(findings: &[&Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts: Vec<String> = Severity::ALL
         .into_iter()
-        .map(|severity| (count(severity), severity.as_str()))
+        .map(|severity| match severity {
+            Severity::Unknown => (count(severity), "unrated"),
+            rated => (count(rated), rated.as_str()),
+        })
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
