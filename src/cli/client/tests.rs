@@ -209,6 +209,7 @@ async fn a_real_server_takes_what_it_misses() {
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),
         skipped: Vec::new(),
+        allow_skipped: Vec::new(),
         now: Some(0),
     };
     let answer = client.scan(&request).await.unwrap();
