@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::{digest::Digest, document};
 
 /// One image of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +202,9 @@ pub struct History {
 impl Image {
     /// Reads the raw bytes of a manifest and of its config; both digests are taken here, never believed.
     pub fn parse(manifest: &[u8], config: &[u8]) -> Result<Self, Error> {
-        let parsed: ManifestJson = json("manifest", manifest)?;
+        document::kind(manifest).map_err(invalid("manifest"))?;
+        let parsed: ManifestJson =
+            document::parse(manifest, document::OCI_KEYS).map_err(invalid("manifest"))?;
         let found = Digest::of(config);
         if parsed.config.digest != found {
             return Err(Error::Config { named: parsed.config.digest, found });
@@ -223,7 +225,7 @@ impl Image {
 
     /// Reads a config alone, where a source has no manifest.
     pub fn parse_config(config: &[u8]) -> Result<Self, Error> {
-        let parsed: ConfigJson = json("config", config)?;
+        let parsed: ConfigJson = document::parse(config, CONFIG_KEYS).map_err(invalid("config"))?;
         let platform = Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
         Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &parsed.history.unwrap_or_default())
     }
@@ -267,6 +269,10 @@ const CONFIG_MEDIA_TYPES: &[&str] = &[
     "application/vnd.docker.container.image.v1+json",
 ];
 
-fn json<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::Json { what, why: error.to_string() })
+/// Keys that are read of a config.
+const CONFIG_KEYS: &[&str] =
+    &["architecture", "created_by", "diff_ids", "empty_layer", "history", "os", "rootfs", "variant"];
+
+fn invalid(what: &'static str) -> impl Fn(serde_json::Error) -> Error {
+    move |error| Error::Json { what, why: error.to_string() }
 }

@@ -6,7 +6,7 @@ pub mod limits;
 pub mod path;
 mod pipe;
 mod stream;
-mod tar;
+pub mod tar;
 pub(crate) mod tree;
 
 use std::{
@@ -142,7 +142,7 @@ pub fn analyse(blob: impl Read + Send, expected: Expected, limits: &Limits) -> R
 }
 
 fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
-    let mut archive = tar::Archive::new(blob, limits);
+    let mut archive = tar::Archive::new(stream::Hashed::new(blob), limits);
     let mut builder = Builder::new(limits);
     while let Some(entry) = archive.next().map_err(Error::Tar)? {
         let kind = match entry.kind {
@@ -163,7 +163,7 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
 }
 
 fn contents(
-    archive: &mut tar::Archive<impl Read>,
+    archive: &mut tar::Archive<impl tar::Source>,
     entry: &tar::Entry,
     limits: &Limits,
 ) -> Result<Contents, tar::Error> {

@@ -1,4 +1,5 @@
-//! The walk over a layer's tar, entry by entry, as Go's `archive/tar` reads it, because container engines do.
+//! The walk over a tar, entry by entry, as Go's `archive/tar` reads it, because container engines do: the tar of a layer,
+//! and the archive that an image comes in.
 //!
 //! What an engine refuses is refused, and so is what two engines read in two ways. Formats: POSIX ustar and pax,
 //! GNU, STAR, V7.
@@ -12,20 +13,27 @@ const BLOCK: usize = 512;
 
 /// One entry; its data, if any, is read through [`Archive`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// As written, extended headers applied.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: Kind,
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
     /// Bytes of data that follow; 0 for all but files.
-    pub(crate) size_bytes: u64,
+    pub size_bytes: u64,
 }
 
+/// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A directory.
     Directory,
+    /// A regular file.
     File,
+    /// A symbolic link with its target as written.
     Link(Vec<u8>),
+    /// A hard link with its target as written.
     HardLink(Vec<u8>),
+    /// A device or a pipe.
     Device,
     /// A global extended header, which engines treat as an entry that removes its own name.
     Global,
@@ -90,9 +98,33 @@ pub enum Error {
     Limit(#[from] limits::Exceeded),
 }
 
-/// The walk. Each byte of the source is hashed once.
-pub(crate) struct Archive<R: Read> {
-    source: Hashed<R>,
+/// Where the bytes of a tar come from.
+pub trait Source: Read {
+    /// Passes over `count` bytes, an error if there are fewer. `scratch` may be written to.
+    fn skip(&mut self, mut count: u64, scratch: &mut [u8]) -> io::Result<()> {
+        while count > 0 {
+            let most = usize::try_from(count).unwrap_or(usize::MAX).min(scratch.len());
+            match self.read(&mut scratch[..most]) {
+                Ok(0) => return Err(ended()),
+                Ok(read) => count -= read as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is passed over is hashed too.
+impl<R: Read> Source for Hashed<R> {}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside an entry")
+}
+
+/// The walk. Between two calls of [`next`](Self::next) it reads as the current entry's data.
+pub struct Archive<R: Source> {
+    source: R,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -117,10 +149,11 @@ struct Extended {
     pax_at: Option<u64>,
 }
 
-impl<R: Read> Archive<R> {
-    pub(crate) fn new(source: R, limits: &Limits) -> Self {
+impl<R: Source> Archive<R> {
+    /// A walk within `limits`, of which the size of the tar and that of its extended headers are held here.
+    pub fn new(source: R, limits: &Limits) -> Self {
         Self {
-            source: Hashed::new(source),
+            source,
             buffer: vec![0; 128 << 10].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -132,7 +165,11 @@ impl<R: Read> Archive<R> {
     }
 
     /// The next entry; `None` at the end. Data of the last one that was not read is passed over.
-    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator could not be read from between two entries"
+    )]
+    pub fn next(&mut self) -> Result<Option<Entry>, Error> {
         let mut extended = Extended::default();
         loop {
             self.pass(self.data)?;
@@ -245,14 +282,9 @@ impl<R: Read> Archive<R> {
         Ok(&filled[..most])
     }
 
-    /// Reads what stands behind the end of the archive and gives the digest and size of all bytes, and the source.
-    pub(crate) fn finish(mut self) -> Result<(Digest, u64), Error> {
-        while self.fill()? {
-            self.at += (self.end - self.start) as u64;
-            (self.start, self.end) = (0, 0);
-            limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
-        }
-        Ok(self.source.finish())
+    /// Offset in the tar of the next byte to read: of the current entry's data, where none was read yet.
+    pub fn position(&self) -> u64 {
+        self.at
     }
 
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
@@ -290,12 +322,13 @@ impl<R: Read> Archive<R> {
         Ok(Some(block))
     }
 
-    fn pass(&mut self, mut count: u64) -> Result<(), Error> {
-        while count > 0 {
-            let have = self.filled(1)?.len();
-            let take = usize::try_from(count).unwrap_or(usize::MAX).min(have);
-            self.consume(take);
-            count -= take as u64;
+    fn pass(&mut self, count: u64) -> Result<(), Error> {
+        let here = usize::try_from(count).unwrap_or(usize::MAX).min(self.end - self.start);
+        self.consume(here);
+        let left = count - here as u64;
+        if left > 0 {
+            self.source.skip(left, &mut self.buffer)?;
+            self.at += left;
         }
         Ok(())
     }
@@ -324,9 +357,7 @@ impl<R: Read> Archive<R> {
         }
         while self.end - self.start < least {
             if !self.fill()? {
-                return Err(
-                    io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside an entry").into()
-                );
+                return Err(ended().into());
             }
         }
         Ok(&self.buffer[self.start..self.end])
@@ -347,6 +378,41 @@ impl<R: Read> Archive<R> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl<R: Read> Archive<Hashed<R>> {
+    /// Reads what stands behind the end of the archive and gives the digest and size of all bytes.
+    pub(crate) fn finish(mut self) -> Result<(Digest, u64), Error> {
+        while self.fill()? {
+            self.at += (self.end - self.start) as u64;
+            (self.start, self.end) = (0, 0);
+            limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
+        }
+        Ok(self.source.finish())
+    }
+}
+
+impl<R: Source> Read for Archive<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(out.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = if self.start < self.end {
+            let count = most.min(self.end - self.start);
+            out[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+            self.start += count;
+            count
+        } else {
+            self.source.read(&mut out[..most])?
+        };
+        if count == 0 {
+            return Err(ended());
+        }
+        self.at += count as u64;
+        self.data -= count as u64;
+        Ok(count)
     }
 }
 

@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use stella::{
     api::ImageClaim,
+    document,
     image::{self, Image, MAX_LAYERS, Platform},
 };
 
@@ -19,6 +20,9 @@ use super::{
 
 /// `archive images`: most images of one archive.
 const MOST_IMAGES: usize = 256;
+
+/// Keys that are read of a `manifest.json`.
+const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 
 /// One image of a `manifest.json`.
 #[derive(Debug, Deserialize)]
@@ -36,7 +40,7 @@ pub(super) struct Entry {
 /// Reads a `manifest.json`.
 pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     let (name, place) = ("manifest.json".to_owned(), place.to_owned());
-    let entries: Vec<Entry> = match serde_json::from_slice(bytes) {
+    let entries: Vec<Entry> = match document::parse(bytes, KEYS) {
         Ok(entries) => entries,
         Err(error) => return Err(Error::Document { name, place, why: error.to_string() }),
     };

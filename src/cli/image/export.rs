@@ -11,12 +11,12 @@ use std::{
 use stella::{
     digest::Digest,
     image::Image,
-    layer::{self, Analysed, Expected, Limits},
+    layer::{self, Analysed, Expected, Limits, tar::Source},
 };
 
 use super::{
     Error, Progress, archive,
-    members::{Input, Kind, Members},
+    members::{Kind, Members},
     read::Counted,
     store::{MOST_DOCUMENT_BYTES, blob_digest, link_target},
 };
@@ -56,8 +56,8 @@ impl<B: AsRef<[u8]>> Read for Chunks<B> {
     }
 }
 
-impl<B: AsRef<[u8]>> Input for Chunks<B> {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
+impl<B: AsRef<[u8]>> Source for Chunks<B> {
+    fn skip(&mut self, count: u64, _: &mut [u8]) -> io::Result<()> {
         let mut left = count;
         while left > 0 {
             let here = self.rest().len();
@@ -89,7 +89,7 @@ struct Export<'a> {
 
 /// Reads the export up to the last wanted layer. Results in image order.
 pub(super) fn analyse(
-    input: impl Input + Send,
+    input: impl Source + Send,
     address: &str,
     image: &Image,
     wanted: &[Digest],
@@ -124,7 +124,7 @@ pub(super) fn analyse(
 }
 
 impl Export<'_> {
-    fn file<R: Input + Send>(
+    fn file<R: Source + Send>(
         &mut self,
         path: &str,
         size_bytes: u64,

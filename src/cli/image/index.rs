@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use stella::{
     digest::Digest,
+    document::{self, OCI_KEYS},
     image::{self, Descriptor, Image, Platform},
     inventory::Skipped,
 };
@@ -24,6 +25,9 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 const FULL_NAME: &str = "io.containerd.image.name";
 const KIND: &str = "vnd.docker.reference.type";
 
+/// Media type of what attestations hold instead of layers; no engine unpacks it.
+const ATTESTATION: &str = "application/vnd.in-toto+json";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct IndexJson {
@@ -31,13 +35,15 @@ struct IndexJson {
     manifests: Vec<Descriptor>,
 }
 
-/// What decides between the two kinds of document that a descriptor may lead to.
+/// What decides whether a manifest is of an image.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Shape {
+struct ManifestJson {
     #[serde(default)]
     artifact_type: String,
-    manifests: Option<serde::de::IgnoredAny>,
+    config: Descriptor,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
 }
 
 /// What was found in a layout.
@@ -46,6 +52,8 @@ pub(super) struct Found {
     pub images: Vec<OpenedImage>,
     pub skipped: Vec<Skipped>,
     platforms: BTreeSet<String>,
+    /// What the images run on, as whoever chooses among them is told.
+    chosen: Vec<Platform>,
     seen: BTreeSet<Digest>,
     entries: u64,
     /// Whether images that are named but not there are passed over, as in a tar of one platform of an index.
@@ -78,13 +86,13 @@ fn top(store: &Store) -> Result<Vec<Descriptor>, Error> {
 }
 
 fn parse(store: &Store, name: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, Error> {
-    let index: Result<IndexJson, _> = serde_json::from_slice(bytes);
-    let document = |why: serde_json::Error| Error::Document {
-        name: name.to_owned(),
-        place: store.place(),
-        why: why.to_string(),
-    };
-    Ok(index.map_err(document)?.manifests)
+    let index = document::kind(bytes).and_then(|_| document::parse::<IndexJson>(bytes, OCI_KEYS));
+    Ok(index.map_err(invalid(store, name.to_owned()))?.manifests)
+}
+
+fn invalid(store: &Store, name: String) -> impl FnOnce(serde_json::Error) -> Error {
+    let place = store.place();
+    move |error| Error::Document { name, place, why: error.to_string() }
 }
 
 /// The descriptors under one tag; those without a name belong to every tag's layout only when none was asked for.
@@ -144,37 +152,35 @@ impl Found {
                 return Err(Error::Limit { name, place, limit, most, found });
             }
         }
-        if is_attestation(descriptor) {
-            return Ok(());
-        }
-        if let Some(platform) = &descriptor.platform
+        // The platform that a builder gives to what cannot run is a word only: whether it can run is looked at below.
+        let named = descriptor.platform.as_ref().filter(|platform| !is_unknown(platform));
+        if let Some(platform) = named
             && !wanted(platform, platforms)
         {
             self.platforms.insert(platform.to_string());
             return Ok(());
         }
-        if !self.seen.insert(descriptor.digest) || (self.lenient && !store.has(&name)) {
+        // Copies of an image often come without its attestations.
+        let absent = (self.lenient || is_called_attestation(descriptor)) && !store.has(&name);
+        if !self.seen.insert(descriptor.digest) || absent {
             return Ok(());
         }
         let bytes = store.verified(descriptor.digest)?;
-        let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: format!("manifest {name}"),
-            place: place.clone(),
-            why: error.to_string(),
-        })?;
-        if shape.manifests.is_some() {
+        let document_name = || format!("manifest {name}");
+        if document::kind(&bytes).map_err(invalid(store, document_name()))? == document::Kind::Index {
             for inner in parse(store, &name, &bytes)? {
                 self.visit(store, &inner, platforms, depth + 1)?;
             }
             return Ok(());
         }
         // What has no config is an artifact of another kind, or no manifest at all.
-        let config: ConfigOf = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: format!("manifest {name}"),
-            place: place.clone(),
-            why: error.to_string(),
-        })?;
-        let other = [&shape.artifact_type, &config.config.media_type]
+        let manifest: ManifestJson =
+            document::parse(&bytes, OCI_KEYS).map_err(invalid(store, document_name()))?;
+        if !manifest.layers.is_empty() && manifest.layers.iter().all(|layer| layer.media_type == ATTESTATION)
+        {
+            return Ok(());
+        }
+        let other = [&manifest.artifact_type, &manifest.config.media_type]
             .into_iter()
             .find(|media_type| !media_type.is_empty() && !image::is_config_media_type(media_type));
         if let Some(media_type) = other {
@@ -185,17 +191,17 @@ impl Found {
             });
             return Ok(());
         }
-        if self.lenient && !store.has(&blob_name(config.config.digest)) {
+        if self.lenient && !store.has(&blob_name(manifest.config.digest)) {
             return Ok(());
         }
-        let config = store.verified(config.config.digest)?;
+        let config = store.verified(manifest.config.digest)?;
         let image = Image::parse(&bytes, &config);
         let image = image.map_err(|source| Error::Image { name, place, source })?;
-        if is_unknown(&image.platform) {
-            return Ok(());
-        }
-        self.platforms.insert(image.platform.to_string());
-        if wanted(&image.platform, platforms) {
+        // Engines choose by the index's word, whatever the config says.
+        let platform = named.unwrap_or(&image.platform).clone();
+        self.platforms.insert(platform.to_string());
+        if wanted(&platform, platforms) {
+            self.chosen.push(platform);
             self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
         }
         Ok(())
@@ -204,11 +210,7 @@ impl Found {
     fn finish(mut self, place: String, platforms: &[Platform]) -> Result<Self, Error> {
         let there = || self.platforms.iter().cloned().collect();
         for platform in platforms {
-            if !self
-                .images
-                .iter()
-                .any(|opened| wanted(&opened.image.platform, std::slice::from_ref(platform)))
-            {
+            if !self.chosen.iter().any(|chosen| wanted(chosen, std::slice::from_ref(platform))) {
                 return Err(Error::Platform { place, wanted: platform.to_string(), there: there() });
             }
         }
@@ -223,11 +225,6 @@ impl Found {
     }
 }
 
-#[derive(Deserialize)]
-struct ConfigOf {
-    config: Descriptor,
-}
-
 /// Two images of one platform cannot both be the one that is gated; `images` are sorted by platform.
 pub(super) fn one_each(place: &str, images: &[OpenedImage]) -> Result<(), Error> {
     match images.windows(2).find(|pair| pair[0].image.platform == pair[1].image.platform) {
@@ -240,12 +237,10 @@ pub(super) fn one_each(place: &str, images: &[OpenedImage]) -> Result<(), Error>
     }
 }
 
-/// The annotation alone does not take an image out of the gate: an engine would still run one whose platform is named.
-fn is_attestation(descriptor: &Descriptor) -> bool {
-    match &descriptor.platform {
-        Some(platform) => is_unknown(platform),
-        None => descriptor.annotations.get(KIND).is_some_and(|kind| kind == "attestation-manifest"),
-    }
+/// Whether a builder's words say that this is an attestation.
+fn is_called_attestation(descriptor: &Descriptor) -> bool {
+    descriptor.platform.as_ref().is_some_and(is_unknown)
+        || descriptor.annotations.get(KIND).is_some_and(|kind| kind == "attestation-manifest")
 }
 
 /// The platform that builders give to what cannot run.

@@ -1,24 +1,33 @@
-//! A walk over the members of a tar, from a file or from a stream.
+//! The members of the tar that an image comes in, from a file or from a stream.
 //!
-//! Only an image archive is walked here, never a layer. Long names are bounded, which the `tar` crate's own walk does
-//! not do, and a size in a PAX header moves the walk, as it does for the container engine.
+//! Read by the same strict walk as a layer. An engine unpacks the archive before it reads it, so whatever would make the
+//! unpacked files others than the members that are named here is refused.
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use stella::layer::{
+    Limits, path,
+    tar::{self, Archive, Source},
+};
 
 use super::Error;
 
 /// `archive members`: most entries of one archive; `docker save` writes four for each layer.
-const MOST_MEMBERS: u64 = 100_000;
+const MOST_MEMBERS: usize = 100_000;
 
 /// `archive name`: bytes of one long name or PAX header.
 const MOST_NAME_BYTES: u64 = 64 << 10;
 
-const BLOCK: u64 = 512;
+/// Bytes of one path; PATH_MAX of Linux.
+const MOST_PATH_BYTES: usize = 4096;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
-    /// Without `./` in front and without a slash at the end.
+    /// From the archive's root, without `.` and `..`.
     pub path: String,
     /// What it is.
     pub kind: Kind,
@@ -37,202 +46,118 @@ pub(super) enum Kind {
     SymbolicLink(String),
     /// A hard link, from the archive's root.
     HardLink(String),
-    /// A directory, a device, or a form that no image archive uses.
+    /// A directory or a device.
     Other,
 }
 
-/// Where the bytes come from.
-pub(super) trait Input: Read {
-    /// Passes over `count` bytes; an error if there are fewer.
-    fn skip(&mut self, count: u64) -> io::Result<()>;
-}
-
 /// The walk. Between two calls of [`next`](Self::next) it reads as the current member's bytes.
-pub(super) struct Members<R> {
-    input: R,
+pub(super) struct Members<R: Source> {
+    archive: Archive<R>,
     place: String,
-    position: u64,
-    /// Bytes of the current member still to come, without padding.
-    left: u64,
-    /// Bytes after it up to the next block.
-    padding: u64,
-    count: u64,
+    /// By path, whether it is a directory.
+    seen: BTreeMap<String, bool>,
+    count: usize,
 }
 
-#[derive(Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size_bytes: Option<u64>,
-}
-
-impl<R: Input> Members<R> {
+impl<R: Source> Members<R> {
     pub fn new(input: R, place: String) -> Self {
-        Self { input, place, position: 0, left: 0, padding: 0, count: 0 }
+        let limits = Limits {
+            layer_size_bytes: u64::MAX,
+            extended_header_bytes: MOST_NAME_BYTES,
+            ..Limits::default()
+        };
+        Self { archive: Archive::new(input, &limits), place, seen: BTreeMap::new(), count: 0 }
+    }
+
+    /// How messages name the archive.
+    pub fn place(&self) -> String {
+        self.place.clone()
     }
 
     /// The next member; `None` at the end blocks or at the end of the input.
     pub fn next(&mut self) -> Result<Option<Member>, Error> {
-        let mut extended = Extended::default();
         loop {
-            let Some(header) = self.header()? else { return Ok(None) };
-            let size_bytes = header.entry_size().map_err(|error| self.damaged(error.to_string()))?;
-            let kind = header.entry_type();
-            if kind.is_pax_local_extensions() || kind.is_gnu_longname() || kind.is_gnu_longlink() {
-                let bytes = self.extension(size_bytes)?;
-                let text = || bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
-                if kind.is_gnu_longname() {
-                    extended.path = Some(text());
-                } else if kind.is_gnu_longlink() {
-                    extended.link = Some(text());
-                } else {
-                    self.pax(&bytes, &mut extended)?;
-                }
-                continue;
-            }
-            if kind.is_pax_global_extensions() {
-                self.extension(size_bytes)?;
-                continue;
-            }
-            let path = extended.path.take().unwrap_or_else(|| header.path_bytes().into_owned());
-            let link =
-                extended.link.take().or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
-            let link = String::from_utf8_lossy(&link.unwrap_or_default()).into_owned();
-            let kind = if kind.is_file() || kind.is_contiguous() {
-                Kind::File
-            } else if kind.is_symlink() {
-                Kind::SymbolicLink(link)
-            } else if kind.is_hard_link() {
-                Kind::HardLink(clean(&link).to_owned())
-            } else {
-                Kind::Other
+            let Some(entry) = self.archive.next().map_err(|error| self.failed(error))? else {
+                return Ok(None);
             };
-            // Links have no bytes, whatever their header says.
-            let has_bytes = !matches!(kind, Kind::SymbolicLink(_) | Kind::HardLink(_));
-            let size_bytes = if has_bytes { extended.size_bytes.unwrap_or(size_bytes) } else { 0 };
-            self.enter(size_bytes)?;
-            let path = clean(&String::from_utf8_lossy(&path)).to_owned();
-            return Ok(Some(Member { path, kind, offset: self.position, size_bytes }));
+            self.count += 1;
+            if self.count > MOST_MEMBERS {
+                let (most, found) = (MOST_MEMBERS as u64, self.count as u64);
+                return Err(self.limit("the list of members", "archive members", most, found));
+            }
+            let path = match self.clean(&entry.path)? {
+                path if path.is_empty() => continue, // the root itself
+                path => path,
+            };
+            let directory = entry.kind == tar::Kind::Directory;
+            let kind = match entry.kind {
+                tar::Kind::Global => continue,
+                tar::Kind::File => Kind::File,
+                tar::Kind::Link(target) => Kind::SymbolicLink(path::escape(&target)),
+                tar::Kind::HardLink(target) => Kind::HardLink(self.clean(&target)?),
+                tar::Kind::Directory | tar::Kind::Device => Kind::Other,
+            };
+            self.put(&path, directory)?;
+            return Ok(Some(Member {
+                path,
+                kind,
+                offset: self.archive.position(),
+                size_bytes: entry.size_bytes,
+            }));
         }
     }
 
-    fn enter(&mut self, size_bytes: u64) -> Result<(), Error> {
-        if self.position.checked_add(size_bytes).and_then(|end| end.checked_add(BLOCK)).is_none() {
-            return Err(self.damaged(format!("a member claims {size_bytes} bytes")));
+    /// A path as the engine cleans it before it unpacks the member.
+    fn clean(&self, raw: &[u8]) -> Result<String, Error> {
+        let clean = path::clean(raw, MOST_PATH_BYTES);
+        clean
+            .map(|path| path::escape(&path))
+            .map_err(|why| self.refused(&path::escape(raw), &why.to_string()))
+    }
+
+    /// Unpacked, a member below a link would lie somewhere else, and one in place of a directory would remove others.
+    fn put(&mut self, path: &str, directory: bool) -> Result<(), Error> {
+        let above = path.match_indices('/').map(|(slash, _)| &path[..slash]);
+        if let Some(above) = above.into_iter().find(|above| self.seen.get(*above) == Some(&false)) {
+            return Err(self.refused(path, &format!("it lies below {above:?}, which is no directory")));
         }
-        self.left = size_bytes;
-        self.padding = size_bytes.next_multiple_of(BLOCK) - size_bytes;
+        let below = format!("{path}/");
+        let has_below =
+            self.seen.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below));
+        if !directory && has_below {
+            return Err(self.refused(path, "it takes the place of a directory that other members lie in"));
+        }
+        self.seen.insert(path.to_owned(), directory);
         Ok(())
     }
 
-    /// Leaves the current member and reads a header.
-    fn header(&mut self) -> Result<Option<tar::Header>, Error> {
-        let rest = self.left + self.padding;
-        self.input.skip(rest).map_err(|error| self.failed(error))?;
-        self.position += rest;
-        (self.left, self.padding) = (0, 0);
-        let Some(block) = self.block()? else { return Ok(None) };
-        if block.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        self.count += 1;
-        if self.count > MOST_MEMBERS {
-            let (name, place) = ("the list of members".to_owned(), self.place.clone());
-            let (limit, most, found) = ("archive members", MOST_MEMBERS, self.count);
-            return Err(Error::Limit { name, place, limit, most, found });
-        }
-        let mut header = tar::Header::new_old();
-        header.as_mut_bytes().copy_from_slice(&block);
-        let sum: u32 = block
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { (*byte).into() })
-            .sum();
-        if header.cksum().ok() != Some(sum) {
-            return Err(self.damaged("not a tar header: its checksum is wrong".to_owned()));
-        }
-        Ok(Some(header))
+    fn limit(&self, name: &str, limit: &'static str, most: u64, found: u64) -> Error {
+        Error::Limit { name: name.to_owned(), place: self.place.clone(), limit, most, found }
     }
 
-    fn block(&mut self) -> Result<Option<[u8; 512]>, Error> {
-        let mut block = [0; 512];
-        let mut filled = 0;
-        while filled < block.len() {
-            match self.input.read(&mut block[filled..]) {
-                Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(self.damaged("it ends inside a header".to_owned())),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
+    fn refused(&self, path: &str, why: &str) -> Error {
+        let why = format!("member {path:?}: {why}");
+        Error::Archive { place: self.place.clone(), offset: self.archive.position(), why }
+    }
+
+    fn failed(&self, error: tar::Error) -> Error {
+        let (place, offset) = (self.place.clone(), self.archive.position());
+        match error {
+            tar::Error::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Error::Read { name: "a member".to_owned(), place, source: error }
             }
-        }
-        self.position += BLOCK;
-        Ok(Some(block))
-    }
-
-    fn extension(&mut self, size_bytes: u64) -> Result<Vec<u8>, Error> {
-        if size_bytes > MOST_NAME_BYTES {
-            let (name, place) = ("a name".to_owned(), self.place.clone());
-            let (limit, most, found) = ("archive name", MOST_NAME_BYTES, size_bytes);
-            return Err(Error::Limit { name, place, limit, most, found });
-        }
-        self.enter(size_bytes)?;
-        let mut bytes = Vec::new();
-        self.read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
-        Ok(bytes)
-    }
-
-    fn pax(&self, bytes: &[u8], extended: &mut Extended) -> Result<(), Error> {
-        for record in tar::PaxExtensions::new(bytes) {
-            let record = record.map_err(|error| self.damaged(error.to_string()))?;
-            match record.key_bytes() {
-                b"path" => extended.path = Some(record.value_bytes().to_vec()),
-                b"linkpath" => extended.link = Some(record.value_bytes().to_vec()),
-                b"size" => {
-                    let size = record.value().ok().and_then(|value| value.parse().ok());
-                    extended.size_bytes =
-                        Some(size.ok_or_else(|| self.damaged("a PAX size is no number".to_owned()))?);
-                }
-                _ => {}
+            tar::Error::Limit(_) => {
+                self.limit("a name", "archive name", MOST_NAME_BYTES, MOST_NAME_BYTES + 1)
             }
-        }
-        Ok(())
-    }
-
-    fn damaged(&self, why: String) -> Error {
-        Error::Archive { place: self.place.clone(), offset: self.position, why }
-    }
-
-    fn failed(&self, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.damaged("it ends inside a member".to_owned()),
-            _ => Error::Read { name: "a member".to_owned(), place: self.place.clone(), source: error },
+            error => Error::Archive { place, offset, why: error.to_string() },
         }
     }
 }
 
-impl<R: Input> Read for Members<R> {
+impl<R: Source> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = self.input.read(&mut buffer[..most])?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= count as u64;
-        self.position += count as u64;
-        Ok(count)
+        self.archive.read(buffer)
     }
-}
-
-fn clean(path: &str) -> &str {
-    let mut path = path.trim_end_matches('/');
-    while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix('/')) {
-        path = rest;
-    }
-    path
 }
 
 #[cfg(test)]
@@ -247,13 +172,7 @@ mod tests {
         }
     }
 
-    impl Input for Bytes<'_> {
-        fn skip(&mut self, count: u64) -> io::Result<()> {
-            let rest = usize::try_from(count).ok().and_then(|count| self.0.get(count..));
-            self.0 = rest.ok_or(io::ErrorKind::UnexpectedEof)?;
-            Ok(())
-        }
-    }
+    impl Source for Bytes<'_> {}
 
     fn names(bytes: &[u8]) -> Result<Vec<(String, u64)>, Error> {
         let mut members = Members::new(Bytes(bytes), "x.tar".into());
@@ -264,8 +183,8 @@ mod tests {
         Ok(found)
     }
 
-    fn header(path: &str, size_bytes: u64, kind: tar::EntryType) -> tar::Header {
-        let mut header = tar::Header::new_ustar();
+    fn header(path: &str, size_bytes: u64, kind: ::tar::EntryType) -> ::tar::Header {
+        let mut header = ::tar::Header::new_ustar();
         header.set_path(path).unwrap();
         header.set_size(size_bytes);
         header.set_entry_type(kind);
@@ -275,23 +194,23 @@ mod tests {
 
     #[test]
     fn long_names_and_pax_sizes() {
-        let mut builder = tar::Builder::new(Vec::new());
+        let mut builder = ::tar::Builder::new(Vec::new());
         let long = "d/".repeat(80) + "f";
-        let mut file = tar::Header::new_gnu();
+        let mut file = ::tar::Header::new_gnu();
         file.set_size(3);
         builder.append_data(&mut file, &long, &b"abc"[..]).unwrap();
         builder.append_pax_extensions([("path", &b"other"[..]), ("size", b"600")]).unwrap();
-        builder.append(&header("short", 0, tar::EntryType::Regular), io::empty()).unwrap();
+        builder.append(&header("short", 0, ::tar::EntryType::Regular), io::empty()).unwrap();
         builder.get_mut().extend([7; 1024]);
-        builder.append(&header("./last", 0, tar::EntryType::Regular), io::empty()).unwrap();
+        builder.append(&header("./last", 0, ::tar::EntryType::Regular), io::empty()).unwrap();
         let found = names(&builder.into_inner().unwrap()).unwrap();
         assert_eq!(found, [(long, 3), ("other".into(), 600), ("last".into(), 0)]);
     }
 
     #[test]
     fn damage_is_told_from_the_end() {
-        let mut builder = tar::Builder::new(Vec::new());
-        builder.append(&header("a", 1000, tar::EntryType::Regular), &[1; 1000][..]).unwrap();
+        let mut builder = ::tar::Builder::new(Vec::new());
+        builder.append(&header("a", 1000, ::tar::EntryType::Regular), &[1; 1000][..]).unwrap();
         let bytes = builder.into_inner().unwrap();
         assert_eq!(names(&bytes[..1536]).unwrap().len(), 1, "end blocks may be absent");
         for cut in [100, 1000] {
@@ -300,9 +219,50 @@ mod tests {
         let mut changed = bytes.clone();
         changed[0] = b'b';
         assert!(matches!(names(&changed), Err(Error::Archive { offset: 512, .. })));
-        let long = header("l", 1 << 40, tar::EntryType::GNULongName);
+        let long = header("l", 1 << 40, ::tar::EntryType::GNULongName);
         assert!(matches!(names(long.as_bytes()), Err(Error::Limit { limit: "archive name", .. })));
-        let huge = header("l", 1 << 32, tar::EntryType::Regular);
+        let huge = header("l", 1 << 32, ::tar::EntryType::Regular);
         assert!(matches!(names(huge.as_bytes()), Err(Error::Archive { .. })));
+    }
+
+    #[test]
+    fn what_would_unpack_to_other_files_is_refused() {
+        use ::tar::EntryType::{Directory, Regular, Symlink};
+        let tar = |entries: &[(&str, ::tar::EntryType)]| {
+            let mut builder = ::tar::Builder::new(Vec::new());
+            for (path, kind) in entries {
+                let mut header = header("x", 0, *kind);
+                if *kind == Symlink {
+                    header.set_link_name("e").unwrap();
+                }
+                // Set as bytes: the library refuses the paths that matter here.
+                header.as_mut_bytes()[..100].fill(0);
+                header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+                header.set_cksum();
+                builder.append(&header, io::empty()).unwrap();
+            }
+            builder.into_inner().unwrap()
+        };
+        let fine = names(&tar(&[("d", Directory), ("d/l", Symlink), ("d/x", Regular), ("d/../y", Regular)]));
+        assert_eq!(
+            fine.unwrap().iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+            ["d", "d/l", "d/x", "y"]
+        );
+        for (bad, word) in [
+            (&[("d", Symlink), ("d/x", Regular)][..], "lies below"),
+            (&[("d/x", Regular), ("d", Symlink)], "takes the place"),
+            (&[("d", Regular), ("d/y/x", Regular)], "lies below"),
+            (&[("../x", Regular)], "leads out"),
+            (&[("/x", Regular)], "absolute"),
+        ] {
+            let error = names(&tar(bad)).unwrap_err().to_string();
+            assert!(error.contains(word), "{bad:?}: {error}");
+        }
+        // A directory has no bytes, whatever its header says: what follows is read as the next header.
+        let mut hidden = tar(&[("d", Directory), ("x", Regular)]);
+        let mut sized = header("d", 512, Directory);
+        sized.set_cksum();
+        hidden[..512].copy_from_slice(sized.as_bytes());
+        assert_eq!(names(&hidden).unwrap().len(), 2);
     }
 }

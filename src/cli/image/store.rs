@@ -8,11 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use stella::digest::Digest;
+use stella::{digest::Digest, layer::tar::Source};
 
 use super::{
     Error,
-    members::{Input, Kind, Member, Members},
+    members::{Kind, Member, Members},
 };
 
 /// `document size`: bytes of one index, manifest or config.
@@ -54,7 +54,20 @@ impl Store {
         let mut members = BTreeMap::new();
         loop {
             match walk.next() {
-                Ok(Some(member)) => _ = members.insert(member.path.clone(), member),
+                Ok(Some(member)) => {
+                    let member = match &member.kind {
+                        // The file that has the name now, whatever takes the name later.
+                        Kind::HardLink(target) => match members.get(target) {
+                            Some(file) => Member { path: member.path, ..Member::clone(file) },
+                            None => {
+                                let (name, place) = (format!("{} -> {target}", member.path), walk.place());
+                                return Err(Error::Missing { name, place });
+                            }
+                        },
+                        _ => member,
+                    };
+                    members.insert(member.path.clone(), member);
+                }
                 Ok(None) => break,
                 // Not even one header: some other kind of file.
                 Err(Error::Archive { offset, .. }) if members.is_empty() && offset <= 512 => {
@@ -166,8 +179,7 @@ fn resolve<'a>(members: &'a BTreeMap<String, Member>, name: &str, place: &str) -
     for _ in 0..MOST_LINKS {
         let target = match &member.kind {
             Kind::File => return Ok(member),
-            Kind::Other => break,
-            Kind::HardLink(target) => target.clone(),
+            Kind::Other | Kind::HardLink(_) => break,
             Kind::SymbolicLink(target) => {
                 link_target(&member.path, target).ok_or_else(|| missing(&format!("{name} -> {target}")))?
             }
@@ -205,8 +217,8 @@ impl Read for Seeking {
     }
 }
 
-impl Input for Seeking {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
+impl Source for Seeking {
+    fn skip(&mut self, count: u64, _: &mut [u8]) -> io::Result<()> {
         let end = self.file.stream_position()?.checked_add(count).filter(|end| *end <= self.size_bytes);
         self.file.seek(SeekFrom::Start(end.ok_or(io::ErrorKind::UnexpectedEof)?)).map(|_| ())
     }

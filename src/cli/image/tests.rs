@@ -182,7 +182,8 @@ fn tags() {
 fn platforms_attestations_and_artifacts() {
     let layout = Layout::new();
     let [amd64, arm64] = ["amd64", "arm64"].map(|a| on(layout.image(a, &[layer("a", a)], GZIP), "linux", a));
-    let mut attestation = on(layout.image("unknown", &[], GZIP), "unknown", "unknown");
+    let in_toto = "application/vnd.in-toto+json";
+    let mut attestation = on(layout.image("unknown", &[layer("a", "a")], in_toto), "unknown", "unknown");
     attestation["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
     // An annotation does not take a real platform out of the gate.
     let mut disguised = on(layout.image("riscv64", &[layer("a", "r")], GZIP), "linux", "riscv64");
@@ -205,6 +206,26 @@ fn platforms_attestations_and_artifacts() {
     );
     layout.index(&[attestation]);
     assert!(matches!(layout.open("").unwrap_err(), Error::Nothing { .. }));
+}
+
+#[test]
+fn no_word_of_an_index_hides_what_can_run() {
+    let layout = Layout::new();
+    let clean = on(layout.image("amd64", &[layer("a", "clean")], GZIP), "linux", "amd64");
+    let evil = || layout.image("amd64", &[layer("a", "evil")], GZIP);
+    let mut annotated = evil();
+    annotated["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
+    for disguised in [annotated, on(evil(), "unknown", "unknown")] {
+        layout.index(&[clean.clone(), disguised.clone()]);
+        assert!(matches!(layout.open("").unwrap_err(), Error::Tag { wanted: None, .. }), "{disguised}");
+    }
+    // The index says what an engine chooses by; the config may say anything.
+    layout.index(&[
+        on(layout.image("unknown", &[layer("a", "evil")], GZIP), "linux", "amd64"),
+        on(layout.image("arm64", &[layer("a", "clean")], GZIP), "linux", "arm64"),
+    ]);
+    assert_eq!(layout.open("").unwrap().images.len(), 2);
+    assert_eq!(layout.open_for("", &["linux/amd64"]).unwrap().images.len(), 1);
 }
 
 #[test]
