@@ -1,6 +1,8 @@
 //! The inventory: all fragments of an image merged, bottom to top.
 
 mod databases;
+mod evidence;
+mod languages;
 mod merged;
 
 use schemars::JsonSchema;
@@ -59,14 +61,18 @@ pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
         databases.look(&merged, layer);
     }
     let mut inventory = Inventory {
-        os: databases.os(&merged),
+        os: databases::os(&merged),
         files: fragments.iter().map(|fragment| fragment.files).sum(),
         size_bytes: fragments.iter().map(|fragment| fragment.size_bytes).sum(),
         ..Inventory::default()
     };
-    let mut found = databases.packages();
-    merged.language_packages(&mut found, &mut inventory.skipped);
-    databases.unread(&merged, &mut inventory.skipped);
+    let files = databases.files(&merged);
+    let mut found = databases.packages(&files);
+    databases::unread(&merged, &files, &mut inventory.skipped);
+    let system: Vec<&Package> = found.keys().map(|(package, _)| package).collect();
+    evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);
+    languages::look(&merged, &mut found, &mut inventory.skipped);
+    merged.hold()?;
     inventory.packages = found
         .into_iter()
         .map(|((package, layer), paths)| Installed { package, layer, paths: paths.into_iter().collect() })
@@ -82,5 +88,6 @@ pub fn listing(fragments: &[&Fragment]) -> Result<Vec<Entry>, Error> {
     for layer in 0..fragments.len() {
         merged.apply(layer)?;
     }
+    merged.hold()?;
     Ok(merged.listing())
 }

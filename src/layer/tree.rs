@@ -1,9 +1,6 @@
 //! A file tree without contents, for one layer while it is read and for the merged image.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
 
 use super::path;
 
@@ -55,6 +52,9 @@ pub(crate) struct Directory<'a> {
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
+    /// Components that look-ups may still walk. A link is a few bytes and may lead through forty long ones: what a
+    /// look-up costs has no bound in the size of the tree.
+    steps: Cell<u64>,
 }
 
 /// Why a path leads nowhere.
@@ -64,7 +64,7 @@ pub(crate) enum Lost {
     Missing,
     /// A component that is not the last is no directory.
     NotADirectory,
-    /// Too many links.
+    /// Too many links, or the tree's steps are spent.
     Loop,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Found {
 
 impl Default for Tree<'_> {
     fn default() -> Self {
-        Self { nodes: vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)] }
+        Self::with_steps(u64::MAX)
     }
 }
 
@@ -96,12 +96,14 @@ impl<'a> Directory<'a> {
         self.plain.iter().any(|files| has(files, &text))
     }
 
-    /// Names of the plain files that are there, escaped.
-    pub(crate) fn plain_names(&self) -> BTreeSet<&'a str> {
-        let names = self.plain.iter().flat_map(|files| files.iter().map(String::as_str));
-        names
-            .filter(|name| path::unescape(name).is_some_and(|name| !self.children.contains_key(&*name)))
-            .collect()
+    /// Names of the plain files that are there and are `wanted`, escaped, each once.
+    pub(crate) fn plain_names(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+        self.plain.iter().enumerate().flat_map(move |(index, files)| {
+            let names = files.iter().map(String::as_str).filter(|name| wanted(name));
+            let once = |name: &&str| !self.plain[index + 1..].iter().any(|above| has(above, name));
+            let there = |name: &str| path::unescape(name).filter(|name| !self.children.contains_key(&**name));
+            names.filter(once).filter(|name| there(name).is_some()).collect::<Vec<_>>()
+        })
     }
 }
 
@@ -111,6 +113,17 @@ pub(crate) fn has(files: &[String], name: &str) -> bool {
 }
 
 impl<'a> Tree<'a> {
+    /// An empty tree; when look-ups have walked so many components, they lead nowhere.
+    pub(crate) fn with_steps(steps: u64) -> Self {
+        let nodes = vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)];
+        Self { nodes, steps: Cell::new(steps) }
+    }
+
+    /// Whether look-ups may have led nowhere because they cost too much.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.steps.get() == 0
+    }
+
     pub(crate) fn node(&self, id: Id) -> &Node<'a> {
         &self.nodes[id as usize]
     }
@@ -143,7 +156,14 @@ impl<'a> Tree<'a> {
         if let Some(directory) = self.directory_mut(parent)
             && !files.is_empty()
         {
-            directory.children.retain(|name, _| !has(files, &path::escape(name)));
+            // By the shorter side: a big directory may get a file in each of many layers.
+            if files.len() < directory.children.len() {
+                for name in files.iter().filter_map(|name| path::unescape(name)) {
+                    directory.children.remove(&*name);
+                }
+            } else {
+                directory.children.retain(|name, _| !has(files, &path::escape(name)));
+            }
             directory.plain.push(files);
         }
     }
@@ -238,10 +258,17 @@ impl Walk<'_> {
         Found { id, path: names.join(&b'/'), linked }
     }
 
+    fn spend(&self, steps: u64) -> Result<(), Lost> {
+        let left = self.tree.steps.get().saturating_sub(steps);
+        self.tree.steps.set(left);
+        if left > 0 { Ok(()) } else { Err(Lost::Loop) }
+    }
+
     fn step(&mut self, part: &[u8], follow: bool) -> Result<(), Lost> {
         // Targets still to walk, nearest last: recursion would let a hostile image choose our stack.
         let mut pending: Vec<(Vec<u8>, bool)> = vec![(part.to_vec(), follow)];
         while let Some((part, follow)) = pending.pop() {
+            self.spend(1)?;
             match part.as_slice() {
                 b"." => continue,
                 b".." => {
@@ -262,6 +289,7 @@ impl Walk<'_> {
                         self.stack.clear();
                     }
                     let parts: Vec<&[u8]> = path::components(target).collect();
+                    self.spend(parts.len() as u64)?;
                     pending.extend(parts.iter().rev().map(|part| (part.to_vec(), true)));
                 }
                 _ => self.stack.push((id, part)),
@@ -290,7 +318,7 @@ mod tests {
         }
         tree.remove(lib, b"a");
         assert_eq!(tree.child(lib, b"a"), None);
-        assert_eq!(tree.directory(lib).unwrap().plain_names().into_iter().collect::<Vec<_>>(), [r"b\\c"]);
+        assert_eq!(tree.directory(lib).unwrap().plain_names(|_| true).collect::<Vec<_>>(), [r"b\\c"]);
         tree.put(ROOT, b"loop", Node::Link(b"loop".as_slice().into()));
         let etc = tree.put(ROOT, b"etc", Node::Directory(Directory::default()));
         tree.put(etc, b"os-release", Node::Link(b"/lib/os-release".as_slice().into()));
@@ -300,5 +328,15 @@ mod tests {
         assert_eq!(tree.find(b"loop/x", true).unwrap_err(), Lost::Loop);
         assert_eq!(tree.find(b"usr/lib/os-release/x", true).unwrap_err(), Lost::NotADirectory);
         assert_eq!(tree.find(b"usr/none", true).unwrap_err(), Lost::Missing);
+    }
+
+    #[test]
+    fn look_ups_end_when_the_steps_are_spent() {
+        let mut tree = Tree::with_steps(5);
+        tree.put(ROOT, b"a", Node::Link(b"b".as_slice().into()));
+        tree.put(ROOT, b"b", Node::Device);
+        assert!(tree.find(b"a", true).is_ok() && !tree.is_spent());
+        assert_eq!(tree.find(b"a", true).unwrap_err(), Lost::Loop);
+        assert!(tree.is_spent());
     }
 }

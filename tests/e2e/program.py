@@ -138,11 +138,28 @@ def write_layout(directory, layers, history=None):
 
 
 def tar(entries):
-    """The bytes of a tar with these files: (name, data)."""
+    """The bytes of a tar with these entries: (name, data), where data is a file's bytes or text, or one of those below."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, data in entries:
             member = tarfile.TarInfo()
-            member.name, member.size = name, len(data)
+            member.name = name
+            if isinstance(data, tuple):
+                member.type, member.linkname = data
+                archive.addfile(member)
+                continue
+            data = data.encode() if isinstance(data, str) else data
+            member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
+
+
+DIRECTORY = (tarfile.DIRTYPE, "")
+
+
+def link(target):
+    return tarfile.SYMTYPE, target
+
+
+def hard_link(target):
+    return tarfile.LNKTYPE, target
