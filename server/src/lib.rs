@@ -7,6 +7,7 @@
 //!
 //! A node keeps nothing that the store does not have but a cache of decoded fragments.
 
+mod bounds;
 mod config;
 mod evaluate;
 mod fragments;
@@ -16,6 +17,7 @@ mod problem;
 mod routes;
 mod scan;
 pub mod store;
+mod work;
 
 use std::{io::ErrorKind, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 

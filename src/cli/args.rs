@@ -34,8 +34,7 @@ impl Cli {
 
 /// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones.
 fn without_empty_variables(command: Clap) -> Clap {
-    let is_empty =
-        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     command
         .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&'static str>) } else { arg })
         .mut_subcommands(without_empty_variables)

@@ -24,7 +24,9 @@ pub enum Error {
         text: String,
     },
     /// A bare word that is a path and an image: whoever can add a file could otherwise choose what is gated.
-    #[error("{text:?} is a path here and an image of the Docker engine; write {scheme}:{text} or docker:{text}")]
+    #[error(
+        "{text:?} is a path here and an image of the Docker engine; write {scheme}:{text} or docker:{text}"
+    )]
     Ambiguous {
         /// As the caller wrote it.
         text: String,

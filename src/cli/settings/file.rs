@@ -82,8 +82,10 @@ impl File {
 
     /// Its reports, all inside `directory`.
     pub fn outputs(&self, directory: &Path) -> Result<Vec<Output>, Failure> {
-        let outputs = Output::parse_all(&self.output)
-            .map_err(|failure| Failure { message: format!("{NAME}: output: {}", failure.message), ..failure })?;
+        let outputs = Output::parse_all(&self.output).map_err(|failure| Failure {
+            message: format!("{NAME}: output: {}", failure.message),
+            ..failure
+        })?;
         for path in outputs.iter().filter_map(|output| output.file.as_deref()) {
             writable(directory, path).map_err(|why| {
                 Failure::usage(format!("{NAME}: output: {} {why}", path.display()))
@@ -100,7 +102,8 @@ impl File {
                 Failure::usage(format!("{NAME}: policy: {} {why}", path.display()))
                     .advise("a file of the checkout may only name policies inside the checkout; give this one with --policy FILE")
             };
-            let whole = directory.join(path).canonicalize().map_err(|error| failed(&text::Error::from(error)))?;
+            let whole =
+                directory.join(path).canonicalize().map_err(|error| failed(&text::Error::from(error)))?;
             if !whole.starts_with(root(directory).map_err(|error| failed(&error))?) {
                 return Err(failed(&"leads out of the working directory"));
             }
@@ -220,11 +223,18 @@ mod tests {
             let file = File { output: vec![format!("json={path}")], ..File::default() };
             let found = file.outputs(directory.path());
             assert_eq!(found.is_ok(), fine, "{path}: {found:?}");
-            assert!(found.map_or_else(|f| f.message.contains(path) && f.advice.contains("-o"), |_| true), "{path}");
+            assert!(
+                found.map_or_else(|f| f.message.contains(path) && f.advice.contains("-o"), |_| true),
+                "{path}"
+            );
         }
-        for (path, fine) in
-            [("p.yaml", true), ("link.yaml", true), ("out.yaml", false), ("out/p.yaml", false), ("/etc/passwd", false)]
-        {
+        for (path, fine) in [
+            ("p.yaml", true),
+            ("link.yaml", true),
+            ("out.yaml", false),
+            ("out/p.yaml", false),
+            ("/etc/passwd", false),
+        ] {
             let file = File { policy: vec![path.into()], ..File::default() };
             let found = file.policies(directory.path());
             assert_eq!(found.is_ok(), fine, "{path}: {found:?}");

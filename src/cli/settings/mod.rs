@@ -256,9 +256,11 @@ fn severity(text: &str) -> Result<Severity, Failure> {
 /// `SOURCE_DATE_EPOCH`, or the clock cut to seconds.
 fn now() -> Result<Timestamp, Failure> {
     let seconds = match env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) if !text.is_empty() => text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
-            Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
-        })?,
+        Ok(text) if !text.is_empty() => {
+            text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
+                Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
+            })?
+        }
         _ => Timestamp::now().as_second(),
     };
     Timestamp::from_second(seconds).map_err(|error| Failure::usage(format!("SOURCE_DATE_EPOCH: {error}")))
