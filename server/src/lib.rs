@@ -1,8 +1,8 @@
 //! Stella's server: HTTP over the engine. Which layers are known, what they hold, what the policy says.
 //!
 //! ```text
-//! connection -> route -> scan -> store
-//!                          |-> evaluate (the engine: merge, match, judge)
+//! connection -> route -> work (its turn) -> scan -> store
+//!                                            |-> evaluate (the engine: merge, match, judge)
 //! ```
 //!
 //! A node keeps nothing that the store does not have but a cache of decoded fragments.

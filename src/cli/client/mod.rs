@@ -237,7 +237,10 @@ impl Client {
             }
             None => {
                 let title = status.canonical_reason().unwrap_or("unknown status").to_owned();
-                (title, excerpt(&String::from_utf8_lossy(body)))
+                let begins = excerpt(&String::from_utf8_lossy(body));
+                let begins = if begins.is_empty() { "no words".to_owned() } else { begins };
+                // A proxy's page, or another service's.
+                (title, format!("{begins}; that is no answer of Stella's: is --server right?"))
             }
         };
         let failing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;

@@ -176,8 +176,12 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
         Ok(true) => Err(Error::Ambiguous { text: word.to_owned(), scheme: name }),
         Ok(false) => Ok((scheme, None)),
         Err(error) => {
+            let why = match error {
+                Error::EngineUnreachable { address, why } => format!("{address}: {why}"),
+                other => other.to_string(),
+            };
             let doubt = format!(
-                "{word} could be meant as an image too, and the engine cannot be asked ({error}); write {name}:{word} or docker:{word}"
+                "{word} could be meant as an image too, and no engine could be asked ({why}); write {name}:{word} or docker:{word}"
             );
             Ok((scheme, Some(doubt)))
         }

@@ -98,7 +98,8 @@ mod tests {
         };
         let honest = scan.judge(scan.discover().unwrap());
         assert_eq!(mismatch(&image, &request, &honest), None);
-        let lies: [(&str, fn(&mut ScanResult)); 10] = [
+        type Lie = fn(&mut ScanResult);
+        let lies: [(&str, Lie); 10] = [
             ("reference", |r| r.image.reference = "app:2".into()),
             ("digest", |r| r.image.digest = Digest::of(b"other")),
             ("config digest", |r| r.image.config_digest = Digest::of(b"other")),
