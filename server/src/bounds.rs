@@ -10,7 +10,7 @@ use crate::problem::{self, Problem};
 
 /// `policies`: each is applied to each finding.
 const MAX_POLICIES: usize = 16;
-/// `skipped`: what the caller could not look at.
+/// `skipped` and `allowed skips`: what the caller could not look at, and the names it may pass without.
 const MAX_SKIPPED: usize = 4096;
 /// `history entries` of an image.
 const MAX_HISTORY: usize = 4096;
@@ -26,12 +26,14 @@ pub fn hold(request: &ScanRequest) -> Result<(), Problem> {
     };
     let origins = request.policies.iter().map(|policy| policy.origin.len());
     let skips = request.skipped.iter().flat_map(|s| [s.name.len(), s.what.len(), s.why.len()]);
-    let text = origins.chain(skips).chain([request.reference.len()]).max().unwrap_or_default();
+    let allowed = request.allow_skipped.iter().map(String::len);
+    let text = origins.chain(skips).chain(allowed).chain([request.reference.len()]).max().unwrap_or_default();
     let policy = request.policies.iter().map(|policy| policy.text.len()).max().unwrap_or_default();
     for (name, found, limit) in [
         ("policies", request.policies.len(), MAX_POLICIES),
         ("policy size", policy, MAX_POLICY_BYTES),
         ("skipped", request.skipped.len(), MAX_SKIPPED),
+        ("allowed skips", request.allow_skipped.len(), MAX_SKIPPED),
         ("pairs", request.pairs.len(), MAX_LAYERS),
         ("history entries", history, MAX_HISTORY),
         ("text length", text, MAX_TEXT_BYTES),

@@ -319,6 +319,7 @@ fn a_request_is_bounded_by_more_than_its_bytes() {
     for (key, value, limit) in [
         ("reference", json!(text(9000)), "text length"),
         ("skipped", json!(vec![&skip; 5000]), "skipped"),
+        ("allow_skipped", json!(vec!["platform"; 5000]), "allowed skips"),
         ("policies", json!(vec![policy(1); 17]), "policies"),
         ("policies", json!([policy((1 << 20) + 1)]), "policy size"),
         ("pairs", json!(vec![&pair; 600]), "pairs"),

@@ -4,7 +4,7 @@ use stella::{
     api::{PolicyText, ScanRequest},
     digest::Digest,
     image::Image,
-    policy::{Policy, PolicyRef},
+    policy::{Action, Outcome, Policy, PolicyRef, Verdict},
     report::ScanResult,
 };
 
@@ -41,8 +41,27 @@ pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Op
     if let Some(policy) = policies.iter().find(|policy| !result.verdict.policies.contains(policy)) {
         return Some(format!("the policy {} ({}) was not applied", policy.origin, policy.digest));
     }
-    let skipped = request.skipped.iter().find(|skipped| !result.looked_at.skipped.contains(skipped));
-    skipped.map(|skipped| format!("it drops that {} was not looked at ({})", skipped.what, skipped.name))
+    if let Some(skipped) = request.skipped.iter().find(|skipped| !result.looked_at.skipped.contains(skipped))
+    {
+        return Some(format!("it drops that {} was not looked at ({})", skipped.what, skipped.name));
+    }
+    let verdict = &result.verdict;
+    let follows = follows(request, result);
+    let fits = (verdict.outcome, &verdict.allowed) == (follows.outcome, &follows.allowed);
+    (!fits).then(|| format!("its outcome {:?} does not follow from what it found", verdict.outcome))
+}
+
+/// The verdict that what was found, and what was not looked at, leads to.
+fn follows(request: &ScanRequest, result: &ScanResult) -> Verdict {
+    let worst = result.findings.iter().filter_map(|judged| judged.decision.action).max();
+    let outcome = match worst {
+        Some(Action::Fail) => Outcome::Fail,
+        Some(Action::Warn) => Outcome::Warn,
+        Some(Action::Ignore) | None => Outcome::Pass,
+    };
+    let mut verdict = Verdict { outcome, ..result.verdict.clone() };
+    verdict.consider(&result.looked_at.skipped, &request.allow_skipped);
+    verdict
 }
 
 fn reference(policy: &PolicyText) -> PolicyRef {
@@ -83,6 +102,7 @@ mod tests {
             pairs: Vec::new(),
             policies: vec![text],
             skipped: vec![skipped.clone()],
+            allow_skipped: Vec::new(),
             now: Some(0),
         };
         let fragments: Vec<Fragment> = diff_ids.iter().map(|id| Fragment::unseen(*id)).collect();
@@ -93,13 +113,14 @@ mod tests {
             snapshot: &Snapshot::from_bytes(Compiler::default().to_bytes().unwrap()).unwrap(),
             policies: &[policy],
             skipped: &[skipped],
+            allow_skipped: &[],
             now: jiff::Timestamp::from_second(0).unwrap(),
             class: Class::Trusted,
         };
         let honest = scan.judge(scan.discover().unwrap());
         assert_eq!(mismatch(&image, &request, &honest), None);
         type Lie = fn(&mut ScanResult);
-        let lies: [(&str, Lie); 10] = [
+        let lies: [(&str, Lie); 12] = [
             ("reference", |r| r.image.reference = "app:2".into()),
             ("digest", |r| r.image.digest = Digest::of(b"other")),
             ("config digest", |r| r.image.config_digest = Digest::of(b"other")),
@@ -110,6 +131,11 @@ mod tests {
             ("moment", |r| r.now = "2001-01-01T00:00:00Z".into()),
             ("p.yaml", |r| r.verdict.policies[0].digest = Digest::of(b"milder")),
             ("linux/arm64", |r| r.looked_at.skipped.retain(|skipped| skipped.name != "platform")),
+            ("does not follow", |r| r.verdict.outcome = Outcome::Pass),
+            ("does not follow", |r| {
+                r.verdict.allowed = vec!["no-packages".into(), "platform".into()];
+                r.verdict.outcome = Outcome::Pass;
+            }),
         ];
         for (word, lie) in lies {
             let mut lying = honest.clone();
