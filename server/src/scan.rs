@@ -19,6 +19,7 @@ use stella::{
 };
 
 use crate::{
+    bounds,
     evaluate::{Advisories, Job, check, evaluate},
     fragments::Fragments,
     metrics::Metrics,
@@ -275,6 +276,7 @@ impl Scan {
             );
             return Err(Problem::new(problem::UNPROCESSABLE, detail));
         }
+        bounds::hold(&request)?;
         let image = image(&request.image)?;
         let space = space(request.schema, &request.analyzer)?;
         Ok(Self { name, request, image, space, sent })

@@ -47,6 +47,9 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     if source.reference.scheme.is_none() {
         log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
     }
+    if let Some(doubt) = &opened.doubt {
+        log.warn(doubt);
+    }
     let mut run = Run::default();
     let mut results: Vec<ScanResult> = Vec::new();
     for (index, image) in opened.images.iter().enumerate() {

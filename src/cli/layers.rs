@@ -27,6 +27,9 @@ pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
     if source.reference.scheme.is_none() {
         log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
     }
+    if let Some(doubt) = &opened.doubt {
+        log.warn(doubt);
+    }
     let mut out = std::io::stdout().lock();
     for opened in &opened.images {
         let image = &opened.image;

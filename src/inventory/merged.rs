@@ -325,6 +325,24 @@ pub(super) fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
+/// Whether a fragment is of a form that can be merged, in one pass. Where its hard links lead is not asked: to other
+/// layers, which only the merge knows.
+pub fn check(fragment: &Fragment) -> Result<(), Error> {
+    for group in &fragment.directories {
+        let path = group.path.split('/').filter(|_| !group.path.is_empty());
+        let linked = group.links.keys().chain(group.hard_links.keys()).map(String::as_str);
+        let named = group.devices.iter().chain(&group.whiteouts).map(String::as_str);
+        for text in path.chain(linked).chain(named) {
+            part(0, text)?;
+        }
+        check_files(0, &group.files)?;
+        for target in group.links.values().chain(group.hard_links.values()) {
+            unescape(target).ok_or_else(|| form(0, "link target", target))?;
+        }
+    }
+    Ok(())
+}
+
 /// One component as a sender wrote it.
 fn part(layer: usize, text: &str) -> Result<Cow<'_, [u8]>, Error> {
     let bytes = match text.contains('\\') {

@@ -8,7 +8,7 @@ mod merged;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use merged::{Entry, EntryKind, Error};
+pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
     layer::Fragment,

@@ -12,7 +12,7 @@ mod rule;
 pub use error::{Error, Problem};
 pub use evaluate::evaluate;
 pub use file::{MAX_POLICY_BYTES, MAX_RULES, PolicyFile};
-pub use rule::{Policy, Rule, When, fail_on_text};
+pub use rule::{Policy, Rule, STANDARD, When, fail_on_text};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

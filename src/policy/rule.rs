@@ -70,7 +70,7 @@ impl Rule {
 }
 
 /// The default policy, in the form of a file.
-const STANDARD: &str = include_str!("standard.yaml");
+pub const STANDARD: &str = include_str!("standard.yaml");
 
 impl Policy {
     /// Reads a policy file of version 1. `origin` is what errors and reports call it.

@@ -46,12 +46,13 @@ def prepare(*command):
     return done.stdout
 
 
-def gate(work, image, *arguments):
-    """Gates `image`: exit code, JSON report (None if there is none), stderr."""
+def gate(work, image, *arguments, cwd=ROOT, variables=None):
+    """Gates `image` in the directory `cwd`: exit code, JSON report (None if there is none), stderr."""
     report = os.path.join(work, "report.json")
     with contextlib.suppress(FileNotFoundError):
         os.remove(report)
-    done = call(STELLA, "gate", image, "-o", f"json={report}", *arguments, cwd=ROOT, env=environment(work))
+    done = call(STELLA, "gate", image, "-o", f"json={report}", *arguments, cwd=cwd,
+                env={**environment(work), **(variables or {})})
     if not os.path.exists(report):
         return done.returncode, None, done.stderr
     with open(report, encoding="utf-8") as text:
