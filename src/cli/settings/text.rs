@@ -1,4 +1,4 @@
-//! The caller's small files, read by one function: regular and bounded, so that none hangs the gate or fills the memory.
+//! The caller's small files, read by one function: regular and bounded, so that none hangs the gate or fills memory.
 
 use std::{
     fs::{File, OpenOptions},
