@@ -165,8 +165,7 @@ fn info(merged: &Merged<'_>, files: &Files<'_>, say: &mut impl FnMut(String, Str
         let Some((package, kind)) = file.rsplit_once('.') else { continue };
         // Of a removed package the list stays, the hashes do not.
         let name = package.split(':').next().unwrap_or_default();
-        let known = there.contains(package) || (kind == "list" && removed.contains(name));
-        if !known {
+        if !(there.contains(package) || kind == "list" && removed.contains(name)) {
             missing.insert(package.to_owned());
         }
     }
