@@ -34,6 +34,9 @@ const NOT_READ: [(&str, &str); 11] = [
 /// os-release(5) names both, in this order.
 const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
+/// What reading a package of a database again costs, in steps of the merge.
+const PACKAGE_STEPS: usize = 4;
+
 /// Files of databases: real path and file.
 pub(super) type Files<'a> = Vec<(String, File<'a>)>;
 
@@ -58,7 +61,9 @@ impl<'a> Databases<'a> {
             _ => (path.clone(), 0),
         };
         let now: Vec<(String, usize)> = files.iter().map(identity).collect();
-        if now != self.last {
+        // A link that each layer turns to another big database is a few bytes.
+        let cost = files.iter().map(|(_, file)| PACKAGE_STEPS * packages(*file).len()).sum();
+        if now != self.last && merged.tree.spend(cost) {
             self.last = now;
             let mut since = BTreeMap::new();
             for (index, (_, file)) in files.iter().enumerate() {

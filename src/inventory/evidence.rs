@@ -161,7 +161,7 @@ fn info(merged: &Merged<'_>, files: &Files<'_>, say: &mut impl FnMut(String, Str
         }
     }
     let mut missing = BTreeSet::new();
-    for file in merged.names(directory.id, |name| name.ends_with(".list") || name.ends_with(".md5sums")) {
+    for file in merged.names(directory.id, |name| name.ends_with(b".list") || name.ends_with(b".md5sums")) {
         let Some((package, kind)) = file.rsplit_once('.') else { continue };
         // Of a removed package the list stays, the hashes do not.
         let name = package.split(':').next().unwrap_or_default();

@@ -21,7 +21,7 @@ pub(super) fn look(merged: &Merged<'_>, packages: &mut Packages, skipped: &mut V
         merged,
         packages,
         skipped,
-        claimed: HashSet::from([(ROOT, Place::Plain)]),
+        claimed: Claims::default(),
         linked: vec![(ROOT, Place::Plain, Vec::new())],
         counted: HashSet::new(),
         unread: BTreeMap::new(),
@@ -42,12 +42,30 @@ struct Search<'m, 'a, 'o> {
     merged: &'m Merged<'a>,
     packages: &'o mut Packages,
     skipped: &'o mut Vec<Skipped>,
-    claimed: HashSet<(Id, Place)>,
+    claimed: Claims,
     /// Claimed and not walked yet: directories behind links, with their real paths.
     linked: Vec<(Id, Place, Vec<u8>)>,
     counted: HashSet<(Id, &'static str)>,
     /// By kind: the first file, and how many there are.
     unread: BTreeMap<&'static str, (String, usize)>,
+}
+
+/// Which places a directory was claimed as: a bit for each, by the directory's number.
+#[derive(Default)]
+struct Claims(Vec<u16>);
+
+impl Claims {
+    /// Whether nobody has claimed this before.
+    fn claim(&mut self, id: Id, place: Place) -> bool {
+        let at = id as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        let bit = 1 << place as u16;
+        let first = self.0[at] & bit == 0;
+        self.0[at] |= bit;
+        first
+    }
 }
 
 impl Search<'_, '_, '_> {
@@ -70,7 +88,7 @@ impl Search<'_, '_, '_> {
             match tree.node(*id) {
                 Node::Directory(directory) => {
                     let place = place.enter(name);
-                    if self.claimed.insert((*id, place)) {
+                    if self.claimed.claim(*id, place) {
                         self.directory(*id, place, &path);
                         open.push((path.len(), place, directory.children.iter()));
                     }
@@ -98,7 +116,7 @@ impl Search<'_, '_, '_> {
             }
             None if target == Place::Plain || self.merged.tree.directory(found.id).is_none() => {}
             None => {
-                if self.claimed.insert((found.id, target)) {
+                if self.claimed.claim(found.id, target) {
                     self.linked.push((found.id, target, found.path));
                 }
             }
@@ -116,10 +134,7 @@ impl Search<'_, '_, '_> {
             let why = format!("it has a file {trace}, and no metadata that tells what is installed");
             self.skipped.push(skip("package-metadata", escape(path), why));
         }
-        let matters = |name: &str| {
-            let name = name.as_bytes();
-            place.unread(name).is_some() || is_python_metadata(name)
-        };
+        let matters = |name: &[u8]| place.unread(name).is_some() || is_python_metadata(name);
         let mut kinds: BTreeMap<&'static str, (String, usize)> = BTreeMap::new();
         for name in self.merged.names(id, matters) {
             match place.unread(name.as_bytes()) {

@@ -17,7 +17,7 @@ use crate::{
     package::Package,
 };
 
-/// `merge steps`: components walked in all look-ups of one merge. Big images of real life take a tenth.
+/// `merge steps`: what all look-ups of one merge may cost. A big image of real life takes some thousand.
 const MERGE_STEPS: u64 = 20_000_000;
 
 /// Why fragments do not make an image.
@@ -246,9 +246,9 @@ impl<'a> Merged<'a> {
     /// Whether all look-ups were walked to their end: what they found is nothing to build on otherwise.
     pub(super) fn hold(&self) -> Result<(), Error> {
         let name = "merge steps";
-        match self.tree.is_spent() {
-            true => Err(limits::Exceeded { name, limit: MERGE_STEPS }.into()),
-            false => Ok(()),
+        match self.tree.spend(0) {
+            true => Ok(()),
+            false => Err(limits::Exceeded { name, limit: MERGE_STEPS }.into()),
         }
     }
 
@@ -272,16 +272,17 @@ impl<'a> Merged<'a> {
     pub(super) fn entries(&self, id: Id) -> Vec<Vec<u8>> {
         let Some(directory) = self.tree.directory(id) else { return Vec::new() };
         let there = directory.children.iter().filter(|(_, id)| !matches!(self.tree.node(**id), Node::Gone));
-        let plain = directory.plain_names(|_| true).filter_map(unescape);
-        there.map(|(name, _)| name.to_vec()).chain(plain).collect()
+        let plain: BTreeSet<&str> = directory.plain_names(|_| true).collect();
+        there.map(|(name, _)| name.to_vec()).chain(plain.into_iter().filter_map(unescape)).collect()
     }
 
     /// Names of the files of a directory that are `wanted`, escaped; links are none.
-    pub(super) fn names(&self, id: Id, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(super) fn names(&self, id: Id, wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
         let Some(directory) = self.tree.directory(id) else { return Vec::new() };
-        let files = directory.children.iter().filter(|(_, id)| matches!(self.tree.node(**id), Node::File(_)));
-        let told = files.map(|(name, _)| escape(name)).filter(|name| wanted(name));
-        told.chain(directory.plain_names(&wanted).map(str::to_owned)).collect()
+        let told = directory.children.iter().filter(|(name, _)| wanted(name));
+        let told = told.filter(|(_, id)| matches!(self.tree.node(**id), Node::File(_)));
+        let plain: BTreeSet<&str> = directory.plain_names(|name| wanted(name.as_bytes())).collect();
+        told.map(|(name, _)| escape(name)).chain(plain.into_iter().map(str::to_owned)).collect()
     }
 
     pub(super) fn listing(&self) -> Vec<Entry> {
@@ -305,6 +306,7 @@ impl<'a> Merged<'a> {
             entries.push(Entry { path: escape(whole), kind, target });
         });
         entries.sort();
+        entries.dedup();
         entries
     }
 }

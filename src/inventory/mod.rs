@@ -59,6 +59,7 @@ pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
     for layer in 0..fragments.len() {
         merged.apply(layer)?;
         databases.look(&merged, layer);
+        merged.hold()?;
     }
     let mut inventory = Inventory {
         os: databases::os(&merged),

@@ -52,8 +52,9 @@ pub(crate) struct Directory<'a> {
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
-    /// Components that look-ups may still walk. A link is a few bytes and may lead through forty long ones: what a
-    /// look-up costs has no bound in the size of the tree.
+    /// What look-ups may still cost: components walked, lists searched. A link is a few bytes and may lead through forty
+    /// long ones, a name is a few bytes and may be searched in a list of each layer: the cost has no bound in the size of
+    /// the tree.
     steps: Cell<u64>,
 }
 
@@ -96,14 +97,11 @@ impl<'a> Directory<'a> {
         self.plain.iter().any(|files| has(files, &text))
     }
 
-    /// Names of the plain files that are there and are `wanted`, escaped, each once.
+    /// Names of the plain files that are there and are `wanted`, escaped; one that several layers list comes as often.
     pub(crate) fn plain_names(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
-        self.plain.iter().enumerate().flat_map(move |(index, files)| {
-            let names = files.iter().map(String::as_str).filter(|name| wanted(name));
-            let once = |name: &&str| !self.plain[index + 1..].iter().any(|above| has(above, name));
-            let there = |name: &str| path::unescape(name).filter(|name| !self.children.contains_key(&**name));
-            names.filter(once).filter(|name| there(name).is_some()).collect::<Vec<_>>()
-        })
+        let names = self.plain.iter().flat_map(|files| files.iter().map(String::as_str));
+        let there = |name: &str| path::unescape(name).is_some_and(|name| !self.children.contains_key(&*name));
+        names.filter(move |name| wanted(name) && there(name))
     }
 }
 
@@ -113,15 +111,16 @@ pub(crate) fn has(files: &[String], name: &str) -> bool {
 }
 
 impl<'a> Tree<'a> {
-    /// An empty tree; when look-ups have walked so many components, they lead nowhere.
+    /// An empty tree; when look-ups have cost so many steps, they lead nowhere.
     pub(crate) fn with_steps(steps: u64) -> Self {
         let nodes = vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)];
         Self { nodes, steps: Cell::new(steps) }
     }
 
-    /// Whether look-ups may have led nowhere because they cost too much.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.steps.get() == 0
+    /// Takes steps off what is left; `false` when nothing is.
+    pub(crate) fn spend(&self, steps: usize) -> bool {
+        self.steps.set(self.steps.get().saturating_sub(steps as u64));
+        self.steps.get() > 0
     }
 
     pub(crate) fn node(&self, id: Id) -> &Node<'a> {
@@ -147,7 +146,7 @@ impl<'a> Tree<'a> {
         let directory = self.directory(parent)?;
         match directory.children.get(name) {
             Some(id) => Some(*id).filter(|id| !matches!(self.node(*id), Node::Gone)),
-            None => directory.has_plain(name).then_some(PLAIN),
+            None => (self.spend(directory.plain.len()) && directory.has_plain(name)).then_some(PLAIN),
         }
     }
 
@@ -195,9 +194,13 @@ impl<'a> Tree<'a> {
     }
 
     pub(crate) fn remove(&mut self, parent: Id, name: &[u8]) {
-        let Some(directory) = self.directory_mut(parent) else { return };
-        directory.children.remove(name);
-        if directory.has_plain(name) {
+        let listed = self
+            .directory(parent)
+            .is_some_and(|directory| self.spend(directory.plain.len()) && directory.has_plain(name));
+        if let Some(directory) = self.directory_mut(parent) {
+            directory.children.remove(name);
+        }
+        if listed {
             self.put(parent, name, Node::Gone);
         }
     }
@@ -258,10 +261,8 @@ impl Walk<'_> {
         Found { id, path: names.join(&b'/'), linked }
     }
 
-    fn spend(&self, steps: u64) -> Result<(), Lost> {
-        let left = self.tree.steps.get().saturating_sub(steps);
-        self.tree.steps.set(left);
-        if left > 0 { Ok(()) } else { Err(Lost::Loop) }
+    fn spend(&self, steps: usize) -> Result<(), Lost> {
+        if self.tree.spend(steps) { Ok(()) } else { Err(Lost::Loop) }
     }
 
     fn step(&mut self, part: &[u8], follow: bool) -> Result<(), Lost> {
@@ -289,7 +290,7 @@ impl Walk<'_> {
                         self.stack.clear();
                     }
                     let parts: Vec<&[u8]> = path::components(target).collect();
-                    self.spend(parts.len() as u64)?;
+                    self.spend(parts.len())?;
                     pending.extend(parts.iter().rev().map(|part| (part.to_vec(), true)));
                 }
                 _ => self.stack.push((id, part)),
@@ -335,8 +336,8 @@ mod tests {
         let mut tree = Tree::with_steps(5);
         tree.put(ROOT, b"a", Node::Link(b"b".as_slice().into()));
         tree.put(ROOT, b"b", Node::Device);
-        assert!(tree.find(b"a", true).is_ok() && !tree.is_spent());
+        assert!(tree.find(b"a", true).is_ok() && tree.spend(0));
         assert_eq!(tree.find(b"a", true).unwrap_err(), Lost::Loop);
-        assert!(tree.is_spent());
+        assert!(!tree.spend(0));
     }
 }

@@ -77,6 +77,7 @@ impl Place {
         let dot = name.iter().rposition(|byte| *byte == b'.')?;
         let (stem, extension) = (&name[..dot], &name[dot + 1..]);
         let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
+        // Nearly every file of an image comes by here.
         match (self, extension.len()) {
             (_, 3) if ["jar", "war", "ear", "par"].into_iter().any(is) => Some("jar"),
             // Elsewhere they are nobody's: setuptools brings one among its tests.
@@ -86,7 +87,7 @@ impl Place {
             (_, 2 | 3) if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
             (Self::Composer, 4) if name == b"installed.json" => Some("composer"),
             (Self::Conda, 4) if is("json") => Some("conda"),
-            (_, 4) if is("json") && stem.to_ascii_lowercase().ends_with(b".deps") => Some("nuget"),
+            (_, 4) if is("json") && ends_with(stem, b".deps") => Some("nuget"),
             _ => None,
         }
     }
@@ -94,10 +95,13 @@ impl Place {
 
 /// Whether a file or directory of this name is metadata of a Python distribution; `importlib.metadata` folds the case.
 pub fn is_python_metadata(name: &[u8]) -> bool {
-    [b".dist-info".as_slice(), b".egg-info"].into_iter().any(|suffix| {
-        let stem = name.len().saturating_sub(suffix.len());
-        stem > 0 && name[stem..].eq_ignore_ascii_case(suffix)
-    })
+    ends_with(name, b".dist-info") || ends_with(name, b".egg-info")
+}
+
+/// Whether `name` is more than this suffix and ends with it, in any case.
+fn ends_with(name: &[u8], suffix: &[u8]) -> bool {
+    let stem = name.len().saturating_sub(suffix.len());
+    stem > 0 && name[stem..].eq_ignore_ascii_case(suffix)
 }
 
 #[cfg(test)]
