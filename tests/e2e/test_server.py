@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 import program
@@ -150,7 +151,7 @@ class Server(unittest.TestCase):
             self.assertEqual(process.wait(10), -signal.SIGKILL)
         with server_process(self.work, *arguments) as (address, _):
             if acknowledged:
-                asked = json.dumps({"schema": 1, "analyzer": "stella-1", "diff_ids": acknowledged}).encode()
+                asked = json.dumps({**relay.made_by, "diff_ids": acknowledged}).encode()
                 request = urllib.request.Request(address + "/v1/layers/missing", asked,
                                                  {"Content-Type": "application/json"})
                 with urllib.request.urlopen(request, timeout=20) as answer:
@@ -246,7 +247,10 @@ class Relay:
             return False
         client.sendall(answer + body)
         if upload and b" 200 " in answer.split(b"\r\n", 1)[0] + b" ":
-            self.acknowledged.append(head.split(b"/layers/", 1)[1].split(b"?", 1)[0].decode().replace("%3A", ":"))
+            url = urllib.parse.urlsplit(head.split(b" ", 2)[1].decode())
+            query = urllib.parse.parse_qs(url.query)
+            self.made_by = {"schema": int(query["schema"][0]), "analyzer": query["analyzer"][0]}
+            self.acknowledged.append(urllib.parse.unquote(url.path.rsplit("/", 1)[1]))
             if len(self.acknowledged) == self.after_answers:
                 self.process.kill()
                 return False
