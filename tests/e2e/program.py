@@ -9,7 +9,9 @@ import shlex
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEMO = os.path.join(ROOT, "tests", "fixtures", "demo-image")
@@ -164,3 +166,15 @@ def link(target):
 
 def hard_link(target):
     return tarfile.LNKTYPE, target
+
+
+class Case(unittest.TestCase):
+    """A test with a directory of its own."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.work = directory.name
+
+    def path(self, name):
+        return os.path.join(self.work, name)

@@ -2,9 +2,9 @@
 import json
 import os
 import shutil
-import tempfile
 import unittest
 
+import program
 from program import DEMO, STELLA, call, environment, gate
 
 ADVISORIES = ["--advisories", "demo"]
@@ -13,11 +13,9 @@ STRICT = "version: 1\nrules: [{name: all, when: {package: '*'}, action: fail}]\n
 SECRET = "top-secret: [unclosed\n"
 
 
-class Checkout(unittest.TestCase):
+class Checkout(program.Case):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
+        super().setUp()
         self.checkout = os.path.join(self.work, "checkout")
         self.fresh()
 

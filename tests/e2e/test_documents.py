@@ -3,7 +3,6 @@ import io
 import json
 import os
 import tarfile
-import tempfile
 import unittest
 
 import program
@@ -25,12 +24,7 @@ def config(content, **more):
             **more}
 
 
-class Documents(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
+class Documents(program.Case):
     def archive(self, name, members):
         """A tar of members `(path, bytes)`, or `(path, link target)` for a symbolic link."""
         path = os.path.join(self.work, name)

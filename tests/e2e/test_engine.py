@@ -7,7 +7,6 @@ import os
 import shutil
 import socketserver
 import tarfile
-import tempfile
 import threading
 import unittest
 
@@ -58,15 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return "engine"
 
 
-class Source(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
+class Source(program.Case):
     def engine(self, archive):
         """An engine that names the demo image and exports `archive`."""
         digest = program.manifest(DEMO)["config"]["digest"]

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import unittest
 import xml.etree.ElementTree
 
@@ -14,15 +13,7 @@ from program import DEMO, gate
 OPTIONS = program.readme_gate()
 
 
-class Gate(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
+class Gate(program.Case):
     def passes_or_fails(self, image, *arguments, options=OPTIONS):
         """Gates and gives the report; the gate must have come to a verdict, which the exit code tells."""
         code, report, said = gate(self.work, image, *options, *arguments)

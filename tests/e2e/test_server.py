@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import tempfile
 import threading
 import time
 import unittest
@@ -16,15 +15,10 @@ import program
 from program import DEMO, STELLA, gate, prepare, server_process
 
 
-class Server(unittest.TestCase):
+class Server(program.Case):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
+        super().setUp()
         self.advisories = self.path("advisories")
-
-    def path(self, name):
-        return os.path.join(self.work, name)
 
     def compile(self):
         prepare(STELLA, "feeds", "import", program.ADVISORIES, "--advisories", self.advisories)

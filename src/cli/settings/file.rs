@@ -137,6 +137,10 @@ fn writable(directory: &Path, path: &Path) -> Result<(), String> {
     if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err("is absolute or holds `..`".to_owned());
     }
+    // What git keeps is run and believed by the next command; file systems that fold case have it under any.
+    if path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
+        return Err("lies in git's own directory".to_owned());
+    }
     let system = |error: io::Error| format!("cannot be looked up: {error}");
     let root = root(directory).map_err(system)?;
     let whole = root.join(path);
