@@ -158,6 +158,9 @@ engine_export() { # LAYOUT
     return $status
 }
 
+for data in version-osv-scalibr schemas; do
+    [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
+done
 suite unit-and-program cargo test --release --locked --workspace
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e

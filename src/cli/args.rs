@@ -113,9 +113,9 @@ pub struct Source {
     /// Set one of the limits that protect against hostile images, such as layer-size=64GB; repeats
     #[arg(long, value_name = "NAME=N", env = "STELLA_LIMIT", value_delimiter = ',')]
     pub limit: Vec<String>,
-    /// Layers analysed at a time [default: the processors]
-    #[arg(long, value_name = "N", env = "STELLA_THREADS")]
-    pub threads: Option<usize>,
+    /// Layers analysed at a time, 1 to 512 [default: the processors]
+    #[arg(long, value_name = "N", env = "STELLA_THREADS", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -128,7 +128,7 @@ pub struct Gate {
     /// A policy file; repeats, and the strictest decision wins [default: fail on critical and high with a fix]
     #[arg(long, value_name = "FILE", env = "STELLA_POLICY", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub policy: Vec<PathBuf>,
-    /// Fail on this severity or worse, fixed or not: critical, high, medium, low
+    /// Fail on this severity or worse, fixed or not: critical, high, medium, low, negligible, unknown
     #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
     pub fail_on: Option<String>,
     /// Pass although this was not looked at, by its name in the report's `skipped`; repeats

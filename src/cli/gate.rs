@@ -163,6 +163,12 @@ fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
     for skipped in &skipped {
         log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
     }
+    for name in &settings.allow_skipped {
+        let mut all = report.results.iter().flat_map(|result| &result.looked_at.skipped);
+        if all.all(|skipped| skipped.name != *name) {
+            log.note(format_args!("--allow-skipped {name}: nothing of that name was skipped"));
+        }
+    }
     for result in &report.results {
         for reason in &result.verdict.reasons {
             match reason.action {

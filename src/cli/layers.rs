@@ -67,7 +67,7 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());
     }
-    let cache = source.cache.as_deref().map(Cache::new);
+    let cache = source.cache.as_deref().and_then(|directory| Cache::open(directory).ok());
     let known =
         |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
     Ok(diff_ids.into_iter().filter(|diff_id| !known(*diff_id)).collect())

@@ -51,7 +51,7 @@ pub struct File {
     /// Fail on this severity or worse, beside the standard policy.
     pub fail_on: Option<Severity>,
     /// Layers analysed at a time.
-    pub threads: Option<NonZero<usize>>,
+    pub threads: Option<NonZero<u16>>,
     /// What to read again although it is known.
     pub verify: Option<Verify>,
     /// Print the latency ledger.

@@ -85,6 +85,9 @@ pub struct Server {
     pub deadline: Duration,
 }
 
+/// Most layers analysed at a time, whoever asks for more.
+const MOST_THREADS: u16 = 512;
+
 impl SourceSettings {
     /// Resolves the source's part of a command line.
     pub fn new(args: &Source, file: &File) -> Result<Self, Failure> {
@@ -93,8 +96,9 @@ impl SourceSettings {
             Ok(reference) => reference,
             Err(never) => match never {},
         };
-        let threads = args.threads.and_then(NonZero::new).or(file.threads);
-        let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let asked = args.threads.or(file.threads.map(|threads| threads.get().min(MOST_THREADS)));
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = asked.map_or_else(processors, usize::from);
         let deadline = Duration::from_secs(args.deadline.unwrap_or(60));
         let cache = match (&args.cache_dir, args.no_cache) {
             (_, true) => None,
