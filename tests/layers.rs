@@ -295,13 +295,13 @@ fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
     for (entries, what) in [
         (
             vec![File("etc/os-release", "ID=rocky\nVERSION_ID=8.5\n"), File("var/lib/rpm/Index.db", "x")],
-            vec!["rocky 8.5", "var/lib/rpm"],
+            vec!["rocky 8.5", "var/lib/rpm/Index.db"],
         ),
         (
             vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local/a-1")],
             vec!["arch", "var/lib/pacman/local"],
         ),
-        (vec![Directory("var/lib/rpm")], vec![]),
+        (vec![File("var/lib/rpm/.rpm.lock", "")], vec![]),
         (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec!["alpine"]),
         (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", alpine)], vec![]),
     ] {

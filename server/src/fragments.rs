@@ -98,7 +98,7 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
     // Names and versions are short: a flat allowance for the strings of one package.
     let package_bytes = size_of::<Package>() + 4 * ITEM_BYTES;
     match fact {
-        Fact::OsRelease(_) => 4 * ITEM_BYTES,
+        Fact::OsRelease(_) | Fact::Release { .. } => 4 * ITEM_BYTES,
         Fact::Dpkg { packages, removed } => {
             let names = removed.iter().map(|name| name.len() + ITEM_BYTES);
             packages.len() * package_bytes + names.sum::<usize>()

@@ -18,10 +18,7 @@ const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 /// Where apk keeps its database; the second since Alpine 3.23.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 /// Package databases that are not read yet, by where they are kept: a file, or a directory with anything in it.
-const NOT_READ: [(&str, &str); 11] = [
-    ("rpm", "var/lib/rpm"),
-    ("rpm", "usr/lib/sysimage/rpm"),
-    ("rpm", "usr/share/rpm"),
+const NOT_READ: [(&str, &str); 8] = [
     ("pacman", "var/lib/pacman/local"),
     ("opkg", "usr/lib/opkg/status"),
     ("opkg", "var/lib/opkg/status"),
@@ -31,8 +28,12 @@ const NOT_READ: [(&str, &str); 11] = [
     ("nix", "nix/store"),
     ("guix", "gnu/store"),
 ];
+/// Where rpm keeps its database, and the names that it has had: three forms and their journals.
+const RPM: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
+const RPM_FILES: [&str; 6] =
+    ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db", "Index.db", "Name"];
 /// os-release(5) names both, in this order.
-const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
+pub(super) const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// What reading a package of a database again costs, in steps of the merge.
 const PACKAGE_STEPS: usize = 4;
@@ -119,7 +120,9 @@ pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
 
 /// Databases that are there and could not be read: a clean result without them would be a lie.
 pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<Skipped>) {
-    for (kind, path) in NOT_READ {
+    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| ("rpm", format!("{directory}/{name}"))));
+    let others = NOT_READ.into_iter().map(|(kind, path)| (kind, path.to_owned()));
+    for (kind, path) in rpm.chain(others) {
         if merged.tree.find(path.as_bytes(), true).is_ok_and(|found| holds(merged, found.id)) {
             let why = format!("package databases of {kind} are not read yet");
             skipped.push(skip("package-database", path, why));

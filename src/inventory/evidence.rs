@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{
     Skipped,
-    databases::{Databases, Files, packages},
+    databases::{Databases, Files, OS_RELEASE, packages},
     merged::{Merged, Said, skip},
 };
 use crate::{
@@ -85,7 +85,7 @@ pub(super) fn weigh(
         }
     }
     if let Some(os) = os
-        && let Some(why) = another_release(os, found)
+        && let Some(why) = another_release(os, &witnesses(merged, os), found)
     {
         skipped.push(skip("os-release", title(os), why));
     }
@@ -178,32 +178,68 @@ fn info(merged: &Merged<'_>, files: &Files<'_>, say: &mut impl FnMut(String, Str
     }
 }
 
-/// Why the release that `os-release` names is not the one that the packages are of. Derivatives number on their own.
-fn another_release(os: &OsRelease, found: &[&Package]) -> Option<String> {
-    let packages = |ecosystem: Ecosystem| found.iter().filter(move |package| package.ecosystem == ecosystem);
-    let says = |package: &Package| {
-        format!("VERSION_ID is {}, and package {} has version {}", os.version, package.name, package.version)
-    };
-    match os.id.as_str() {
-        "debian" => {
-            let release: u32 = os.version.split('.').next()?.parse().ok()?;
-            let other = |package: &&&Package| match package.name.as_str() {
-                // Its version follows the release.
-                "base-files" => {
-                    number(&package.version) != Some(release) || package.version.contains("ubuntu")
-                }
-                _ => debian_marks(&package.version).any(|mark| mark > release),
-            };
-            packages(Ecosystem::Deb).find(other).map(|package| says(package))
+/// Release and name of each, as `VERSION_ID` and `VERSION_CODENAME` have them.
+const CODENAMES: [(&str, &str, &str); 14] = [
+    ("debian", "8", "jessie"),
+    ("debian", "9", "stretch"),
+    ("debian", "10", "buster"),
+    ("debian", "11", "bullseye"),
+    ("debian", "12", "bookworm"),
+    ("debian", "13", "trixie"),
+    ("debian", "14", "forky"),
+    ("ubuntu", "14.04", "trusty"),
+    ("ubuntu", "16.04", "xenial"),
+    ("ubuntu", "18.04", "bionic"),
+    ("ubuntu", "20.04", "focal"),
+    ("ubuntu", "22.04", "jammy"),
+    ("ubuntu", "24.04", "noble"),
+    ("ubuntu", "26.04", "resolute"),
+];
+
+/// Why the release that `os-release` names is not the one of the rest of the image. Derivatives number on their own.
+fn another_release(os: &OsRelease, witnesses: &[(&str, String)], found: &[&Package]) -> Option<String> {
+    let against =
+        |what: &str, said: &str| format!("VERSION_ID is {:?}, and {what} says {said:?}", os.version);
+    let codename = CODENAMES.iter().find(|(id, _, name)| *id == os.id && *name == os.codename);
+    if let Some((_, version, name)) = codename.filter(|(_, version, _)| *version != os.version) {
+        return (!os.version.is_empty())
+            .then(|| against("VERSION_CODENAME", &format!("{name}, which is {version}")));
+    }
+    let release = branch(&os.id, &os.version)?;
+    for (path, version) in witnesses {
+        if branch(&os.id, version).is_some_and(|other| other != release) {
+            return Some(against(path, version));
         }
+    }
+    let (ecosystem, witness) = match os.id.as_str() {
+        "debian" => (Ecosystem::Deb, "base-files"),
+        "alpine" => (Ecosystem::Apk, "alpine-release"),
+        _ => return None,
+    };
+    let packages = || found.iter().filter(|package| package.ecosystem == ecosystem);
+    // The versions of these follow the release.
+    let other = |package: &&&Package| {
+        package.name == witness
+            && (branch(&os.id, &package.version) != Some(release) || package.version.contains("ubuntu"))
+    };
+    if let Some(package) = packages().find(other) {
+        return Some(against(&format!("package {witness}"), &package.version));
+    }
+    // One package of a later release may be pinned; most of them are the release.
+    let marks = packages().filter_map(|package| Some((debian_marks(&package.version).max()?, package)));
+    let (later, rest): (Vec<_>, Vec<_>) =
+        marks.filter(|_| ecosystem == Ecosystem::Deb).partition(|(mark, _)| *mark > release.0);
+    let (_, package) = later.first().filter(|_| later.len() > rest.len())?;
+    Some(against(&format!("package {}", package.name), &package.version))
+}
+
+/// The part of a version that names a release: Debian's major number, Alpine's branch.
+fn branch(id: &str, version: &str) -> Option<(u32, u32)> {
+    match id {
+        "debian" => Some((number(version)?, 0)),
         "alpine" => {
-            let branch = |version: &str| {
-                let (major, rest) = version.split_once('.')?;
-                Some((number(major)?, number(rest)?))
-            };
-            let release = branch(&os.version)?;
-            let mut releases = packages(Ecosystem::Apk).filter(|package| package.name == "alpine-release");
-            releases.find(|package| branch(&package.version) != Some(release)).map(|package| says(package))
+            let (major, rest) = version.split_once('.')?;
+            Some((number(major)?, number(rest)?))
         }
         _ => None,
     }
@@ -216,6 +252,24 @@ fn debian_marks(version: &str) -> impl Iterator<Item = u32> {
         marks.flat_map(|mark| version.match_indices(mark).map(|(at, mark)| &version[at + mark.len()..]));
     // Backports to the releases 5 to 7 wrote 50 to 70.
     numbers.filter_map(number).filter(|mark| *mark < 50)
+}
+
+/// What else in the image names its release: path, and what it says.
+fn witnesses(merged: &Merged<'_>, os: &OsRelease) -> Vec<(&'static str, String)> {
+    let fact = |path: &str| match merged.find_file(path)?.1.said {
+        Said::Fact(fact) => Some(&fact.fact),
+        _ => None,
+    };
+    let older =
+        ["etc/debian_version", "etc/alpine-release"].into_iter().filter_map(|path| match fact(path)? {
+            Fact::Release { version } => Some((path, version.clone())),
+            _ => None,
+        });
+    let other = OS_RELEASE.into_iter().filter_map(|path| match fact(path)? {
+        Fact::OsRelease(release) if release.id == os.id => Some((path, release.version.clone())),
+        _ => None,
+    });
+    older.chain(other).collect()
 }
 
 /// The number at the start of a text.
@@ -238,7 +292,31 @@ mod tests {
             source: None,
         };
         let packages: Vec<Package> = packages.iter().map(package).collect();
-        another_release(&os, &packages.iter().collect::<Vec<_>>())
+        another_release(&os, &[], &packages.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn witnesses_that_contradict() {
+        let os = |id: &str, version: &str, codename: &str| OsRelease {
+            id: id.to_owned(),
+            version: version.to_owned(),
+            codename: codename.to_owned(),
+        };
+        for (os, witness, contradicts) in [
+            (os("debian", "12", "bookworm"), "12.5", false),
+            (os("debian", "12", "bookworm"), "trixie/sid", false),
+            (os("debian", "11", "bullseye"), "12.5", true),
+            (os("debian", "11", "bookworm"), "11.9", true),
+            (os("debian", "", "trixie"), "trixie/sid", false),
+            (os("ubuntu", "22.04", "jammy"), "bookworm/sid", false),
+            (os("ubuntu", "20.04", "jammy"), "bookworm/sid", true),
+            (os("kali", "2024.1", "kali-rolling"), "kali-rolling", false),
+            (os("alpine", "3.19.1", ""), "3.19.4", false),
+            (os("alpine", "3.18.1", ""), "3.19.4", true),
+        ] {
+            let why = another_release(&os, &[("etc/witness", witness.to_owned())], &[]);
+            assert_eq!(why.is_some(), contradicts, "{os:?} {witness}: {why:?}");
+        }
     }
 
     #[test]

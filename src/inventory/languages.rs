@@ -129,9 +129,8 @@ impl Search<'_, '_, '_> {
         for name in place.metadata() {
             told |= self.metadata(id, place, path, name);
         }
-        let there = |name: &&str| self.merged.tree.child(id, name.as_bytes()).is_some();
-        if let Some(trace) = place.traces().iter().copied().find(there).filter(|_| !told) {
-            let why = format!("it has a file {trace}, and no metadata that tells what is installed");
+        if place == Place::Python && !told && !self.merged.entries(id).is_empty() {
+            let why = "it is of an installed package, and has no metadata that tells which".to_owned();
             self.skipped.push(skip("package-metadata", escape(path), why));
         }
         let matters = |name: &[u8]| place.unread(name).is_some() || is_python_metadata(name);

@@ -1,6 +1,6 @@
 //! dpkg's `status` file and the files of `status.d`; deb-control(5), and distroless images for the latter.
 
-use super::{Ecosystem, Error, Fact, Package, Source, utf8};
+use super::{Ecosystem, Error, Fact, Package, Source};
 
 /// By their place, or as a stanza with a `Status`. Package indexes of apt start alike, have no `Status`, and are left
 /// out; so is dpkg's backup of its own file: a link that leads to one of them is named as not read by the merge.
@@ -23,7 +23,8 @@ fn field_at(head: &[u8], name: &[u8]) -> bool {
 
 /// Reads all stanzas, as lib/dpkg/parse.c does.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let text = utf8(bytes)?;
+    // dpkg reads bytes: a maintainer's name in another encoding is no reason to know nothing of the system.
+    let text = String::from_utf8_lossy(bytes);
     let mut found = Found::default();
     // Beside each file of status.d lies one with the hashes of the package's files.
     if path.ends_with(".md5sums") && text.lines().all(is_hash) {
@@ -123,6 +124,9 @@ impl<'a> Stanza<'a> {
             "status" => &mut self.status,
             _ => return Ok(()),
         };
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(format!("field {field} is not UTF-8"));
+        }
         match slot.replace(value.trim()) {
             None => Ok(()),
             Some(_) => Err(format!("a second field {field}")),

@@ -144,6 +144,11 @@ pub struct OsRelease {
 pub enum Fact {
     /// An `os-release` file.
     OsRelease(OsRelease),
+    /// A file that names the system's release and nothing else, such as `etc/debian_version`.
+    Release {
+        /// As written, such as `12.5` or `3.18.4`.
+        version: String,
+    },
     /// A dpkg `status` file, or one file of `status.d`.
     Dpkg {
         /// Packages whose files are there, whatever state their configuration is in.

@@ -1,10 +1,14 @@
-//! `os-release`; os-release(5).
+//! `os-release`, os-release(5); and the older files that name a release beside it.
 
 use super::{Error, Fact, OsRelease, utf8};
 
+/// Files of one line, the release; written by the packages base-files and alpine-base.
+const ONE_LINE: [&str; 2] = ["debian_version", "alpine-release"];
+
 /// Lines of `KEY=value` with an `ID` among them: a link may give the file any name.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    if path.rsplit('/').next() == Some("os-release") {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name == "os-release" || ONE_LINE.contains(&name) {
         return !head.is_empty();
     }
     let key = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_' || byte.is_ascii_digit();
@@ -22,8 +26,15 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 
 /// Reads `ID`, `VERSION_ID` and `VERSION_CODENAME`.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if ONE_LINE.contains(&name) {
+        let version = utf8(bytes)?.trim();
+        let one_word = version.len() <= 64 && !version.contains(char::is_whitespace);
+        return Ok(one_word.then(|| Fact::Release { version: version.to_owned() }));
+    }
     let mut release = OsRelease { id: String::new(), version: String::new(), codename: String::new() };
-    for line in utf8(bytes)?.lines() {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, line) in utf8(bytes)?.lines().enumerate() {
         let Some((key, value)) = line.trim().split_once('=') else { continue };
         let slot = match key {
             "ID" => &mut release.id,
@@ -31,6 +42,11 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             "VERSION_CODENAME" => &mut release.codename,
             _ => continue,
         };
+        // A shell takes the last one; others take the first.
+        if seen.contains(&key) {
+            return Err(Error::Line { line: index + 1, why: format!("a second {key}") });
+        }
+        seen.push(key);
         *slot = unquote(value.trim());
     }
     // The specification wants lower case, and feeds are found by this name: `Alpine` is no system beside `alpine`.
@@ -69,5 +85,8 @@ mod tests {
             OsRelease { id: "debian".to_owned(), version: "12".to_owned(), codename: "bookworm".to_owned() };
         assert_eq!(read("etc/os-release", text), Ok(Some(Fact::OsRelease(release))));
         assert_eq!(read("etc/os-release", b"NAME=x\n"), Err(Error::Field("ID")));
+        assert!(read("etc/os-release", b"ID=debian\nVERSION_ID=12\nVERSION_ID=11\n").is_err());
+        let version = "12.5".to_owned();
+        assert_eq!(read("etc/debian_version", b"12.5\n"), Ok(Some(Fact::Release { version })));
     }
 }

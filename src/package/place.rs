@@ -58,15 +58,6 @@ impl Place {
         }
     }
 
-    /// Names of the files that an installer leaves: with one of them and without metadata, something installed does not
-    /// tell what it is.
-    pub fn traces(self) -> &'static [&'static str] {
-        match self {
-            Self::Python => &["RECORD", "INSTALLER", "installed-files.txt"],
-            _ => &[],
-        }
-    }
-
     /// Whether metadata here must name a package.
     pub fn must_tell(self) -> bool {
         self != Self::NodeHidden
@@ -79,7 +70,8 @@ impl Place {
         let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
         // Nearly every file of an image comes by here.
         match (self, extension.len()) {
-            (_, 3) if ["jar", "war", "ear", "par"].into_iter().any(is) => Some("jar"),
+            (_, 3) if ["jar", "war", "ear"].into_iter().any(is) => Some("jar"),
+            (_, 3) if is("pyz") || is("pex") => Some("python-zip"),
             // Elsewhere they are nobody's: setuptools brings one among its tests.
             (Self::PythonSite, 3) if is("egg") => Some("egg"),
             (_, 4) if is("asar") => Some("asar"),
