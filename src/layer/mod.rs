@@ -6,7 +6,7 @@ pub mod limits;
 pub mod path;
 mod pipe;
 mod stream;
-mod tar;
+pub mod tar;
 pub(crate) mod tree;
 
 use std::{
@@ -17,7 +17,6 @@ use std::{
 pub use builder::{Builder, Contents, Kind, Refused};
 pub use fragment::{ANALYZER, DecodeError, Directory, FileFact, Fragment, SCHEMA, Unread};
 pub use limits::Limits;
-pub use tar::Error as TarError;
 
 use crate::{digest::Digest, package};
 
@@ -142,9 +141,9 @@ pub fn analyse(blob: impl Read + Send, expected: Expected, limits: &Limits) -> R
 }
 
 fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
-    let mut archive = tar::Archive::new(blob, limits);
+    let mut archive = tar::Archive::new(stream::Hashed::new(blob), limits);
     let mut builder = Builder::new(limits);
-    while let Some(entry) = archive.next().map_err(Error::Tar)? {
+    while let Some(entry) = archive.next_entry().map_err(Error::Tar)? {
         let kind = match entry.kind {
             tar::Kind::Directory => Kind::Directory,
             tar::Kind::Link(target) => Kind::Link(target),
@@ -158,12 +157,12 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
             .layer_entry(&entry.path, kind)
             .map_err(|why| Error::Entry { path: path::escape(&entry.path), why })?;
     }
-    let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?;
+    let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?.finish();
     Ok((builder, diff_id, size_bytes))
 }
 
 fn contents(
-    archive: &mut tar::Archive<impl Read>,
+    archive: &mut tar::Archive<impl tar::Source>,
     entry: &tar::Entry,
     limits: &Limits,
 ) -> Result<Contents, tar::Error> {

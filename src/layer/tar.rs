@@ -1,31 +1,38 @@
-//! The walk over a layer's tar, entry by entry, as Go's `archive/tar` reads it, because container engines do.
+//! The walk over a tar, entry by entry, as Go's `archive/tar` reads it, because container engines do: over a layer and
+//! over the archive of a whole image alike.
 //!
 //! What an engine refuses is refused, and so is what two engines read in two ways. Formats: POSIX ustar and pax,
 //! GNU, STAR, V7.
 
 use std::io::{self, Read};
 
-use super::{Limits, limits, stream::Hashed};
-use crate::digest::Digest;
+use super::{Limits, limits};
 
 const BLOCK: usize = 512;
 
 /// One entry; its data, if any, is read through [`Archive`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// As written, extended headers applied.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: Kind,
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
     /// Bytes of data that follow; 0 for all but files.
-    pub(crate) size_bytes: u64,
+    pub size_bytes: u64,
 }
 
+/// The kinds of entry that engines know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A directory.
     Directory,
+    /// A regular file.
     File,
+    /// A symbolic link and its target.
     Link(Vec<u8>),
+    /// A hard link and the entry that it names.
     HardLink(Vec<u8>),
+    /// A device or a pipe.
     Device,
     /// A global extended header, which engines treat as an entry that removes its own name.
     Global,
@@ -90,9 +97,17 @@ pub enum Error {
     Limit(#[from] limits::Exceeded),
 }
 
-/// The walk. Each byte of the source is hashed once.
-pub(crate) struct Archive<R: Read> {
-    source: Hashed<R>,
+/// Where the bytes of a tar come from.
+pub trait Source: Read {
+    /// Passes over up to `count` bytes that nobody looks at: how many it passed, 0 if they must be read.
+    fn pass(&mut self, _count: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+/// The walk. Between two calls of [`next_entry`](Self::next_entry) it reads as the current entry's data.
+pub struct Archive<R> {
+    source: R,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -117,10 +132,11 @@ struct Extended {
     pax_at: Option<u64>,
 }
 
-impl<R: Read> Archive<R> {
-    pub(crate) fn new(source: R, limits: &Limits) -> Self {
+impl<R: Source> Archive<R> {
+    /// Begins at the first byte of `source`.
+    pub fn new(source: R, limits: &Limits) -> Self {
         Self {
-            source: Hashed::new(source),
+            source,
             buffer: vec![0; 128 << 10].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -132,7 +148,7 @@ impl<R: Read> Archive<R> {
     }
 
     /// The next entry; `None` at the end. Data of the last one that was not read is passed over.
-    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Error> {
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
         let mut extended = Extended::default();
         loop {
             self.pass(self.data)?;
@@ -175,6 +191,11 @@ impl<R: Read> Archive<R> {
                 }
             }
         }
+    }
+
+    /// Where the walk is in the tar: behind [`next_entry`](Self::next_entry), at the first byte of the entry's data.
+    pub fn offset(&self) -> u64 {
+        self.at
     }
 
     fn entry(&mut self, header: &Header<'_>, size: u64, extended: Extended) -> Result<Entry, Error> {
@@ -245,14 +266,14 @@ impl<R: Read> Archive<R> {
         Ok(&filled[..most])
     }
 
-    /// Reads what stands behind the end of the archive and gives the digest and size of all bytes, and the source.
-    pub(crate) fn finish(mut self) -> Result<(Digest, u64), Error> {
+    /// Reads what stands behind the end of the archive and gives the source back.
+    pub(crate) fn finish(mut self) -> Result<R, Error> {
         while self.fill()? {
             self.at += (self.end - self.start) as u64;
             (self.start, self.end) = (0, 0);
             limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
         }
-        Ok(self.source.finish())
+        Ok(self.source)
     }
 
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
@@ -292,6 +313,14 @@ impl<R: Read> Archive<R> {
 
     fn pass(&mut self, mut count: u64) -> Result<(), Error> {
         while count > 0 {
+            if self.start == self.end {
+                let passed = self.source.pass(count)?;
+                self.at += passed;
+                count -= passed;
+                if count == 0 {
+                    break;
+                }
+            }
             let have = self.filled(1)?.len();
             let take = usize::try_from(count).unwrap_or(usize::MAX).min(have);
             self.consume(take);
@@ -347,6 +376,30 @@ impl<R: Read> Archive<R> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl<R: Source> Read for Archive<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let buffered = self.end - self.start;
+        let count = if buffered > 0 {
+            let count = most.min(buffered);
+            buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+            self.start += count;
+            count
+        } else {
+            self.source.read(&mut buffer[..most])?
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += count as u64;
+        self.data -= count as u64;
+        Ok(count)
     }
 }
 

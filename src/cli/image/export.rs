@@ -11,12 +11,12 @@ use std::{
 use stella::{
     digest::Digest,
     image::Image,
-    layer::{self, Analysed, Expected, Limits},
+    layer::{self, Analysed, Expected, Limits, tar::Source},
 };
 
 use super::{
     Error, Progress, archive,
-    members::{Input, Kind, Members},
+    members::{Kind, Members},
     read::Counted,
     store::{MOST_DOCUMENT_BYTES, blob_digest, link_target},
 };
@@ -56,19 +56,18 @@ impl<B: AsRef<[u8]>> Read for Chunks<B> {
     }
 }
 
-impl<B: AsRef<[u8]>> Input for Chunks<B> {
-    fn skip(&mut self, count: u64) -> io::Result<()> {
-        let mut left = count;
-        while left > 0 {
-            let here = self.rest().len();
-            if here == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+impl<B: AsRef<[u8]>> Source for Chunks<B> {
+    fn pass(&mut self, count: u64) -> io::Result<u64> {
+        let mut passed = 0;
+        while passed < count {
+            let step = usize::try_from(count - passed).unwrap_or(usize::MAX).min(self.rest().len());
+            if step == 0 {
+                break;
             }
-            let step = usize::try_from(left).unwrap_or(usize::MAX).min(here);
             self.used += step;
-            left -= step as u64;
+            passed += step as u64;
         }
-        Ok(())
+        Ok(passed)
     }
 }
 
@@ -89,7 +88,7 @@ struct Export<'a> {
 
 /// Reads the export up to the last wanted layer. Results in image order.
 pub(super) fn analyse(
-    input: impl Input + Send,
+    input: impl Source + Send,
     address: &str,
     image: &Image,
     wanted: &[Digest],
@@ -116,7 +115,7 @@ pub(super) fn analyse(
             }
             Kind::HardLink(target) => _ = export.links.insert(member.path.clone(), target.clone()),
             Kind::File => export.file(&member.path, member.size_bytes, &mut members, limits, progress)?,
-            Kind::Other => {}
+            Kind::Directory | Kind::Device => {}
         }
     }
     let mut found = export.found;
@@ -124,7 +123,7 @@ pub(super) fn analyse(
 }
 
 impl Export<'_> {
-    fn file<R: Input + Send>(
+    fn file<R: Source + Send>(
         &mut self,
         path: &str,
         size_bytes: u64,

@@ -1,19 +1,25 @@
-//! A walk over the members of a tar, from a file or from a stream.
+//! The members of an image archive, from a file or from a stream.
 //!
-//! Only an image archive is walked here, never a layer. Long names are bounded, which the `tar` crate's own walk does
-//! not do, and a size in a PAX header moves the walk, as it does for the container engine.
+//! One engine unpacks the archive, another looks members up by name, the first or the last of several. Both must find
+//! the same bytes under every name, or the archive is refused.
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
+
+use stella::layer::{
+    Limits, path,
+    tar::{self, Archive, Source},
+};
 
 use super::Error;
 
 /// `archive members`: most entries of one archive; `docker save` writes four for each layer.
 const MOST_MEMBERS: u64 = 100_000;
 
-/// `archive name`: bytes of one long name or PAX header.
-const MOST_NAME_BYTES: u64 = 64 << 10;
-
-const BLOCK: u64 = 512;
+/// `extended header size` of an image archive: bytes of one long name or PAX header.
+const MOST_EXTENDED_BYTES: u64 = 64 << 10;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,207 +43,116 @@ pub(super) enum Kind {
     SymbolicLink(String),
     /// A hard link, from the archive's root.
     HardLink(String),
-    /// A directory, a device, or a form that no image archive uses.
-    Other,
-}
-
-/// Where the bytes come from.
-pub(super) trait Input: Read {
-    /// Passes over `count` bytes; an error if there are fewer.
-    fn skip(&mut self, count: u64) -> io::Result<()>;
+    /// A directory.
+    Directory,
+    /// What no image archive uses.
+    Device,
 }
 
 /// The walk. Between two calls of [`next`](Self::next) it reads as the current member's bytes.
 pub(super) struct Members<R> {
-    input: R,
+    archive: Archive<R>,
     place: String,
-    position: u64,
-    /// Bytes of the current member still to come, without padding.
-    left: u64,
-    /// Bytes after it up to the next block.
-    padding: u64,
     count: u64,
+    /// Whether each path so far is a directory; those that members lie in are.
+    seen: BTreeMap<String, bool>,
 }
 
-#[derive(Default)]
-struct Extended {
-    path: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size_bytes: Option<u64>,
-}
-
-impl<R: Input> Members<R> {
-    pub fn new(input: R, place: String) -> Self {
-        Self { input, place, position: 0, left: 0, padding: 0, count: 0 }
+impl<R: Source> Members<R> {
+    pub fn new(source: R, place: String) -> Self {
+        let limits = Limits {
+            layer_size_bytes: u64::MAX,
+            extended_header_bytes: MOST_EXTENDED_BYTES,
+            ..Limits::default()
+        };
+        Self { archive: Archive::new(source, &limits), place, count: 0, seen: BTreeMap::new() }
     }
 
-    /// The next member; `None` at the end blocks or at the end of the input.
+    /// The next member; `None` at the end blocks, where engines end too, or at the end of the source.
     pub fn next(&mut self) -> Result<Option<Member>, Error> {
-        let mut extended = Extended::default();
-        loop {
-            let Some(header) = self.header()? else { return Ok(None) };
-            let size_bytes = header.entry_size().map_err(|error| self.damaged(error.to_string()))?;
-            let kind = header.entry_type();
-            if kind.is_pax_local_extensions() || kind.is_gnu_longname() || kind.is_gnu_longlink() {
-                let bytes = self.extension(size_bytes)?;
-                let text = || bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
-                if kind.is_gnu_longname() {
-                    extended.path = Some(text());
-                } else if kind.is_gnu_longlink() {
-                    extended.link = Some(text());
-                } else {
-                    self.pax(&bytes, &mut extended)?;
-                }
-                continue;
+        while let Some(entry) = self.archive.next_entry().map_err(|error| self.damaged(error))? {
+            self.count += 1;
+            if self.count > MOST_MEMBERS {
+                let (name, place) = ("the list of members".to_owned(), self.place.clone());
+                let (limit, most, found) = ("archive members", MOST_MEMBERS, self.count);
+                return Err(Error::Limit { name, place, limit, most, found });
             }
-            if kind.is_pax_global_extensions() {
-                self.extension(size_bytes)?;
-                continue;
-            }
-            let path = extended.path.take().unwrap_or_else(|| header.path_bytes().into_owned());
-            let link =
-                extended.link.take().or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
-            let link = String::from_utf8_lossy(&link.unwrap_or_default()).into_owned();
-            let kind = if kind.is_file() || kind.is_contiguous() {
-                Kind::File
-            } else if kind.is_symlink() {
-                Kind::SymbolicLink(link)
-            } else if kind.is_hard_link() {
-                Kind::HardLink(clean(&link).to_owned())
-            } else {
-                Kind::Other
+            let path = self.clean(&entry.path)?;
+            let kind = match entry.kind {
+                tar::Kind::File => Kind::File,
+                tar::Kind::Directory => Kind::Directory,
+                tar::Kind::Device => Kind::Device,
+                tar::Kind::Link(target) => Kind::SymbolicLink(path::escape(&target)),
+                tar::Kind::HardLink(target) => Kind::HardLink(self.clean(&target)?),
+                tar::Kind::Global => continue,
             };
-            // Links have no bytes, whatever their header says.
-            let has_bytes = !matches!(kind, Kind::SymbolicLink(_) | Kind::HardLink(_));
-            let size_bytes = if has_bytes { extended.size_bytes.unwrap_or(size_bytes) } else { 0 };
-            self.enter(size_bytes)?;
-            let path = clean(&String::from_utf8_lossy(&path)).to_owned();
-            return Ok(Some(Member { path, kind, offset: self.position, size_bytes }));
-        }
-    }
-
-    fn enter(&mut self, size_bytes: u64) -> Result<(), Error> {
-        if self.position.checked_add(size_bytes).and_then(|end| end.checked_add(BLOCK)).is_none() {
-            return Err(self.damaged(format!("a member claims {size_bytes} bytes")));
-        }
-        self.left = size_bytes;
-        self.padding = size_bytes.next_multiple_of(BLOCK) - size_bytes;
-        Ok(())
-    }
-
-    /// Leaves the current member and reads a header.
-    fn header(&mut self) -> Result<Option<tar::Header>, Error> {
-        let rest = self.left + self.padding;
-        self.input.skip(rest).map_err(|error| self.failed(error))?;
-        self.position += rest;
-        (self.left, self.padding) = (0, 0);
-        let Some(block) = self.block()? else { return Ok(None) };
-        if block.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        self.count += 1;
-        if self.count > MOST_MEMBERS {
-            let (name, place) = ("the list of members".to_owned(), self.place.clone());
-            let (limit, most, found) = ("archive members", MOST_MEMBERS, self.count);
-            return Err(Error::Limit { name, place, limit, most, found });
-        }
-        let mut header = tar::Header::new_old();
-        header.as_mut_bytes().copy_from_slice(&block);
-        let sum: u32 = block
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { (*byte).into() })
-            .sum();
-        if header.cksum().ok() != Some(sum) {
-            return Err(self.damaged("not a tar header: its checksum is wrong".to_owned()));
-        }
-        Ok(Some(header))
-    }
-
-    fn block(&mut self) -> Result<Option<[u8; 512]>, Error> {
-        let mut block = [0; 512];
-        let mut filled = 0;
-        while filled < block.len() {
-            match self.input.read(&mut block[filled..]) {
-                Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(self.damaged("it ends inside a header".to_owned())),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
+            // The root itself.
+            if path.is_empty() && kind == Kind::Directory {
+                continue;
             }
+            self.see(&path, kind == Kind::Directory)?;
+            let offset = self.archive.offset();
+            return Ok(Some(Member { path, kind, offset, size_bytes: entry.size_bytes }));
         }
-        self.position += BLOCK;
-        Ok(Some(block))
+        Ok(None)
     }
 
-    fn extension(&mut self, size_bytes: u64) -> Result<Vec<u8>, Error> {
-        if size_bytes > MOST_NAME_BYTES {
-            let (name, place) = ("a name".to_owned(), self.place.clone());
-            let (limit, most, found) = ("archive name", MOST_NAME_BYTES, size_bytes);
-            return Err(Error::Limit { name, place, limit, most, found });
+    /// A path that means the same before and after unpacking.
+    fn clean(&self, raw: &[u8]) -> Result<String, Error> {
+        if path::components(raw).any(|part| part == b"..") {
+            return Err(self.refused(path::escape(raw), "has the component `..`"));
         }
-        self.enter(size_bytes)?;
-        let mut bytes = Vec::new();
-        self.read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
-        Ok(bytes)
+        match path::clean(raw, Limits::default().path_bytes) {
+            Ok(clean) => Ok(path::escape(&clean)),
+            Err(error) => Err(self.refused(path::escape(raw), &format!("is refused: {error}"))),
+        }
     }
 
-    fn pax(&self, bytes: &[u8], extended: &mut Extended) -> Result<(), Error> {
-        for record in tar::PaxExtensions::new(bytes) {
-            let record = record.map_err(|error| self.damaged(error.to_string()))?;
-            match record.key_bytes() {
-                b"path" => extended.path = Some(record.value_bytes().to_vec()),
-                b"linkpath" => extended.link = Some(record.value_bytes().to_vec()),
-                b"size" => {
-                    let size = record.value().ok().and_then(|value| value.parse().ok());
-                    extended.size_bytes =
-                        Some(size.ok_or_else(|| self.damaged("a PAX size is no number".to_owned()))?);
+    fn see(&mut self, path: &str, directory: bool) -> Result<(), Error> {
+        for (slash, _) in path.match_indices('/') {
+            let parent = &path[..slash];
+            match self.seen.get(parent) {
+                Some(true) => {}
+                Some(false) => {
+                    let why = format!("lies below {parent:?}, which is a link or a file");
+                    return Err(self.refused(path.to_owned(), &why));
                 }
-                _ => {}
+                None => _ = self.seen.insert(parent.to_owned(), true),
             }
         }
-        Ok(())
+        match self.seen.insert(path.to_owned(), directory) {
+            Some(before) if !(before && directory) => {
+                Err(self
+                    .refused(path.to_owned(), "is there twice, and engines do not agree on which one counts"))
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn damaged(&self, why: String) -> Error {
-        Error::Archive { place: self.place.clone(), offset: self.position, why }
+    fn refused(&self, path: String, why: &str) -> Error {
+        Error::Member { place: self.place.clone(), path, why: why.to_owned() }
     }
 
-    fn failed(&self, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.damaged("it ends inside a member".to_owned()),
-            _ => Error::Read { name: "a member".to_owned(), place: self.place.clone(), source: error },
+    fn damaged(&self, source: tar::Error) -> Error {
+        match source {
+            tar::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+                Error::Read { name: "a member".to_owned(), place: self.place.clone(), source }
+            }
+            source => Error::Archive { place: self.place.clone(), source },
         }
     }
 }
 
-impl<R: Input> Read for Members<R> {
+impl<R: Source> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = self.input.read(&mut buffer[..most])?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= count as u64;
-        self.position += count as u64;
-        Ok(count)
+        self.archive.read(buffer)
     }
-}
-
-fn clean(path: &str) -> &str {
-    let mut path = path.trim_end_matches('/');
-    while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix('/')) {
-        path = rest;
-    }
-    path
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tar::{Builder, EntryType, Header};
 
     struct Bytes<'a>(&'a [u8]);
 
@@ -247,11 +162,11 @@ mod tests {
         }
     }
 
-    impl Input for Bytes<'_> {
-        fn skip(&mut self, count: u64) -> io::Result<()> {
-            let rest = usize::try_from(count).ok().and_then(|count| self.0.get(count..));
-            self.0 = rest.ok_or(io::ErrorKind::UnexpectedEof)?;
-            Ok(())
+    impl Source for Bytes<'_> {
+        fn pass(&mut self, count: u64) -> io::Result<u64> {
+            let count = usize::try_from(count).unwrap().min(self.0.len());
+            self.0 = &self.0[count..];
+            Ok(count as u64)
         }
     }
 
@@ -264,34 +179,37 @@ mod tests {
         Ok(found)
     }
 
-    fn header(path: &str, size_bytes: u64, kind: tar::EntryType) -> tar::Header {
-        let mut header = tar::Header::new_ustar();
-        header.set_path(path).unwrap();
+    fn header(path: &str, size_bytes: u64, kind: EntryType) -> Header {
+        let mut header = Header::new_ustar();
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.set_size(size_bytes);
         header.set_entry_type(kind);
+        if kind.is_symlink() {
+            header.set_link_name("e").unwrap();
+        }
         header.set_cksum();
         header
     }
 
     #[test]
     fn long_names_and_pax_sizes() {
-        let mut builder = tar::Builder::new(Vec::new());
+        let mut builder = Builder::new(Vec::new());
         let long = "d/".repeat(80) + "f";
-        let mut file = tar::Header::new_gnu();
+        let mut file = Header::new_gnu();
         file.set_size(3);
         builder.append_data(&mut file, &long, &b"abc"[..]).unwrap();
-        builder.append_pax_extensions([("path", &b"other"[..]), ("size", b"600")]).unwrap();
-        builder.append(&header("short", 0, tar::EntryType::Regular), io::empty()).unwrap();
-        builder.get_mut().extend([7; 1024]);
-        builder.append(&header("./last", 0, tar::EntryType::Regular), io::empty()).unwrap();
+        builder.append_pax_extensions([("path", &b"other"[..]), ("size", b"300000")]).unwrap();
+        builder.append(&header("short", 0, EntryType::Regular), io::empty()).unwrap();
+        builder.get_mut().extend([7; 300_032]);
+        builder.append(&header("./last", 0, EntryType::Regular), io::empty()).unwrap();
         let found = names(&builder.into_inner().unwrap()).unwrap();
-        assert_eq!(found, [(long, 3), ("other".into(), 600), ("last".into(), 0)]);
+        assert_eq!(found, [(long, 3), ("other".into(), 300_000), ("last".into(), 0)]);
     }
 
     #[test]
     fn damage_is_told_from_the_end() {
-        let mut builder = tar::Builder::new(Vec::new());
-        builder.append(&header("a", 1000, tar::EntryType::Regular), &[1; 1000][..]).unwrap();
+        let mut builder = Builder::new(Vec::new());
+        builder.append(&header("a", 1000, EntryType::Regular), &[1; 1000][..]).unwrap();
         let bytes = builder.into_inner().unwrap();
         assert_eq!(names(&bytes[..1536]).unwrap().len(), 1, "end blocks may be absent");
         for cut in [100, 1000] {
@@ -299,10 +217,46 @@ mod tests {
         }
         let mut changed = bytes.clone();
         changed[0] = b'b';
-        assert!(matches!(names(&changed), Err(Error::Archive { offset: 512, .. })));
-        let long = header("l", 1 << 40, tar::EntryType::GNULongName);
-        assert!(matches!(names(long.as_bytes()), Err(Error::Limit { limit: "archive name", .. })));
-        let huge = header("l", 1 << 32, tar::EntryType::Regular);
+        let checksum = |at| tar::Error::Checksum { at }.to_string();
+        assert!(
+            matches!(names(&changed), Err(Error::Archive { source, .. }) if source.to_string() == checksum(0))
+        );
+        let long = header("l", 1 << 31, EntryType::GNULongName);
+        assert!(matches!(
+            names(long.as_bytes()),
+            Err(Error::Archive { source: tar::Error::Limit(limit), .. }) if limit.limit == MOST_EXTENDED_BYTES
+        ));
+        let huge = header("l", 1 << 32, EntryType::Regular);
         assert!(matches!(names(huge.as_bytes()), Err(Error::Archive { .. })));
+    }
+
+    #[test]
+    fn one_name_means_one_member() {
+        use EntryType::{Directory, Regular, Symlink};
+        for (entries, why) in [
+            (&[("./", Directory), ("d/", Directory), ("d/f", Regular), ("d", Directory)][..], ""),
+            (&[("a/layer.tar", Regular), ("b/layer.tar", Symlink)], ""),
+            (&[("f", Regular), ("./f", Regular)], r#""f" in archive x.tar is there twice"#),
+            (&[("e", Directory), ("d", Symlink), ("d/f", Regular)], r#"lies below "d""#),
+            (&[("d/f", Regular), ("d", Symlink)], r#""d" in archive x.tar is there twice"#),
+            (&[("d", Symlink), ("d/", Directory)], "is there twice"),
+            (&[("d/../f", Regular)], "`..`"),
+            (&[("/f", Regular)], "absolute path"),
+        ] {
+            let blocks: Vec<u8> =
+                entries.iter().flat_map(|(path, kind)| *header(path, 0, *kind).as_bytes()).collect();
+            let said = names(&blocks).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(if why.is_empty() { said.is_empty() } else { said.contains(why) }, "{entries:?}: {said}");
+        }
+        // A directory has no data whatever its size says: what follows is read as members, as the engines do.
+        let hidden = [header("d", 512, Directory), header("f", 0, Regular)];
+        let blocks: Vec<u8> = hidden.iter().flat_map(|header| *header.as_bytes()).collect();
+        assert_eq!(names(&blocks).unwrap().len(), 2);
+        let [a, b] = ["a", "b"].map(|path| header(path, 0, Regular));
+        let lone = [&a.as_bytes()[..], &[0; 512], b.as_bytes()].concat();
+        assert!(matches!(
+            names(&lone),
+            Err(Error::Archive { source: tar::Error::LoneZeroBlock { at: 512 }, .. })
+        ));
     }
 }
