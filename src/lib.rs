@@ -24,6 +24,7 @@ pub mod advisory;
 pub mod api;
 pub mod delta;
 pub mod digest;
+pub mod document;
 pub mod feed;
 pub mod finding;
 pub mod image;

@@ -9,11 +9,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use stella::{
     api::ImageClaim,
+    document,
     image::{self, Image, MAX_LAYERS, Platform},
+    inventory::Skipped,
 };
 
 use super::{
-    Error, OpenedImage, Place, index,
+    Error, OpenedImage, Place, index, platform,
     store::{Store, blob_digest},
 };
 
@@ -36,7 +38,7 @@ pub(super) struct Entry {
 /// Reads a `manifest.json`.
 pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     let (name, place) = ("manifest.json".to_owned(), place.to_owned());
-    let entries: Vec<Entry> = match serde_json::from_slice(bytes) {
+    let entries: Vec<Entry> = match document::parse(bytes, &["Config", "RepoTags", "Layers"]) {
         Ok(entries) => entries,
         Err(error) => return Err(Error::Document { name, place, why: error.to_string() }),
     };
@@ -56,18 +58,21 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// Opens the images that `tag` names, for `platforms` or for all.
+/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there.
 pub(super) fn open(
     store: &Store,
     tag: Option<&str>,
     platforms: &[Platform],
-) -> Result<Vec<OpenedImage>, Error> {
+) -> Result<(Vec<OpenedImage>, Vec<Skipped>), Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
+    let mut skipped = Vec::new();
     if store.has("index.json") {
-        for opened in index::all(store)? {
+        let found = index::beside(store, tag, platforms)?;
+        skipped = found.skipped;
+        for opened in found.images {
             addressed.entry(opened.image.config_digest).or_insert(opened);
         }
     }
@@ -76,18 +81,22 @@ pub(super) fn open(
     for entry in &entries {
         let opened = from_entry(store, entry)?;
         there.insert(opened.image.platform.to_string());
-        if index::wanted(&opened.image.platform, platforms) {
+        if platform::wanted(&opened.image.platform, platforms) {
             let id = opened.image.config_digest;
             let opened = addressed.remove(&id).unwrap_or(opened);
             images.entry(id).or_insert(opened);
         }
     }
-    for platform in platforms {
-        let asked = std::slice::from_ref(platform);
-        if !images.values().any(|opened| index::wanted(&opened.image.platform, asked)) {
+    // Newer engines go by the index alone, so what only it names is gated too.
+    for (id, opened) in addressed {
+        images.entry(id).or_insert(opened);
+    }
+    for wanted in platforms {
+        let asked = std::slice::from_ref(wanted);
+        if !images.values().any(|opened| platform::wanted(&opened.image.platform, asked)) {
             return Err(Error::Platform {
                 place,
-                wanted: platform.to_string(),
+                wanted: wanted.to_string(),
                 there: there.into_iter().collect(),
             });
         }
@@ -98,7 +107,7 @@ pub(super) fn open(
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    Ok(images)
+    Ok((images, skipped))
 }
 
 /// The entries under one tag; several entries without a tag are one image for several platforms, or a question.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use stella::{
     digest::Digest,
+    document::Document,
     image::{self, Descriptor, Image, Platform},
     inventory::Skipped,
 };
 
 use super::{
-    Error, OpenedImage,
+    Error, OpenedImage, platform,
     store::{Store, blob_name},
 };
 
@@ -24,21 +24,8 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 const FULL_NAME: &str = "io.containerd.image.name";
 const KIND: &str = "vnd.docker.reference.type";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IndexJson {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-/// What decides between the two kinds of document that a descriptor may lead to.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape {
-    #[serde(default)]
-    artifact_type: String,
-    manifests: Option<serde::de::IgnoredAny>,
-}
+/// What the layers of a provenance or bill of materials are, and never those of a file system.
+const STATEMENT: &str = "application/vnd.in-toto+json";
 
 /// What was found in a layout.
 #[derive(Default)]
@@ -46,7 +33,9 @@ pub(super) struct Found {
     pub images: Vec<OpenedImage>,
     pub skipped: Vec<Skipped>,
     platforms: BTreeSet<String>,
-    seen: BTreeSet<Digest>,
+    /// Platforms of `images` as an engine chooses by them.
+    chosen: Vec<Platform>,
+    seen: BTreeSet<(Digest, Option<Platform>)>,
     entries: u64,
     /// Whether images that are named but not there are passed over, as in a tar of one platform of an index.
     lenient: bool,
@@ -64,27 +53,36 @@ pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> 
     found.finish(place, platforms)
 }
 
-/// Every image whose documents are there, whatever its tag: for the manifests behind a `manifest.json`.
-pub(super) fn all(store: &Store) -> Result<Vec<OpenedImage>, Error> {
+/// As [`open`], where a `manifest.json` says the same in its own way: what is not there is passed over, and a tag that
+/// only the other one knows stands for everything.
+pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
+    let top = top(store)?;
     let mut found = Found { lenient: true, ..Found::default() };
-    for descriptor in &top(store)? {
-        found.visit(store, descriptor, &[], 1)?;
+    for descriptor in &choose(&store.place(), top.clone(), tag).unwrap_or(top) {
+        found.visit(store, descriptor, platforms, 1)?;
     }
-    Ok(found.images)
+    found.skipped.sort();
+    Ok(found)
 }
 
 fn top(store: &Store) -> Result<Vec<Descriptor>, Error> {
-    parse(store, "index.json", &store.document("index.json")?)
+    let name = "index.json";
+    match read(store, name, &store.document(name)?, "")? {
+        Document::Index(manifests) => Ok(manifests),
+        Document::Manifest { .. } => Err(Error::Document {
+            name: name.to_owned(),
+            place: store.place(),
+            why: "it is a manifest, not an index".to_owned(),
+        }),
+    }
 }
 
-fn parse(store: &Store, name: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, Error> {
-    let index: Result<IndexJson, _> = serde_json::from_slice(bytes);
-    let document = |why: serde_json::Error| Error::Document {
+fn read(store: &Store, name: &str, bytes: &[u8], media_type: &str) -> Result<Document, Error> {
+    Document::parse(bytes, media_type).map_err(|error| Error::Document {
         name: name.to_owned(),
         place: store.place(),
-        why: why.to_string(),
-    };
-    Ok(index.map_err(document)?.manifests)
+        why: error.to_string(),
+    })
 }
 
 /// The descriptors under one tag; those without a name belong to every tag's layout only when none was asked for.
@@ -144,72 +142,86 @@ impl Found {
                 return Err(Error::Limit { name, place, limit, most, found });
             }
         }
-        if is_attestation(descriptor) {
+        if !self.seen.insert((descriptor.digest, descriptor.platform.clone())) {
             return Ok(());
         }
-        if let Some(platform) = &descriptor.platform
-            && !wanted(platform, platforms)
-        {
-            self.platforms.insert(platform.to_string());
-            return Ok(());
-        }
-        if !self.seen.insert(descriptor.digest) || (self.lenient && !store.has(&name)) {
+        let unwanted = descriptor.platform.as_ref().filter(|named| !platform::wanted(named, platforms));
+        self.platforms.extend(unwanted.filter(|named| !platform::is_unknown(named)).map(Platform::to_string));
+        // What is not there cannot run. It must be there only if it is to be gated.
+        let needless = self.lenient || unwanted.is_some() || is_marked(descriptor);
+        let absent = |digest| needless && !store.has(&blob_name(digest));
+        // An entry of `index.json` itself may be run by its name whatever its platform, so it must be coherent at least.
+        if (unwanted.is_some() && depth > 1) || absent(descriptor.digest) {
             return Ok(());
         }
         let bytes = store.verified(descriptor.digest)?;
-        let shape: Shape = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: format!("manifest {name}"),
-            place: place.clone(),
-            why: error.to_string(),
-        })?;
-        if shape.manifests.is_some() {
-            for inner in parse(store, &name, &bytes)? {
-                self.visit(store, &inner, platforms, depth + 1)?;
+        let (config, layers) = match read(store, &format!("manifest {name}"), &bytes, &descriptor.media_type)?
+        {
+            Document::Manifest { config, layers } => (config, layers),
+            Document::Index(manifests) => {
+                for inner in &manifests {
+                    self.visit(store, inner, platforms, depth + 1)?;
+                }
+                return Ok(());
+            }
+        };
+        if absent(config.digest) {
+            return Ok(());
+        }
+        let refuse = |source| Error::Image { name: name.clone(), place: place.clone(), source };
+        let statements = layers.iter().all(|layer| layer.media_type == STATEMENT);
+        if !image::is_config_media_type(&config.media_type) {
+            // An artifact, unless its config says otherwise: not every engine asks for the media type.
+            let here = store.has(&blob_name(config.digest));
+            if here && image::has_file_system(&store.verified(config.digest)?) {
+                return Err(refuse(image::Error::Disguised(config.media_type)));
+            }
+            if !(statements && is_marked(descriptor)) {
+                self.skip(descriptor, &config.media_type);
             }
             return Ok(());
         }
-        // What has no config is an artifact of another kind, or no manifest at all.
-        let config: ConfigOf = serde_json::from_slice(&bytes).map_err(|error| Error::Document {
-            name: format!("manifest {name}"),
-            place: place.clone(),
-            why: error.to_string(),
-        })?;
-        let other = [&shape.artifact_type, &config.config.media_type]
-            .into_iter()
-            .find(|media_type| !media_type.is_empty() && !image::is_config_media_type(media_type));
-        if let Some(media_type) = other {
-            self.skipped.push(Skipped {
-                name: format!("manifest:{media_type}"),
-                what: descriptor.digest.to_string(),
-                why: "not a container image".to_owned(),
-            });
+        let config = store.verified(config.digest)?;
+        let image = Image::parse(&bytes, &config).map_err(refuse)?;
+        let found = &image.platform;
+        if let Some(named) = &descriptor.platform
+            && !platform::agree(named, found)
+        {
+            return Err(refuse(image::Error::Platform { named: named.clone(), found: found.clone() }));
+        }
+        if statements && platform::is_unknown(found) {
+            if !is_marked(descriptor) {
+                self.skip(descriptor, STATEMENT);
+            }
             return Ok(());
         }
-        if self.lenient && !store.has(&blob_name(config.config.digest)) {
-            return Ok(());
-        }
-        let config = store.verified(config.config.digest)?;
-        let image = Image::parse(&bytes, &config);
-        let image = image.map_err(|source| Error::Image { name, place, source })?;
-        if is_unknown(&image.platform) {
-            return Ok(());
-        }
-        self.platforms.insert(image.platform.to_string());
-        if wanted(&image.platform, platforms) {
-            self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
+        // Engines choose by the index, and by the config only where the index says nothing.
+        let chosen = descriptor.platform.clone().unwrap_or_else(|| found.clone());
+        self.platforms.insert(chosen.to_string());
+        let known = self.images.iter().any(|opened| opened.image.manifest_digest == image.manifest_digest);
+        if platform::wanted(&chosen, platforms) {
+            self.chosen.push(chosen);
+            if !known {
+                self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
+            }
         }
         Ok(())
     }
 
+    fn skip(&mut self, descriptor: &Descriptor, media_type: &str) {
+        self.skipped.push(Skipped {
+            name: format!("manifest:{media_type}"),
+            what: descriptor.digest.to_string(),
+            why: "not a container image".to_owned(),
+        });
+    }
+
     fn finish(mut self, place: String, platforms: &[Platform]) -> Result<Self, Error> {
         let there = || self.platforms.iter().cloned().collect();
-        for platform in platforms {
-            if !self
-                .images
-                .iter()
-                .any(|opened| wanted(&opened.image.platform, std::slice::from_ref(platform)))
-            {
-                return Err(Error::Platform { place, wanted: platform.to_string(), there: there() });
+        for wanted in platforms {
+            let asked = std::slice::from_ref(wanted);
+            if !self.chosen.iter().any(|chosen| platform::wanted(chosen, asked)) {
+                return Err(Error::Platform { place, wanted: wanted.to_string(), there: there() });
             }
         }
         if self.images.is_empty() {
@@ -221,11 +233,6 @@ impl Found {
         one_each(&place, &self.images)?;
         Ok(self)
     }
-}
-
-#[derive(Deserialize)]
-struct ConfigOf {
-    config: Descriptor,
 }
 
 /// Two images of one platform cannot both be the one that is gated; `images` are sorted by platform.
@@ -240,30 +247,10 @@ pub(super) fn one_each(place: &str, images: &[OpenedImage]) -> Result<(), Error>
     }
 }
 
-/// The annotation alone does not take an image out of the gate: an engine would still run one whose platform is named.
-fn is_attestation(descriptor: &Descriptor) -> bool {
+/// Whether builders mark what cannot run like this. It is believed only of what holds nothing but statements.
+fn is_marked(descriptor: &Descriptor) -> bool {
     match &descriptor.platform {
-        Some(platform) => is_unknown(platform),
+        Some(platform) => platform::is_unknown(platform),
         None => descriptor.annotations.get(KIND).is_some_and(|kind| kind == "attestation-manifest"),
     }
-}
-
-/// The platform that builders give to what cannot run.
-fn is_unknown(platform: &Platform) -> bool {
-    platform.os == "unknown" && platform.architecture == "unknown"
-}
-
-/// Whether `platform` is among those asked for; all are where none was named.
-pub(super) fn wanted(platform: &Platform, platforms: &[Platform]) -> bool {
-    // containerd's normal form: arm64 is v8 where nothing else is said.
-    let variant = |platform: &Platform| match (platform.architecture.as_str(), platform.variant.as_str()) {
-        ("arm64", "") => "v8".to_owned(),
-        (_, variant) => variant.to_owned(),
-    };
-    platforms.is_empty()
-        || platforms.iter().any(|wanted| {
-            wanted.os == platform.os
-                && wanted.architecture == platform.architecture
-                && (wanted.variant.is_empty() || variant(wanted) == variant(platform))
-        })
 }
