@@ -31,6 +31,9 @@ pub struct ScanRequest {
     /// What the client could not look at, and was not allowed to leave out.
     #[serde(default)]
     pub skipped: Vec<Skipped>,
+    /// Names of what may be left out.
+    #[serde(default)]
+    pub allow_skipped: Vec<String>,
     /// The moment the verdict is for, seconds since the epoch; the server's clock where absent.
     #[serde(default)]
     pub now: Option<i64>,

@@ -171,9 +171,9 @@ pub enum Error {
     )]
     Platform {
         /// In the index.
-        named: Platform,
+        named: String,
         /// In the config.
-        found: Platform,
+        found: String,
     },
 }
 

@@ -30,6 +30,8 @@ pub struct Scan<'a> {
     pub policies: &'a [Policy],
     /// What could not be looked at before this.
     pub skipped: &'a [Skipped],
+    /// Names of what may be left out.
+    pub allow_skipped: &'a [String],
     /// The moment the verdict is for.
     pub now: Timestamp,
     /// The lowest trust class that the fragments are of.
@@ -63,8 +65,9 @@ impl Scan<'_> {
         let mut skipped = self.skipped.to_vec();
         skipped.append(&mut inventory.skipped);
         skipped.extend(matched.skipped);
-        if inventory.packages.is_empty() && inventory.files > 0 {
-            // Programs that came without a package manager are not looked into: nothing found is nothing known.
+        if inventory.packages.is_empty() {
+            // Programs that came without a package manager are not looked into: nothing found is nothing known. An image
+            // without files is as suspicious: nobody runs one.
             skipped.push(Skipped {
                 name: "no-packages".to_owned(),
                 what: self.image.digest().to_string(),
@@ -80,7 +83,8 @@ impl Scan<'_> {
     pub fn judge(&self, discovered: Discovered) -> ScanResult {
         let Discovered { inventory, findings, skipped } = discovered;
         let today = TimeZone::UTC.to_datetime(self.now).date();
-        let (findings, verdict) = policy::evaluate(self.policies, findings, today, self.class);
+        let (findings, mut verdict) = policy::evaluate(self.policies, findings, today, self.class);
+        verdict.consider(&skipped, self.allow_skipped);
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
             *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;

@@ -291,18 +291,56 @@ fn a_database_that_is_none_is_not_a_clean_image() {
 
 #[test]
 fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
-    let release = File("etc/os-release", "ID=rocky\nVERSION_ID=8.5\n");
+    let alpine = "C:Q1x=\nP:musl\nV:1.2.4-r2\nA:x86_64\n\n";
     for (entries, what) in [
-        (vec![release, File("var/lib/rpm/rpmdb.sqlite", "x")], vec!["rocky 8.5", "var/lib/rpm/rpmdb.sqlite"]),
         (
-            vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local")],
+            vec![File("etc/os-release", "ID=rocky\nVERSION_ID=8.5\n"), File("var/lib/rpm/Index.db", "x")],
+            vec!["rocky 8.5", "var/lib/rpm"],
+        ),
+        (
+            vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local/a-1")],
             vec!["arch", "var/lib/pacman/local"],
         ),
-        (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec![]),
+        (vec![Directory("var/lib/rpm")], vec![]),
+        (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec!["alpine"]),
+        (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", alpine)], vec![]),
     ] {
         let layer = fragment(&entries);
         let skipped = inventory::merge(&[&layer]).unwrap().skipped;
         assert!(skipped.iter().all(|skipped| skipped.name == "package-database"));
         assert_eq!(skipped.iter().map(|skipped| skipped.what.as_str()).collect::<Vec<_>>(), what);
     }
+}
+
+#[test]
+fn a_file_of_status_d_is_a_package_with_a_presence_of_its_own() {
+    let part = |name: &str, version: &str| format!("Package: {name}\nVersion: {version}\n");
+    let (a, a2, b) = (part("a", "1"), part("a", "2"), part("b", "1"));
+    let at_d = |name: &str| format!("var/lib/dpkg/status.d/{name}");
+    let stack = [
+        fragment(&[File(&at_d("a"), &a), File(&at_d("b"), &b)]),
+        fragment(&[File(&at_d("a"), &a2)]),
+        fragment(&[File(&at_d("b"), &b), Link(&at_d("c"), "b")]),
+    ];
+    assert_eq!(packages(&stack), [at("a", "2", 1), at("b", "1", 0)]);
+}
+
+#[test]
+fn links_cost_what_they_are_and_no_more() {
+    // A directory of many packages, reached by many names: each is one look.
+    let many: Vec<(String, String)> =
+        (0..300).map(|n| (format!("opt/m/p{n}"), format!("d{n}/node_modules"))).collect();
+    let entries: Vec<Put<'_>> =
+        many.iter().flat_map(|(package, link)| [Directory(package), Link(link, "/opt/m")]).collect();
+    assert_eq!(packages(&[fragment(&entries)]), []);
+    // Links through forty others, each of many components.
+    let long = "x/../".repeat(19);
+    let chain: Vec<(String, String)> =
+        (0..35).map(|n| (format!("c{n}"), format!("{long}c{}", n + 1))).collect();
+    let users: Vec<String> = (0..8000).map(|n| format!("u/{n}/node_modules")).collect();
+    let mut entries = vec![Directory("x"), Directory("c35")];
+    entries.extend(chain.iter().map(|(name, target)| Link(name, target)));
+    entries.extend(users.iter().map(|name| Link(name, "/c0")));
+    let error = inventory::merge(&[&fragment(&entries)]).unwrap_err().to_string();
+    assert!(error.contains("`merge steps`"), "{error}");
 }

@@ -9,14 +9,12 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Instant,
 };
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Failure, floor, server::Server, statistics::Summary};
+use crate::{Failure, floor, gate::Gate, server::Server, statistics::Summary};
 
 /// Most of a layer's size that the floor inflates as one member.
 const WHOLE_LIMIT_BYTES: u64 = 100 << 20;
@@ -91,7 +89,19 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
         None => fs::create_dir(&state)?,
     }
     let server = Server::start(&arguments.server, &state, &arguments.server_argument)?;
-    Gate { arguments, server: &server.url, work: work.path() }.run(&arguments.layout_v1)?;
+    let gate = |server: &Server| Gate {
+        stella: &arguments.stella,
+        arguments: [
+            &["--server".to_owned(), server.url.clone(), "--no-cache".to_owned()],
+            &*arguments.gate_argument,
+        ]
+        .concat(),
+        environment: Vec::new(),
+        work: work.path(),
+    };
+    let [image_v1, image_v2] =
+        [&arguments.layout_v1, &arguments.layout_v2].map(|layout| format!("oci:{}", layout.display()));
+    gate(&server).run(&image_v1)?;
     server.stop()?;
 
     let (mut with_one_missing, mut all_known, mut floors) = (Vec::new(), Vec::new(), Vec::new());
@@ -99,10 +109,10 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
         let data = work.path().join("data");
         copy(&state, &data)?;
         let server = Server::start(&arguments.server, &data, &arguments.server_argument)?;
-        let gate = Gate { arguments, server: &server.url, work: work.path() };
-        gate.expect(&arguments.layout_v1, v1.len(), 0)?;
-        with_one_missing.push(gate.expect(&arguments.layout_v2, v2.len() - 1, 1)?);
-        all_known.push(gate.expect(&arguments.layout_v2, v2.len(), 0)?);
+        let gate = gate(&server);
+        gate.expect(&image_v1, v1.len(), 0)?;
+        with_one_missing.push(gate.expect(&image_v2, v2.len() - 1, 1)?);
+        all_known.push(gate.expect(&image_v2, v2.len(), 0)?);
         floors.push(floor::measure(&missing, mode, 1)?.wall_ms);
         server.stop()?;
         fs::remove_dir_all(&data)?;
@@ -111,66 +121,6 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
     let (missing, known, floor) = (summary(&with_one_missing)?, summary(&all_known)?, summary(&floors)?);
     let (ratio_p50, ratio_p95) = (missing.p50_ms / floor.p50_ms, missing.p95_ms / floor.p95_ms);
     Ok(Figures { phase: "DELTA_SBOM", missing, known, floor, floor_mode: mode, ratio_p50, ratio_p95 })
-}
-
-/// One gate as a build runs it.
-struct Gate<'a> {
-    arguments: &'a Arguments,
-    server: &'a str,
-    work: &'a Path,
-}
-
-impl Gate<'_> {
-    /// Gates `layout` and gives the milliseconds; another count of hits and misses is no sample.
-    fn expect(&self, layout: &Path, hits: usize, misses: usize) -> Result<f64, Failure> {
-        let (wall_ms, report) = self.run(layout)?;
-        let found = &report["run"]["layers"];
-        if found["hits"] != hits || found["misses"] != misses {
-            let layout = layout.display();
-            return Err(
-                format!("{layout}: want {hits} hits and {misses} misses, the report says {found}").into()
-            );
-        }
-        Ok(wall_ms)
-    }
-
-    fn run(&self, layout: &Path) -> Result<(f64, Value), Failure> {
-        let [sarif, json, cache] = ["report.sarif", "report.json", "cache"].map(|name| self.work.join(name));
-        for old in [&sarif, &json] {
-            if old.exists() {
-                fs::remove_file(old)?;
-            }
-        }
-        if cache.exists() {
-            fs::remove_dir_all(&cache)?;
-        }
-        let mut command = Command::new(&self.arguments.stella);
-        command.args(["gate", &format!("oci:{}", layout.display()), "--server", self.server]);
-        command.args([
-            "-o",
-            &format!("sarif={}", sarif.display()),
-            "-o",
-            &format!("json={}", json.display()),
-        ]);
-        command.args(&self.arguments.gate_argument);
-        // Nothing of the machine's settings may take part; nor a cache of an earlier sample.
-        command.env_clear().env("XDG_CACHE_HOME", &cache).env("HOME", self.work).current_dir(self.work);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let start = Instant::now();
-        let output = command.spawn()?.wait_with_output()?;
-        let wall_ms = start.elapsed().as_secs_f64() * 1e3;
-        let said = String::from_utf8_lossy(&output.stderr);
-        // 0: passed; 1: the policy says no. Both are gates that ran to their end.
-        if !matches!(output.status.code(), Some(0 | 1)) {
-            return Err(
-                format!("the gate of {} ended with {}:\n{said}", layout.display(), output.status).into()
-            );
-        }
-        if fs::metadata(&sarif)?.len() == 0 {
-            return Err("the gate wrote an empty SARIF report".into());
-        }
-        Ok((wall_ms, serde_json::from_slice(&fs::read(&json)?)?))
-    }
 }
 
 /// Paths of the layer blobs of a layout's first image, bottom to top, relative to the layout.

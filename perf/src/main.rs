@@ -1,7 +1,9 @@
 //! `stella-perf`: the floor that every figure is compared with, and the benchmark of the delta scenario.
 
 mod delta;
+mod engine;
 mod floor;
+mod gate;
 mod server;
 mod statistics;
 
@@ -38,6 +40,8 @@ enum Command {
     },
     /// The delta scenario: a server knows every layer of an image but one.
     Delta(delta::Arguments),
+    /// An image of the Docker engine against `docker save` of it.
+    Engine(engine::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
                 fs::write(out, format!("{text}\n"))?;
             }
             writeln!(io::stdout(), "{text}")?;
+        }
+        Command::Engine(arguments) => {
+            writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;
         }
     }
     Ok(())

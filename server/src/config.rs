@@ -43,6 +43,10 @@ pub struct Limits {
     pub connections: usize,
     /// API requests at a time; more are answered 503.
     pub requests: usize,
+    /// Requests worked on at a time; 0 for two per processor, because some of them wait for the disk.
+    pub work: usize,
+    /// Requests that wait for their turn; more are answered 503.
+    pub queue: usize,
     /// Bytes of decoded fragments held in memory.
     pub fragment_cache_bytes: usize,
     /// Bytes of the store's pages held in memory.
@@ -59,6 +63,8 @@ impl Default for Limits {
             bodies_bytes: 512 << 20,
             connections: 4096,
             requests: 256,
+            work: 0,
+            queue: 128,
             fragment_cache_bytes: 256 << 20,
             store_cache_bytes: 64 << 20,
             scans: 10_000,
@@ -76,13 +82,21 @@ pub struct Deadlines {
     pub body_ms: u64,
     /// One request from its headers to its answer.
     pub request_ms: u64,
+    /// What the store gets to answer `/readyz`.
+    pub ready_ms: u64,
     /// What running requests get to finish after a stop was asked for.
     pub shutdown_ms: u64,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { headers_ms: 30_000, body_ms: 60_000, request_ms: 120_000, shutdown_ms: 20_000 }
+        Self {
+            headers_ms: 30_000,
+            body_ms: 60_000,
+            request_ms: 120_000,
+            ready_ms: 2_000,
+            shutdown_ms: 20_000,
+        }
     }
 }
 
@@ -90,6 +104,11 @@ impl Deadlines {
     /// [`body_ms`](Self::body_ms) as a duration.
     pub fn body(&self) -> Duration {
         Duration::from_millis(self.body_ms)
+    }
+
+    /// [`ready_ms`](Self::ready_ms) as a duration.
+    pub fn ready(&self) -> Duration {
+        Duration::from_millis(self.ready_ms)
     }
 
     /// [`request_ms`](Self::request_ms) as a duration.

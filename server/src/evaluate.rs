@@ -14,7 +14,10 @@ use stella::{
     scan::Scan,
 };
 
-use crate::problem::{self, Problem};
+use crate::{
+    bounds,
+    problem::{self, Problem},
+};
 
 /// The advisories that this server matches against.
 pub struct Advisories(Snapshot);
@@ -26,9 +29,10 @@ impl Advisories {
     }
 }
 
-/// Refuses a fragment that no image could be merged with: stored, it would fail every image of that layer.
+/// Refuses a fragment that no image could be merged with: stored, it would fail every image of that layer. It is not
+/// merged for that: it may take long, and the answer does it anyway.
 pub fn check(fragment: &Fragment) -> Result<(), Problem> {
-    stella::inventory::merge(&[fragment]).map(drop).map_err(|error| {
+    stella::inventory::check(fragment).map_err(|error| {
         Problem::new(problem::UNPROCESSABLE, format!("layer {}: not a fragment: {error}", fragment.diff_id))
     })
 }
@@ -45,6 +49,8 @@ pub struct Job<'a> {
     pub policies: &'a [PolicyText],
     /// What the caller could not look at.
     pub skipped: &'a [Skipped],
+    /// Names of what the caller allows to be left out.
+    pub allow_skipped: &'a [String],
     /// Seconds since the epoch.
     pub now: i64,
     /// The lowest class the fragments are of.
@@ -61,6 +67,7 @@ pub fn evaluate(job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanR
     let policies = job.policies.iter().map(|policy| Policy::parse(&policy.origin, &policy.text));
     let policies: Vec<Policy> =
         policies.collect::<Result<_, _>>().map_err(|error| unprocessable("policy", &error))?;
+    bounds::rules(&policies)?;
     let now = Timestamp::from_second(job.now).map_err(|error| unprocessable("now", &error))?;
     let unseen: Vec<Fragment> =
         job.image.layers.iter().map(|layer| Fragment::unseen(layer.diff_id)).collect();
@@ -73,6 +80,7 @@ pub fn evaluate(job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanR
         snapshot,
         policies: &policies,
         skipped: job.skipped,
+        allow_skipped: job.allow_skipped,
         now,
         class: job.class,
     };

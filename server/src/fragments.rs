@@ -99,7 +99,11 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
     let package_bytes = size_of::<Package>() + 4 * ITEM_BYTES;
     match fact {
         Fact::OsRelease(_) => 4 * ITEM_BYTES,
-        Fact::Dpkg { packages } | Fact::Apk { packages } => packages.len() * package_bytes,
+        Fact::Dpkg { packages, removed } => {
+            let names = removed.iter().map(|name| name.len() + ITEM_BYTES);
+            packages.len() * package_bytes + names.sum::<usize>()
+        }
+        Fact::Apk { packages } => packages.len() * package_bytes,
         Fact::Python { .. } | Fact::Node { .. } => package_bytes,
     }
 }

@@ -1,12 +1,13 @@
 //! Stella's server: HTTP over the engine. Which layers are known, what they hold, what the policy says.
 //!
 //! ```text
-//! connection -> route -> scan -> store
-//!                          |-> evaluate (the engine: merge, match, judge)
+//! connection -> route -> work (its turn) -> scan -> store
+//!                                            |-> evaluate (the engine: merge, match, judge)
 //! ```
 //!
 //! A node keeps nothing that the store does not have but a cache of decoded fragments.
 
+mod bounds;
 mod config;
 mod evaluate;
 mod fragments;
@@ -16,6 +17,7 @@ mod problem;
 mod routes;
 mod scan;
 pub mod store;
+mod work;
 
 use std::{io::ErrorKind, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 

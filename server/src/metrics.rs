@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -40,6 +40,11 @@ pub struct Metrics {
     layers: Family<Outcome, Counter>,
     fragments: Family<Outcome, Counter>,
     scans: Family<Outcome, Counter>,
+    work: Family<Outcome, Counter>,
+    /// Requests that are worked on now.
+    pub running: Gauge,
+    /// Requests that wait for their turn now.
+    pub waiting: Gauge,
 }
 
 impl Metrics {
@@ -52,6 +57,9 @@ impl Metrics {
             layers: Family::default(),
             fragments: Family::default(),
             scans: Family::default(),
+            work: Family::default(),
+            running: Gauge::default(),
+            waiting: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Requests by route and status", metrics.requests.clone());
@@ -68,6 +76,9 @@ impl Metrics {
             metrics.fragments.clone(),
         );
         registry.register("scans", "Scan requests, by whether all was known", metrics.scans.clone());
+        registry.register("work", "Requests for work, by what became of them", metrics.work.clone());
+        registry.register("work_running", "Requests that are worked on now", metrics.running.clone());
+        registry.register("work_waiting", "Requests that wait for their turn now", metrics.waiting.clone());
         Self { registry, ..metrics }
     }
 
@@ -96,6 +107,11 @@ impl Metrics {
             Stored::Disputed => "disputed",
         };
         self.fragments.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// One request for work: `begun`, `refused` because the queue was full, or `abandoned` while it waited.
+    pub fn work(&self, outcome: &'static str) {
+        self.work.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// OpenMetrics text.

@@ -19,6 +19,7 @@ use crate::{
     config::Settings,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, to_json},
+    work::{Work, panic_text},
 };
 
 /// Bodies are counted in blocks: a semaphore's permits are 32 bits.
@@ -27,13 +28,17 @@ const BLOCK_BYTES: usize = 4096;
 /// Answers that wait to be written; past this the next are not kept.
 const KEEPING: usize = 64;
 
+/// Threads that ask the store for `/readyz`: one that hangs must not take more.
+const PROBES: usize = 4;
+
 /// What every handler shares.
 pub struct Shared {
     scans: Scans,
     settings: Settings,
     running: Arc<Semaphore>,
     blocks: Arc<Semaphore>,
-    work: Arc<Semaphore>,
+    work: Work,
+    probes: Arc<Semaphore>,
     keeping: Arc<Semaphore>,
 }
 
@@ -46,8 +51,8 @@ impl Shared {
         Self {
             running: semaphore(settings.limits.requests),
             blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
-            // Some of them wait for the disk.
-            work: semaphore(threads * 2),
+            work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
+            probes: semaphore(PROBES),
             keeping: semaphore(KEEPING),
             scans,
             settings,
@@ -105,19 +110,30 @@ async fn missing(State(shared): Handle, request: Request) -> Result<Response, Pr
     on_a_thread(&shared, move |scans| to_json(&scans.missing(&body.bytes)?)).await.map(json_response)
 }
 
+/// Apart from the work queue: a server that has much to do is ready.
 async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
-    on_a_thread(&shared, |scans| {
-        let not_ready = |detail: &str| Problem::new(problem::NOT_READY, detail);
-        scans.store.ping().map_err(|error| {
-            tracing::error!(%error, "not ready");
+    let not_ready = |detail: &str| Problem::new(problem::NOT_READY, detail);
+    let deadline = shared.settings.deadlines.ready();
+    let ping = async {
+        let probe = Arc::clone(&shared.probes).acquire_owned().await;
+        let store = Arc::clone(&shared.scans.store);
+        let asked = tokio::task::spawn_blocking(move || {
+            let _probe = probe;
+            store.ping().map_err(|error| error.to_string())
+        });
+        asked.await.unwrap_or_else(|error| Err(error.to_string()))
+    };
+    let answer = tokio::time::timeout(deadline, ping).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {} ms", deadline.as_millis()))).map_err(
+        |error| {
+            tracing::error!(%error, "not ready: the store");
             not_ready("The store does not answer; the server's log has the particulars.")
-        })?;
-        let advisories = scans.advisories.as_ref();
-        advisories
-            .map(|_| "ready\n")
-            .ok_or_else(|| not_ready("No advisories are open: start with --advisories."))
-    })
-    .await
+        },
+    )?;
+    match shared.scans.advisories {
+        Some(_) => Ok("ready\n"),
+        None => Err(not_ready("No advisories are open: start with --advisories.")),
+    }
 }
 
 async fn metrics(State(shared): Handle) -> Result<Response, Problem> {
@@ -136,11 +152,6 @@ async fn no_method(method: Method) -> Problem {
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal("panic", &panic_text(panic.as_ref())).into_response()
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// Counts and logs each request.
@@ -263,25 +274,13 @@ fn grant(shared: &Shared, granted: &mut Option<OwnedSemaphorePermit>, bytes: usi
     Ok(())
 }
 
-/// Runs what takes CPU or disk off the threads that serve connections, as many at a time as there is CPU for.
+/// Does one call's work when it is its turn.
 async fn on_a_thread<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Scans) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let closed = |error: &dyn std::fmt::Display| Problem::internal("work queue", error);
-    let permit = Arc::clone(&shared.work).acquire_owned().await.map_err(|error| closed(&error))?;
-    let shared = Arc::clone(shared);
-    let running = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        work(&shared.scans)
-    });
-    match running.await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => {
-            Err(Problem::internal("panic", &panic_text(error.into_panic().as_ref())))
-        }
-        Err(error) => Err(closed(&error)),
-    }
+    let scans = Arc::clone(shared);
+    shared.work.run(move || work(&scans.scans)).await
 }
 
 /// Answers a scan; a result is kept for later after it was sent.

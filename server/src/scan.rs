@@ -19,6 +19,7 @@ use stella::{
 };
 
 use crate::{
+    bounds,
     evaluate::{Advisories, Job, check, evaluate},
     fragments::Fragments,
     metrics::Metrics,
@@ -230,6 +231,7 @@ impl Scans {
             fragments: &fragments,
             policies: &scan.request.policies,
             skipped: &scan.request.skipped,
+            allow_skipped: &scan.request.allow_skipped,
             now: scan.request.now.unwrap_or_else(now),
             class: scan.space.owner.class,
         };
@@ -274,6 +276,7 @@ impl Scan {
             );
             return Err(Problem::new(problem::UNPROCESSABLE, detail));
         }
+        bounds::hold(&request)?;
         let image = image(&request.image)?;
         let space = space(request.schema, &request.analyzer)?;
         Ok(Self { name, request, image, space, sent })

@@ -284,6 +284,61 @@ fn fragments_that_lie_are_refused() {
 }
 
 #[test]
+fn a_hard_link_to_another_layer_is_for_the_merge_to_follow() {
+    let (_dir, server) = start("{}");
+    let scan = name(&server.post("/v1/scan", &engine(&["a", "b"])));
+    let mut linking = fragment("b", "etc");
+    linking.directories[0].hard_links.insert("x".to_owned(), "etc/y".to_owned());
+    assert_eq!(missing(&server.put(&scan, &linking, None)), [Digest::of(b"a")]);
+    let scan = name(&server.post("/v1/scan", &engine(&["c"])));
+    let group = |change: fn(&mut Directory)| {
+        let mut bad = fragment("c", "etc");
+        change(&mut bad.directories[0]);
+        bad
+    };
+    for bad in [
+        group(|group| group.files = vec!["b".into(), "a".into()]),
+        group(|group| group.files = vec!["a/b".into()]),
+        group(|group| group.whiteouts = vec!["..".into()]),
+        group(|group| group.devices = vec![String::new()]),
+        group(|group| drop(group.links.insert("x".into(), "\\q".into()))),
+        group(|group| drop(group.hard_links.insert(".".into(), "y".into()))),
+    ] {
+        let (status, problem) = server.put(&scan, &bad, None);
+        assert_eq!((status, &problem["type"]), (422, &json!("urn:stella:problem:unprocessable")), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_request_is_bounded_by_more_than_its_bytes() {
+    let (_dir, server) = start("{}");
+    let text = |bytes: usize| "x".repeat(bytes);
+    let skip = json!({ "name": "platform", "what": "linux/arm64", "why": "not read" });
+    let policy = |size: usize| json!({ "origin": "p", "text": text(size) });
+    let pair = json!({ "blob": Digest::of(b"blob"), "diff_id": Digest::of(b"a") });
+    for (key, value, limit) in [
+        ("reference", json!(text(9000)), "text length"),
+        ("skipped", json!(vec![&skip; 5000]), "skipped"),
+        ("allow_skipped", json!(vec!["platform"; 5000]), "allowed skips"),
+        ("policies", json!(vec![policy(1); 17]), "policies"),
+        ("policies", json!([policy((1 << 20) + 1)]), "policy size"),
+        ("pairs", json!(vec![&pair; 600]), "pairs"),
+    ] {
+        let mut request = engine(&["a"]);
+        request[key] = value;
+        let (status, problem) = server.post("/v1/scan", &request);
+        assert_eq!(status, 422, "{limit}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("`{limit}`")), "{problem}");
+    }
+    let mut request = engine(&["a"]);
+    request["image"]["engine"]["history"] = json!(vec![json!({ "created_by": "RUN x" }); 5000]);
+    assert!(server.post("/v1/scan", &request).1["detail"].as_str().unwrap().contains("`history entries`"));
+    request["image"]["engine"]["history"] = json!([]);
+    request["skipped"] = json!(vec![&skip; 4096]);
+    assert_eq!(missing(&server.post("/v1/scan", &request)), [Digest::of(b"a")]);
+}
+
+#[test]
 fn every_error_is_a_problem() {
     let (_dir, server) = start("limits: { request_bytes: 100 }\ndeadlines: { body_ms: 200 }\n");
     let json = "Content-Type: application/json";

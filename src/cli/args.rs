@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// A gate for container images: asks which layers are new, analyses only those, applies a policy.
 #[derive(Debug, Parser)]
@@ -22,6 +22,22 @@ pub struct Cli {
     /// Say less: errors, and why a gate failed
     #[arg(long, short, global = true, env = "STELLA_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
     pub quiet: bool,
+}
+
+impl Cli {
+    /// Parses the command line and its variables; ends the program where that cannot be done.
+    pub fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones.
+fn without_empty_variables(command: Clap) -> Clap {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(without_empty_variables)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,7 +77,7 @@ IMAGE is one of
   oci-archive:FILE[:TAG]  an OCI layout in a tar
   docker-archive:FILE   what `docker save` wrote
   dir:PATH              a root file system
-  or a bare word: an existing path first, then the Docker engine.
+  or a bare word: an existing path, else an image of the Docker engine; a word that is both is refused.
 
 Exit codes
   0  the gate passed (warnings allowed)
@@ -69,8 +85,9 @@ Exit codes
   2  the call is wrong: flags, configuration, policy file
   3  could not finish or could not look; never a silent pass
 
-Every option has a variable, STELLA_ and its name; most have a key in .stella.yaml. A flag beats a variable beats the \
-file. The server's address and --on-error are never read from a file.";
+Every option has a variable, STELLA_ and its name; an empty one is as good as none. A flag beats a variable beats the \
+file .stella.yaml of the working directory, which can only tighten the verdict: its keys are output, policy, fail-on, \
+threads, verify and timings.";
 
 /// Which image, and how to get at it.
 #[derive(Debug, Args)]
@@ -96,9 +113,9 @@ pub struct Source {
     /// Set one of the limits that protect against hostile images, such as layer-size=64GB; repeats
     #[arg(long, value_name = "NAME=N", env = "STELLA_LIMIT", value_delimiter = ',')]
     pub limit: Vec<String>,
-    /// Layers analysed at a time [default: the processors]
-    #[arg(long, value_name = "N", env = "STELLA_THREADS")]
-    pub threads: Option<usize>,
+    /// Layers analysed at a time, 1 to 512 [default: the processors]
+    #[arg(long, value_name = "N", env = "STELLA_THREADS", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -111,7 +128,7 @@ pub struct Gate {
     /// A policy file; repeats, and the strictest decision wins [default: fail on critical and high with a fix]
     #[arg(long, value_name = "FILE", env = "STELLA_POLICY", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub policy: Vec<PathBuf>,
-    /// Fail on this severity or worse, fixed or not: critical, high, medium, low
+    /// Fail on this severity or worse, fixed or not: critical, high, medium, low, negligible, unknown
     #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
     pub fail_on: Option<String>,
     /// Pass although this was not looked at, by its name in the report's `skipped`; repeats

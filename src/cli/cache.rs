@@ -1,8 +1,10 @@
 //! The fragment cache of a machine without a server: one file per fragment and per verified pair, written by atomic
 //! rename, bounded in size. Anything in it that cannot be read is a miss, never an error.
+//!
+//! What it holds is believed like this program's own work, so a directory that somebody else can write to is not used.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -14,8 +16,11 @@ use stella::{
     layer::{ANALYZER, Fragment, Limits, SCHEMA},
 };
 
-/// Bytes of fragments that are kept; the oldest go first.
+/// Bytes of files that are kept; those that were not used for the longest time go first.
 const LIMIT_BYTES: u64 = 512 << 20;
+
+/// What the smallest file costs on a disk.
+const BLOCK_BYTES: u64 = 4096;
 
 /// The cache in one directory.
 #[derive(Debug)]
@@ -24,9 +29,38 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache below `directory`, for this fragment form and these analysers alone.
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.join(format!("fragments-{SCHEMA}-{ANALYZER}")) }
+    /// The cache below `directory`, for this fragment form and these analysers alone; made where it is not there, for this
+    /// user alone. The error is why it must not or cannot be used.
+    pub fn open(directory: &Path) -> Result<Self, String> {
+        let directory = directory.join(format!("fragments-{SCHEMA}-{ANALYZER}"));
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let unusable =
+            |why: &dyn std::fmt::Display| format!("the cache {} is not used: {why}", directory.display());
+        builder.create(&directory).map_err(|error| unusable(&error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            // Of the directory itself: a link would be somebody's choice of another one.
+            let found = fs::symlink_metadata(&directory).map_err(|error| unusable(&error))?;
+            if !found.is_dir() {
+                return Err(unusable(&"it is a link"));
+            }
+            if found.uid() != rustix::process::geteuid().as_raw() {
+                return Err(unusable(&format!(
+                    "it belongs to user {}; give one of your own with --cache-dir",
+                    found.uid()
+                )));
+            }
+            if found.mode() & 0o022 != 0 {
+                return Err(unusable(
+                    &"others can write to it; chmod go-w it, or give another with --cache-dir",
+                ));
+            }
+        }
+        Ok(Self { directory })
     }
 
     fn fragment_path(&self, diff_id: Digest) -> PathBuf {
@@ -40,7 +74,10 @@ impl Cache {
 
     /// The fragment of a layer, if it is here and whole.
     pub fn fragment(&self, diff_id: Digest, limits: &Limits) -> Option<Fragment> {
-        let bytes = fs::read(self.fragment_path(diff_id)).ok()?;
+        let path = self.fragment_path(diff_id);
+        let bytes = fs::read(&path).ok()?;
+        // So that the layers everybody builds on stay; where it cannot be noted, they are as old as they were written.
+        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         let fragment = Fragment::decode(&bytes, limits).ok()?;
         let ours = fragment.diff_id == diff_id && fragment.schema == SCHEMA && fragment.analyzer == ANALYZER;
         ours.then_some(fragment)
@@ -53,7 +90,6 @@ impl Cache {
 
     /// Keeps a fragment and the pair that was verified with it.
     pub fn keep(&self, fragment: &Fragment, blob: Digest) -> std::io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
         let encoded = fragment.encode().map_err(std::io::Error::other)?;
         self.put(&self.fragment_path(fragment.diff_id), &encoded)?;
         let pair = Pair { blob, diff_id: fragment.diff_id };
@@ -67,13 +103,13 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes the oldest fragments until the rest fits.
+    /// Removes what was not used for the longest time until the rest fits.
     pub fn trim(&self) -> std::io::Result<()> {
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
-            files.push((metadata.modified()?, metadata.len(), entry.path()));
+            files.push((metadata.modified()?, metadata.len().max(BLOCK_BYTES), entry.path()));
         }
         let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
         files.sort();
@@ -96,7 +132,7 @@ mod tests {
     #[test]
     fn keeps_and_forgives() {
         let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::new(directory.path());
+        let cache = Cache::open(directory.path()).unwrap();
         let (blob, diff_id, limits) = (Digest::of(b"blob"), Digest::of(b"layer"), Limits::default());
         let fragment = Fragment::unseen(diff_id);
         assert_eq!(cache.fragment(diff_id, &limits), None);
@@ -110,5 +146,24 @@ mod tests {
         fs::copy(cache.fragment_path(diff_id), cache.fragment_path(blob)).unwrap();
         assert_eq!(cache.fragment(blob, &limits), None);
         cache.trim().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_can_write_to_is_not_believed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let mode = |mode| fs::set_permissions(&cache.directory, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(fs::metadata(&cache.directory).unwrap().permissions().mode() & 0o777, 0o700);
+        for open in [0o720, 0o702, 0o777] {
+            mode(open);
+            assert!(Cache::open(directory.path()).unwrap_err().contains("others can write"));
+        }
+        mode(0o755);
+        assert!(Cache::open(directory.path()).is_ok());
+        let linked = tempfile::tempdir().unwrap();
+        symlink(&cache.directory, linked.path().join(cache.directory.file_name().unwrap())).unwrap();
+        assert!(Cache::open(linked.path()).unwrap_err().contains("link"));
     }
 }

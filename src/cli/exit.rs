@@ -57,6 +57,9 @@ impl Failure {
 
 impl From<super::image::Error> for Failure {
     fn from(error: super::image::Error) -> Self {
+        if let super::image::Error::Ambiguous { .. } = error {
+            return Self::usage(error);
+        }
         let failure = Self::unfinished(&error);
         match error.limit() {
             Some(name) => failure

@@ -47,6 +47,9 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     if source.reference.scheme.is_none() {
         log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
     }
+    if let Some(doubt) = &opened.doubt {
+        log.warn(doubt);
+    }
     let mut run = Run::default();
     let mut results: Vec<ScanResult> = Vec::new();
     for (index, image) in opened.images.iter().enumerate() {
@@ -85,7 +88,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     }
     let mut report = Report { schema: SCHEMA, results, run };
     report.run.timings_ms.total = ms(started.elapsed());
-    let exit = verdict(&report, settings);
+    let exit = verdict(&report);
     let unwritten = write(&mut report, settings, started);
     say(&report, settings, log, exit);
     for failure in &unwritten {
@@ -128,19 +131,12 @@ fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<
     failed
 }
 
-fn verdict(report: &Report, settings: &GateSettings) -> Exit {
-    if report.results.iter().any(|result| result.verdict.outcome == Outcome::Fail) {
-        return Exit::Fail;
+fn verdict(report: &Report) -> Exit {
+    match report.results.iter().map(|result| result.verdict.outcome).max() {
+        Some(Outcome::Fail) => Exit::Fail,
+        Some(Outcome::Pass | Outcome::Warn) => Exit::Pass,
+        Some(Outcome::Unfinished) | None => Exit::Unfinished,
     }
-    if not_allowed(report, settings).next().is_some() { Exit::Unfinished } else { Exit::Pass }
-}
-
-fn not_allowed<'a>(
-    report: &'a Report,
-    settings: &'a GateSettings,
-) -> impl Iterator<Item = &'a stella::inventory::Skipped> {
-    let skipped = report.results.iter().flat_map(|result| &result.looked_at.skipped);
-    skipped.filter(|skipped| !settings.allow_skipped.contains(&skipped.name))
 }
 
 /// The last lines on stderr: why the gate is closed.
@@ -159,9 +155,19 @@ fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
             t.missing, t.analyse, t.upload, t.matching, t.policy, t.report, t.total
         ));
     }
-    let skipped: Vec<_> = not_allowed(report, settings).collect();
+    let skipped = report
+        .results
+        .iter()
+        .flat_map(|result| result.looked_at.skipped.iter().filter(|skipped| !result.verdict.allows(skipped)));
+    let skipped: Vec<_> = skipped.collect();
     for skipped in &skipped {
         log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
+    }
+    for name in &settings.allow_skipped {
+        let mut all = report.results.iter().flat_map(|result| &result.looked_at.skipped);
+        if all.all(|skipped| skipped.name != *name) {
+            log.note(format_args!("--allow-skipped {name}: nothing of that name was skipped"));
+        }
     }
     for result in &report.results {
         for reason in &result.verdict.reasons {

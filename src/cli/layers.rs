@@ -27,6 +27,9 @@ pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
     if source.reference.scheme.is_none() {
         log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
     }
+    if let Some(doubt) = &opened.doubt {
+        log.warn(doubt);
+    }
     let mut out = std::io::stdout().lock();
     for opened in &opened.images {
         let image = &opened.image;
@@ -64,7 +67,7 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());
     }
-    let cache = source.cache.as_deref().map(Cache::new);
+    let cache = source.cache.as_deref().and_then(|directory| Cache::open(directory).ok());
     let known =
         |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
     Ok(diff_ids.into_iter().filter(|diff_id| !known(*diff_id)).collect())

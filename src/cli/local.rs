@@ -26,15 +26,19 @@ use super::{
 pub struct Local {
     snapshot: Snapshot,
     cache: Option<Cache>,
+    /// Why there is no cache although one was wanted.
+    uncached: Option<String>,
     policies: Vec<Policy>,
 }
 
 impl Local {
     /// Opens advisories and cache.
     pub fn new(settings: &GateSettings) -> Result<Self, Failure> {
+        let cache = settings.source.cache.as_deref().map(Cache::open).transpose();
         Ok(Self {
             snapshot: snapshot(&settings.advisories)?,
-            cache: settings.source.cache.as_deref().map(Cache::new),
+            uncached: cache.as_ref().err().cloned(),
+            cache: cache.ok().flatten(),
             policies: policies(settings)?,
         })
     }
@@ -43,6 +47,9 @@ impl Local {
     pub fn scan(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Failure> {
         let asked = Instant::now();
         let settings = job.settings;
+        if let Some(why) = self.uncached.as_ref().filter(|why| !run.notes.contains(why)) {
+            run.notes.push(why.clone());
+        }
         let (mut fragments, delta) = self.delta(job);
         run.layers.hits += delta.hits.len();
         run.layers.misses += delta.misses(job.image.image.layers.len());
@@ -85,6 +92,7 @@ impl Local {
             snapshot: &self.snapshot,
             policies: &self.policies,
             skipped: &job.skipped,
+            allow_skipped: &settings.allow_skipped,
             now: settings.now,
             class: Class::Trusted, // this machine's own work
         };

@@ -17,7 +17,7 @@ mod settings;
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use args::{Cli, Colour, Command, Policy};
 use exit::{Exit, Failure};
@@ -25,7 +25,7 @@ use log::{Level, Log};
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::parse();
+    let cli = Cli::read();
     match cli.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),

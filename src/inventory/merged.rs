@@ -10,12 +10,15 @@ use serde::Serialize;
 use super::Skipped;
 use crate::{
     layer::{
-        Directory as Group, FileFact, Fragment, Unread,
+        Directory as Group, FileFact, Fragment, Unread, limits,
         path::{self, escape, unescape},
         tree::{Directory, Found, Id, Node, PLAIN_FILE, ROOT, Tree, has},
     },
-    package::{Fact, Package, is_installed_at},
+    package::Package,
 };
+
+/// `merge steps`: what all look-ups of one merge may cost. A big image of real life takes some thousand.
+const MERGE_STEPS: u64 = 20_000_000;
 
 /// Why fragments do not make an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +43,9 @@ pub enum Error {
         /// Its target.
         target: String,
     },
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] limits::Exceeded),
 }
 
 /// One entry of the merged image.
@@ -112,7 +118,7 @@ impl<'a> Merged<'a> {
             directories
         });
         let said = said.collect();
-        Self { fragments, tree: Tree::default(), files: Vec::new(), said }
+        Self { fragments, tree: Tree::with_steps(MERGE_STEPS), files: Vec::new(), said }
     }
 
     /// Puts one layer upon what is there.
@@ -237,6 +243,15 @@ impl<'a> Merged<'a> {
         }
     }
 
+    /// Whether all look-ups were walked to their end: what they found is nothing to build on otherwise.
+    pub(super) fn hold(&self) -> Result<(), Error> {
+        let name = "merge steps";
+        match self.tree.spend(0) {
+            true => Ok(()),
+            false => Err(limits::Exceeded { name, limit: MERGE_STEPS }.into()),
+        }
+    }
+
     /// The file behind a node; `None` for anything else.
     pub(super) fn file(&self, id: Id) -> Option<File<'a>> {
         match self.tree.node(id) {
@@ -253,70 +268,21 @@ impl<'a> Merged<'a> {
         Some((found, file))
     }
 
-    /// Adds the packages of Python and Node: metadata at a place of installed packages, or led to by a link from one.
-    pub(super) fn language_packages(&self, packages: &mut Packages, skipped: &mut Vec<Skipped>) {
-        let mut take = |path: String, file: File<'a>| match file.said {
-            Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
-                packages.entry((package.clone(), file.since)).or_default().insert(path);
-            }
-            Said::Unread(unread) => skipped.push(skip("package-metadata", path, unread.why.clone())),
-            _ => {}
-        };
-        let mut taken = BTreeSet::new();
-        let mut links = Vec::new();
-        self.tree.visit(ROOT, &mut |whole, node| match node {
-            Node::File(number) => {
-                let Some(file) = self.files.get(*number as usize) else { return };
-                if matches!(file.said, Said::Nothing) {
-                    return;
-                }
-                let text = escape(whole);
-                if is_installed_at(&text) {
-                    taken.insert(text.clone());
-                    take(text, *file);
-                }
-            }
-            Node::Link(_) => links.push(whole.to_vec()),
-            _ => {}
-        });
-        for link in links {
-            // An image has thousands of links; nearly none can lead to metadata.
-            if !["node_modules", "info", "INFO", "METADATA"].iter().any(|part| has_part(&link, part)) {
-                continue;
-            }
-            for candidate in self.metadata_behind(&link) {
-                if !is_installed_at(&escape(&candidate)) {
-                    continue;
-                }
-                let Ok(found) = self.tree.find(&candidate, true) else { continue };
-                let text = escape(&found.path);
-                if let Some(file) = self.file(found.id)
-                    && taken.insert(text.clone())
-                {
-                    take(text, file);
-                }
-            }
-        }
+    /// Names of everything in a directory, links included.
+    pub(super) fn entries(&self, id: Id) -> Vec<Vec<u8>> {
+        let Some(directory) = self.tree.directory(id) else { return Vec::new() };
+        let there = directory.children.iter().filter(|(_, id)| !matches!(self.tree.node(**id), Node::Gone));
+        let plain: BTreeSet<&str> = directory.plain_names(|_| true).collect();
+        there.map(|(name, _)| name.to_vec()).chain(plain.into_iter().filter_map(unescape)).collect()
     }
 
-    /// Paths through the link at `link` that could be metadata of an installed package.
-    fn metadata_behind(&self, link: &[u8]) -> Vec<Vec<u8>> {
-        let below = |name: &[u8]| [link, b"/", name].concat();
-        let name = path::split(link).map_or(link, |(_, name)| name);
-        let mut candidates = vec![link.to_vec()];
-        candidates.extend([b"METADATA".as_slice(), b"PKG-INFO", b"package.json"].map(below));
-        if name == b"node_modules"
-            && let Some(directory) = self.tree.find(link, true).ok().and_then(|f| self.tree.directory(f.id))
-        {
-            for (child, id) in &directory.children {
-                candidates.push([&below(child), b"/package.json".as_slice()].concat());
-                let scope = if child.starts_with(b"@") { self.tree.directory(*id) } else { None };
-                for scoped in scope.iter().flat_map(|scope| scope.children.keys()) {
-                    candidates.push([&below(child), b"/".as_slice(), scoped, b"/package.json"].concat());
-                }
-            }
-        }
-        candidates
+    /// Names of the files of a directory that are `wanted`, escaped; links are none.
+    pub(super) fn names(&self, id: Id, wanted: impl Fn(&[u8]) -> bool) -> Vec<String> {
+        let Some(directory) = self.tree.directory(id) else { return Vec::new() };
+        let told = directory.children.iter().filter(|(name, _)| wanted(name));
+        let told = told.filter(|(_, id)| matches!(self.tree.node(**id), Node::File(_)));
+        let plain: BTreeSet<&str> = directory.plain_names(|name| wanted(name.as_bytes())).collect();
+        told.map(|(name, _)| escape(name)).chain(plain.into_iter().map(str::to_owned)).collect()
     }
 
     pub(super) fn listing(&self) -> Vec<Entry> {
@@ -324,7 +290,7 @@ impl<'a> Merged<'a> {
         let plain = |whole: &[u8], directory: &Directory<'a>| {
             let whole = escape(whole);
             let entry = |name| Entry { path: join(&whole, name), kind: EntryKind::File, target: None };
-            directory.plain_names().into_iter().map(entry).collect::<Vec<_>>()
+            directory.plain_names(|_| true).map(entry).collect::<Vec<_>>()
         };
         entries.extend(self.tree.directory(ROOT).map(|root| plain(b"", root)).unwrap_or_default());
         self.tree.visit(ROOT, &mut |whole, node| {
@@ -340,6 +306,7 @@ impl<'a> Merged<'a> {
             entries.push(Entry { path: escape(whole), kind, target });
         });
         entries.sort();
+        entries.dedup();
         entries
     }
 }
@@ -352,16 +319,30 @@ fn same(old: Said<'_>, new: Said<'_>) -> bool {
     }
 }
 
-fn has_part(path: &[u8], part: &str) -> bool {
-    path.windows(part.len()).any(|window| window == part.as_bytes())
+pub(super) fn skip(name: &str, what: impl Into<String>, why: impl Into<String>) -> Skipped {
+    Skipped { name: name.to_owned(), what: what.into(), why: why.into() }
 }
 
-pub(super) fn skip(name: &str, what: String, why: String) -> Skipped {
-    Skipped { name: name.to_owned(), what, why }
-}
-
-fn join(directory: &str, name: &str) -> String {
+pub(super) fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// Whether a fragment is of a form that can be merged, in one pass. Where its hard links lead is not asked: to other
+/// layers, which only the merge knows.
+pub fn check(fragment: &Fragment) -> Result<(), Error> {
+    for group in &fragment.directories {
+        let path = group.path.split('/').filter(|_| !group.path.is_empty());
+        let linked = group.links.keys().chain(group.hard_links.keys()).map(String::as_str);
+        let named = group.devices.iter().chain(&group.whiteouts).map(String::as_str);
+        for text in path.chain(linked).chain(named) {
+            part(0, text)?;
+        }
+        check_files(0, &group.files)?;
+        for target in group.links.values().chain(group.hard_links.values()) {
+            unescape(target).ok_or_else(|| form(0, "link target", target))?;
+        }
+    }
+    Ok(())
 }
 
 /// One component as a sender wrote it.

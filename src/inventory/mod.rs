@@ -1,12 +1,14 @@
 //! The inventory: all fragments of an image merged, bottom to top.
 
 mod databases;
+mod evidence;
+mod languages;
 mod merged;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use merged::{Entry, EntryKind, Error};
+pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
     layer::Fragment,
@@ -57,16 +59,21 @@ pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
     for layer in 0..fragments.len() {
         merged.apply(layer)?;
         databases.look(&merged, layer);
+        merged.hold()?;
     }
     let mut inventory = Inventory {
-        os: databases.os(&merged),
+        os: databases::os(&merged),
         files: fragments.iter().map(|fragment| fragment.files).sum(),
         size_bytes: fragments.iter().map(|fragment| fragment.size_bytes).sum(),
         ..Inventory::default()
     };
-    let mut found = databases.packages();
-    merged.language_packages(&mut found, &mut inventory.skipped);
-    databases.unread(&merged, &mut inventory.skipped);
+    let files = databases.files(&merged);
+    let mut found = databases.packages(&files);
+    databases::unread(&merged, &files, &mut inventory.skipped);
+    let system: Vec<&Package> = found.keys().map(|(package, _)| package).collect();
+    evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);
+    languages::look(&merged, &mut found, &mut inventory.skipped);
+    merged.hold()?;
     inventory.packages = found
         .into_iter()
         .map(|((package, layer), paths)| Installed { package, layer, paths: paths.into_iter().collect() })
@@ -82,5 +89,6 @@ pub fn listing(fragments: &[&Fragment]) -> Result<Vec<Entry>, Error> {
     for layer in 0..fragments.len() {
         merged.apply(layer)?;
     }
+    merged.hold()?;
     Ok(merged.listing())
 }

@@ -1,9 +1,6 @@
 //! A file tree without contents, for one layer while it is read and for the merged image.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
 
 use super::path;
 
@@ -55,6 +52,10 @@ pub(crate) struct Directory<'a> {
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
+    /// What look-ups may still cost: components walked, lists searched. A link is a few bytes and may lead through forty
+    /// long ones, a name is a few bytes and may be searched in a list of each layer: the cost has no bound in the size of
+    /// the tree.
+    steps: Cell<u64>,
 }
 
 /// Why a path leads nowhere.
@@ -64,7 +65,7 @@ pub(crate) enum Lost {
     Missing,
     /// A component that is not the last is no directory.
     NotADirectory,
-    /// Too many links.
+    /// Too many links, or the tree's steps are spent.
     Loop,
 }
 
@@ -80,7 +81,7 @@ pub(crate) struct Found {
 
 impl Default for Tree<'_> {
     fn default() -> Self {
-        Self { nodes: vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)] }
+        Self::with_steps(u64::MAX)
     }
 }
 
@@ -96,12 +97,11 @@ impl<'a> Directory<'a> {
         self.plain.iter().any(|files| has(files, &text))
     }
 
-    /// Names of the plain files that are there, escaped.
-    pub(crate) fn plain_names(&self) -> BTreeSet<&'a str> {
+    /// Names of the plain files that are there and are `wanted`, escaped; one that several layers list comes as often.
+    pub(crate) fn plain_names(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
         let names = self.plain.iter().flat_map(|files| files.iter().map(String::as_str));
-        names
-            .filter(|name| path::unescape(name).is_some_and(|name| !self.children.contains_key(&*name)))
-            .collect()
+        let there = |name: &str| path::unescape(name).is_some_and(|name| !self.children.contains_key(&*name));
+        names.filter(move |name| wanted(name) && there(name))
     }
 }
 
@@ -111,6 +111,18 @@ pub(crate) fn has(files: &[String], name: &str) -> bool {
 }
 
 impl<'a> Tree<'a> {
+    /// An empty tree; when look-ups have cost so many steps, they lead nowhere.
+    pub(crate) fn with_steps(steps: u64) -> Self {
+        let nodes = vec![Node::Directory(Directory::default()), Node::File(PLAIN_FILE)];
+        Self { nodes, steps: Cell::new(steps) }
+    }
+
+    /// Takes steps off what is left; `false` when nothing is.
+    pub(crate) fn spend(&self, steps: usize) -> bool {
+        self.steps.set(self.steps.get().saturating_sub(steps as u64));
+        self.steps.get() > 0
+    }
+
     pub(crate) fn node(&self, id: Id) -> &Node<'a> {
         &self.nodes[id as usize]
     }
@@ -134,7 +146,7 @@ impl<'a> Tree<'a> {
         let directory = self.directory(parent)?;
         match directory.children.get(name) {
             Some(id) => Some(*id).filter(|id| !matches!(self.node(*id), Node::Gone)),
-            None => directory.has_plain(name).then_some(PLAIN),
+            None => (self.spend(directory.plain.len()) && directory.has_plain(name)).then_some(PLAIN),
         }
     }
 
@@ -143,7 +155,14 @@ impl<'a> Tree<'a> {
         if let Some(directory) = self.directory_mut(parent)
             && !files.is_empty()
         {
-            directory.children.retain(|name, _| !has(files, &path::escape(name)));
+            // By the shorter side: a big directory may get a file in each of many layers.
+            if files.len() < directory.children.len() {
+                for name in files.iter().filter_map(|name| path::unescape(name)) {
+                    directory.children.remove(&*name);
+                }
+            } else {
+                directory.children.retain(|name, _| !has(files, &path::escape(name)));
+            }
             directory.plain.push(files);
         }
     }
@@ -175,9 +194,13 @@ impl<'a> Tree<'a> {
     }
 
     pub(crate) fn remove(&mut self, parent: Id, name: &[u8]) {
-        let Some(directory) = self.directory_mut(parent) else { return };
-        directory.children.remove(name);
-        if directory.has_plain(name) {
+        let listed = self
+            .directory(parent)
+            .is_some_and(|directory| self.spend(directory.plain.len()) && directory.has_plain(name));
+        if let Some(directory) = self.directory_mut(parent) {
+            directory.children.remove(name);
+        }
+        if listed {
             self.put(parent, name, Node::Gone);
         }
     }
@@ -238,10 +261,15 @@ impl Walk<'_> {
         Found { id, path: names.join(&b'/'), linked }
     }
 
+    fn spend(&self, steps: usize) -> Result<(), Lost> {
+        if self.tree.spend(steps) { Ok(()) } else { Err(Lost::Loop) }
+    }
+
     fn step(&mut self, part: &[u8], follow: bool) -> Result<(), Lost> {
         // Targets still to walk, nearest last: recursion would let a hostile image choose our stack.
         let mut pending: Vec<(Vec<u8>, bool)> = vec![(part.to_vec(), follow)];
         while let Some((part, follow)) = pending.pop() {
+            self.spend(1)?;
             match part.as_slice() {
                 b"." => continue,
                 b".." => {
@@ -262,6 +290,7 @@ impl Walk<'_> {
                         self.stack.clear();
                     }
                     let parts: Vec<&[u8]> = path::components(target).collect();
+                    self.spend(parts.len())?;
                     pending.extend(parts.iter().rev().map(|part| (part.to_vec(), true)));
                 }
                 _ => self.stack.push((id, part)),
@@ -290,7 +319,7 @@ mod tests {
         }
         tree.remove(lib, b"a");
         assert_eq!(tree.child(lib, b"a"), None);
-        assert_eq!(tree.directory(lib).unwrap().plain_names().into_iter().collect::<Vec<_>>(), [r"b\\c"]);
+        assert_eq!(tree.directory(lib).unwrap().plain_names(|_| true).collect::<Vec<_>>(), [r"b\\c"]);
         tree.put(ROOT, b"loop", Node::Link(b"loop".as_slice().into()));
         let etc = tree.put(ROOT, b"etc", Node::Directory(Directory::default()));
         tree.put(etc, b"os-release", Node::Link(b"/lib/os-release".as_slice().into()));
@@ -300,5 +329,15 @@ mod tests {
         assert_eq!(tree.find(b"loop/x", true).unwrap_err(), Lost::Loop);
         assert_eq!(tree.find(b"usr/lib/os-release/x", true).unwrap_err(), Lost::NotADirectory);
         assert_eq!(tree.find(b"usr/none", true).unwrap_err(), Lost::Missing);
+    }
+
+    #[test]
+    fn look_ups_end_when_the_steps_are_spent() {
+        let mut tree = Tree::with_steps(5);
+        tree.put(ROOT, b"a", Node::Link(b"b".as_slice().into()));
+        tree.put(ROOT, b"b", Node::Device);
+        assert!(tree.find(b"a", true).is_ok() && tree.spend(0));
+        assert_eq!(tree.find(b"a", true).unwrap_err(), Lost::Loop);
+        assert!(!tree.spend(0));
     }
 }

@@ -2,46 +2,58 @@
 
 use super::{Ecosystem, Error, Fact, Package, Source, utf8};
 
-/// The first line is a checksum or a name, and some line is a name.
+/// By its place, or: the first line is a checksum or a name, and some line is a name or a version.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    if head.is_empty() {
-        return path.ends_with("apk/db/installed"); // an empty database is one with no packages
-    }
-    (head.starts_with(b"C:Q") && head.windows(3).any(|window| window == b"\nP:"))
+    path.ends_with("apk/db/installed")
+        || (head.starts_with(b"C:Q") && head.windows(3).any(|window| window == b"\nP:"))
         || (head.starts_with(b"P:") && head.windows(3).any(|window| window == b"\nV:"))
 }
 
 /// Reads all packages.
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let mut packages = Vec::new();
-    let (mut name, mut version, mut arch, mut origin) = (None, None, None, None);
-    let lines = utf8(bytes)?.lines().chain([""]);
-    for (index, line) in lines.enumerate() {
-        if line.is_empty() {
-            let (name, version) = (name.take(), version.take());
-            let (arch, origin) = (arch.take(), origin.take());
-            match (name, version) {
-                (None, None) => {}
-                (Some(name), Some(version)) => packages.push(package(name, version, arch, origin)),
-                _ => {
-                    let why = "a package without name or version".to_owned();
-                    return Err(Error::Line { line: index + 1, why });
-                }
+    let mut stanza = Stanza::default();
+    for (index, line) in utf8(bytes)?.lines().chain([""]).enumerate() {
+        let wrong = |why: &str| Error::Line { line: index + 1, why: why.to_owned() };
+        let slot = match line.as_bytes() {
+            [] => {
+                packages.extend(std::mem::take(&mut stanza).package().map_err(wrong)?);
+                continue;
             }
-            continue;
-        }
-        let value = line.get(2..).unwrap_or_default();
-        match line.as_bytes() {
-            [b'P', b':', ..] => name = Some(value),
-            [b'V', b':', ..] => version = Some(value),
-            [b'A', b':', ..] => arch = Some(value),
-            [b'o', b':', ..] => origin = Some(value),
-            _ => {}
+            [b'P', b':', ..] => &mut stanza.name,
+            [b'V', b':', ..] => &mut stanza.version,
+            [b'A', b':', _, ..] => &mut stanza.arch,
+            [b'o', b':', _, ..] => &mut stanza.origin,
+            [_, b':', ..] => continue,
+            _ => return Err(wrong("not a field")),
+        };
+        // A second one, or blanks, could make one reader see another package than the next.
+        let value = &line[2..];
+        if value.is_empty() || value.contains(char::is_whitespace) || slot.replace(value).is_some() {
+            return Err(wrong("a field that is empty, holds blanks or comes twice"));
         }
     }
     packages.sort();
     packages.dedup();
     Ok(Some(Fact::Apk { packages }))
+}
+
+#[derive(Default)]
+struct Stanza<'a> {
+    name: Option<&'a str>,
+    version: Option<&'a str>,
+    arch: Option<&'a str>,
+    origin: Option<&'a str>,
+}
+
+impl Stanza<'_> {
+    fn package(self) -> Result<Option<Package>, &'static str> {
+        match (self.name, self.version) {
+            (None, None) => Ok(None),
+            (Some(name), Some(version)) => Ok(Some(package(name, version, self.arch, self.origin))),
+            _ => Err("a package without name or version"),
+        }
+    }
 }
 
 fn package(name: &str, version: &str, arch: Option<&str>, origin: Option<&str>) -> Package {
@@ -67,6 +79,8 @@ mod tests {
         let Some(Fact::Apk { packages }) = read("", text.as_bytes()).unwrap() else { panic!() };
         let got: Vec<_> = packages.iter().map(|p| (p.name.as_str(), p.source())).collect();
         assert_eq!(got, [("libssl3", ("openssl", "3.1.3-r0")), ("musl", ("musl", "1.2.4-r2"))]);
-        assert!(read("", b"P:musl\n\n").is_err());
+        for broken in ["P:musl\n\n", "P: musl\nV:1\n", "P:musl\nV:1\nP:zlib\n", "P:musl\nV:1\nrubbish\n"] {
+            assert!(read("", broken.as_bytes()).is_err(), "{broken:?}");
+        }
     }
 }

@@ -2,46 +2,104 @@
 
 use super::{Ecosystem, Error, Fact, Package, Source, utf8};
 
-/// A status file starts with a stanza; `status.d` files are one stanza, without a `Status` in some images. Package
-/// indexes of apt start alike, have no `Status`, and are left out.
+/// By their place, or as a stanza with a `Status`. Package indexes of apt start alike, have no `Status`, and are left
+/// out; so is dpkg's backup of its own file: a link that leads to one of them is named as not read by the merge.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let stanza = head.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"package:"));
-    let in_status_d = || path.rsplit('/').nth(1) == Some("status.d");
-    let name = path.rsplit('/').next().unwrap_or_default();
-    // dpkg's backup of its own file: a link that leads here is named as not read by the merge.
-    if head.is_empty() {
-        return path.ends_with("dpkg/status"); // an empty database is one with no packages
+    let mut names = path.rsplit('/');
+    let (name, parent) = (names.next().unwrap_or_default(), names.next());
+    let placed = parent == Some("status.d") || (name == "status" && parent == Some("dpkg"));
+    let package = || field_at(head, b"package");
+    let status = || head.windows(7).enumerate().any(|(at, _)| field_at(&head[at..], b"\nstatus"));
+    placed || (name != "status-old" && package() && (name == "status" || status()))
+}
+
+/// Whether `head` starts with a field of this name; dpkg takes blanks before the colon.
+fn field_at(head: &[u8], name: &[u8]) -> bool {
+    head.split_at_checked(name.len()).is_some_and(|(start, rest)| {
+        start.eq_ignore_ascii_case(name)
+            && rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')) == Some(&b':')
+    })
+}
+
+/// Reads all stanzas, as lib/dpkg/parse.c does.
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let text = utf8(bytes)?;
+    let mut found = Found::default();
+    // Beside each file of status.d lies one with the hashes of the package's files.
+    if path.ends_with(".md5sums") && text.lines().all(is_hash) {
+        return Ok(Some(found.fact()));
     }
-    stanza && name != "status-old" && (in_status_d() || name == "status" || has_status(head))
-}
-
-fn has_status(head: &[u8]) -> bool {
-    head.windows(8).any(|window| window.eq_ignore_ascii_case(b"\nstatus:"))
-}
-
-/// Reads all stanzas.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let mut packages = Vec::new();
     let mut stanza = Stanza::default();
-    for (index, line) in utf8(bytes)?.lines().enumerate() {
-        if line.trim().is_empty() {
-            packages.extend(std::mem::take(&mut stanza).package(index)?);
-        } else if !line.starts_with([' ', '\t']) {
-            let (field, value) = line.split_once(':').ok_or_else(|| Error::Line {
-                line: index + 1,
-                why: "neither a field nor a continuation".to_owned(),
-            })?;
-            stanza.set(field, value.trim());
+    let mut stanzas = 0;
+    for (index, line) in text.lines().enumerate() {
+        let wrong = |why: String| Error::Line { line: index + 1, why };
+        if line.trim_matches(BLANKS).is_empty() {
+            found.add(std::mem::take(&mut stanza)).map_err(wrong)?;
+        } else if line.starts_with(BLANKS) {
+            if !stanza.started {
+                return Err(wrong("a continuation of nothing".to_owned()));
+            }
+        } else {
+            stanzas += usize::from(!stanza.started);
+            stanza.set(line).map_err(wrong)?;
         }
     }
-    packages.extend(stanza.package(bytes.iter().filter(|byte| **byte == b'\n').count())?);
-    packages.sort();
-    packages.dedup();
-    Ok(Some(Fact::Dpkg { packages }))
+    found.add(stanza).map_err(|why| Error::Line { line: text.lines().count(), why })?;
+    if stanzas == 0 && path.rsplit('/').nth(1) == Some("status.d") {
+        return Err(Error::Field("package in a file of status.d"));
+    }
+    Ok(Some(found.fact()))
+}
+
+/// What C's `isspace` takes, the line's end left out.
+const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
+
+/// A line of md5sum(1): the hash, then a path.
+fn is_hash(line: &str) -> bool {
+    let hash = |hash: &str| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // A backslash before it says that the path is escaped.
+    let line = line.strip_prefix('\\').unwrap_or(line);
+    line.split_once(' ').is_some_and(|(start, path)| hash(start) && !path.trim().is_empty())
+}
+
+#[derive(Default)]
+struct Found {
+    packages: Vec<Package>,
+    removed: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, stanza: Stanza<'_>) -> Result<(), String> {
+        if stanza.started {
+            match stanza.read()? {
+                State::There(package) => self.packages.push(package),
+                State::Removed(name) => self.removed.push(name.to_owned()),
+                State::Never => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn fact(mut self) -> Fact {
+        self.packages.sort();
+        self.packages.dedup();
+        self.removed.sort();
+        self.removed.dedup();
+        Fact::Dpkg { packages: self.packages, removed: self.removed }
+    }
+}
+
+/// What dpkg says of one package.
+enum State<'a> {
+    There(Package),
+    /// Nothing but configuration is left.
+    Removed(&'a str),
+    Never,
 }
 
 #[derive(Default)]
 struct Stanza<'a> {
+    started: bool,
     package: Option<&'a str>,
     version: Option<&'a str>,
     arch: Option<&'a str>,
@@ -50,35 +108,42 @@ struct Stanza<'a> {
 }
 
 impl<'a> Stanza<'a> {
-    fn set(&mut self, field: &str, value: &'a str) {
+    fn set(&mut self, line: &'a str) -> Result<(), String> {
+        self.started = true;
+        let (field, value) = line.split_once(':').ok_or("neither a field nor a continuation")?;
+        let field = field.trim_end_matches(BLANKS);
+        if field.is_empty() || field.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
+            return Err("a field's name is empty or holds blanks".to_owned());
+        }
         let slot = match field.to_ascii_lowercase().as_str() {
             "package" => &mut self.package,
             "version" => &mut self.version,
             "architecture" => &mut self.arch,
             "source" => &mut self.source,
             "status" => &mut self.status,
-            _ => return,
+            _ => return Ok(()),
         };
-        *slot = Some(value);
+        match slot.replace(value.trim()) {
+            None => Ok(()),
+            Some(_) => Err(format!("a second field {field}")),
+        }
     }
 
-    /// The package, unless dpkg says that its files are not there; `line` is where the stanza ends.
-    fn package(self, line: usize) -> Result<Option<Package>, Error> {
-        let Some(name) = self.package else { return Ok(None) };
+    fn read(self) -> Result<State<'a>, String> {
+        let name = self.package.filter(|name| !name.is_empty()).ok_or("a package without a name")?;
         // "want flag state": `deinstall ok config-files` has left nothing but configuration behind.
-        let state = self.status.and_then(|status| status.split_ascii_whitespace().nth(2));
-        if matches!(state, Some("not-installed" | "config-files")) {
-            return Ok(None);
+        match self.status.and_then(|status| status.split_ascii_whitespace().nth(2)) {
+            Some("not-installed") => return Ok(State::Never),
+            Some("config-files") => return Ok(State::Removed(name)),
+            _ => {}
         }
-        let version = self
-            .version
-            .filter(|version| !version.is_empty())
-            .ok_or_else(|| Error::Line { line, why: format!("package {name} has no version") })?;
+        let version = self.version.filter(|version| !version.is_empty());
+        let version = version.ok_or_else(|| format!("package {name} has no version"))?;
         let source = self.source.map(|source| match source.split_once('(') {
             Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
             None => (source, version),
         });
-        Ok(Some(Package {
+        Ok(State::There(Package {
             ecosystem: Ecosystem::Deb,
             name: name.to_owned(),
             version: version.to_owned(),
@@ -101,27 +166,53 @@ mod tests {
 
     #[test]
     fn states_and_sources() {
-        let Some(Fact::Dpkg { packages }) = read("var/lib/dpkg/status", STATUS.as_bytes()).unwrap() else {
-            panic!()
-        };
+        let read = read("var/lib/dpkg/status", STATUS.as_bytes());
+        let Ok(Some(Fact::Dpkg { packages, removed })) = read else { panic!("{read:?}") };
         let got: Vec<_> = packages.iter().map(|p| (p.name.as_str(), p.source())).collect();
         assert_eq!(
             got,
             [("libssl3", ("openssl", "3.0.11-1~deb12u2")), ("perl-base", ("perl", "5.36.0-7+x"))]
         );
+        assert_eq!(removed, ["jq"]);
     }
 
     #[test]
-    fn told_by_content_not_by_place() {
+    fn told_by_content_or_place() {
         assert!(recognise("data/odd-name", STATUS.as_bytes()));
-        assert!(recognise("var/lib/dpkg/status.d/base", b"Package: base-files\nVersion: 12\n"));
+        assert!(recognise("data/odd-name", b"Package : a\nstatus\t: install ok installed\n"));
+        assert!(recognise("var/lib/dpkg/status.d/base.md5sums", b"d41d8cd9  usr/share/x\n"));
+        assert!(recognise("var/lib/dpkg/status", b""));
         assert!(!recognise("var/lib/apt/lists/x_Packages", b"Package: base-files\nVersion: 12\n"));
-        assert!(!recognise("var/lib/dpkg/status.d/base.md5sums", b"d41d8cd9  usr/share/x\n"));
+        assert!(!recognise("var/lib/dpkg/status-old", STATUS.as_bytes()));
     }
 
     #[test]
-    fn a_package_without_version_is_an_error() {
-        let error = read("", b"Package: a\nStatus: install ok installed\n").unwrap_err();
-        assert_eq!(error, Error::Line { line: 2, why: "package a has no version".to_owned() });
+    fn what_dpkg_would_not_read_is_an_error() {
+        for (text, line, why) in [
+            ("Package: a\nStatus: install ok installed\n", 2, "package a has no version"),
+            ("Package: a\nVersion: 1\nVersion: 2\n", 3, "a second field Version"),
+            ("Package: a\nVersion: 1\n\n\u{b}Package: b\nVersion: 1\n", 4, "a continuation of nothing"),
+            ("Version: 1\n\n", 2, "a package without a name"),
+            ("Package: a\nrubbish\n", 2, "neither a field nor a continuation"),
+            ("Pack age: a\n", 1, "a field's name is empty or holds blanks"),
+        ] {
+            let error = Error::Line { line, why: why.to_owned() };
+            assert_eq!(read("var/lib/dpkg/status", text.as_bytes()), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn files_of_status_d() {
+        let count = |name: &str, text: &str| match read(&format!("status.d/{name}"), text.as_bytes()) {
+            Ok(Some(Fact::Dpkg { packages, .. })) => Some(packages.len()),
+            _ => None,
+        };
+        let hashes = "d41d8cd98f00b204e9800998ecf8427e  usr/share/doc/a b\n";
+        assert_eq!(count("a", "Package : a\nVersion: 1\n"), Some(1));
+        assert_eq!(count("a", ""), None);
+        assert_eq!(count("a", hashes), None);
+        assert_eq!(count("a.md5sums", hashes), Some(0));
+        assert_eq!(count("a.md5sums", "Package: a\nVersion: 1\n"), Some(1));
+        assert_eq!(count("a.md5sums", &format!("{hashes}Package: a\nVersion: 1\n")), None);
     }
 }

@@ -10,9 +10,11 @@ mod apk;
 mod dpkg;
 mod node;
 mod os_release;
+mod place;
 mod purl;
 mod python;
 
+pub use place::{Place, is_python_metadata};
 pub use purl::purl;
 
 /// Why a file that matters could not be read.
@@ -58,11 +60,6 @@ const ANALYSERS: &[(Recognise, Read)] = &[
 /// The analyser for a file, if it may matter.
 pub fn recognise(path: &str, head: &[u8]) -> Option<Read> {
     ANALYSERS.iter().find(|(recognise, _)| recognise(path, head)).map(|(_, read)| *read)
-}
-
-/// Whether metadata at `path` is that of an installed Python distribution or Node package.
-pub fn is_installed_at(path: &str) -> bool {
-    python::is_installed_at(path) || node::is_installed_at(path)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
@@ -151,6 +148,9 @@ pub enum Fact {
     Dpkg {
         /// Packages whose files are there, whatever state their configuration is in.
         packages: Vec<Package>,
+        /// Names of packages of which only configuration is left, sorted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
     },
     /// An apk `installed` database.
     Apk {
@@ -162,7 +162,7 @@ pub enum Fact {
         /// The distribution.
         package: Package,
     },
-    /// A `package.json` with name and version.
+    /// A `package.json` with a name. Without a version, that is empty.
     Node {
         /// The package.
         package: Package,

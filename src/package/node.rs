@@ -13,20 +13,6 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     (named && !head.is_empty()) || (object() && (speaks(b"\"name\"") || speaks(b"\"version\"")))
 }
 
-/// Whether a `package.json` at `path` is that of an installed package: `node_modules/NAME/package.json` or
-/// `node_modules/@SCOPE/NAME/package.json`.
-pub(super) fn is_installed_at(path: &str) -> bool {
-    let mut parts = path.rsplit('/');
-    if parts.next() != Some("package.json") || parts.next().is_none_or(|name| name.starts_with('@')) {
-        return false;
-    }
-    match parts.next() {
-        Some("node_modules") => true,
-        Some(scope) => scope.starts_with('@') && parts.next() == Some("node_modules"),
-        None => false,
-    }
-}
-
 #[derive(Deserialize)]
 struct PackageJson {
     #[serde(default)]
@@ -35,7 +21,8 @@ struct PackageJson {
     version: serde_json::Value,
 }
 
-/// Reads name and version; a file without either marks a directory, not a package.
+/// Reads name and version. A package of a workspace often has no version, and has its name all the same; a file without
+/// a name marks a directory, not a package.
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A broken one matters only where a package is installed, which the merge knows.
@@ -45,9 +32,9 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         serde_json::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         _ => None,
     };
-    let (Some(name), Some(version)) = (text(parsed.name), text(parsed.version)) else { return Ok(None) };
+    let Some(name) = text(parsed.name) else { return Ok(None) };
     // A leading `v` or `=` is dropped by npm when it installs.
-    let version = version.trim_start_matches(['v', '=', ' ']).to_owned();
+    let version = text(parsed.version).unwrap_or_default().trim_start_matches(['v', '=', ' ']).to_owned();
     Ok(Some(Fact::Node {
         package: Package { ecosystem: Ecosystem::Npm, name, version, arch: None, source: None },
     }))
@@ -56,19 +43,6 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places() {
-        for (path, installed) in [
-            ("app/node_modules/a/package.json", true),
-            ("node_modules/@s/a/package.json", true),
-            ("node_modules/@s/package.json", false),
-            ("node_modules/a/test/package.json", false),
-            ("app/package.json", false),
-        ] {
-            assert_eq!(is_installed_at(path), installed, "{path}");
-        }
-    }
 
     #[test]
     fn told_by_content_too() {
@@ -84,6 +58,8 @@ mod tests {
         let Some(Fact::Node { package }) = fact else { panic!() };
         assert_eq!((package.name.as_str(), package.version.as_str()), ("@s/a", "1.2.3"));
         assert_eq!(read("", br#"{"type":"module"}"#), Ok(None));
+        let fact = read("", br#"{"name":"a","private":true}"#).unwrap();
+        assert!(matches!(fact, Some(Fact::Node { package }) if package.version.is_empty()));
         assert!(read("node_modules/a/package.json", b"{").is_err());
     }
 }

@@ -33,6 +33,8 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         };
         *slot = unquote(value.trim());
     }
+    // The specification wants lower case, and feeds are found by this name: `Alpine` is no system beside `alpine`.
+    release.id.make_ascii_lowercase();
     match release.id.is_empty() {
         false => Ok(Some(Fact::OsRelease(release))),
         true if path.rsplit('/').next() == Some("os-release") => Err(Error::Field("ID")),
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn quotes_and_any_name() {
-        let text = b"NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID='12'\nVERSION_CODENAME=bookworm\n";
+        let text = b"NAME=\"Debian GNU/Linux\"\nID=Debian\nVERSION_ID='12'\nVERSION_CODENAME=bookworm\n";
         assert!(recognise("usr/lib/elsewhere", text));
         assert!(!recognise("bin/script", b"#!/bin/sh\nID=x\necho hello\n"));
         let release =

@@ -1,24 +1,18 @@
 //! Metadata of Python distributions: `*.dist-info/METADATA` and `*.egg-info` (file, or directory with `PKG-INFO`);
 //! the core metadata specification of the PyPA.
 
-use super::{Ecosystem, Error, Fact, Package};
+use super::{Ecosystem, Error, Fact, Package, is_python_metadata};
 
-/// Every version of core metadata starts with its own version, or with the name.
+/// By content, which starts with the version of the form; or by name, since nobody who reads it minds the order of its
+/// fields.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     head.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"Metadata-Version:"))
-        || (is_installed_at(path) && !head.is_empty())
+        || (!head.is_empty() && is_named(path))
 }
 
-/// Whether metadata at `path` is that of an installed distribution, not of an unpacked source archive.
-pub(super) fn is_installed_at(path: &str) -> bool {
-    let mut parts = path.rsplit('/');
-    let name = parts.next().unwrap_or_default();
-    let parent = parts.next().unwrap_or_default();
-    match name {
-        "METADATA" => parent.ends_with(".dist-info"),
-        "PKG-INFO" => parent.ends_with(".egg-info") || parent == "EGG-INFO",
-        _ => name.ends_with(".egg-info"),
-    }
+fn is_named(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    matches!(name, "METADATA" | "PKG-INFO") || is_python_metadata(name.as_bytes())
 }
 
 /// Reads the header fields `Name` and `Version`.
@@ -77,15 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn places() {
-        for (path, installed) in [
-            ("usr/lib/python3/dist-packages/six-1.16.0.egg-info", true),
-            ("site-packages/six-1.16.0.egg-info/PKG-INFO", true),
-            ("site-packages/six-1.16.0.dist-info/METADATA", true),
-            ("src/six-1.16.0/PKG-INFO", false),
-            ("METADATA", false),
-        ] {
-            assert_eq!(is_installed_at(path), installed, "{path}");
+    fn told_by_content_or_name() {
+        let text = b"Name: six\nVersion: 1\nMetadata-Version: 2.1\n";
+        for path in ["opt/x/METADATA", "six.egg-info/PKG-INFO", "lib/six-1.16.0.EGG-INFO"] {
+            assert!(recognise(path, text), "{path}");
         }
+        assert!(!recognise("opt/zlib.pc", text));
+        assert!(!recognise("opt/x/METADATA", b""));
+        assert!(recognise("opt/x", b"metadata-version: 2.1\n"));
     }
 }

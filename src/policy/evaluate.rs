@@ -1,9 +1,6 @@
 //! Applies policies to findings.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
@@ -71,7 +68,7 @@ pub fn evaluate(
         Some(Action::Ignore) | None => Outcome::Pass,
     };
     let policies = policies.iter().map(Policy::reference).collect();
-    (judged, Verdict { outcome, class, policies, reasons })
+    (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons })
 }
 
 /// The rule of one policy that decides a finding.
@@ -148,23 +145,34 @@ impl Fired {
         if rule.action == Action::Ignore {
             message.push_str(" ignored");
         }
-        for (index, finding) in findings.iter().take(NAMED).enumerate() {
-            message.push_str(if index == 0 { ": " } else { ", " });
-            // Writing to a string cannot fail.
-            let _ = write!(message, "{} in {} {}", finding.id, finding.package.name, finding.package.version);
-            if let Some(fixed_in) = &finding.fixed_in {
-                let _ = write!(message, " (fixed in {fixed_in})");
+        // A package that two layers hold is two findings, and one thing to say.
+        let mut told: Vec<String> = Vec::new();
+        let mut named = 0;
+        for finding in &findings {
+            let package = &finding.package;
+            let fix =
+                finding.fixed_in.iter().map(|version| format!(" (fixed in {version})")).collect::<String>();
+            let text = format!("{} in {} {}{fix}", finding.id, package.name, package.version);
+            let known = told.contains(&text);
+            if !known && told.len() == NAMED {
+                break;
+            }
+            named += 1;
+            if !known {
+                told.push(text);
             }
         }
-        if findings.len() > NAMED {
-            let _ = write!(message, " and {} more", findings.len() - NAMED);
+        message.push_str(&format!(": {}", told.join(", ")));
+        if findings.len() > named {
+            message.push_str(&format!(" and {} more", findings.len() - named));
         }
         if let Some(reason) = &rule.reason {
-            let _ = write!(message, "; reason: {}", reason.split_whitespace().collect::<Vec<_>>().join(" "));
+            message.push_str("; reason: ");
+            message.push_str(&reason.split_whitespace().collect::<Vec<_>>().join(" "));
         }
         for expired in self.expired.iter().map(|index| &policy.rules[*index]) {
             if let Some(until) = expired.until {
-                let _ = write!(message, "; rule `{}` applied until {until} only", expired.name);
+                message.push_str(&format!("; rule `{}` applied until {until} only", expired.name));
             }
         }
         Reason { rule: rule.name.clone(), action: rule.action, findings: findings.len(), message }
@@ -176,7 +184,10 @@ fn headline(findings: &[&Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts: Vec<String> = Severity::ALL
         .into_iter()
-        .map(|severity| (count(severity), severity.as_str()))
+        .map(|severity| match severity {
+            Severity::Unknown => (count(severity), "unrated"),
+            rated => (count(rated), rated.as_str()),
+        })
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();

@@ -12,10 +12,12 @@ mod rule;
 pub use error::{Error, Problem};
 pub use evaluate::evaluate;
 pub use file::{MAX_POLICY_BYTES, MAX_RULES, PolicyFile};
-pub use rule::{Policy, Rule, When, fail_on_text};
+pub use rule::{Policy, Rule, STANDARD, When, fail_on_text};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::inventory::Skipped;
 
 /// What a rule does with a finding it matches; ordered from mildest to strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +48,9 @@ pub enum Outcome {
     Pass,
     /// A rule with `warn` matched, none with `fail`.
     Warn,
+    /// No rule with `fail` matched, and something was not looked at that nobody allowed to be left out: neither yes nor
+    /// no can be said.
+    Unfinished,
     /// A rule with `fail` matched.
     Fail,
 }
@@ -59,8 +64,27 @@ pub struct Verdict {
     pub class: Class,
     /// Every policy that was applied.
     pub policies: Vec<PolicyRef>,
+    /// Names of what the caller allowed to be left out, sorted.
+    pub allowed: Vec<String>,
     /// One entry per rule that fired, strictest first.
     pub reasons: Vec<Reason>,
+}
+
+impl Verdict {
+    /// Whether the caller allowed this to be left out.
+    pub fn allows(&self, skipped: &Skipped) -> bool {
+        self.allowed.contains(&skipped.name)
+    }
+
+    /// Takes into account what was not looked at, of which the caller allows some by name.
+    pub fn consider(&mut self, skipped: &[Skipped], allowed: &[String]) {
+        self.allowed = allowed.to_vec();
+        self.allowed.sort();
+        self.allowed.dedup();
+        if self.outcome != Outcome::Fail && !skipped.iter().all(|skipped| self.allows(skipped)) {
+            self.outcome = Outcome::Unfinished;
+        }
+    }
 }
 
 /// Trust class of a layer's facts, highest first in DESIGN's table.

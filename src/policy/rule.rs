@@ -70,7 +70,7 @@ impl Rule {
 }
 
 /// The default policy, in the form of a file.
-const STANDARD: &str = include_str!("standard.yaml");
+pub const STANDARD: &str = include_str!("standard.yaml");
 
 impl Policy {
     /// Reads a policy file of version 1. `origin` is what errors and reports call it.
@@ -79,7 +79,7 @@ impl Policy {
     }
 
     /// The policy where nobody gives one: critical and high findings fail the gate when a fix exists, and warn
-    /// otherwise, because a gate that cannot be opened is switched off.
+    /// otherwise, because a gate that cannot be opened is switched off. So do those that no source has rated.
     pub fn standard() -> Self {
         let severe = |fixable| When {
             severities: vec![Severity::Critical, Severity::High],
@@ -92,18 +92,19 @@ impl Policy {
             rules: vec![
                 rule("severe-with-fix", severe(true), Action::Fail),
                 rule("severe-without-fix", severe(false), Action::Warn),
+                unrated(),
             ],
         }
     }
 
-    /// The short form `--fail-on SEVERITY`: that severity or worse fails the gate, fix or not.
+    /// The short form `--fail-on SEVERITY`: that severity or worse fails the gate, fix or not; unrated findings warn.
     pub fn fail_on(severity: Severity) -> Self {
         let name = format!("fail-on-{}", severity.as_str());
         let when = When { severities: at_least(severity), ..When::default() };
         Self {
             origin: format!("--fail-on {}", severity.as_str()),
             digest: Digest::of(fail_on_text(severity).as_bytes()),
-            rules: vec![rule(&name, when, Action::Fail)],
+            rules: vec![rule(&name, when, Action::Fail), unrated()],
         }
     }
 
@@ -117,13 +118,20 @@ impl Policy {
 pub fn fail_on_text(severity: Severity) -> String {
     let word = severity.as_str();
     format!(
-        "version: 1\nrules:\n  - name: fail-on-{word}\n    when: {{ severity_at_least: {word} }}\n    action: fail\n"
+        "version: 1\nrules:\n  - name: fail-on-{word}\n    when: {{ severity_at_least: {word} }}\n    action: fail\n  \
+         - name: unrated\n    when: {{ severity: unknown }}\n    action: warn\n"
     )
 }
 
 /// A severity and all that are worse, worst first.
 pub(super) fn at_least(severity: Severity) -> Vec<Severity> {
     Severity::ALL.into_iter().filter(|other| *other >= severity).collect()
+}
+
+/// What no source has rated may be anything: it is said, and does not pass in silence.
+fn unrated() -> Rule {
+    let when = When { severities: vec![Severity::Unknown], ..When::default() };
+    rule("unrated", when, Action::Warn)
 }
 
 fn rule(name: &str, when: When, action: Action) -> Rule {

@@ -2,7 +2,7 @@
 //!
 //! One suite per platform. Its first case is the verdict, so that the file says the same as the gate however many
 //! findings there are; findings that fail are failures, waived ones are skipped, and what could not be looked at is an
-//! error. Findings that warn are passing cases with the warning in their output, because JUnit has no word for them;
+//! error, or skipped where the caller allowed it. Findings that warn are passing cases with the warning in their output, because JUnit has no word for them;
 //! findings that no rule matches are only counted. Messages stand in the attribute and in the element: readers differ.
 
 use std::{collections::BTreeSet, fmt::Write as _, io};
@@ -49,7 +49,13 @@ fn suite(result: &ScanResult, room: usize) -> TestSuite {
     for skipped in &result.looked_at.skipped {
         let text = cut(&format!("{} was not looked at: {}", skipped.what, skipped.why), MAX_LINE);
         let title = cut(&format!("looked at {} ({})", skipped.what, skipped.name), MAX_LINE);
-        suite.testcases.push(case(name.clone(), title, error(&cut(&skipped.name, 255), &text, &text)));
+        let kind = cut(&skipped.name, 255);
+        let outcome = if result.verdict.allows(skipped) {
+            TestResult::SkippedWithCause { type_: kind, message: text.clone(), cause: Some(cdata(&text)) }
+        } else {
+            error(&kind, &text, &text)
+        };
+        suite.testcases.push(case(name.clone(), title, outcome));
     }
     let mut findings: Vec<&Judged> =
         result.findings.iter().filter(|judged| judged.decision.action.is_some()).collect();
@@ -83,6 +89,10 @@ fn verdict(result: &ScanResult) -> TestResult {
     let reasons = result.verdict.reasons.iter();
     match result.verdict.outcome {
         Outcome::Pass | Outcome::Warn => TestResult::Success,
+        Outcome::Unfinished => {
+            let text = "not everything was looked at, so the gate can say neither yes nor no";
+            error("verdict", text, text)
+        }
         Outcome::Fail => {
             let failed: Vec<String> = reasons
                 .filter(|reason| reason.action == Action::Fail)

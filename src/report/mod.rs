@@ -113,7 +113,7 @@ pub struct LookedAt {
     pub os: Option<Os>,
     /// Packages per ecosystem.
     pub packages: BTreeMap<String, usize>,
-    /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name.
+    /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name in `verdict.allowed`.
     pub skipped: Vec<Skipped>,
 }
 

@@ -228,7 +228,8 @@ fn invocation(report: &Report, found: usize) -> Invocation {
     }
     let mut skipped: BTreeSet<_> = BTreeSet::new();
     for result in &report.results {
-        skipped.extend(&result.looked_at.skipped);
+        let allowed = |skipped| if result.verdict.allows(skipped) { "note" } else { "error" };
+        skipped.extend(result.looked_at.skipped.iter().map(|skipped| (skipped, allowed(skipped))));
         if result.snapshot.demo {
             notifications.push(notification(
                 "demo-snapshot",
@@ -238,9 +239,9 @@ fn invocation(report: &Report, found: usize) -> Invocation {
         }
     }
     notifications.dedup_by(|a, b| a.descriptor.id == b.descriptor.id);
-    for skipped in skipped.iter().take(MAX_NOTIFICATIONS) {
+    for (skipped, level) in skipped.iter().take(MAX_NOTIFICATIONS) {
         let text = format!("{} was not looked at: {}", skipped.what, skipped.why);
-        notifications.push(notification(&cut(&skipped.name, MAX_NAME), "error", &text));
+        notifications.push(notification(&cut(&skipped.name, MAX_NAME), level, &text));
     }
     if skipped.len() > MAX_NOTIFICATIONS {
         let text = format!("{} more things were not looked at", skipped.len() - MAX_NOTIFICATIONS);
@@ -250,7 +251,7 @@ fn invocation(report: &Report, found: usize) -> Invocation {
         notifications.push(notification("skipped", "error", "no image was looked at"));
     }
     Invocation {
-        execution_successful: skipped.is_empty() && !report.results.is_empty(),
+        execution_successful: skipped.iter().all(|(_, level)| *level == "note") && !report.results.is_empty(),
         tool_execution_notifications: notifications,
     }
 }

@@ -198,7 +198,9 @@ impl Table {
             self.line("");
             self.painted("1;31", "NOT LOOKED AT");
             for skipped in &looked_at.skipped {
-                self.whole("31", &format!("  {}: {}: {}", skipped.name, skipped.what, skipped.why));
+                let (tone, allowed) =
+                    if result.verdict.allows(skipped) { ("33", " (allowed)") } else { ("31", "") };
+                self.whole(tone, &format!("  {}: {}: {}{allowed}", skipped.name, skipped.what, skipped.why));
             }
         }
     }
@@ -208,6 +210,7 @@ impl Table {
         let verdict = &result.verdict;
         let (word, tone) = match verdict.outcome {
             Outcome::Fail => ("FAIL", "1;31"),
+            Outcome::Unfinished => ("UNFINISHED", "1;31"),
             Outcome::Warn => ("WARN", "1;33"),
             Outcome::Pass if looked(result) => ("PASS", "1;32"),
             Outcome::Pass => ("PASS", "1;33"),

@@ -9,7 +9,9 @@ import shlex
 import signal
 import subprocess
 import tarfile
+import tempfile
 import time
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEMO = os.path.join(ROOT, "tests", "fixtures", "demo-image")
@@ -46,12 +48,13 @@ def prepare(*command):
     return done.stdout
 
 
-def gate(work, image, *arguments):
-    """Gates `image`: exit code, JSON report (None if there is none), stderr."""
+def gate(work, image, *arguments, cwd=ROOT, variables=None):
+    """Gates `image` in the directory `cwd`: exit code, JSON report (None if there is none), stderr."""
     report = os.path.join(work, "report.json")
     with contextlib.suppress(FileNotFoundError):
         os.remove(report)
-    done = call(STELLA, "gate", image, "-o", f"json={report}", *arguments, cwd=ROOT, env=environment(work))
+    done = call(STELLA, "gate", image, "-o", f"json={report}", *arguments, cwd=cwd,
+                env={**environment(work), **(variables or {})})
     if not os.path.exists(report):
         return done.returncode, None, done.stderr
     with open(report, encoding="utf-8") as text:
@@ -148,17 +151,40 @@ def write_layout(directory, layers, history=None, index=None, **spoil):
 
 
 def tar(entries):
-    """The bytes of a tar: (name, bytes of a file, or the target of a symbolic link as text, or None for a directory)."""
+    """The bytes of a tar with these entries: (name, data), where data is a file's bytes or text, or one of those below."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, data in entries:
             member = tarfile.TarInfo()
             member.name = name
-            if data is None:
-                member.type = tarfile.DIRTYPE
-            elif isinstance(data, str):
-                member.type, member.linkname = tarfile.SYMTYPE, data
-            else:
-                member.size = len(data)
-            archive.addfile(member, io.BytesIO(data or b"") if member.isreg() else None)
+            if isinstance(data, tuple):
+                member.type, member.linkname = data
+                archive.addfile(member)
+                continue
+            data = data.encode() if isinstance(data, str) else data
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
+
+
+DIRECTORY = (tarfile.DIRTYPE, "")
+
+
+def link(target):
+    return tarfile.SYMTYPE, target
+
+
+def hard_link(target):
+    return tarfile.LNKTYPE, target
+
+
+class Case(unittest.TestCase):
+    """A test with a directory of its own."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.work = directory.name
+
+    def path(self, name):
+        return os.path.join(self.work, name)

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import program
-from program import gate, image, sha256, tar, write_layout
+from program import DIRECTORY, gate, image, link, sha256, tar, write_layout
 
 OS = ("etc/os-release", b"ID=debian\nVERSION_ID=12\nVERSION_CODENAME=bookworm\n")
 PACKAGE = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nSource: {}\nVersion: {}\n\n"
@@ -95,20 +95,15 @@ def saved(*members, **more):
 
 ARCHIVES = {
     "a second key": (saved(layers=["e.tar"]), '"layers" as "Layers"'),
-    "a member below a link": (saved(("e", None), ("d", "e"), ("d/l.tar", EVIL)), 'lies below "d"'),
-    "a path that leads back": (saved(("x", None), ("x/../l.tar", EVIL)), "`..`"),
+    "a member below a link": (saved(("e", DIRECTORY), ("d", link("e")), ("d/l.tar", EVIL)), 'lies below "d"'),
+    "a path that leads back": (saved(("x", DIRECTORY), ("x/../l.tar", EVIL)), "`..`"),
     "an absolute path": (saved(("/l.tar", EVIL)), "absolute path"),
     "a member twice": (saved(("./l.tar", EVIL)), "twice"),
-    "a link over a member": (saved(("e.tar", EVIL), ("l.tar", "e.tar")), "twice"),
+    "a link over a member": (saved(("e.tar", EVIL), ("l.tar", link("e.tar"))), "twice"),
 }
 
 
-class Documents(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
+class Documents(program.Case):
     def check(self, image, code, *words, more=()):
         found, _, said = gate(self.work, image, "--advisories", "demo", *more)
         self.assertEqual(found, code, said)
@@ -119,7 +114,7 @@ class Documents(unittest.TestCase):
         return "oci:" + write_layout(tempfile.mkdtemp(dir=self.work) + "/layout", [(layer, layer)], **spoil)
 
     def archive(self, data):
-        path = os.path.join(self.work, "a.tar")
+        path = self.path("a.tar")
         with open(path, "wb") as out:
             out.write(data)
         return path
@@ -140,6 +135,18 @@ class Documents(unittest.TestCase):
         spoilt = self.layout(CLEAN, index=add((other, other["platform"]), first=AMD64))
         self.check(spoilt, 1, "libssl3", more=("--platform", "linux/amd64"))
 
+    def test_a_name_stands_for_one_image(self):
+        other = platform("linux", "arm64")
+        descriptor = {**other, "annotations": {"org.opencontainers.image.ref.name": "app"}}
+        spoilt = self.layout(CLEAN, index=add((descriptor, other["platform"]), first=AMD64))
+        self.check(spoilt, 3, "several images", more=("--platform", "linux/amd64"))
+        self.check(self.layout(CLEAN, index=add((other, other["platform"]), first=AMD64)), 0,
+                   more=("--platform", "linux/amd64"))
+        entries = [{"Config": name, "RepoTags": ["app:1"], "Layers": ["l.tar"]} for name in ("c.json", "e.json")]
+        evil = json.dumps({**json.loads(config(CLEAN)), **other["platform"]}).encode()
+        data = tar([("c.json", config(CLEAN)), ("e.json", evil), ("l.tar", CLEAN), ("manifest.json", json.dumps(entries))])
+        self.check(self.archive(data), 3, "e.json", "--platform", more=("--platform", "linux/amd64"))
+
     def test_archives_of_two_readings(self):
         self.check(self.archive(saved()), 0)
         for name, (data, word) in ARCHIVES.items():
@@ -147,7 +154,7 @@ class Documents(unittest.TestCase):
                 self.check(self.archive(data), 3, word)
 
     def test_both_forms_in_one_archive(self):
-        layout = write_layout(os.path.join(self.work, "layout"), [(EVIL, EVIL)])
+        layout = write_layout(self.path("layout"), [(EVIL, EVIL)])
         members = []
         for directory, _, names in os.walk(layout):
             for name in names:
@@ -161,8 +168,8 @@ class Documents(unittest.TestCase):
     def test_links_of_the_old_form_lead_on(self):
         entry = {"Config": "c.json", "RepoTags": None, "Layers": ["a/layer.tar"]}
         self.check(self.archive(tar([
-            ("c.json", config(EVIL)), ("b", None), ("b/layer.tar", EVIL), ("a", None),
-            ("a/layer.tar", "../b/layer.tar"), ("manifest.json", json.dumps([entry]).encode())])), 1, "libssl3")
+            ("c.json", config(EVIL)), ("b", DIRECTORY), ("b/layer.tar", EVIL), ("a", DIRECTORY),
+            ("a/layer.tar", link("../b/layer.tar")), ("manifest.json", json.dumps([entry]).encode())])), 1, "libssl3")
 
     def test_directories_have_no_data(self):
         hidden = tar([("c.json", config(EVIL)), ("l.tar", EVIL)])

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import unittest
 import xml.etree.ElementTree
 
@@ -14,15 +13,7 @@ from program import DEMO, gate
 OPTIONS = program.readme_gate()
 
 
-class Gate(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
+class Gate(program.Case):
     def passes_or_fails(self, image, *arguments, options=OPTIONS):
         """Gates and gives the report; the gate must have come to a verdict, which the exit code tells."""
         code, report, said = gate(self.work, image, *options, *arguments)
@@ -94,6 +85,27 @@ class Gate(unittest.TestCase):
                 for key in ("findings", "looked_at"):
                     self.assertEqual(got[key], want[key])
                 self.assertEqual(got["verdict"]["outcome"], want["verdict"]["outcome"])
+
+    @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")
+    def test_a_directory_gives_the_same_findings(self):
+        name, archive, root = "stella-e2e/directory:1", self.path("d.tar"), self.path("root")
+        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{archive}:{name}")
+        self.addCleanup(program.call, "docker", "rmi", "--force", name)
+        program.prepare("docker", "load", "--quiet", "--input", archive)
+        container = program.prepare("docker", "create", name, "none").strip()
+        self.addCleanup(program.call, "docker", "rm", container)
+        program.prepare("docker", "export", "--output", self.path("root.tar"), container)
+        with tarfile.open(self.path("root.tar")) as tar:
+            tar.extractall(root)
+        want = self.passes_or_fails(f"oci:{DEMO}")["results"][0]
+        got = self.passes_or_fails(f"dir:{root}")["results"][0]
+        self.assertEqual(got["looked_at"]["packages"], want["looked_at"]["packages"])
+        self.assertEqual(got["looked_at"]["layers"], 1)
+
+        def without_layers(result):
+            return [{key: value for key, value in one.items() if key != "layer"} for one in result["findings"]]
+        key = json.dumps
+        self.assertEqual(sorted(without_layers(got), key=key), sorted(without_layers(want), key=key))
 
     # ---- the delta ------------------------------------------------------------------------------------------------
 
@@ -195,7 +207,7 @@ class Gate(unittest.TestCase):
         layout = self.layout()
         with open(os.path.join(layout, "index.json"), "w", encoding="utf-8") as index:
             index.write('{"hello": ["world"]}')
-        self.refused(f"oci:{layout}", "holds no container image", layout)
+        self.refused(f"oci:{layout}", "index.json", "neither `manifests` nor `config`", layout)
 
     def test_an_unknown_image(self):
         self.refused(f"oci:{self.path('nowhere')}", "nowhere")

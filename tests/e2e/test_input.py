@@ -2,7 +2,6 @@
 import gzip
 import json
 import os
-import tempfile
 import unittest
 
 import program
@@ -11,15 +10,7 @@ from program import DEMO, STELLA, call, environment, gate, tar, write_layout
 DEMO_ADVISORIES = ["--advisories", "demo"]
 
 
-class Input(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
+class Input(program.Case):
     def refused(self, image, *words, code=3, options=DEMO_ADVISORIES):
         found, report, said = gate(self.work, image, *options)
         self.assertEqual(found, code, said)

@@ -1,27 +1,24 @@
 """A server that fails, one that is killed, and one that answers like the program alone."""
+import gzip
 import http.server
 import json
 import os
 import signal
 import socket
-import tempfile
 import threading
+import time
 import unittest
+import urllib.parse
 import urllib.request
 
 import program
 from program import DEMO, STELLA, gate, prepare, server_process
 
 
-class Server(unittest.TestCase):
+class Server(program.Case):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.work = directory.name
+        super().setUp()
         self.advisories = self.path("advisories")
-
-    def path(self, name):
-        return os.path.join(self.work, name)
 
     def compile(self):
         prepare(STELLA, "feeds", "import", program.ADVISORIES, "--advisories", self.advisories)
@@ -76,11 +73,61 @@ class Server(unittest.TestCase):
             handler.wfile.write(b"<html>hello</html>")
         self.faulty(self.stand_in(page), "not Stella's")
 
+    def test_a_server_that_lies(self):
+        arguments = self.compile()
+        layer = program.tar([("etc/other", b"x")])
+        other = program.write_layout(self.path("other"), [(gzip.compress(layer), layer)])
+        _, report, _ = gate(self.work, f"oci:{other}", *arguments, "--allow-skipped", "no-packages")
+        _, honest, _ = gate(self.work, f"oci:{DEMO}", *arguments)
+        passed = report["results"][0]
+        found = honest["results"][0]["findings"]
+        asked = {**honest["results"][0], "findings": []}
+        asked["verdict"] = {**passed["verdict"], "allowed": []}
+
+        asked["looked_at"]["skipped"] = []
+        asked["now"] = "2023-11-14T22:13:20Z"
+        os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+        self.addCleanup(os.environ.pop, "SOURCE_DATE_EPOCH")
+
+        def answers(lie):
+            result = json.loads(json.dumps(asked))
+            lie(result)
+            body = json.dumps({"state": "done", "scan": "1", "result": result,
+                               "timings_ms": honest["run"]["timings_ms"]}).encode()
+
+            def answer(handler):
+                handler.send_response(200)
+                handler.send_header("Content-Length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body)
+            return self.stand_in(answer)
+
+        # The stand-in's pass counts where it is one for what was asked: what follows is refused for the lie alone.
+        code, _, said = gate(self.work, f"oci:{DEMO}", "--server", answers(lambda result: None))
+        self.assertEqual(code, 0, said)
+        image = {**passed["image"], "reference": asked["image"]["reference"]}
+        milder = {**asked["verdict"], "policies": [{"origin": "default", "digest": program.sha256(b"milder")}]}
+        for lie, words in [
+                (lambda result: result.update(passed), "reference"),
+                (lambda result: result.update(image=image), "digest"),
+                (lambda result: result["image"]["layers"].pop(), "layers"),
+                (lambda result: result["image"].update(platform="linux/arm64"), "platform"),
+                (lambda result: result.update(verdict=milder), "was not applied"),
+                (lambda result: result.update(findings=found), "does not follow"),
+                (lambda result: result.update(now="2001-01-01T00:00:00Z"), "moment")]:
+            with self.subTest(words):
+                self.faulty(answers(lie), "not Stella's", words)
+
     def test_nobody_there(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.faulty(f"http://127.0.0.1:{port}", "cannot be reached")
+        # The deadline is for a server that works: the fall-back does not wait for one that is not there.
+        began = time.monotonic()
+        code, report, said = gate(self.work, f"oci:{DEMO}", "--server", f"http://127.0.0.1:{port}", "--advisories", "demo")
+        self.assertEqual((code, report["run"]["degraded"]), (1, True), said)
+        self.assertLess(time.monotonic() - began, 20)
 
     # ---- killed ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +145,7 @@ class Server(unittest.TestCase):
             self.assertEqual(process.wait(10), -signal.SIGKILL)
         with server_process(self.work, *arguments) as (address, _):
             if acknowledged:
-                asked = json.dumps({"schema": 1, "analyzer": "stella-1", "diff_ids": acknowledged}).encode()
+                asked = json.dumps({**relay.made_by, "diff_ids": acknowledged}).encode()
                 request = urllib.request.Request(address + "/v1/layers/missing", asked,
                                                  {"Content-Type": "application/json"})
                 with urllib.request.urlopen(request, timeout=20) as answer:
@@ -194,7 +241,10 @@ class Relay:
             return False
         client.sendall(answer + body)
         if upload and b" 200 " in answer.split(b"\r\n", 1)[0] + b" ":
-            self.acknowledged.append(head.split(b"/layers/", 1)[1].split(b"?", 1)[0].decode().replace("%3A", ":"))
+            url = urllib.parse.urlsplit(head.split(b" ", 2)[1].decode())
+            query = urllib.parse.parse_qs(url.query)
+            self.made_by = {"schema": int(query["schema"][0]), "analyzer": query["analyzer"][0]}
+            self.acknowledged.append(urllib.parse.unquote(url.path.rsplit("/", 1)[1]))
             if len(self.acknowledged) == self.after_answers:
                 self.process.kill()
                 return False

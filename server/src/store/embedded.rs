@@ -176,7 +176,9 @@ impl Store for Embedded {
     fn ping(&self) -> Result<(), Error> {
         let read = self.begin_read()?;
         let meta = read.open_table(META).map_err(|error| self.error(error))?;
-        meta.get("version").map_err(|error| self.error(error)).map(drop)
+        meta.get("version").map_err(|error| self.error(error))?;
+        // After an error of the disk nothing can be written any more; a reader would not notice.
+        self.begin_write()?.abort().map_err(|error| self.error(error))
     }
 
     fn layers(&self, space: &Space, diff_ids: &[Digest]) -> Result<Vec<Option<Digest>>, Error> {

@@ -124,7 +124,7 @@ pub enum Error {
 ///
 /// Methods block; they are called on threads that may.
 pub trait Store: Send + Sync + 'static {
-    /// Answers at all.
+    /// Answers, and could write.
     fn ping(&self) -> Result<(), Error>;
 
     /// For each layer the content digest of its one undisputed fragment.

@@ -143,6 +143,28 @@ async fn nobody_there() {
     let error = ask(&client(address, 300)).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { attempts: 2.., .. }), "{error}");
     assert!(error.to_string().contains("refused") && error.to_string().contains("--server"), "{error}");
+    // A long deadline is for a server that works, not for one that is not there.
+    let started = Instant::now();
+    let error = ask(&client(address, 60_000)).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { attempts: 4..=10, .. }), "{error}");
+    assert!((1_000..3_500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_is_found() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let starts = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        stream.write_all(DONE.as_bytes()).await.unwrap();
+    };
+    let client = client(address, 20_000);
+    let (answer, ()) = tokio::join!(ask(&client), starts);
+    assert_eq!(answer.unwrap().missing, []);
 }
 
 #[test]
@@ -209,6 +231,7 @@ async fn a_real_server_takes_what_it_misses() {
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),
         skipped: Vec::new(),
+        allow_skipped: Vec::new(),
         now: Some(0),
     };
     let answer = client.scan(&request).await.unwrap();

@@ -78,6 +78,7 @@ pub(super) fn open(
     }
     let mut images = BTreeMap::new();
     let mut there = BTreeSet::new();
+    let mut passed_over = None;
     for entry in &entries {
         let opened = from_entry(store, entry)?;
         there.insert(opened.image.platform.to_string());
@@ -85,6 +86,8 @@ pub(super) fn open(
             let id = opened.image.config_digest;
             let opened = addressed.remove(&id).unwrap_or(opened);
             images.entry(id).or_insert(opened);
+        } else if entry.repo_tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+            passed_over = Some(&entry.config);
         }
     }
     // Newer engines go by the index alone, so what only it names is gated too.
@@ -100,6 +103,11 @@ pub(super) fn open(
                 there: there.into_iter().collect(),
             });
         }
+    }
+    // An engine gives the tag to the last one, whatever its platform.
+    if let (Some(config), false) = (passed_over, images.is_empty()) {
+        let why = format!("{config} has a tag too, but another platform: gate all of it, without --platform");
+        return Err(Error::Document { name: "manifest.json".to_owned(), place, why });
     }
     let mut images: Vec<_> = images.into_values().collect();
     if images.is_empty() {

@@ -50,7 +50,13 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         places: vec![None],
     };
     let layer = Analysed { blob: fragment.diff_id, blob_bytes: size_bytes, fragment };
-    Ok(Opened { taken_for, images: vec![opened], skipped, source: Source::Directory(Box::new(layer)) })
+    Ok(Opened {
+        taken_for,
+        doubt: None,
+        images: vec![opened],
+        skipped,
+        source: Source::Directory(Box::new(layer)),
+    })
 }
 
 struct Walk {

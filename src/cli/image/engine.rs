@@ -20,6 +20,9 @@ const DEFAULT_HOST: &str =
 /// How long the engine may take to answer a question.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
+/// How long the engine may take to say whether a word that is a path is an image too.
+const HINT_WAIT: Duration = Duration::from_secs(5);
+
 /// How long an export may be silent: older engines put the whole tar together before its first byte.
 const EXPORT_WAIT: Duration = Duration::from_secs(600);
 
@@ -145,7 +148,24 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         places: Vec::new(),
     };
     let source = Source::Engine(Connection { address, id });
-    Ok(Opened { taken_for, images: vec![opened], skipped: Vec::new(), source })
+    Ok(Opened { taken_for, doubt: None, images: vec![opened], skipped: Vec::new(), source })
+}
+
+/// Whether the engine has an image of this name.
+pub(super) fn has(name: &str, address: &EngineAddress) -> Result<bool, Error> {
+    on_runtime(async || {
+        let asking = async {
+            match address.connect().await?.inspect_image(name).await {
+                Ok(_) => Ok(true),
+                Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+                Err(error) => Err(address.failed(&error)),
+            }
+        };
+        tokio::time::timeout(HINT_WAIT, asking).await.unwrap_or_else(|_| {
+            let why = format!("no answer within {} s", HINT_WAIT.as_secs());
+            Err(Error::EngineUnreachable { address: address.host().to_owned(), why })
+        })
+    })
 }
 
 impl Connection {

@@ -23,6 +23,16 @@ pub enum Error {
         /// As the caller wrote it.
         text: String,
     },
+    /// A bare word that is a path and an image: whoever can add a file could otherwise choose what is gated.
+    #[error(
+        "{text:?} is a path here and an image of the Docker engine; write {scheme}:{text} or docker:{text}"
+    )]
+    Ambiguous {
+        /// As the caller wrote it.
+        text: String,
+        /// What the path would be taken for.
+        scheme: &'static str,
+    },
     /// Reading failed.
     #[error("cannot read {name} in {place}: {source}")]
     Read {

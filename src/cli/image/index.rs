@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub images: Vec<OpenedImage>,
     pub skipped: Vec<Skipped>,
     platforms: BTreeSet<String>,
+    /// Images with a name of their own for other platforms than those asked for.
+    passed_over: BTreeSet<Digest>,
     /// Platforms of `images` as an engine chooses by them.
     chosen: Vec<Platform>,
     seen: BTreeSet<(Digest, Option<Platform>)>,
@@ -61,6 +63,7 @@ pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -
     for descriptor in &choose(&store.place(), top.clone(), tag).unwrap_or(top) {
         found.visit(store, descriptor, platforms, 1)?;
     }
+    found.one_by_name(&store.place())?;
     found.skipped.sort();
     Ok(found)
 }
@@ -87,10 +90,6 @@ fn read(store: &Store, name: &str, bytes: &[u8], media_type: &str) -> Result<Doc
 
 /// The descriptors under one tag; those without a name belong to every tag's layout only when none was asked for.
 fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<Descriptor>, Error> {
-    let named = |descriptor: &Descriptor| -> Option<String> {
-        let annotation = |key| descriptor.annotations.get(key).cloned();
-        annotation(FULL_NAME).or_else(|| annotation(NAME))
-    };
     let there: BTreeSet<String> = top.iter().filter_map(named).collect();
     let wrong = || Error::Tag {
         place: place.to_owned(),
@@ -122,6 +121,11 @@ fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<De
     let names: BTreeSet<_> = matching.iter().filter_map(named).collect();
     let digests: BTreeSet<_> = matching.iter().map(|descriptor| descriptor.digest).collect();
     if matching.is_empty() || (names.len() > 1 && digests.len() > 1) { Err(wrong()) } else { Ok(matching) }
+}
+
+fn named(descriptor: &Descriptor) -> Option<String> {
+    let annotation = |key| descriptor.annotations.get(key).cloned();
+    annotation(FULL_NAME).or_else(|| annotation(NAME))
 }
 
 impl Found {
@@ -187,7 +191,10 @@ impl Found {
         if let Some(named) = &descriptor.platform
             && !platform::agree(named, found)
         {
-            return Err(refuse(image::Error::Platform { named: named.clone(), found: found.clone() }));
+            return Err(refuse(image::Error::Platform {
+                named: named.to_string(),
+                found: found.to_string(),
+            }));
         }
         if statements && platform::is_unknown(found) {
             if !is_marked(descriptor) {
@@ -204,8 +211,21 @@ impl Found {
             if !known {
                 self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
             }
+        } else if depth == 1 && named(descriptor).is_some() {
+            self.passed_over.insert(descriptor.digest);
         }
         Ok(())
+    }
+
+    /// An engine that takes an image by its name does not ask for its platform: where a name could stand for an image
+    /// that was passed over, the caller says which one is meant.
+    fn one_by_name(&self, place: &str) -> Result<(), Error> {
+        if self.images.is_empty() || self.passed_over.is_empty() {
+            return Ok(());
+        }
+        let images = self.images.iter().map(|opened| opened.image.digest());
+        let there = self.passed_over.iter().copied().chain(images).map(|digest| digest.to_string());
+        Err(Error::Tag { place: place.to_owned(), wanted: None, there: there.collect() })
     }
 
     fn skip(&mut self, descriptor: &Descriptor, media_type: &str) {
@@ -228,6 +248,7 @@ impl Found {
             let found = self.skipped.iter().map(|skipped| skipped.name.clone()).collect();
             return Err(Error::Nothing { place, found });
         }
+        self.one_by_name(&place)?;
         self.images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
         self.skipped.sort();
         one_each(&place, &self.images)?;

@@ -51,6 +51,8 @@ pub struct Options {
 pub struct Opened {
     /// The source in full, such as `oci:build/image`: what a bare word was taken for.
     pub taken_for: String,
+    /// Why a bare word may have been meant as something else.
+    pub doubt: Option<String>,
     /// One per platform, sorted by platform; never empty.
     pub images: Vec<OpenedImage>,
     /// What was found beside them and is no image that could be looked at, sorted.
@@ -100,10 +102,16 @@ impl Progress for () {}
 /// Opens what `reference` names. Reads manifests and configs only, never a layer.
 pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
     let rest = reference.rest.as_str();
-    let scheme = match reference.scheme {
-        Some(scheme) => scheme,
-        None => sniff(rest)?,
+    let (scheme, doubt) = match reference.scheme {
+        Some(scheme) => (scheme, None),
+        None => sniff(rest, &options.engine)?,
     };
+    let opened = open_as(scheme, reference, options)?;
+    Ok(Opened { doubt, ..opened })
+}
+
+fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<Opened, Error> {
+    let rest = reference.rest.as_str();
     // A bare path is a path to its end; only behind a scheme may a tag follow it.
     let path_and_tag = || match reference.scheme {
         Some(_) => reference::path_and_tag(rest),
@@ -126,7 +134,7 @@ pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
                 return Opened::from_layout(store, tag.as_deref(), platforms, taken_for);
             }
             let (images, skipped) = archive::open(&store, tag.as_deref(), platforms)?;
-            Ok(Opened { taken_for, images, skipped, source: Source::Store(store) })
+            Ok(Opened { taken_for, doubt: None, images, skipped, source: Source::Store(store) })
         }
         Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
         Scheme::Registry => Err(Error::NotYet {
@@ -140,25 +148,44 @@ pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
     }
 }
 
-/// What a bare word means: an existing path first, then an image of the Docker engine.
-fn sniff(word: &str) -> Result<Scheme, Error> {
+/// What a bare word means: an existing path, else an image of the Docker engine; and what is doubtful about it.
+fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>), Error> {
     let path = Path::new(word);
-    if path.is_dir() {
-        return Ok(if path.join("oci-layout").exists() { Scheme::Oci } else { Scheme::Dir });
-    }
-    if path.exists() {
-        let store = Store::archive(path)?;
-        // Docker 25 and later saves both forms in one tar; only one of them knows its tags in full.
-        return match (store.has("manifest.json"), store.has("index.json") || store.has("oci-layout")) {
-            (true, _) => Ok(Scheme::DockerArchive),
-            (false, true) => Ok(Scheme::OciArchive),
-            (false, false) => Err(Error::NoArchive { path: path.to_owned() }),
+    if !path.exists() {
+        return match reference::is_image_reference(word) {
+            true => Ok((Scheme::Docker, None)),
+            false => Err(Error::Reference { text: word.to_owned() }),
         };
     }
-    if reference::is_image_reference(word) {
-        Ok(Scheme::Docker)
+    let scheme = if path.is_dir() {
+        if path.join("oci-layout").exists() { Scheme::Oci } else { Scheme::Dir }
     } else {
-        Err(Error::Reference { text: word.to_owned() })
+        let store = Store::archive(path)?;
+        // Docker 25 and later saves both forms in one tar; only one of them knows its tags in full.
+        match (store.has("manifest.json"), store.has("index.json") || store.has("oci-layout")) {
+            (true, _) => Scheme::DockerArchive,
+            (false, true) => Scheme::OciArchive,
+            (false, false) => return Err(Error::NoArchive { path: path.to_owned() }),
+        }
+    };
+    // `/a`, `./a` and `../a` are no image references, and so plainly paths.
+    if !reference::is_image_reference(word) {
+        return Ok((scheme, None));
+    }
+    let name = scheme.name();
+    match engine::has(word, engine) {
+        Ok(true) => Err(Error::Ambiguous { text: word.to_owned(), scheme: name }),
+        Ok(false) => Ok((scheme, None)),
+        Err(error) => {
+            let why = match error {
+                Error::EngineUnreachable { address, why } => format!("{address}: {why}"),
+                other => other.to_string(),
+            };
+            let doubt = format!(
+                "{word} could be meant as an image too, and no engine could be asked ({why}); write {name}:{word} or docker:{word}"
+            );
+            Ok((scheme, Some(doubt)))
+        }
     }
 }
 
@@ -170,7 +197,7 @@ impl Opened {
         taken_for: String,
     ) -> Result<Self, Error> {
         let index::Found { images, skipped, .. } = index::open(&store, tag, platforms)?;
-        Ok(Self { taken_for, images, skipped, source: Source::Store(store) })
+        Ok(Self { taken_for, doubt: None, images, skipped, source: Source::Store(store) })
     }
 
     /// Reads, verifies and analyses the layers of `image` that are `wanted` (diff IDs), on `threads` threads.

@@ -1,5 +1,9 @@
 //! The server's client: each call retries what may pass, ends within one deadline, and says whom it asked.
 
+mod error;
+#[cfg(test)]
+mod tests;
+
 use std::{
     hash::{BuildHasher, Hasher},
     sync::{
@@ -18,11 +22,16 @@ use stella::{
 };
 use tokio::time::Instant;
 
+pub use error::Error;
+
 /// `answer size`: bytes of one answer.
 const ANSWER_BYTES: usize = 64 << 20;
 
 /// Part of the deadline that one attempt to connect may take: a lost packet must not cost all of it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server that refuses connections is tried: it may be starting again, and is not worth a gate's patience.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The first wait before another attempt; each next one is twice as long.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -35,92 +44,6 @@ const EXCERPT_CHARS: usize = 200;
 
 /// The kind of problem that waiting does not cure, though its status says so.
 const NO_ADVISORIES: &str = "urn:stella:problem:no-advisories";
-
-/// Why a call to the server gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address cannot be used.
-    #[error("server address {address:?}: {why}; want http://HOST[:PORT] or https://HOST[:PORT]")]
-    Address {
-        /// As it was given.
-        address: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// No connection, or one that broke, each time.
-    #[error(
-        "server {address} cannot be reached ({attempts} attempts): {why}; is it running, and is --server right?"
-    )]
-    Unreachable {
-        /// Whom we asked.
-        address: String,
-        /// How often.
-        attempts: usize,
-        /// The last attempt's error.
-        why: String,
-    },
-    /// It did not answer in time.
-    #[error(
-        "server {address} did not answer within {} ms, while {phase}; is it overloaded, or the deadline too short?",
-        deadline.as_millis()
-    )]
-    Deadline {
-        /// Whom we asked.
-        address: String,
-        /// What was being done.
-        phase: String,
-        /// The deadline of the call.
-        deadline: Duration,
-    },
-    /// It answered that it cannot, each time.
-    #[error("server {address} fails with {status} ({attempts} attempts): {title}: {detail}")]
-    Failing {
-        /// Whom we asked.
-        address: String,
-        /// The HTTP status.
-        status: u16,
-        /// How often.
-        attempts: usize,
-        /// The problem's title, or the status in words.
-        title: String,
-        /// The problem's detail, with the way out, or the beginning of the answer.
-        detail: String,
-    },
-    /// It answered that it will not.
-    #[error("server {address} refuses with {status}: {title}: {detail}")]
-    Refused {
-        /// Whom we asked.
-        address: String,
-        /// The HTTP status.
-        status: u16,
-        /// The problem's title, or the status in words.
-        title: String,
-        /// The problem's detail, with the way out, or the beginning of the answer.
-        detail: String,
-    },
-    /// What it answered makes no sense.
-    #[error(
-        "server {address} gives an answer that is not Stella's: {why}; is --server right, and of this release?"
-    )]
-    Protocol {
-        /// Whom we asked.
-        address: String,
-        /// What is wrong with the answer.
-        why: String,
-    },
-}
-
-impl Error {
-    /// Whether the server does not know the scan, or not any more: it has to be asked for again.
-    pub fn is_unknown_scan(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
-    }
-
-    /// Whether the server is at fault, so that a gate may go on without it; else the call is.
-    pub fn is_outage(&self) -> bool {
-        !matches!(self, Self::Address { .. } | Self::Refused { .. })
-    }
-}
 
 /// A server, and what it cost to talk to it.
 pub struct Client {
@@ -252,6 +175,7 @@ impl Client {
         request: reqwest::RequestBuilder,
     ) -> Result<T, Error> {
         let until = Instant::now() + self.deadline;
+        let mut unconnected: Option<Instant> = None;
         // A body in memory is shared between attempts, not copied.
         let request = request.build().map_err(|error| self.protocol(chain(&error)))?;
         for attempt in 1.. {
@@ -260,14 +184,17 @@ impl Client {
                 self.retries.fetch_add(1, Ordering::Relaxed);
             }
             self.round_trips.fetch_add(1, Ordering::Relaxed);
+            let began = Instant::now();
             let tried = tokio::time::timeout_at(until, self.attempt(again, attempt)).await;
             let Ok(tried) = tried else { return Err(self.late(phase)) };
-            let Retry { error, after } = match tried {
+            let Retry { error, after, connected } = match tried {
                 Ok(body) => return self.parse(&body),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Retry(retry)) => retry,
             };
             let wait = self.backoff(attempt).max(after.unwrap_or_default());
+            unconnected = if connected { None } else { Some(unconnected.unwrap_or(began)) };
+            let until = unconnected.map_or(until, |since| until.min(since + CONNECT_PATIENCE));
             // A wait that ends too late is not begun: its error is known already.
             if Instant::now() + wait >= until {
                 return Err(error);
@@ -279,9 +206,10 @@ impl Client {
 
     async fn attempt(&self, request: reqwest::Request, attempts: usize) -> Result<Vec<u8>, Failure> {
         let broken = |error: reqwest::Error| {
+            let connected = !error.is_connect();
             let why = chain(&error.without_url());
             let error = Error::Unreachable { address: self.address.clone(), attempts, why };
-            Failure::Retry(Retry { error, after: None })
+            Failure::Retry(Retry { error, after: None, connected })
         };
         let mut response = self.http.execute(request).await.map_err(broken)?;
         let status = response.status();
@@ -309,7 +237,10 @@ impl Client {
             }
             None => {
                 let title = status.canonical_reason().unwrap_or("unknown status").to_owned();
-                (title, excerpt(&String::from_utf8_lossy(body)))
+                let begins = excerpt(&String::from_utf8_lossy(body));
+                let begins = if begins.is_empty() { "no words".to_owned() } else { begins };
+                // A proxy's page, or another service's.
+                (title, format!("{begins}; that is no answer of Stella's: is --server right?"))
             }
         };
         let failing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
@@ -319,7 +250,7 @@ impl Client {
         }
         let error = Error::Failing { address, status, attempts, title, detail };
         if !hopeless && matches!(status, 429 | 500 | 502 | 503 | 504) {
-            Failure::Retry(Retry { error, after })
+            Failure::Retry(Retry { error, after, connected: true })
         } else {
             Failure::Final(error)
         }
@@ -348,7 +279,8 @@ impl Client {
         Error::Deadline { address: self.address.clone(), phase: phase.to_owned(), deadline: self.deadline }
     }
 
-    fn protocol(&self, why: String) -> Error {
+    /// An answer that cannot be one to what was asked.
+    pub fn protocol(&self, why: String) -> Error {
         Error::Protocol { address: self.address.clone(), why }
     }
 }
@@ -358,10 +290,11 @@ enum Failure {
     Retry(Retry),
 }
 
-/// An error that may pass, and how long the server wants to be left alone.
+/// An error that may pass, how long the server wants to be left alone, and whether there was a connection.
 struct Retry {
     error: Error,
     after: Option<Duration>,
+    connected: bool,
 }
 
 /// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the server's clock to be ours.
@@ -411,6 +344,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,7 @@
 //! The gate with a server: ask which layers are new, analyse and send only those.
 
+mod answer;
+
 use std::time::Instant;
 
 use stella::{
@@ -86,6 +88,7 @@ impl Remote {
             pairs: layers.iter().map(Layer::pair).collect(),
             policies: job.settings.policies.clone(),
             skipped: job.skipped.clone(),
+            allow_skipped: job.settings.allow_skipped.clone(),
             now: Some(job.settings.now.as_second()),
         };
         let mut counted = false;
@@ -116,6 +119,10 @@ impl Remote {
                 run.layers.hits += diff_ids.len();
             }
             if let ScanAnswer::Done { result, timings_ms, .. } = answer {
+                // A server that answers for another image, or with another policy, must not open the gate.
+                if let Some(why) = answer::mismatch(image, &request, &result) {
+                    return Err(self.client.protocol(why).into());
+                }
                 run.timings_ms.matching += timings_ms.matching;
                 run.timings_ms.policy += timings_ms.policy;
                 run.round_trips = self.client.round_trips();

@@ -1,8 +1,11 @@
 //! Raw words made into values, once: flag > `STELLA_...` > `.stella.yaml` > default. Nothing else reads the
 //! environment.
 
+mod file;
+mod text;
+
 use std::{
-    env, fs, io,
+    env,
     num::NonZero,
     path::{Path, PathBuf},
     thread,
@@ -11,8 +14,6 @@ use std::{
 
 use etcetera::{BaseStrategy, choose_base_strategy};
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use stella::{
     api::PolicyText,
     finding::Severity,
@@ -27,69 +28,8 @@ use super::{
     output::Output,
 };
 
-/// The settings file of a checkout. Anyone who can open a pull request can edit it, so it holds nothing that says whom
-/// to trust: no server, no credentials, no certificates, no `on-error`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct File {
-    /// Reports to write, `FORMAT[=FILE]` each.
-    #[serde(default)]
-    pub output: Vec<String>,
-    /// Policy files, from the file's own directory.
-    #[serde(default)]
-    pub policy: Vec<PathBuf>,
-    /// Fail on this severity or worse.
-    pub fail_on: Option<Severity>,
-    /// Platforms to gate, `os/architecture[/variant]` each.
-    #[serde(default)]
-    pub platform: Vec<String>,
-    /// Layers analysed at a time.
-    pub threads: Option<NonZero<usize>>,
-    /// What to read again although it is known.
-    pub verify: Option<Verify>,
-    /// Print the latency ledger.
-    pub timings: Option<bool>,
-}
-
-/// Name of the settings file, in the working directory.
-const FILE: &str = ".stella.yaml";
-
-/// Keys that people try, with the reason why they are not here.
-const NEVER_IN_FILE: &[&str] = &[
-    "server",
-    "token",
-    "on-error",
-    "advisories",
-    "allow-skipped",
-    "cache-dir",
-    "ca-certificate",
-    "deadline",
-];
-
-impl File {
-    /// Reads `.stella.yaml` in `directory`; the default where there is none.
-    pub fn read(directory: &Path) -> Result<Self, Failure> {
-        let path = directory.join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Failure::usage(format!("{FILE} cannot be read: {error}"))),
-        };
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str(&text).map_err(|error| {
-            let never = NEVER_IN_FILE.iter().find(|key| text.lines().any(|line| line.starts_with(&format!("{key}:"))));
-            let failure = Failure::usage(format!("{FILE}: {error}"));
-            match never {
-                Some(key) => failure.advise(format!(
-                    "`{key}` is never read from a file of the checkout, because a pull request could change it; use --{key} or a variable"
-                )),
-                None => failure,
-            }
-        })
-    }
-}
+pub use file::File;
+use text::Links;
 
 /// Where advisories come from when no server gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +85,9 @@ pub struct Server {
     pub deadline: Duration,
 }
 
+/// Most layers analysed at a time, whoever asks for more.
+const MOST_THREADS: u16 = 512;
+
 impl SourceSettings {
     /// Resolves the source's part of a command line.
     pub fn new(args: &Source, file: &File) -> Result<Self, Failure> {
@@ -153,9 +96,9 @@ impl SourceSettings {
             Ok(reference) => reference,
             Err(never) => match never {},
         };
-        let platforms = if args.platform.is_empty() { &file.platform } else { &args.platform };
-        let threads = args.threads.and_then(NonZero::new).or(file.threads);
-        let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let asked = args.threads.or(file.threads.map(|threads| threads.get().min(MOST_THREADS)));
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = asked.map_or_else(processors, usize::from);
         let deadline = Duration::from_secs(args.deadline.unwrap_or(60));
         let cache = match (&args.cache_dir, args.no_cache) {
             (_, true) => None,
@@ -167,13 +110,14 @@ impl SourceSettings {
             text: args.image.clone(),
             reference,
             options: Options {
-                platforms: platforms
+                platforms: args
+                    .platform
                     .iter()
                     .map(|text| text.parse())
                     .collect::<Result<_, _>>()
                     .map_err(Failure::usage)?,
                 engine: EngineAddress {
-                    host: env::var("DOCKER_HOST").ok(),
+                    host: env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()),
                     tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),
                     certificates: certificates(),
                 },
@@ -244,10 +188,13 @@ impl GateSettings {
     /// Resolves the command line of `stella gate`.
     pub fn new(args: &Gate) -> Result<Self, Failure> {
         let file = File::read(Path::new(""))?;
-        let outputs = if args.output.is_empty() { &file.output } else { &args.output };
+        let outputs = match args.output.as_slice() {
+            [] => file.outputs(Path::new(""))?,
+            given => Output::parse_all(given)?,
+        };
         Ok(Self {
             source: SourceSettings::new(&args.source, &file)?,
-            outputs: Output::parse_all(outputs)?,
+            outputs,
             policies: policies(args, &file)?,
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
@@ -260,28 +207,45 @@ impl GateSettings {
 }
 
 /// Reads and checks the policies here, so that a wrong one is a wrong call (exit 2) whoever judges.
+///
+/// Those of a flag or a variable replace the standard policy. Those of the checkout cannot: it stands beside them, and
+/// the strictest decision wins.
 fn policies(args: &Gate, file: &File) -> Result<Vec<PolicyText>, Failure> {
-    let paths = if args.policy.is_empty() { &file.policy } else { &args.policy };
-    let mut policies = Vec::new();
-    for path in paths {
-        policies.push(read_policy(path)?);
-    }
-    let fail_on = match &args.fail_on {
-        Some(text) => Some(severity(text)?),
-        None => file.fail_on,
+    let mut policies = match args.policy.as_slice() {
+        [] => file.policies(Path::new(""))?,
+        given => given.iter().map(|path| read_policy(path)).collect::<Result<_, _>>()?,
     };
-    if let Some(severity) = fail_on {
-        let origin = format!("--fail-on {}", severity.as_str());
-        policies.push(PolicyText { origin, text: policy::fail_on_text(severity) });
+    policies.extend(match &args.fail_on {
+        Some(text) => {
+            let severity = severity(text)?;
+            let origin = format!("--fail-on {}", severity.as_str());
+            Some(PolicyText { origin, text: policy::fail_on_text(severity) })
+        }
+        None => file.fail_on(),
+    });
+    if args.policy.is_empty() && args.fail_on.is_none() && !policies.is_empty() {
+        policies.insert(0, file::floor());
     }
     Ok(policies)
 }
 
-/// Reads one policy file and checks it.
+/// Reads one policy file that the caller named, and checks it.
 pub fn read_policy(path: &Path) -> Result<PolicyText, Failure> {
     let origin = path.display().to_string();
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("policy {origin} cannot be read: {error}")))?;
+    let text = text::read(path, "policy", Links::Follow)
+        .map_err(|error| Failure::usage(format!("policy {origin} {error}")))?;
+    if path.ancestors().any(Path::is_symlink)
+        && let Err(error) = Policy::parse(&origin, &text)
+    {
+        // A parser's words may quote the file, and a checkout can make any path of its own a link to a secret.
+        let place = format!("{origin}:{}:{}", error.line, error.column);
+        return Err(Failure::usage(format!("{place}: not a policy; what the link leads to is not shown"))
+            .advise("check the file itself: stella policy check FILE"));
+    }
+    parse_policy(origin, text)
+}
+
+fn parse_policy(origin: String, text: String) -> Result<PolicyText, Failure> {
     Policy::parse(&origin, &text).map_err(Failure::usage)?;
     Ok(PolicyText { origin, text })
 }
@@ -296,10 +260,12 @@ fn severity(text: &str) -> Result<Severity, Failure> {
 /// `SOURCE_DATE_EPOCH`, or the clock cut to seconds.
 fn now() -> Result<Timestamp, Failure> {
     let seconds = match env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
-            Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
-        })?,
-        Err(_) => Timestamp::now().as_second(),
+        Ok(text) if !text.is_empty() => {
+            text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
+                Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
+            })?
+        }
+        _ => Timestamp::now().as_second(),
     };
     Timestamp::from_second(seconds).map_err(|error| Failure::usage(format!("SOURCE_DATE_EPOCH: {error}")))
 }
@@ -307,32 +273,6 @@ fn now() -> Result<Timestamp, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The schema of `.stella.yaml` is committed; the others are held by `tests/schemas.rs`, which cannot see this one.
-    #[test]
-    fn the_schema_is_the_committed_one() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/stella-yaml.schema.json");
-        let mut now = serde_json::to_string_pretty(&schemars::schema_for!(File)).unwrap();
-        now.push('\n');
-        if env::var_os("UPDATE_SCHEMAS").is_some() {
-            fs::write(&path, &now).unwrap();
-        }
-        let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == now, "{} is out of date: run UPDATE_SCHEMAS=1 cargo test", path.display());
-    }
-
-    #[test]
-    fn whom_to_trust_is_never_read_from_a_file() {
-        let directory = tempfile::tempdir().unwrap();
-        for key in NEVER_IN_FILE {
-            fs::write(directory.path().join(FILE), format!("{key}: x\n")).unwrap();
-            let failure = File::read(directory.path()).unwrap_err();
-            assert!(failure.advice.contains(&format!("--{key}")), "{failure:?}");
-        }
-        fs::write(directory.path().join(FILE), "fail-on: high\nthreads: 2\n").unwrap();
-        let file = File::read(directory.path()).unwrap();
-        assert_eq!((file.fail_on, file.threads), (Some(Severity::High), NonZero::new(2)));
-    }
 
     #[test]
     fn limits_have_units() {

@@ -1,0 +1,150 @@
+//! Whether a server's answer is one to what was asked.
+
+use stella::{
+    api::{PolicyText, ScanRequest},
+    digest::Digest,
+    image::Image,
+    policy::{Action, Outcome, Policy, PolicyRef, Verdict},
+    report::ScanResult,
+};
+
+/// What in a result is not what was asked for; `None` where all is.
+///
+/// A server may have applied further policies, which can only tighten, and skipped more. What the caller named must all
+/// be there: a policy or a skip that is dropped would open the gate.
+pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Option<String> {
+    let found = &result.image;
+    let diff_ids = |ids: &mut dyn Iterator<Item = Digest>| {
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        ids.join(" ")
+    };
+    let now = request.now.and_then(|now| jiff::Timestamp::from_second(now).ok());
+    let pairs = [
+        ("reference", request.reference.clone(), found.reference.clone()),
+        ("digest", image.digest().to_string(), found.digest.to_string()),
+        ("config digest", image.config_digest.to_string(), found.config_digest.to_string()),
+        ("platform", image.platform.to_string(), found.platform.clone()),
+        (
+            "layers",
+            diff_ids(&mut image.layers.iter().map(|layer| layer.diff_id)),
+            diff_ids(&mut found.layers.iter().map(|layer| layer.diff_id)),
+        ),
+        ("number of layers", image.layers.len().to_string(), result.looked_at.layers.to_string()),
+        ("moment", now.map_or_else(|| result.now.clone(), |now| now.to_string()), result.now.clone()),
+    ];
+    if let Some((what, asked, answered)) = pairs.into_iter().find(|(_, asked, answered)| asked != answered) {
+        return Some(format!("asked for {what} {asked:?}, it answers for {answered:?}"));
+    }
+    let standard = [Policy::standard().reference()];
+    let named: Vec<PolicyRef> = request.policies.iter().map(reference).collect();
+    let policies = if named.is_empty() { standard.as_slice() } else { &named };
+    if let Some(policy) = policies.iter().find(|policy| !result.verdict.policies.contains(policy)) {
+        return Some(format!("the policy {} ({}) was not applied", policy.origin, policy.digest));
+    }
+    if let Some(skipped) = request.skipped.iter().find(|skipped| !result.looked_at.skipped.contains(skipped))
+    {
+        return Some(format!("it drops that {} was not looked at ({})", skipped.what, skipped.name));
+    }
+    let verdict = &result.verdict;
+    let follows = follows(request, result);
+    let fits = (verdict.outcome, &verdict.allowed) == (follows.outcome, &follows.allowed);
+    (!fits).then(|| format!("its outcome {:?} does not follow from what it found", verdict.outcome))
+}
+
+/// The verdict that what was found, and what was not looked at, leads to.
+fn follows(request: &ScanRequest, result: &ScanResult) -> Verdict {
+    let worst = result.findings.iter().filter_map(|judged| judged.decision.action).max();
+    let outcome = match worst {
+        Some(Action::Fail) => Outcome::Fail,
+        Some(Action::Warn) => Outcome::Warn,
+        Some(Action::Ignore) | None => Outcome::Pass,
+    };
+    let mut verdict = Verdict { outcome, ..result.verdict.clone() };
+    verdict.consider(&result.looked_at.skipped, &request.allow_skipped);
+    verdict
+}
+
+fn reference(policy: &PolicyText) -> PolicyRef {
+    PolicyRef { origin: policy.origin.clone(), digest: Digest::of(policy.text.as_bytes()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stella::{
+        advisory::{Compiler, Snapshot},
+        api::ImageClaim,
+        image::Platform,
+        inventory::Skipped,
+        layer::{ANALYZER, Fragment, SCHEMA},
+        policy::{Class, STANDARD},
+        scan::Scan,
+    };
+
+    #[test]
+    fn every_lie_is_found() {
+        let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
+        let diff_ids = vec![Digest::of(b"a"), Digest::of(b"b")];
+        let image = Image::new(Digest::of(b"config"), platform.clone(), diff_ids.clone(), &[]).unwrap();
+        let skipped = Skipped { name: "platform".into(), what: "linux/arm64".into(), why: "not read".into() };
+        let text = PolicyText { origin: "p.yaml".into(), text: STANDARD.into() };
+        let policy = Policy::parse(&text.origin, &text.text).unwrap();
+        let request = ScanRequest {
+            schema: SCHEMA,
+            analyzer: ANALYZER.into(),
+            reference: "app:1".into(),
+            image: ImageClaim::Engine {
+                image_id: image.config_digest,
+                platform,
+                diff_ids: diff_ids.clone(),
+                history: Vec::new(),
+            },
+            pairs: Vec::new(),
+            policies: vec![text],
+            skipped: vec![skipped.clone()],
+            allow_skipped: Vec::new(),
+            now: Some(0),
+        };
+        let fragments: Vec<Fragment> = diff_ids.iter().map(|id| Fragment::unseen(*id)).collect();
+        let scan = Scan {
+            reference: "app:1",
+            image: &image,
+            fragments: &fragments.iter().collect::<Vec<_>>(),
+            snapshot: &Snapshot::from_bytes(Compiler::default().to_bytes().unwrap()).unwrap(),
+            policies: &[policy],
+            skipped: &[skipped],
+            allow_skipped: &[],
+            now: jiff::Timestamp::from_second(0).unwrap(),
+            class: Class::Trusted,
+        };
+        let honest = scan.judge(scan.discover().unwrap());
+        assert_eq!(mismatch(&image, &request, &honest), None);
+        type Lie = fn(&mut ScanResult);
+        let lies: [(&str, Lie); 12] = [
+            ("reference", |r| r.image.reference = "app:2".into()),
+            ("digest", |r| r.image.digest = Digest::of(b"other")),
+            ("config digest", |r| r.image.config_digest = Digest::of(b"other")),
+            ("platform", |r| r.image.platform = "linux/arm64".into()),
+            ("layers", |r| r.image.layers.swap(0, 1)),
+            ("layers", |r| drop(r.image.layers.pop())),
+            ("number of layers", |r| r.looked_at.layers = 1),
+            ("moment", |r| r.now = "2001-01-01T00:00:00Z".into()),
+            ("p.yaml", |r| r.verdict.policies[0].digest = Digest::of(b"milder")),
+            ("linux/arm64", |r| r.looked_at.skipped.retain(|skipped| skipped.name != "platform")),
+            ("does not follow", |r| r.verdict.outcome = Outcome::Pass),
+            ("does not follow", |r| {
+                r.verdict.allowed = vec!["no-packages".into(), "platform".into()];
+                r.verdict.outcome = Outcome::Pass;
+            }),
+        ];
+        for (word, lie) in lies {
+            let mut lying = honest.clone();
+            lie(&mut lying);
+            let found = mismatch(&image, &request, &lying);
+            assert!(found.as_ref().is_some_and(|why| why.contains(word)), "{word}: {found:?}");
+        }
+        // Without policies of the caller's own the standard one must have been applied.
+        let request = ScanRequest { policies: Vec::new(), ..request };
+        assert!(mismatch(&image, &request, &honest).unwrap().contains("default"));
+    }
+}

@@ -1,0 +1,160 @@
+//! What a directory means by its name and the names above it: where metadata is that of an installed package, and where
+//! files of kinds that are not read yet lie.
+//!
+//! The names are those by which a program reaches the directory: behind a link they are the link's, not its target's.
+
+/// What a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Place {
+    /// Nothing to us.
+    #[default]
+    Plain,
+    /// `node_modules`, or one of the folders that Node looks into below a home directory.
+    NodeModules,
+    /// `node_modules/@SCOPE`.
+    NodeScope,
+    /// A Node package.
+    NodePackage,
+    /// As a package, with a dot before its name: caches of tools, and what a broken install left behind.
+    NodeHidden,
+    /// `*.dist-info`, `*.egg-info` or `EGG-INFO`.
+    Python,
+    /// `site-packages` or `dist-packages`.
+    PythonSite,
+    /// `specifications` of RubyGems, and `default` in it.
+    Gems,
+    /// `vendor`, which Composer fills.
+    Vendor,
+    /// `vendor/composer`.
+    Composer,
+    /// `conda-meta`.
+    Conda,
+}
+
+impl Place {
+    /// The directory called `name` in this one.
+    pub fn enter(self, name: &[u8]) -> Self {
+        match (self, name) {
+            (_, b"node_modules" | b".node_modules" | b".node_libraries") => Self::NodeModules,
+            _ if is_python_metadata(name) || name.eq_ignore_ascii_case(b"EGG-INFO") => Self::Python,
+            (Self::NodeModules, [b'@', ..]) => Self::NodeScope,
+            (Self::NodeModules | Self::NodeScope, [b'.', ..]) => Self::NodeHidden,
+            (Self::NodeModules | Self::NodeScope, _) => Self::NodePackage,
+            (Self::Vendor, b"composer") => Self::Composer,
+            (Self::Gems, b"default") | (_, b"specifications") => Self::Gems,
+            (_, b"site-packages" | b"dist-packages") => Self::PythonSite,
+            (_, b"vendor") => Self::Vendor,
+            (_, b"conda-meta") => Self::Conda,
+            _ => Self::Plain,
+        }
+    }
+
+    /// Names of the files in which an installed package tells what it is.
+    pub fn metadata(self) -> &'static [&'static str] {
+        match self {
+            Self::NodePackage | Self::NodeHidden => &["package.json"],
+            Self::Python => &["METADATA", "PKG-INFO"],
+            _ => &[],
+        }
+    }
+
+    /// Names of the files that an installer leaves: with one of them and without metadata, something installed does not
+    /// tell what it is.
+    pub fn traces(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["RECORD", "INSTALLER", "installed-files.txt"],
+            _ => &[],
+        }
+    }
+
+    /// Whether metadata here must name a package.
+    pub fn must_tell(self) -> bool {
+        self != Self::NodeHidden
+    }
+
+    /// The kind of a file of this directory that holds packages or tells of them, and is not read yet.
+    pub fn unread(self, name: &[u8]) -> Option<&'static str> {
+        let dot = name.iter().rposition(|byte| *byte == b'.')?;
+        let (stem, extension) = (&name[..dot], &name[dot + 1..]);
+        let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
+        // Nearly every file of an image comes by here.
+        match (self, extension.len()) {
+            (_, 3) if ["jar", "war", "ear", "par"].into_iter().any(is) => Some("jar"),
+            // Elsewhere they are nobody's: setuptools brings one among its tests.
+            (Self::PythonSite, 3) if is("egg") => Some("egg"),
+            (_, 4) if is("asar") => Some("asar"),
+            (Self::Gems, _) if is("gemspec") => Some("gem"),
+            (_, 2 | 3) if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
+            (Self::Composer, 4) if name == b"installed.json" => Some("composer"),
+            (Self::Conda, 4) if is("json") => Some("conda"),
+            (_, 4) if is("json") && ends_with(stem, b".deps") => Some("nuget"),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a file or directory of this name is metadata of a Python distribution; `importlib.metadata` folds the case.
+pub fn is_python_metadata(name: &[u8]) -> bool {
+    ends_with(name, b".dist-info") || ends_with(name, b".egg-info")
+}
+
+/// Whether `name` is more than this suffix and ends with it, in any case.
+fn ends_with(name: &[u8], suffix: &[u8]) -> bool {
+    let stem = name.len().saturating_sub(suffix.len());
+    stem > 0 && name[stem..].eq_ignore_ascii_case(suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(path: &str) -> Place {
+        path.split('/').fold(Place::Plain, |place, name| place.enter(name.as_bytes()))
+    }
+
+    #[test]
+    fn places() {
+        for (path, want) in [
+            ("app/node_modules", Place::NodeModules),
+            ("app/node_modules/a", Place::NodePackage),
+            ("app/node_modules/@s", Place::NodeScope),
+            ("app/node_modules/@s/a", Place::NodePackage),
+            ("app/node_modules/a/dist/esm", Place::Plain),
+            ("app/node_modules/a/node_modules/b", Place::NodePackage),
+            ("app/node_modules/.cache", Place::NodeHidden),
+            ("app/node_modules/.pnpm/a@1/node_modules/a", Place::NodePackage),
+            ("app/src/a", Place::Plain),
+            ("lib/six-1.DIST-INFO", Place::Python),
+            ("lib/x.egg-info", Place::Python),
+            ("lib/six.egg/EGG-INFO", Place::Python),
+            ("lib/.egg-info", Place::Plain),
+            ("gems/specifications/default", Place::Gems),
+            ("srv/vendor/composer", Place::Composer),
+            ("srv/composer", Place::Plain),
+        ] {
+            assert_eq!(place(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_not_read() {
+        for (directory, name, want) in [
+            ("opt", "a.jar", Some("jar")),
+            ("opt", "A.WAR", Some("jar")),
+            ("opt", "jar", None),
+            ("lib/site-packages", "six.egg", Some("egg")),
+            ("lib/site-packages/pkg_resources/tests", "six.egg", None),
+            ("app", "node_modules.asar", Some("asar")),
+            ("g/specifications", "rack.gemspec", Some("gem")),
+            ("g/rack", "rack.gemspec", None),
+            ("srv/vendor/composer", "installed.json", Some("composer")),
+            ("srv/vendor", "installed.json", None),
+            ("app", "web.deps.json", Some("nuget")),
+            ("app", "deps.json", None),
+            ("opt/conda-meta", "zlib-1.json", Some("conda")),
+            ("app", ".pnp.cjs", Some("yarn-pnp")),
+        ] {
+            assert_eq!(place(directory).unread(name.as_bytes()), want, "{directory}/{name}");
+        }
+    }
+}
