@@ -1,86 +1,158 @@
-//! JSON documents of an image: indexes, manifests, configs, the `manifest.json` of `docker save`.
+//! The JSON documents of an image, read as one thing only.
 //!
-//! Container engines read them with Go's `encoding/json`, which takes `Layers` for `layers` and lets the last of several
-//! keys win. A document that two readers could understand differently is refused here, not understood in one of the ways:
-//! the gate must see the image that will run.
+//! Container engines are written in Go, whose decoder finds a field under any spelling that folds to its name
+//! (`Layers`, `rootFS`, a long s) and takes the last of several. Whatever such a decoder could read as another document
+//! than the one that is gated is refused here, in one place for program and server.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeMap;
 
 use serde::{
     Deserialize,
-    de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+        Visitor,
+    },
 };
 
-/// Reads a document. `keys` are those that are read of it, as they must be spelled.
+use crate::image::Descriptor;
+
+/// Keys that are read of an index or a manifest.
+const MANIFEST: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "manifests",
+    "config",
+    "layers",
+    "fsLayers",
+    "digest",
+    "size",
+    "urls",
+    "annotations",
+    "platform",
+    "os",
+    "architecture",
+    "variant",
+];
+
+/// Keys whose values are maps in Go too: there, spellings are keys of their own.
+const MAPS: &[&str] = &["annotations", "Labels", "Volumes", "ExposedPorts", "LayerSources"];
+
+/// Why bytes are no document that all readers agree on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON, not of the shape, or of two readings; serde's words, with line and column.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Index and manifest at once (CVE-2021-41190), or neither.
+    #[error("it has {0}")]
+    Shape(&'static str),
+    /// A version that engines read in another way.
+    #[error("it has `fsLayers` or a schemaVersion other than 2, which no current tool writes")]
+    Version,
+    /// A media type that says another kind of document.
+    #[error("its media type is {media_type:?}, but it is {found}")]
+    MediaType {
+        /// Of the document or of the descriptor that leads to it.
+        media_type: String,
+        /// What the keys make it.
+        found: &'static str,
+    },
+}
+
+/// What a descriptor may lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// An index, or Docker's manifest list: its entries.
+    Index(Vec<Descriptor>),
+    /// A manifest of an image or of an artifact.
+    Manifest {
+        /// The image config, or whatever an artifact has there.
+        config: Descriptor,
+        /// Bottom to top.
+        layers: Vec<Descriptor>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentJson {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    manifests: Option<Vec<Descriptor>>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    fs_layers: Option<IgnoredAny>,
+}
+
+impl Document {
+    /// Reads an index or a manifest; `media_type` is what led here, empty where nothing did.
+    ///
+    /// Some engines go by the descriptor's media type, some by the document's, some by its keys: all must agree.
+    pub fn parse(bytes: &[u8], media_type: &str) -> Result<Self, Error> {
+        let parsed: DocumentJson = parse(bytes, MANIFEST)?;
+        if parsed.schema_version.is_some_and(|version| version != 2) || parsed.fs_layers.is_some() {
+            return Err(Error::Version);
+        }
+        let document = match (parsed.manifests, parsed.config, parsed.layers) {
+            (Some(manifests), None, None) => Self::Index(manifests),
+            (None, Some(config), layers) => Self::Manifest { config, layers: layers.unwrap_or_default() },
+            (Some(_), ..) => {
+                return Err(Error::Shape(
+                    "`manifests` beside `config` or `layers`, an index and an image at once",
+                ));
+            }
+            (None, None, _) => return Err(Error::Shape("neither `manifests` nor `config`")),
+        };
+        let (other, found) = match document {
+            Self::Index(_) => (MANIFEST_MEDIA_TYPES, "an index"),
+            Self::Manifest { .. } => (INDEX_MEDIA_TYPES, "a manifest"),
+        };
+        for media_type in [parsed.media_type.as_deref().unwrap_or_default(), media_type] {
+            if other.contains(&media_type) {
+                return Err(Error::MediaType { media_type: media_type.to_owned(), found });
+            }
+        }
+        Ok(document)
+    }
+}
+
+const INDEX_MEDIA_TYPES: &[&str] =
+    &["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
+const MANIFEST_MEDIA_TYPES: &[&str] =
+    &["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+
+/// Reads a document of which `known` keys are used, at whatever depth.
 ///
-/// Refused: an object with two keys that Go takes for one, and a key that Go takes for one of `keys` but is spelled
-/// otherwise. In maps that builders fill freely ([`FREE`]) any keys may stand beside each other.
-pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], keys: &[&str]) -> Result<T, serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    Check { keys, free: false }.deserialize(&mut json)?;
-    json.end()?;
+/// Refuses an object with two keys that Go takes for one, and a known key in another spelling: Go reads it, this
+/// program would not.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], known: &[&str]) -> Result<T, serde_json::Error> {
+    let mut source = serde_json::Deserializer::from_slice(bytes);
+    Walk { known, map: false }.deserialize(&mut source)?;
     serde_json::from_slice(bytes)
 }
 
-/// Objects whose keys are data: Go reads them as maps, which tell upper from lower case.
-const FREE: [&str; 4] = ["annotations", "labels", "volumes", "exposedports"];
-
-/// A key as Go compares it: letters without case, and the two characters beyond ASCII that fold to an ASCII letter.
-fn fold(key: &str) -> impl Iterator<Item = char> {
-    key.chars().map(|c| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
-    })
-}
-
+/// Looks at every key of a value. Its depth is bounded by serde_json, at 128.
 #[derive(Clone, Copy)]
-struct Check<'a> {
-    keys: &'a [&'a str],
-    /// Whether this value is an object whose keys are data.
-    free: bool,
+struct Walk<'a> {
+    known: &'a [&'a str],
+    /// Whether the value, if it is an object, is a map in Go too.
+    map: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Check<'_> {
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        source.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Check<'_> {
+impl<'de> Visitor<'de> for Walk<'_> {
     type Value = ();
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if !self.free && self.keys.iter().any(|known| *known != key && fold(known).eq(fold(&key))) {
-                return Err(A::Error::custom(format!(
-                    "key {key:?} is one that container engines read although it is not spelled so; spell it as the \
-                     image specification does"
-                )));
-            }
-            let folded: String = fold(&key).collect();
-            let free = FREE.contains(&folded.as_str());
-            if !seen.insert(if self.free { key.clone() } else { folded }) {
-                return Err(A::Error::custom(format!(
-                    "key {key:?} stands twice in one object, as container engines read it: which one counts differs \
-                     from reader to reader"
-                )));
-            }
-            map.next_value_seed(Check { keys: self.keys, free })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        while sequence.next_element_seed(self)?.is_some() {}
-        Ok(())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
@@ -106,89 +178,112 @@ impl<'de> Visitor<'de> for Check<'_> {
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
-}
 
-/// Which of the two kinds of document an OCI descriptor led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Names manifests.
-    Index,
-    /// Names a config and layers.
-    Manifest,
-}
-
-/// Keys that are read of an index or a manifest.
-pub const OCI_KEYS: &[&str] = &[
-    "annotations",
-    "architecture",
-    "artifactType",
-    "config",
-    "digest",
-    "layers",
-    "manifests",
-    "mediaType",
-    "os",
-    "platform",
-    "size",
-    "urls",
-    "variant",
-];
-
-/// Tells the two apart by what they hold; the media type is a claim of whoever named them.
-///
-/// A document that is both is read as one thing by one tool and as another by the next (CVE-2021-41190).
-pub fn kind(bytes: &[u8]) -> Result<Kind, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Shape {
-        manifests: Option<IgnoredAny>,
-        layers: Option<IgnoredAny>,
-        config: Option<IgnoredAny>,
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
+        while values.next_element_seed(Walk { map: false, ..self })?.is_some() {}
+        Ok(())
     }
-    let shape: Shape = parse(bytes, OCI_KEYS)?;
-    match (shape.manifests.is_some(), shape.layers.is_some() || shape.config.is_some()) {
-        (true, true) => {
-            Err(serde_json::Error::custom("it is an index and a manifest at once; engines differ on which"))
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let mut keys = BTreeMap::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if let Some(known) = self.known.iter().find(|known| !self.map && is_other_spelling(&key, known)) {
+                let why = format_args!("container engines read the key {key:?} as {known:?}");
+                return Err(A::Error::custom(why));
+            }
+            let map = !self.map && MAPS.iter().any(|name| fold(&key).eq(fold(name)));
+            let name = if self.map { key.clone() } else { fold(&key).collect() };
+            if let Some(first) = keys.insert(name, key.clone()) {
+                let why = format_args!(
+                    "container engines read the keys {first:?} and {key:?} as one and take the last"
+                );
+                return Err(A::Error::custom(why));
+            }
+            entries.next_value_seed(Walk { map, ..self })?;
         }
-        (true, false) => Ok(Kind::Index),
-        (false, _) => Ok(Kind::Manifest),
+        Ok(())
     }
+}
+
+fn is_other_spelling(key: &str, known: &str) -> bool {
+    key != known && fold(key).eq(fold(known))
+}
+
+/// Go's folding as far as it reaches ASCII, which all names of fields are: two letters outside fold into it.
+fn fold(key: &str) -> impl Iterator<Item = char> {
+    key.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        letter => letter.to_ascii_lowercase(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_two_readers_could_read_differently_is_refused() {
-        let read =
-            |text: &str| parse::<IgnoredAny>(text.as_bytes(), OCI_KEYS).map(drop).map_err(|e| e.to_string());
-        for fine in [
-            r#"{"layers": [], "config": {"digest": "x"}, "unknown": 1, "Other": [1.5, null, true, "x"]}"#,
-            r#"{"annotations": {"Layers": "a", "layers": "b", "K": "1", "k": "2"}}"#,
-            r#"{"config": {"Labels": {"OS": "x", "os": "y"}}}"#,
-        ] {
-            assert_eq!(read(fine), Ok(()), "{fine}");
-        }
-        for (bad, word) in [
-            (r#"{"layers": [], "Layers": []}"#, "Layers"),
-            (r#"{"layers": [], "layers": []}"#, "twice"),
-            (r#"{"layer\u017f": []}"#, "spelled"),
-            (r#"{"con\u0066ig": {}, "config": {}}"#, "twice"),
-            (r#"{"a": [{"x": {"Unknown": 1, "unKnown": 2}}]}"#, "twice"),
-            (r#"{"a": {"labels": {"x": 1, "x": 2}}}"#, "twice"),
-            (r#"{"layers": []} {"#, "trailing"),
-            ("\u{feff}{}", "expected value"),
-        ] {
-            let error = read(bad).unwrap_err();
-            assert!(error.contains(word), "{bad}: {error}");
-        }
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    /// The error's words; empty where there is none. `D` stands for a descriptor.
+    fn said(text: &str, media_type: &str) -> String {
+        let descriptor = format!(r#"{{"digest":"{DIGEST}","size":0}}"#);
+        Document::parse(text.replace('D', &descriptor).as_bytes(), media_type)
+            .map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     #[test]
-    fn index_or_manifest_and_never_both() {
-        assert_eq!(kind(br#"{"manifests": []}"#).unwrap(), Kind::Index);
-        assert_eq!(kind(br#"{"config": {}, "layers": []}"#).unwrap(), Kind::Manifest);
-        assert_eq!(kind(b"{}").unwrap(), Kind::Manifest);
-        assert!(kind(br#"{"config": {}, "layers": [], "manifests": []}"#).is_err());
+    fn what_engines_read_in_another_way_is_refused() {
+        for (text, why) in [
+            (r#"{"config":D,"layers":[]}"#, ""),
+            (r#"{"manifests":[D],"config":null}"#, ""),
+            (
+                r#"{"config":D,"annotations":{"Layers":"","layers":""},"subject":{"annotations":{"a":"","A":""}}}"#,
+                "",
+            ),
+            (r#"{"config":D,"layers":[],"Layers":[D]}"#, r#"the key "Layers" as "layers""#),
+            (r#"{"config":D,"Layers":[D]}"#, r#"the key "Layers" as "layers""#),
+            (r#"{"config":D,"layer\u017f":[D]}"#, "the key \"layerſ\" as \"layers\""),
+            (r#"{"config":D,"layers":[],"\u006cayers":[D]}"#, "the keys \"layers\" and \"layers\" as one"),
+            (r#"{"config":D,"x":[{"k":1,"\u212a":2}]}"#, "the keys \"k\" and \"\u{212a}\" as one"),
+            (r#"{"config":D,"annotations":{"a":"","a":""}}"#, r#"the keys "a" and "a" as one"#),
+            (
+                r#"{"config":D,"annotations":{},"Annotations":{}}"#,
+                r#"the key "Annotations" as "annotations""#,
+            ),
+            (r#"{"config":D,"layers":[],"manifests":[]}"#, "an index and an image at once"),
+            (r#"{"layers":[],"manifests":[]}"#, "an index and an image at once"),
+            (r#"{"hello":"world"}"#, "neither `manifests` nor `config`"),
+            (r#"{"schemaVersion":1,"config":D}"#, "a schemaVersion other than 2"),
+            (r#"{"schemaVersion":2,"config":D,"fsLayers":[]}"#, "`fsLayers`"),
+            (r#"{"config":D}{"config":D}"#, "trailing characters"),
+            ("\u{feff}{\"config\":D}", "expected value"),
+            (r#"{"config":{"digest":"sha256:00","size":0}}"#, "sha256:00"),
+            (r#"{"config":{"size":-1}}"#, "-1"),
+            (r#"{"config":D,"x":1e999}"#, "out of range"),
+        ] {
+            let found = said(text, "");
+            assert!(if why.is_empty() { found.is_empty() } else { found.contains(why) }, "{text}: {found}");
+        }
+        let deep = format!(r#"{{"config":D,"x":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+        assert!(said(&deep, "").contains("recursion limit"));
+    }
+
+    #[test]
+    fn media_types_agree_with_the_keys() {
+        let [index, manifest] = [INDEX_MEDIA_TYPES[0], MANIFEST_MEDIA_TYPES[1]];
+        for (named, led, good) in [
+            (manifest, manifest, true),
+            ("", MANIFEST_MEDIA_TYPES[0], true),
+            ("x/y", "", true),
+            (index, "", false),
+            ("", index, false),
+            (manifest, INDEX_MEDIA_TYPES[1], false),
+        ] {
+            let found = said(&format!(r#"{{"mediaType":"{named}","config":D}}"#), led);
+            assert_eq!(found.is_empty(), good, "{named} {led}: {found}");
+        }
+        assert!(
+            said(&format!(r#"{{"mediaType":"{manifest}","manifests":[]}}"#), "").contains("it is an index")
+        );
     }
 }

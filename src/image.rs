@@ -7,7 +7,10 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, document};
+use crate::{
+    digest::Digest,
+    document::{self, Document},
+};
 
 /// One image of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,11 +131,11 @@ const LAYER_MEDIA_TYPES: &[&str] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not JSON, or not of the shape.
-    #[error("{what} is not valid: {why}")]
+    #[error("its {what} is not valid: {why}; build the image again")]
     Json {
         /// `manifest` or `config`.
         what: &'static str,
-        /// Serde's words, with line and column.
+        /// What is wrong, and where.
         why: String,
     },
     /// The manifest names another config than the one given.
@@ -157,17 +160,29 @@ pub enum Error {
     /// The config is not of a container image: an artifact, a chart, an attestation.
     #[error("not a container image: its config has media type {0:?}")]
     NotAnImage(String),
+    /// An artifact by its media type, an image by its config.
+    #[error(
+        "its config has media type {0:?}, yet lists a root file system, which an engine may run; build the image again"
+    )]
+    Disguised(String),
+    /// Engines go by the index, or by the config where the index says nothing.
+    #[error(
+        "its index says that it is for {named}, its config says {found}; build the image and its index again"
+    )]
+    Platform {
+        /// In the index.
+        named: String,
+        /// In the config.
+        found: String,
+    },
 }
 
 /// Most layers of an image; overlayfs takes 500, Docker 127.
 pub const MAX_LAYERS: usize = 512;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ManifestJson {
-    config: Descriptor,
-    layers: Vec<Descriptor>,
-}
+/// Keys that are read of a config.
+const CONFIG_KEYS: &[&str] =
+    &["os", "architecture", "variant", "rootfs", "diff_ids", "history", "created_by", "empty_layer"];
 
 /// The part of an image config that is read here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -202,22 +217,25 @@ pub struct History {
 impl Image {
     /// Reads the raw bytes of a manifest and of its config; both digests are taken here, never believed.
     pub fn parse(manifest: &[u8], config: &[u8]) -> Result<Self, Error> {
-        document::kind(manifest).map_err(invalid("manifest"))?;
-        let parsed: ManifestJson =
-            document::parse(manifest, document::OCI_KEYS).map_err(invalid("manifest"))?;
+        let what = "manifest";
+        let (named, layers) = match Document::parse(manifest, "") {
+            Ok(Document::Manifest { config, layers }) => (config, layers),
+            Ok(Document::Index(_)) => return Err(Error::Json { what, why: "it is an index".to_owned() }),
+            Err(error) => return Err(Error::Json { what, why: error.to_string() }),
+        };
         let found = Digest::of(config);
-        if parsed.config.digest != found {
-            return Err(Error::Config { named: parsed.config.digest, found });
+        if named.digest != found {
+            return Err(Error::Config { named: named.digest, found });
         }
-        if !is_config_media_type(&parsed.config.media_type) {
-            return Err(Error::NotAnImage(parsed.config.media_type));
+        if !is_config_media_type(&named.media_type) {
+            return Err(Error::NotAnImage(named.media_type));
         }
         let mut image = Self::parse_config(config)?;
         image.manifest_digest = Some(Digest::of(manifest));
-        if parsed.layers.len() != image.layers.len() {
-            return Err(Error::LayerCount { manifest: parsed.layers.len(), config: image.layers.len() });
+        if layers.len() != image.layers.len() {
+            return Err(Error::LayerCount { manifest: layers.len(), config: image.layers.len() });
         }
-        for (layer, blob) in image.layers.iter_mut().zip(parsed.layers) {
+        for (layer, blob) in image.layers.iter_mut().zip(layers) {
             layer.blob = Some(blob);
         }
         Ok(image)
@@ -225,7 +243,8 @@ impl Image {
 
     /// Reads a config alone, where a source has no manifest.
     pub fn parse_config(config: &[u8]) -> Result<Self, Error> {
-        let parsed: ConfigJson = document::parse(config, CONFIG_KEYS).map_err(invalid("config"))?;
+        let parsed = document::parse::<ConfigJson>(config, CONFIG_KEYS)
+            .map_err(|error| Error::Json { what: "config", why: error.to_string() })?;
         let platform = Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
         Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &parsed.history.unwrap_or_default())
     }
@@ -263,16 +282,21 @@ pub fn is_config_media_type(media_type: &str) -> bool {
     CONFIG_MEDIA_TYPES.contains(&media_type)
 }
 
+/// Whether an engine that does not ask for the config's media type could run what this config describes.
+pub fn has_file_system(config: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Shape {
+        rootfs: Option<serde::de::IgnoredAny>,
+    }
+    match document::parse::<Shape>(config, CONFIG_KEYS) {
+        Ok(shape) => shape.rootfs.is_some(),
+        // Not JSON at all is no config for anybody; JSON of two readings may be one.
+        Err(error) => error.is_data(),
+    }
+}
+
 const CONFIG_MEDIA_TYPES: &[&str] = &[
     "", // an old `docker save` names none
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 ];
-
-/// Keys that are read of a config.
-const CONFIG_KEYS: &[&str] =
-    &["architecture", "created_by", "diff_ids", "empty_layer", "history", "os", "rootfs", "variant"];
-
-fn invalid(what: &'static str) -> impl Fn(serde_json::Error) -> Error {
-    move |error| Error::Json { what, why: error.to_string() }
-}

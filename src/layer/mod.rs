@@ -17,7 +17,6 @@ use std::{
 pub use builder::{Builder, Contents, Kind, Refused};
 pub use fragment::{ANALYZER, DecodeError, Directory, FileFact, Fragment, SCHEMA, Unread};
 pub use limits::Limits;
-pub use tar::Error as TarError;
 
 use crate::{digest::Digest, package};
 
@@ -144,7 +143,7 @@ pub fn analyse(blob: impl Read + Send, expected: Expected, limits: &Limits) -> R
 fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Error> {
     let mut archive = tar::Archive::new(stream::Hashed::new(blob), limits);
     let mut builder = Builder::new(limits);
-    while let Some(entry) = archive.next().map_err(Error::Tar)? {
+    while let Some(entry) = archive.next_entry().map_err(Error::Tar)? {
         let kind = match entry.kind {
             tar::Kind::Directory => Kind::Directory,
             tar::Kind::Link(target) => Kind::Link(target),
@@ -158,7 +157,7 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
             .layer_entry(&entry.path, kind)
             .map_err(|why| Error::Entry { path: path::escape(&entry.path), why })?;
     }
-    let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?;
+    let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?.finish();
     Ok((builder, diff_id, size_bytes))
 }
 

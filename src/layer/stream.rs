@@ -35,6 +35,9 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
+/// All bytes count, so none is passed over.
+impl<R: Read> super::tar::Source for Hashed<R> {}
+
 /// How a blob is compressed, told from its first bytes as container engines do; the media type is a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {

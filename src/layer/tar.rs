@@ -1,13 +1,12 @@
-//! The walk over a tar, entry by entry, as Go's `archive/tar` reads it, because container engines do: the tar of a layer,
-//! and the archive that an image comes in.
+//! The walk over a tar, entry by entry, as Go's `archive/tar` reads it, because container engines do: over a layer and
+//! over the archive of a whole image alike.
 //!
 //! What an engine refuses is refused, and so is what two engines read in two ways. Formats: POSIX ustar and pax,
 //! GNU, STAR, V7.
 
 use std::io::{self, Read};
 
-use super::{Limits, limits, stream::Hashed};
-use crate::digest::Digest;
+use super::{Limits, limits};
 
 const BLOCK: usize = 512;
 
@@ -22,16 +21,16 @@ pub struct Entry {
     pub size_bytes: u64,
 }
 
-/// What an entry is.
+/// The kinds of entry that engines know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A directory.
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link with its target as written.
+    /// A symbolic link and its target.
     Link(Vec<u8>),
-    /// A hard link with its target as written.
+    /// A hard link and the entry that it names.
     HardLink(Vec<u8>),
     /// A device or a pipe.
     Device,
@@ -100,30 +99,14 @@ pub enum Error {
 
 /// Where the bytes of a tar come from.
 pub trait Source: Read {
-    /// Passes over `count` bytes, an error if there are fewer. `scratch` may be written to.
-    fn skip(&mut self, mut count: u64, scratch: &mut [u8]) -> io::Result<()> {
-        while count > 0 {
-            let most = usize::try_from(count).unwrap_or(usize::MAX).min(scratch.len());
-            match self.read(&mut scratch[..most]) {
-                Ok(0) => return Err(ended()),
-                Ok(read) => count -= read as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    /// Passes over up to `count` bytes that nobody looks at: how many it passed, 0 if they must be read.
+    fn pass(&mut self, _count: u64) -> io::Result<u64> {
+        Ok(0)
     }
 }
 
-/// What is passed over is hashed too.
-impl<R: Read> Source for Hashed<R> {}
-
-fn ended() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside an entry")
-}
-
-/// The walk. Between two calls of [`next`](Self::next) it reads as the current entry's data.
-pub struct Archive<R: Source> {
+/// The walk. Between two calls of [`next_entry`](Self::next_entry) it reads as the current entry's data.
+pub struct Archive<R> {
     source: R,
     buffer: Box<[u8]>,
     start: usize,
@@ -150,7 +133,7 @@ struct Extended {
 }
 
 impl<R: Source> Archive<R> {
-    /// A walk within `limits`, of which the size of the tar and that of its extended headers are held here.
+    /// Begins at the first byte of `source`.
     pub fn new(source: R, limits: &Limits) -> Self {
         Self {
             source,
@@ -165,11 +148,7 @@ impl<R: Source> Archive<R> {
     }
 
     /// The next entry; `None` at the end. Data of the last one that was not read is passed over.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator could not be read from between two entries"
-    )]
-    pub fn next(&mut self) -> Result<Option<Entry>, Error> {
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
         let mut extended = Extended::default();
         loop {
             self.pass(self.data)?;
@@ -212,6 +191,11 @@ impl<R: Source> Archive<R> {
                 }
             }
         }
+    }
+
+    /// Where the walk is in the tar: behind [`next_entry`](Self::next_entry), at the first byte of the entry's data.
+    pub fn offset(&self) -> u64 {
+        self.at
     }
 
     fn entry(&mut self, header: &Header<'_>, size: u64, extended: Extended) -> Result<Entry, Error> {
@@ -282,9 +266,14 @@ impl<R: Source> Archive<R> {
         Ok(&filled[..most])
     }
 
-    /// Offset in the tar of the next byte to read: of the current entry's data, where none was read yet.
-    pub fn position(&self) -> u64 {
-        self.at
+    /// Reads what stands behind the end of the archive and gives the source back.
+    pub(crate) fn finish(mut self) -> Result<R, Error> {
+        while self.fill()? {
+            self.at += (self.end - self.start) as u64;
+            (self.start, self.end) = (0, 0);
+            limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
+        }
+        Ok(self.source)
     }
 
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
@@ -322,13 +311,20 @@ impl<R: Source> Archive<R> {
         Ok(Some(block))
     }
 
-    fn pass(&mut self, count: u64) -> Result<(), Error> {
-        let here = usize::try_from(count).unwrap_or(usize::MAX).min(self.end - self.start);
-        self.consume(here);
-        let left = count - here as u64;
-        if left > 0 {
-            self.source.skip(left, &mut self.buffer)?;
-            self.at += left;
+    fn pass(&mut self, mut count: u64) -> Result<(), Error> {
+        while count > 0 {
+            if self.start == self.end {
+                let passed = self.source.pass(count)?;
+                self.at += passed;
+                count -= passed;
+                if count == 0 {
+                    break;
+                }
+            }
+            let have = self.filled(1)?.len();
+            let take = usize::try_from(count).unwrap_or(usize::MAX).min(have);
+            self.consume(take);
+            count -= take as u64;
         }
         Ok(())
     }
@@ -357,7 +353,9 @@ impl<R: Source> Archive<R> {
         }
         while self.end - self.start < least {
             if !self.fill()? {
-                return Err(ended().into());
+                return Err(
+                    io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside an entry").into()
+                );
             }
         }
         Ok(&self.buffer[self.start..self.end])
@@ -381,34 +379,23 @@ impl<R: Source> Archive<R> {
     }
 }
 
-impl<R: Read> Archive<Hashed<R>> {
-    /// Reads what stands behind the end of the archive and gives the digest and size of all bytes.
-    pub(crate) fn finish(mut self) -> Result<(Digest, u64), Error> {
-        while self.fill()? {
-            self.at += (self.end - self.start) as u64;
-            (self.start, self.end) = (0, 0);
-            limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
-        }
-        Ok(self.source.finish())
-    }
-}
-
 impl<R: Source> Read for Archive<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(out.len());
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(buffer.len());
         if most == 0 {
             return Ok(0);
         }
-        let count = if self.start < self.end {
-            let count = most.min(self.end - self.start);
-            out[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+        let buffered = self.end - self.start;
+        let count = if buffered > 0 {
+            let count = most.min(buffered);
+            buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
             self.start += count;
             count
         } else {
-            self.source.read(&mut out[..most])?
+            self.source.read(&mut buffer[..most])?
         };
         if count == 0 {
-            return Err(ended());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.at += count as u64;
         self.data -= count as u64;

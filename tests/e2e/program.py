@@ -118,23 +118,33 @@ def sha256(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def write_layout(directory, layers, history=None):
-    """An OCI layout of one image; `layers` are pairs of blob and uncompressed tar."""
+def image(put, layers, history=None, config=None, manifest=None):
+    """Stores an image of pairs of blob and uncompressed tar, and gives its descriptor.
+
+    `put` stores bytes; `config` and `manifest` may spoil their document: from a value to a value or bytes."""
+    def store(document, spoil):
+        spoilt = spoil(document) if spoil else document
+        return put(spoilt if isinstance(spoilt, bytes) else json.dumps(spoilt).encode())
+    kind = "application/vnd.oci.image."
+    config = store({"os": "linux", "architecture": "amd64", "history": history or [],
+                    "rootfs": {"type": "layers", "diff_ids": [sha256(tar) for _, tar in layers]}}, config)
+    return {"mediaType": kind + "manifest.v1+json", **store({
+        "schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
+        "config": {"mediaType": kind + "config.v1+json", **config},
+        "layers": [{"mediaType": kind + "layer.v1.tar+gzip", **put(stored)} for stored, _ in layers]}, manifest)}
+
+
+def write_layout(directory, layers, history=None, index=None, **spoil):
+    """An OCI layout of one image; as `image`, and `index` may add others: from `put` and a value to a value."""
     os.makedirs(os.path.join(directory, "blobs", "sha256"))
 
     def put(data):
         with open(blob(directory, sha256(data)), "wb") as out:
             out.write(data)
         return {"digest": sha256(data), "size": len(data)}
-    config = json.dumps({"os": "linux", "architecture": "amd64", "history": history or [],
-                         "rootfs": {"type": "layers", "diff_ids": [sha256(tar) for _, tar in layers]}}).encode()
-    kind = "application/vnd.oci.image."
-    manifest = json.dumps({
-        "schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
-        "config": {"mediaType": kind + "config.v1+json", **put(config)},
-        "layers": [{"mediaType": kind + "layer.v1.tar+gzip", **put(stored)} for stored, _ in layers]}).encode()
+    top = {"schemaVersion": 2, "manifests": [image(put, layers, history, **spoil)]}
     with open(os.path.join(directory, "index.json"), "w", encoding="utf-8") as out:
-        json.dump({"schemaVersion": 2, "manifests": [{"mediaType": kind + "manifest.v1+json", **put(manifest)}]}, out)
+        json.dump(index(put, top) if index else top, out)
     with open(os.path.join(directory, "oci-layout"), "w", encoding="utf-8") as out:
         out.write('{"imageLayoutVersion": "1.0.0"}')
     return directory

@@ -207,7 +207,7 @@ class Gate(program.Case):
         layout = self.layout()
         with open(os.path.join(layout, "index.json"), "w", encoding="utf-8") as index:
             index.write('{"hello": ["world"]}')
-        self.refused(f"oci:{layout}", "holds no container image", layout)
+        self.refused(f"oci:{layout}", "index.json", "neither `manifests` nor `config`", layout)
 
     def test_an_unknown_image(self):
         self.refused(f"oci:{self.path('nowhere')}", "nowhere")

@@ -11,18 +11,16 @@ use stella::{
     api::ImageClaim,
     document,
     image::{self, Image, MAX_LAYERS, Platform},
+    inventory::Skipped,
 };
 
 use super::{
-    Error, OpenedImage, Place, index,
+    Error, OpenedImage, Place, index, platform,
     store::{Store, blob_digest},
 };
 
 /// `archive images`: most images of one archive.
 const MOST_IMAGES: usize = 256;
-
-/// Keys that are read of a `manifest.json`.
-const KEYS: &[&str] = &["Config", "RepoTags", "Layers"];
 
 /// One image of a `manifest.json`.
 #[derive(Debug, Deserialize)]
@@ -40,7 +38,7 @@ pub(super) struct Entry {
 /// Reads a `manifest.json`.
 pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     let (name, place) = ("manifest.json".to_owned(), place.to_owned());
-    let entries: Vec<Entry> = match document::parse(bytes, KEYS) {
+    let entries: Vec<Entry> = match document::parse(bytes, &["Config", "RepoTags", "Layers"]) {
         Ok(entries) => entries,
         Err(error) => return Err(Error::Document { name, place, why: error.to_string() }),
     };
@@ -60,41 +58,56 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// Opens the images that `tag` names, for `platforms` or for all.
+/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there.
 pub(super) fn open(
     store: &Store,
     tag: Option<&str>,
     platforms: &[Platform],
-) -> Result<Vec<OpenedImage>, Error> {
+) -> Result<(Vec<OpenedImage>, Vec<Skipped>), Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
+    let mut skipped = Vec::new();
     if store.has("index.json") {
-        for opened in index::all(store)? {
+        let found = index::beside(store, tag, platforms)?;
+        skipped = found.skipped;
+        for opened in found.images {
             addressed.entry(opened.image.config_digest).or_insert(opened);
         }
     }
     let mut images = BTreeMap::new();
     let mut there = BTreeSet::new();
+    let mut passed_over = None;
     for entry in &entries {
         let opened = from_entry(store, entry)?;
         there.insert(opened.image.platform.to_string());
-        if index::wanted(&opened.image.platform, platforms) {
+        if platform::wanted(&opened.image.platform, platforms) {
             let id = opened.image.config_digest;
             let opened = addressed.remove(&id).unwrap_or(opened);
             images.entry(id).or_insert(opened);
+        } else if entry.repo_tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+            passed_over = Some(&entry.config);
         }
     }
-    for platform in platforms {
-        let asked = std::slice::from_ref(platform);
-        if !images.values().any(|opened| index::wanted(&opened.image.platform, asked)) {
+    // Newer engines go by the index alone, so what only it names is gated too.
+    for (id, opened) in addressed {
+        images.entry(id).or_insert(opened);
+    }
+    for wanted in platforms {
+        let asked = std::slice::from_ref(wanted);
+        if !images.values().any(|opened| platform::wanted(&opened.image.platform, asked)) {
             return Err(Error::Platform {
                 place,
-                wanted: platform.to_string(),
+                wanted: wanted.to_string(),
                 there: there.into_iter().collect(),
             });
         }
+    }
+    // An engine gives the tag to the last one, whatever its platform.
+    if let (Some(config), false) = (passed_over, images.is_empty()) {
+        let why = format!("{config} has a tag too, but another platform: gate all of it, without --platform");
+        return Err(Error::Document { name: "manifest.json".to_owned(), place, why });
     }
     let mut images: Vec<_> = images.into_values().collect();
     if images.is_empty() {
@@ -102,7 +115,7 @@ pub(super) fn open(
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    Ok(images)
+    Ok((images, skipped))
 }
 
 /// The entries under one tag; several entries without a tag are one image for several platforms, or a question.

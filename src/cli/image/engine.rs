@@ -11,7 +11,7 @@ use stella::{
     layer::{Analysed, Limits},
 };
 
-use super::{Error, Opened, OpenedImage, Options, Progress, Source, export, index, reference};
+use super::{Error, Opened, OpenedImage, Options, Progress, Source, export, platform, reference};
 
 /// Where an engine listens if nobody says otherwise.
 const DEFAULT_HOST: &str =
@@ -131,7 +131,7 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         architecture: inspected.architecture.unwrap_or_default(),
         variant: inspected.variant.unwrap_or_default(),
     };
-    if !index::wanted(&platform, &options.platforms) {
+    if !platform::wanted(&platform, &options.platforms) {
         let wanted = options.platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
         return Err(Error::Platform { place: taken_for, wanted, there: vec![platform.to_string()] });
     }

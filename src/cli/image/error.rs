@@ -90,7 +90,7 @@ pub enum Error {
         found: Digest,
     },
     /// A document is not what it should be.
-    #[error("{name} in {place} is not valid: {why}")]
+    #[error("{name} in {place} is not valid: {why}; build or copy the image again")]
     Document {
         /// The file or member.
         name: String,
@@ -153,13 +153,21 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A tar that ends too early, or whose headers are damaged.
-    #[error("archive {place} is damaged at byte {offset}: {why}; make or copy it again")]
+    /// A tar that ends too early, or that engines refuse or read in several ways.
+    #[error("archive {place}: {source}; make or copy it again")]
     Archive {
         /// The archive or engine.
         place: String,
-        /// Where.
-        offset: u64,
+        /// What is wrong, and where.
+        source: layer::tar::Error,
+    },
+    /// A member that engines that unpack an archive and those that look members up by name do not read alike.
+    #[error("{path:?} in archive {place} {why}; make the archive again")]
+    Member {
+        /// The archive or engine.
+        place: String,
+        /// The member.
+        path: String,
         /// What is wrong.
         why: String,
     },
@@ -268,7 +276,7 @@ impl Error {
         match self {
             Self::Entry { why, .. } => refused(why),
             Self::Layer { source, .. } => match source.as_ref() {
-                layer::Error::Tar(layer::TarError::Limit(exceeded)) => Some(exceeded.name),
+                layer::Error::Tar(layer::tar::Error::Limit(exceeded)) => Some(exceeded.name),
                 layer::Error::Entry { why, .. } => refused(why),
                 _ => None,
             },

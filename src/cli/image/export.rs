@@ -57,18 +57,17 @@ impl<B: AsRef<[u8]>> Read for Chunks<B> {
 }
 
 impl<B: AsRef<[u8]>> Source for Chunks<B> {
-    fn skip(&mut self, count: u64, _: &mut [u8]) -> io::Result<()> {
-        let mut left = count;
-        while left > 0 {
-            let here = self.rest().len();
-            if here == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+    fn pass(&mut self, count: u64) -> io::Result<u64> {
+        let mut passed = 0;
+        while passed < count {
+            let step = usize::try_from(count - passed).unwrap_or(usize::MAX).min(self.rest().len());
+            if step == 0 {
+                break;
             }
-            let step = usize::try_from(left).unwrap_or(usize::MAX).min(here);
             self.used += step;
-            left -= step as u64;
+            passed += step as u64;
         }
-        Ok(())
+        Ok(passed)
     }
 }
 
@@ -116,7 +115,7 @@ pub(super) fn analyse(
             }
             Kind::HardLink(target) => _ = export.links.insert(member.path.clone(), target.clone()),
             Kind::File => export.file(&member.path, member.size_bytes, &mut members, limits, progress)?,
-            Kind::Other => {}
+            Kind::Directory | Kind::Device => {}
         }
     }
     let mut found = export.found;

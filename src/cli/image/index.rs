@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use stella::{
     digest::Digest,
-    document::{self, OCI_KEYS},
+    document::Document,
     image::{self, Descriptor, Image, Platform},
     inventory::Skipped,
 };
 
 use super::{
-    Error, OpenedImage,
+    Error, OpenedImage, platform,
     store::{Store, blob_name},
 };
 
@@ -25,26 +24,8 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 const FULL_NAME: &str = "io.containerd.image.name";
 const KIND: &str = "vnd.docker.reference.type";
 
-/// Media type of what attestations hold instead of layers; no engine unpacks it.
-const ATTESTATION: &str = "application/vnd.in-toto+json";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IndexJson {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-}
-
-/// What decides whether a manifest is of an image.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ManifestJson {
-    #[serde(default)]
-    artifact_type: String,
-    config: Descriptor,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-}
+/// What the layers of a provenance or bill of materials are, and never those of a file system.
+const STATEMENT: &str = "application/vnd.in-toto+json";
 
 /// What was found in a layout.
 #[derive(Default)]
@@ -52,9 +33,11 @@ pub(super) struct Found {
     pub images: Vec<OpenedImage>,
     pub skipped: Vec<Skipped>,
     platforms: BTreeSet<String>,
-    /// What the images run on, as whoever chooses among them is told.
+    /// Images with a name of their own for other platforms than those asked for.
+    passed_over: BTreeSet<Digest>,
+    /// Platforms of `images` as an engine chooses by them.
     chosen: Vec<Platform>,
-    seen: BTreeSet<Digest>,
+    seen: BTreeSet<(Digest, Option<Platform>)>,
     entries: u64,
     /// Whether images that are named but not there are passed over, as in a tar of one platform of an index.
     lenient: bool,
@@ -72,35 +55,41 @@ pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> 
     found.finish(place, platforms)
 }
 
-/// Every image whose documents are there, whatever its tag: for the manifests behind a `manifest.json`.
-pub(super) fn all(store: &Store) -> Result<Vec<OpenedImage>, Error> {
+/// As [`open`], where a `manifest.json` says the same in its own way: what is not there is passed over, and a tag that
+/// only the other one knows stands for everything.
+pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
+    let top = top(store)?;
     let mut found = Found { lenient: true, ..Found::default() };
-    for descriptor in &top(store)? {
-        found.visit(store, descriptor, &[], 1)?;
+    for descriptor in &choose(&store.place(), top.clone(), tag).unwrap_or(top) {
+        found.visit(store, descriptor, platforms, 1)?;
     }
-    Ok(found.images)
+    found.one_by_name(&store.place())?;
+    found.skipped.sort();
+    Ok(found)
 }
 
 fn top(store: &Store) -> Result<Vec<Descriptor>, Error> {
-    parse(store, "index.json", &store.document("index.json")?)
+    let name = "index.json";
+    match read(store, name, &store.document(name)?, "")? {
+        Document::Index(manifests) => Ok(manifests),
+        Document::Manifest { .. } => Err(Error::Document {
+            name: name.to_owned(),
+            place: store.place(),
+            why: "it is a manifest, not an index".to_owned(),
+        }),
+    }
 }
 
-fn parse(store: &Store, name: &str, bytes: &[u8]) -> Result<Vec<Descriptor>, Error> {
-    let index = document::kind(bytes).and_then(|_| document::parse::<IndexJson>(bytes, OCI_KEYS));
-    Ok(index.map_err(invalid(store, name.to_owned()))?.manifests)
-}
-
-fn invalid(store: &Store, name: String) -> impl FnOnce(serde_json::Error) -> Error {
-    let place = store.place();
-    move |error| Error::Document { name, place, why: error.to_string() }
+fn read(store: &Store, name: &str, bytes: &[u8], media_type: &str) -> Result<Document, Error> {
+    Document::parse(bytes, media_type).map_err(|error| Error::Document {
+        name: name.to_owned(),
+        place: store.place(),
+        why: error.to_string(),
+    })
 }
 
 /// The descriptors under one tag; those without a name belong to every tag's layout only when none was asked for.
 fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<Descriptor>, Error> {
-    let named = |descriptor: &Descriptor| -> Option<String> {
-        let annotation = |key| descriptor.annotations.get(key).cloned();
-        annotation(FULL_NAME).or_else(|| annotation(NAME))
-    };
     let there: BTreeSet<String> = top.iter().filter_map(named).collect();
     let wrong = || Error::Tag {
         place: place.to_owned(),
@@ -134,6 +123,11 @@ fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<De
     if matching.is_empty() || (names.len() > 1 && digests.len() > 1) { Err(wrong()) } else { Ok(matching) }
 }
 
+fn named(descriptor: &Descriptor) -> Option<String> {
+    let annotation = |key| descriptor.annotations.get(key).cloned();
+    annotation(FULL_NAME).or_else(|| annotation(NAME))
+}
+
 impl Found {
     fn visit(
         &mut self,
@@ -152,72 +146,109 @@ impl Found {
                 return Err(Error::Limit { name, place, limit, most, found });
             }
         }
-        // The platform that a builder gives to what cannot run is a word only: whether it can run is looked at below.
-        let named = descriptor.platform.as_ref().filter(|platform| !is_unknown(platform));
-        if let Some(platform) = named
-            && !wanted(platform, platforms)
-        {
-            self.platforms.insert(platform.to_string());
+        if !self.seen.insert((descriptor.digest, descriptor.platform.clone())) {
             return Ok(());
         }
-        // Copies of an image often come without its attestations.
-        let absent = (self.lenient || is_called_attestation(descriptor)) && !store.has(&name);
-        if !self.seen.insert(descriptor.digest) || absent {
+        let unwanted = descriptor.platform.as_ref().filter(|named| !platform::wanted(named, platforms));
+        self.platforms.extend(unwanted.filter(|named| !platform::is_unknown(named)).map(Platform::to_string));
+        // What is not there cannot run. It must be there only if it is to be gated.
+        let needless = self.lenient || unwanted.is_some() || is_marked(descriptor);
+        let absent = |digest| needless && !store.has(&blob_name(digest));
+        // An entry of `index.json` itself may be run by its name whatever its platform, so it must be coherent at least.
+        if (unwanted.is_some() && depth > 1) || absent(descriptor.digest) {
             return Ok(());
         }
         let bytes = store.verified(descriptor.digest)?;
-        let document_name = || format!("manifest {name}");
-        if document::kind(&bytes).map_err(invalid(store, document_name()))? == document::Kind::Index {
-            for inner in parse(store, &name, &bytes)? {
-                self.visit(store, &inner, platforms, depth + 1)?;
+        let (config, layers) = match read(store, &format!("manifest {name}"), &bytes, &descriptor.media_type)?
+        {
+            Document::Manifest { config, layers } => (config, layers),
+            Document::Index(manifests) => {
+                for inner in &manifests {
+                    self.visit(store, inner, platforms, depth + 1)?;
+                }
+                return Ok(());
+            }
+        };
+        if absent(config.digest) {
+            return Ok(());
+        }
+        let refuse = |source| Error::Image { name: name.clone(), place: place.clone(), source };
+        let statements = layers.iter().all(|layer| layer.media_type == STATEMENT);
+        if !image::is_config_media_type(&config.media_type) {
+            // An artifact, unless its config says otherwise: not every engine asks for the media type.
+            let here = store.has(&blob_name(config.digest));
+            if here && image::has_file_system(&store.verified(config.digest)?) {
+                return Err(refuse(image::Error::Disguised(config.media_type)));
+            }
+            if !(statements && is_marked(descriptor)) {
+                self.skip(descriptor, &config.media_type);
             }
             return Ok(());
         }
-        // What has no config is an artifact of another kind, or no manifest at all.
-        let manifest: ManifestJson =
-            document::parse(&bytes, OCI_KEYS).map_err(invalid(store, document_name()))?;
-        if !manifest.layers.is_empty() && manifest.layers.iter().all(|layer| layer.media_type == ATTESTATION)
+        let config = store.verified(config.digest)?;
+        let image = Image::parse(&bytes, &config).map_err(refuse)?;
+        let found = &image.platform;
+        if let Some(named) = &descriptor.platform
+            && !platform::agree(named, found)
         {
+            return Err(refuse(image::Error::Platform {
+                named: named.to_string(),
+                found: found.to_string(),
+            }));
+        }
+        if statements && platform::is_unknown(found) {
+            if !is_marked(descriptor) {
+                self.skip(descriptor, STATEMENT);
+            }
             return Ok(());
         }
-        let other = [&manifest.artifact_type, &manifest.config.media_type]
-            .into_iter()
-            .find(|media_type| !media_type.is_empty() && !image::is_config_media_type(media_type));
-        if let Some(media_type) = other {
-            self.skipped.push(Skipped {
-                name: format!("manifest:{media_type}"),
-                what: descriptor.digest.to_string(),
-                why: "not a container image".to_owned(),
-            });
-            return Ok(());
-        }
-        if self.lenient && !store.has(&blob_name(manifest.config.digest)) {
-            return Ok(());
-        }
-        let config = store.verified(manifest.config.digest)?;
-        let image = Image::parse(&bytes, &config);
-        let image = image.map_err(|source| Error::Image { name, place, source })?;
-        // Engines choose by the index's word, whatever the config says.
-        let platform = named.unwrap_or(&image.platform).clone();
-        self.platforms.insert(platform.to_string());
-        if wanted(&platform, platforms) {
-            self.chosen.push(platform);
-            self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
+        // Engines choose by the index, and by the config only where the index says nothing.
+        let chosen = descriptor.platform.clone().unwrap_or_else(|| found.clone());
+        self.platforms.insert(chosen.to_string());
+        let known = self.images.iter().any(|opened| opened.image.manifest_digest == image.manifest_digest);
+        if platform::wanted(&chosen, platforms) {
+            self.chosen.push(chosen);
+            if !known {
+                self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
+            }
+        } else if depth == 1 && named(descriptor).is_some() {
+            self.passed_over.insert(descriptor.digest);
         }
         Ok(())
     }
 
+    /// An engine that takes an image by its name does not ask for its platform: where a name could stand for an image
+    /// that was passed over, the caller says which one is meant.
+    fn one_by_name(&self, place: &str) -> Result<(), Error> {
+        if self.images.is_empty() || self.passed_over.is_empty() {
+            return Ok(());
+        }
+        let images = self.images.iter().map(|opened| opened.image.digest());
+        let there = self.passed_over.iter().copied().chain(images).map(|digest| digest.to_string());
+        Err(Error::Tag { place: place.to_owned(), wanted: None, there: there.collect() })
+    }
+
+    fn skip(&mut self, descriptor: &Descriptor, media_type: &str) {
+        self.skipped.push(Skipped {
+            name: format!("manifest:{media_type}"),
+            what: descriptor.digest.to_string(),
+            why: "not a container image".to_owned(),
+        });
+    }
+
     fn finish(mut self, place: String, platforms: &[Platform]) -> Result<Self, Error> {
         let there = || self.platforms.iter().cloned().collect();
-        for platform in platforms {
-            if !self.chosen.iter().any(|chosen| wanted(chosen, std::slice::from_ref(platform))) {
-                return Err(Error::Platform { place, wanted: platform.to_string(), there: there() });
+        for wanted in platforms {
+            let asked = std::slice::from_ref(wanted);
+            if !self.chosen.iter().any(|chosen| platform::wanted(chosen, asked)) {
+                return Err(Error::Platform { place, wanted: wanted.to_string(), there: there() });
             }
         }
         if self.images.is_empty() {
             let found = self.skipped.iter().map(|skipped| skipped.name.clone()).collect();
             return Err(Error::Nothing { place, found });
         }
+        self.one_by_name(&place)?;
         self.images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
         self.skipped.sort();
         one_each(&place, &self.images)?;
@@ -237,28 +268,10 @@ pub(super) fn one_each(place: &str, images: &[OpenedImage]) -> Result<(), Error>
     }
 }
 
-/// Whether a builder's words say that this is an attestation.
-fn is_called_attestation(descriptor: &Descriptor) -> bool {
-    descriptor.platform.as_ref().is_some_and(is_unknown)
-        || descriptor.annotations.get(KIND).is_some_and(|kind| kind == "attestation-manifest")
-}
-
-/// The platform that builders give to what cannot run.
-fn is_unknown(platform: &Platform) -> bool {
-    platform.os == "unknown" && platform.architecture == "unknown"
-}
-
-/// Whether `platform` is among those asked for; all are where none was named.
-pub(super) fn wanted(platform: &Platform, platforms: &[Platform]) -> bool {
-    // containerd's normal form: arm64 is v8 where nothing else is said.
-    let variant = |platform: &Platform| match (platform.architecture.as_str(), platform.variant.as_str()) {
-        ("arm64", "") => "v8".to_owned(),
-        (_, variant) => variant.to_owned(),
-    };
-    platforms.is_empty()
-        || platforms.iter().any(|wanted| {
-            wanted.os == platform.os
-                && wanted.architecture == platform.architecture
-                && (wanted.variant.is_empty() || variant(wanted) == variant(platform))
-        })
+/// Whether builders mark what cannot run like this. It is believed only of what holds nothing but statements.
+fn is_marked(descriptor: &Descriptor) -> bool {
+    match &descriptor.platform {
+        Some(platform) => platform::is_unknown(platform),
+        None => descriptor.annotations.get(KIND).is_some_and(|kind| kind == "attestation-manifest"),
+    }
 }

@@ -1,7 +1,7 @@
-//! The members of the tar that an image comes in, from a file or from a stream.
+//! The members of an image archive, from a file or from a stream.
 //!
-//! Read by the same strict walk as a layer. An engine unpacks the archive before it reads it, so whatever would make the
-//! unpacked files others than the members that are named here is refused.
+//! One engine unpacks the archive, another looks members up by name, the first or the last of several. Both must find
+//! the same bytes under every name, or the archive is refused.
 
 use std::{
     collections::BTreeMap,
@@ -16,18 +16,15 @@ use stella::layer::{
 use super::Error;
 
 /// `archive members`: most entries of one archive; `docker save` writes four for each layer.
-const MOST_MEMBERS: usize = 100_000;
+const MOST_MEMBERS: u64 = 100_000;
 
-/// `archive name`: bytes of one long name or PAX header.
-const MOST_NAME_BYTES: u64 = 64 << 10;
-
-/// Bytes of one path; PATH_MAX of Linux.
-const MOST_PATH_BYTES: usize = 4096;
+/// `extended header size` of an image archive: bytes of one long name or PAX header.
+const MOST_EXTENDED_BYTES: u64 = 64 << 10;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
-    /// From the archive's root, without `.` and `..`.
+    /// Without `./` in front and without a slash at the end.
     pub path: String,
     /// What it is.
     pub kind: Kind,
@@ -46,110 +43,102 @@ pub(super) enum Kind {
     SymbolicLink(String),
     /// A hard link, from the archive's root.
     HardLink(String),
-    /// A directory or a device.
-    Other,
+    /// A directory.
+    Directory,
+    /// What no image archive uses.
+    Device,
 }
 
 /// The walk. Between two calls of [`next`](Self::next) it reads as the current member's bytes.
-pub(super) struct Members<R: Source> {
+pub(super) struct Members<R> {
     archive: Archive<R>,
     place: String,
-    /// By path, whether it is a directory.
+    count: u64,
+    /// Whether each path so far is a directory; those that members lie in are.
     seen: BTreeMap<String, bool>,
-    count: usize,
 }
 
 impl<R: Source> Members<R> {
-    pub fn new(input: R, place: String) -> Self {
+    pub fn new(source: R, place: String) -> Self {
         let limits = Limits {
             layer_size_bytes: u64::MAX,
-            extended_header_bytes: MOST_NAME_BYTES,
+            extended_header_bytes: MOST_EXTENDED_BYTES,
             ..Limits::default()
         };
-        Self { archive: Archive::new(input, &limits), place, seen: BTreeMap::new(), count: 0 }
+        Self { archive: Archive::new(source, &limits), place, count: 0, seen: BTreeMap::new() }
     }
 
-    /// How messages name the archive.
-    pub fn place(&self) -> String {
-        self.place.clone()
-    }
-
-    /// The next member; `None` at the end blocks or at the end of the input.
+    /// The next member; `None` at the end blocks, where engines end too, or at the end of the source.
     pub fn next(&mut self) -> Result<Option<Member>, Error> {
-        loop {
-            let Some(entry) = self.archive.next().map_err(|error| self.failed(error))? else {
-                return Ok(None);
-            };
+        while let Some(entry) = self.archive.next_entry().map_err(|error| self.damaged(error))? {
             self.count += 1;
             if self.count > MOST_MEMBERS {
-                let (most, found) = (MOST_MEMBERS as u64, self.count as u64);
-                return Err(self.limit("the list of members", "archive members", most, found));
+                let (name, place) = ("the list of members".to_owned(), self.place.clone());
+                let (limit, most, found) = ("archive members", MOST_MEMBERS, self.count);
+                return Err(Error::Limit { name, place, limit, most, found });
             }
-            let path = match self.clean(&entry.path)? {
-                path if path.is_empty() => continue, // the root itself
-                path => path,
-            };
-            let directory = entry.kind == tar::Kind::Directory;
+            let path = self.clean(&entry.path)?;
             let kind = match entry.kind {
-                tar::Kind::Global => continue,
                 tar::Kind::File => Kind::File,
+                tar::Kind::Directory => Kind::Directory,
+                tar::Kind::Device => Kind::Device,
                 tar::Kind::Link(target) => Kind::SymbolicLink(path::escape(&target)),
                 tar::Kind::HardLink(target) => Kind::HardLink(self.clean(&target)?),
-                tar::Kind::Directory | tar::Kind::Device => Kind::Other,
+                tar::Kind::Global => continue,
             };
-            self.put(&path, directory)?;
-            return Ok(Some(Member {
-                path,
-                kind,
-                offset: self.archive.position(),
-                size_bytes: entry.size_bytes,
-            }));
+            // The root itself.
+            if path.is_empty() && kind == Kind::Directory {
+                continue;
+            }
+            self.see(&path, kind == Kind::Directory)?;
+            let offset = self.archive.offset();
+            return Ok(Some(Member { path, kind, offset, size_bytes: entry.size_bytes }));
         }
+        Ok(None)
     }
 
-    /// A path as the engine cleans it before it unpacks the member.
+    /// A path that means the same before and after unpacking.
     fn clean(&self, raw: &[u8]) -> Result<String, Error> {
-        let clean = path::clean(raw, MOST_PATH_BYTES);
-        clean
-            .map(|path| path::escape(&path))
-            .map_err(|why| self.refused(&path::escape(raw), &why.to_string()))
-    }
-
-    /// Unpacked, a member below a link would lie somewhere else, and one in place of a directory would remove others.
-    fn put(&mut self, path: &str, directory: bool) -> Result<(), Error> {
-        let above = path.match_indices('/').map(|(slash, _)| &path[..slash]);
-        if let Some(above) = above.into_iter().find(|above| self.seen.get(*above) == Some(&false)) {
-            return Err(self.refused(path, &format!("it lies below {above:?}, which is no directory")));
+        if path::components(raw).any(|part| part == b"..") {
+            return Err(self.refused(path::escape(raw), "has the component `..`"));
         }
-        let below = format!("{path}/");
-        let has_below =
-            self.seen.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below));
-        if !directory && has_below {
-            return Err(self.refused(path, "it takes the place of a directory that other members lie in"));
+        match path::clean(raw, Limits::default().path_bytes) {
+            Ok(clean) => Ok(path::escape(&clean)),
+            Err(error) => Err(self.refused(path::escape(raw), &format!("is refused: {error}"))),
         }
-        self.seen.insert(path.to_owned(), directory);
-        Ok(())
     }
 
-    fn limit(&self, name: &str, limit: &'static str, most: u64, found: u64) -> Error {
-        Error::Limit { name: name.to_owned(), place: self.place.clone(), limit, most, found }
-    }
-
-    fn refused(&self, path: &str, why: &str) -> Error {
-        let why = format!("member {path:?}: {why}");
-        Error::Archive { place: self.place.clone(), offset: self.archive.position(), why }
-    }
-
-    fn failed(&self, error: tar::Error) -> Error {
-        let (place, offset) = (self.place.clone(), self.archive.position());
-        match error {
-            tar::Error::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Error::Read { name: "a member".to_owned(), place, source: error }
+    fn see(&mut self, path: &str, directory: bool) -> Result<(), Error> {
+        for (slash, _) in path.match_indices('/') {
+            let parent = &path[..slash];
+            match self.seen.get(parent) {
+                Some(true) => {}
+                Some(false) => {
+                    let why = format!("lies below {parent:?}, which is a link or a file");
+                    return Err(self.refused(path.to_owned(), &why));
+                }
+                None => _ = self.seen.insert(parent.to_owned(), true),
             }
-            tar::Error::Limit(_) => {
-                self.limit("a name", "archive name", MOST_NAME_BYTES, MOST_NAME_BYTES + 1)
+        }
+        match self.seen.insert(path.to_owned(), directory) {
+            Some(before) if !(before && directory) => {
+                Err(self
+                    .refused(path.to_owned(), "is there twice, and engines do not agree on which one counts"))
             }
-            error => Error::Archive { place, offset, why: error.to_string() },
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self, path: String, why: &str) -> Error {
+        Error::Member { place: self.place.clone(), path, why: why.to_owned() }
+    }
+
+    fn damaged(&self, source: tar::Error) -> Error {
+        match source {
+            tar::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+                Error::Read { name: "a member".to_owned(), place: self.place.clone(), source }
+            }
+            source => Error::Archive { place: self.place.clone(), source },
         }
     }
 }
@@ -163,6 +152,7 @@ impl<R: Source> Read for Members<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tar::{Builder, EntryType, Header};
 
     struct Bytes<'a>(&'a [u8]);
 
@@ -172,7 +162,13 @@ mod tests {
         }
     }
 
-    impl Source for Bytes<'_> {}
+    impl Source for Bytes<'_> {
+        fn pass(&mut self, count: u64) -> io::Result<u64> {
+            let count = usize::try_from(count).unwrap().min(self.0.len());
+            self.0 = &self.0[count..];
+            Ok(count as u64)
+        }
+    }
 
     fn names(bytes: &[u8]) -> Result<Vec<(String, u64)>, Error> {
         let mut members = Members::new(Bytes(bytes), "x.tar".into());
@@ -183,34 +179,37 @@ mod tests {
         Ok(found)
     }
 
-    fn header(path: &str, size_bytes: u64, kind: ::tar::EntryType) -> ::tar::Header {
-        let mut header = ::tar::Header::new_ustar();
-        header.set_path(path).unwrap();
+    fn header(path: &str, size_bytes: u64, kind: EntryType) -> Header {
+        let mut header = Header::new_ustar();
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
         header.set_size(size_bytes);
         header.set_entry_type(kind);
+        if kind.is_symlink() {
+            header.set_link_name("e").unwrap();
+        }
         header.set_cksum();
         header
     }
 
     #[test]
     fn long_names_and_pax_sizes() {
-        let mut builder = ::tar::Builder::new(Vec::new());
+        let mut builder = Builder::new(Vec::new());
         let long = "d/".repeat(80) + "f";
-        let mut file = ::tar::Header::new_gnu();
+        let mut file = Header::new_gnu();
         file.set_size(3);
         builder.append_data(&mut file, &long, &b"abc"[..]).unwrap();
-        builder.append_pax_extensions([("path", &b"other"[..]), ("size", b"600")]).unwrap();
-        builder.append(&header("short", 0, ::tar::EntryType::Regular), io::empty()).unwrap();
-        builder.get_mut().extend([7; 1024]);
-        builder.append(&header("./last", 0, ::tar::EntryType::Regular), io::empty()).unwrap();
+        builder.append_pax_extensions([("path", &b"other"[..]), ("size", b"300000")]).unwrap();
+        builder.append(&header("short", 0, EntryType::Regular), io::empty()).unwrap();
+        builder.get_mut().extend([7; 300_032]);
+        builder.append(&header("./last", 0, EntryType::Regular), io::empty()).unwrap();
         let found = names(&builder.into_inner().unwrap()).unwrap();
-        assert_eq!(found, [(long, 3), ("other".into(), 600), ("last".into(), 0)]);
+        assert_eq!(found, [(long, 3), ("other".into(), 300_000), ("last".into(), 0)]);
     }
 
     #[test]
     fn damage_is_told_from_the_end() {
-        let mut builder = ::tar::Builder::new(Vec::new());
-        builder.append(&header("a", 1000, ::tar::EntryType::Regular), &[1; 1000][..]).unwrap();
+        let mut builder = Builder::new(Vec::new());
+        builder.append(&header("a", 1000, EntryType::Regular), &[1; 1000][..]).unwrap();
         let bytes = builder.into_inner().unwrap();
         assert_eq!(names(&bytes[..1536]).unwrap().len(), 1, "end blocks may be absent");
         for cut in [100, 1000] {
@@ -218,51 +217,46 @@ mod tests {
         }
         let mut changed = bytes.clone();
         changed[0] = b'b';
-        assert!(matches!(names(&changed), Err(Error::Archive { offset: 512, .. })));
-        let long = header("l", 1 << 40, ::tar::EntryType::GNULongName);
-        assert!(matches!(names(long.as_bytes()), Err(Error::Limit { limit: "archive name", .. })));
-        let huge = header("l", 1 << 32, ::tar::EntryType::Regular);
+        let checksum = |at| tar::Error::Checksum { at }.to_string();
+        assert!(
+            matches!(names(&changed), Err(Error::Archive { source, .. }) if source.to_string() == checksum(0))
+        );
+        let long = header("l", 1 << 31, EntryType::GNULongName);
+        assert!(matches!(
+            names(long.as_bytes()),
+            Err(Error::Archive { source: tar::Error::Limit(limit), .. }) if limit.limit == MOST_EXTENDED_BYTES
+        ));
+        let huge = header("l", 1 << 32, EntryType::Regular);
         assert!(matches!(names(huge.as_bytes()), Err(Error::Archive { .. })));
     }
 
     #[test]
-    fn what_would_unpack_to_other_files_is_refused() {
-        use ::tar::EntryType::{Directory, Regular, Symlink};
-        let tar = |entries: &[(&str, ::tar::EntryType)]| {
-            let mut builder = ::tar::Builder::new(Vec::new());
-            for (path, kind) in entries {
-                let mut header = header("x", 0, *kind);
-                if *kind == Symlink {
-                    header.set_link_name("e").unwrap();
-                }
-                // Set as bytes: the library refuses the paths that matter here.
-                header.as_mut_bytes()[..100].fill(0);
-                header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
-                header.set_cksum();
-                builder.append(&header, io::empty()).unwrap();
-            }
-            builder.into_inner().unwrap()
-        };
-        let fine = names(&tar(&[("d", Directory), ("d/l", Symlink), ("d/x", Regular), ("d/../y", Regular)]));
-        assert_eq!(
-            fine.unwrap().iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
-            ["d", "d/l", "d/x", "y"]
-        );
-        for (bad, word) in [
-            (&[("d", Symlink), ("d/x", Regular)][..], "lies below"),
-            (&[("d/x", Regular), ("d", Symlink)], "takes the place"),
-            (&[("d", Regular), ("d/y/x", Regular)], "lies below"),
-            (&[("../x", Regular)], "leads out"),
-            (&[("/x", Regular)], "absolute"),
+    fn one_name_means_one_member() {
+        use EntryType::{Directory, Regular, Symlink};
+        for (entries, why) in [
+            (&[("./", Directory), ("d/", Directory), ("d/f", Regular), ("d", Directory)][..], ""),
+            (&[("a/layer.tar", Regular), ("b/layer.tar", Symlink)], ""),
+            (&[("f", Regular), ("./f", Regular)], r#""f" in archive x.tar is there twice"#),
+            (&[("e", Directory), ("d", Symlink), ("d/f", Regular)], r#"lies below "d""#),
+            (&[("d/f", Regular), ("d", Symlink)], r#""d" in archive x.tar is there twice"#),
+            (&[("d", Symlink), ("d/", Directory)], "is there twice"),
+            (&[("d/../f", Regular)], "`..`"),
+            (&[("/f", Regular)], "absolute path"),
         ] {
-            let error = names(&tar(bad)).unwrap_err().to_string();
-            assert!(error.contains(word), "{bad:?}: {error}");
+            let blocks: Vec<u8> =
+                entries.iter().flat_map(|(path, kind)| *header(path, 0, *kind).as_bytes()).collect();
+            let said = names(&blocks).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(if why.is_empty() { said.is_empty() } else { said.contains(why) }, "{entries:?}: {said}");
         }
-        // A directory has no bytes, whatever its header says: what follows is read as the next header.
-        let mut hidden = tar(&[("d", Directory), ("x", Regular)]);
-        let mut sized = header("d", 512, Directory);
-        sized.set_cksum();
-        hidden[..512].copy_from_slice(sized.as_bytes());
-        assert_eq!(names(&hidden).unwrap().len(), 2);
+        // A directory has no data whatever its size says: what follows is read as members, as the engines do.
+        let hidden = [header("d", 512, Directory), header("f", 0, Regular)];
+        let blocks: Vec<u8> = hidden.iter().flat_map(|header| *header.as_bytes()).collect();
+        assert_eq!(names(&blocks).unwrap().len(), 2);
+        let [a, b] = ["a", "b"].map(|path| header(path, 0, Regular));
+        let lone = [&a.as_bytes()[..], &[0; 512], b.as_bytes()].concat();
+        assert!(matches!(
+            names(&lone),
+            Err(Error::Archive { source: tar::Error::LoneZeroBlock { at: 512 }, .. })
+        ));
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod index;
 mod members;
+mod platform;
 mod read;
 mod reference;
 mod store;
@@ -125,15 +126,15 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
             let store = Store::Directory(path);
             Opened::from_layout(store, tag.as_deref(), platforms, taken_for)
         }
-        Scheme::OciArchive => {
-            let (path, tag) = path_and_tag()?;
-            Opened::from_layout(Store::archive(&path)?, tag.as_deref(), platforms, taken_for)
-        }
-        Scheme::DockerArchive => {
+        Scheme::OciArchive | Scheme::DockerArchive => {
             let (path, tag) = path_and_tag()?;
             let store = Store::archive(&path)?;
-            let images = archive::open(&store, tag.as_deref(), platforms)?;
-            Ok(Opened { taken_for, doubt: None, images, skipped: Vec::new(), source: Source::Store(store) })
+            // Where both forms are in one tar, engines differ in which one they read: it is not the caller's choice.
+            if scheme == Scheme::OciArchive && !store.has("manifest.json") {
+                return Opened::from_layout(store, tag.as_deref(), platforms, taken_for);
+            }
+            let (images, skipped) = archive::open(&store, tag.as_deref(), platforms)?;
+            Ok(Opened { taken_for, doubt: None, images, skipped, source: Source::Store(store) })
         }
         Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
         Scheme::Registry => Err(Error::NotYet {

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use stella::{digest::Digest, layer::tar::Source};
+use stella::{
+    digest::Digest,
+    layer::tar::{self, Source},
+};
 
 use super::{
     Error,
@@ -32,7 +35,7 @@ pub(super) enum Store {
         path: PathBuf,
         /// Shared by all readers, which read at their own offsets.
         file: Arc<File>,
-        /// By path; of two members with one path the later one counts, as if the tar were unpacked.
+        /// By path.
         members: BTreeMap<String, Member>,
     },
 }
@@ -54,23 +57,13 @@ impl Store {
         let mut members = BTreeMap::new();
         loop {
             match walk.next() {
-                Ok(Some(member)) => {
-                    let member = match &member.kind {
-                        // The file that has the name now, whatever takes the name later.
-                        Kind::HardLink(target) => match members.get(target) {
-                            Some(file) => Member { path: member.path, ..Member::clone(file) },
-                            None => {
-                                let (name, place) = (format!("{} -> {target}", member.path), walk.place());
-                                return Err(Error::Missing { name, place });
-                            }
-                        },
-                        _ => member,
-                    };
-                    members.insert(member.path.clone(), member);
-                }
+                Ok(Some(member)) => _ = members.insert(member.path.clone(), member),
                 Ok(None) => break,
                 // Not even one header: some other kind of file.
-                Err(Error::Archive { offset, .. }) if members.is_empty() && offset <= 512 => {
+                Err(Error::Archive {
+                    source: tar::Error::Checksum { .. } | tar::Error::Field { .. } | tar::Error::Io(_),
+                    ..
+                }) if members.is_empty() => {
                     return Err(Error::NoArchive { path: path.to_owned() });
                 }
                 Err(error) => return Err(error),
@@ -176,31 +169,42 @@ fn compression(magic: &[u8]) -> Option<&'static str> {
 fn resolve<'a>(members: &'a BTreeMap<String, Member>, name: &str, place: &str) -> Result<&'a Member, Error> {
     let missing = |name: &str| Error::Missing { name: name.to_owned(), place: place.to_owned() };
     let mut member = members.get(name).ok_or_else(|| missing(name))?;
+    let mut hard = false;
     for _ in 0..MOST_LINKS {
         let target = match &member.kind {
             Kind::File => return Ok(member),
-            Kind::Other | Kind::HardLink(_) => break,
+            Kind::Directory | Kind::Device => break,
+            Kind::HardLink(target) => target.clone(),
+            // Once unpacked it would lead on from the hard link's own directory.
+            Kind::SymbolicLink(_) if hard => break,
             Kind::SymbolicLink(target) => {
                 link_target(&member.path, target).ok_or_else(|| missing(&format!("{name} -> {target}")))?
             }
         };
+        hard = matches!(member.kind, Kind::HardLink(_));
         member = members.get(&target).ok_or_else(|| missing(&format!("{name} -> {target}")))?;
     }
     Err(Error::NotRegular { name: name.to_owned(), place: place.to_owned() })
 }
 
-/// Where a symbolic link leads inside its archive; `None` if it leads outside.
+/// Where a symbolic link leads inside its archive; `None` if it leads outside, or back up from below a name that may
+/// itself be a link.
 pub(super) fn link_target(path: &str, target: &str) -> Option<String> {
     if target.starts_with('/') {
         return None;
     }
     let mut parts: Vec<&str> = path.split('/').collect();
     parts.pop();
+    let mut down = false;
     for part in target.split('/') {
         match part {
             "" | "." => {}
+            ".." if down => return None,
             ".." => _ = parts.pop()?,
-            part => parts.push(part),
+            part => {
+                parts.push(part);
+                down = true;
+            }
         }
     }
     Some(parts.join("/"))
@@ -218,9 +222,11 @@ impl Read for Seeking {
 }
 
 impl Source for Seeking {
-    fn skip(&mut self, count: u64, _: &mut [u8]) -> io::Result<()> {
-        let end = self.file.stream_position()?.checked_add(count).filter(|end| *end <= self.size_bytes);
-        self.file.seek(SeekFrom::Start(end.ok_or(io::ErrorKind::UnexpectedEof)?)).map(|_| ())
+    fn pass(&mut self, count: u64) -> io::Result<u64> {
+        let position = self.file.stream_position()?;
+        let count = count.min(self.size_bytes.saturating_sub(position));
+        self.file.seek(SeekFrom::Start(position + count))?;
+        Ok(count)
     }
 }
 
@@ -260,9 +266,9 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    fn link(builder: &mut tar::Builder<File>, path: &str, target: &str) {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Symlink);
+    fn link(builder: &mut ::tar::Builder<File>, kind: ::tar::EntryType, path: &str, target: &str) {
+        let mut header = ::tar::Header::new_gnu();
+        header.set_entry_type(kind);
         header.set_size(0);
         builder.append_link(&mut header, path, target).unwrap();
     }
@@ -271,24 +277,32 @@ mod tests {
     fn archive_members() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.tar");
-        let mut builder = tar::Builder::new(File::create(&path).unwrap());
-        let mut add = |name: &str, bytes: &[u8]| {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            builder.append_data(&mut header, name, bytes).unwrap();
-        };
-        add("a/layer.tar", b"first");
-        add("a/layer.tar", b"second");
-        link(&mut builder, "b/layer.tar", "../a/layer.tar");
-        link(&mut builder, "ring", "ring");
-        link(&mut builder, "out", "../../etc/passwd");
+        let mut builder = ::tar::Builder::new(File::create(&path).unwrap());
+        let mut header = ::tar::Header::new_gnu();
+        header.set_size(5);
+        builder.append_data(&mut header, "a/layer.tar", &b"bytes"[..]).unwrap();
+        use ::tar::EntryType::{Link, Symlink};
+        for (kind, path, target) in [
+            (Symlink, "b/layer.tar", "../a/layer.tar"),
+            (Symlink, "ring", "ring"),
+            (Symlink, "out", "../../etc/passwd"),
+            (Symlink, "around", "b/../a/layer.tar"),
+            (Link, "hard", "a/layer.tar"),
+            (Link, "c/moved", "b/layer.tar"),
+        ] {
+            link(&mut builder, kind, path, target);
+        }
         builder.finish().unwrap();
         let store = Store::archive(&path).unwrap();
-        assert_eq!(store.document("a/layer.tar").unwrap(), b"second");
-        assert_eq!(store.document("b/layer.tar").unwrap(), b"second");
-        assert!(matches!(store.document("ring"), Err(Error::NotRegular { .. })));
-        assert!(matches!(store.document("out"), Err(Error::Missing { .. })));
-        assert!(matches!(store.document("none"), Err(Error::Missing { .. })));
+        for name in ["a/layer.tar", "b/layer.tar", "hard"] {
+            assert_eq!(store.document(name).unwrap(), b"bytes", "{name}");
+        }
+        for name in ["ring", "c/moved"] {
+            assert!(matches!(store.document(name), Err(Error::NotRegular { .. })), "{name}");
+        }
+        for name in ["out", "around", "none"] {
+            assert!(matches!(store.document(name), Err(Error::Missing { .. })), "{name}");
+        }
     }
 
     #[test]
