@@ -33,6 +33,8 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
+use metrics::Metrics;
+
 pub use config::{Config, Deadlines, Limits, Settings};
 
 /// What a connection may have in its buffers: longest request line and headers.
@@ -71,7 +73,9 @@ impl Server {
     pub fn open(config: Config) -> Result<Self, Error> {
         let Config { data_dir, advisories, settings } = config;
         let limits = &settings.limits;
-        let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans)?;
+        let metrics = Arc::new(Metrics::new());
+        let errors = metrics.store_errors.clone();
+        let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans, errors)?;
         let open =
             |path: PathBuf| evaluate::Advisories::open(&path).map_err(|why| Error::Advisories { path, why });
         let scans = scan::Scans {
@@ -79,7 +83,7 @@ impl Server {
             fragments: fragments::Fragments::new(limits.fragment_cache_bytes),
             advisories: advisories.map(open).transpose()?,
             limits: stella::layer::Limits::default(),
-            metrics: Arc::default(),
+            metrics,
         };
         if scans.advisories.is_none() {
             tracing::warn!(

@@ -53,6 +53,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    log::take_panics();
     let done = match (log::start(arguments.log_format, &arguments.log), arguments.command) {
         (Err(error), _) => Err(error),
         (Ok(()), Command::Serve(command)) => serve(command).await,

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::store::Stored;
+use crate::store::{self, Stored};
 
 /// Upper bounds of the duration buckets, seconds: fine where a gate is, coarse where something is wrong.
 const BUCKETS: [f64; 14] =
@@ -32,6 +32,27 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+/// Calls of the store that failed, by why.
+#[derive(Debug, Clone, Default)]
+pub struct StoreErrors(Family<Kind, Counter>);
+
+impl StoreErrors {
+    /// One more.
+    pub fn count(&self, error: &store::Error) {
+        let kind = match error {
+            store::Error::Full { .. } => "full",
+            store::Error::Damaged { .. } => "damaged",
+            _ => "other",
+        };
+        self.0.get_or_create(&Kind { kind }).inc();
+    }
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -41,6 +62,8 @@ pub struct Metrics {
     fragments: Family<Outcome, Counter>,
     scans: Family<Outcome, Counter>,
     work: Family<Outcome, Counter>,
+    /// Calls of the store that failed.
+    pub store_errors: StoreErrors,
     /// Requests that are worked on now.
     pub running: Gauge,
     /// Requests that wait for their turn now.
@@ -58,6 +81,7 @@ impl Metrics {
             fragments: Family::default(),
             scans: Family::default(),
             work: Family::default(),
+            store_errors: StoreErrors::default(),
             running: Gauge::default(),
             waiting: Gauge::default(),
             registry: Registry::default(),
@@ -77,6 +101,11 @@ impl Metrics {
         );
         registry.register("scans", "Scan requests, by whether all was known", metrics.scans.clone());
         registry.register("work", "Requests for work, by what became of them", metrics.work.clone());
+        registry.register(
+            "store_errors",
+            "Calls of the store that failed, by why",
+            metrics.store_errors.0.clone(),
+        );
         registry.register("work_running", "Requests that are worked on now", metrics.running.clone());
         registry.register("work_waiting", "Requests that wait for their turn now", metrics.waiting.clone());
         Self { registry, ..metrics }

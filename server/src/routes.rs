@@ -17,9 +17,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::Settings,
+    log::panic_text,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, to_json},
-    work::{Work, panic_text},
+    store,
+    work::Work,
 };
 
 /// Bodies are counted in blocks: a semaphore's permits are 32 bits.
@@ -119,17 +121,20 @@ async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
         let store = Arc::clone(&shared.scans.store);
         let asked = tokio::task::spawn_blocking(move || {
             let _probe = probe;
-            store.ping().map_err(|error| error.to_string())
+            store.ping()
         });
-        asked.await.unwrap_or_else(|error| Err(error.to_string()))
+        asked.await.map_err(|error| Problem::internal("readiness", &error))?.map_err(|error| match error {
+            store::Error::Full { .. } => not_ready(&error.to_string()),
+            error => {
+                tracing::error!(%error, "not ready: the store");
+                not_ready("The store does not work; the server's log has the particulars.")
+            }
+        })
     };
-    let answer = tokio::time::timeout(deadline, ping).await;
-    answer.unwrap_or_else(|_| Err(format!("no answer within {} ms", deadline.as_millis()))).map_err(
-        |error| {
-            tracing::error!(%error, "not ready: the store");
-            not_ready("The store does not answer; the server's log has the particulars.")
-        },
-    )?;
+    tokio::time::timeout(deadline, ping).await.unwrap_or_else(|_| {
+        tracing::error!(ready_ms = deadline.as_millis(), "not ready: the store does not answer");
+        Err(not_ready("The store does not answer."))
+    })?;
     match shared.scans.advisories {
         Some(_) => Ok("ready\n"),
         None => Err(not_ready("No advisories are open: start with --advisories.")),

@@ -1,13 +1,14 @@
 //! The work queue: what takes CPU or disk runs off the threads that serve connections, so many at a time, and only so
 //! many may wait.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     config::Limits,
+    log::panic_text,
     metrics::Metrics,
     problem::{self, Problem},
 };
@@ -97,12 +98,6 @@ impl Drop for Left<'_> {
             metrics.work("abandoned");
         }
     }
-}
-
-/// What a panic said.
-pub fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 #[cfg(test)]
