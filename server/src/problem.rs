@@ -53,6 +53,9 @@ pub const NOT_READY: Kind = Kind(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "
 /// Nothing can be kept until somebody makes room.
 pub const FULL: Kind = Kind(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The server's disk is full");
 
+/// The rest of the request is not waited for.
+pub const STOPPING: Kind = Kind(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The server is stopping");
+
 /// How long a caller that met a full server should wait.
 const RETRY_AFTER_SECONDS: u16 = 1;
 

@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post, put},
 };
 use stella::{api::ScanAnswer, digest::Digest};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -42,6 +42,8 @@ pub struct Shared {
     work: Work,
     probes: Arc<Semaphore>,
     keeping: Arc<Semaphore>,
+    /// Whether a stop was asked for.
+    pub stopping: watch::Sender<bool>,
 }
 
 type Handle = State<Arc<Shared>>;
@@ -56,6 +58,7 @@ impl Shared {
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
             keeping: semaphore(KEEPING),
+            stopping: watch::Sender::new(false),
             scans,
             settings,
         }
@@ -243,10 +246,18 @@ async fn read(shared: &Shared, request: Request, name: &str, limit_bytes: usize)
         }
         Ok(Granted { bytes: bytes.into(), _blocks: granted })
     };
-    tokio::time::timeout(deadline, reading).await.unwrap_or_else(|_| {
-        let detail = format!("Not here after {} ms, the deadline `body_ms`.", deadline.as_millis());
-        Err(Problem::new(problem::SLOW_BODY, detail))
-    })
+    let mut stopping = shared.stopping.subscribe();
+    tokio::select! {
+        // What is here already is read and answered.
+        biased;
+        done = tokio::time::timeout(deadline, reading) => done.unwrap_or_else(|_| {
+            let detail = format!("Not here after {} ms, the deadline `body_ms`.", deadline.as_millis());
+            Err(Problem::new(problem::SLOW_BODY, detail))
+        }),
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            Err(Problem::new(problem::STOPPING, "The request was not here in full: send it again."))
+        }
+    }
 }
 
 async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {
