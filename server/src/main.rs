@@ -1,6 +1,6 @@
 //! The server's program: arguments in, exit code out. All else is in the library.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use stella_server::{Config, Server, Settings, log};
@@ -66,13 +66,15 @@ struct Serve {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// What work on other threads gets to end after the requests have: all it could still write is what can be made again.
+const LEAVE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let arguments = Arguments::read();
     log::take_panics();
     let done = match (log::start(arguments.log_format, &arguments.log), arguments.command) {
         (Err(error), _) => Err(error),
-        (Ok(()), Command::Serve(command)) => serve(command).await,
+        (Ok(()), Command::Serve(command)) => run(serve(command)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,6 +83,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEAVE);
+    done
 }
 
 async fn serve(command: Serve) -> Result<(), Failure> {

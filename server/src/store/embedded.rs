@@ -355,7 +355,10 @@ mod tests {
     fn a_file_of_a_later_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path()).unwrap();
-        store.write(|write| Ok(drop(write.open_table(META)?.insert("version", VERSION + 1)?))).unwrap();
+        let later = |write: &WriteTransaction| {
+            write.open_table(META)?.insert("version", VERSION + 1).map(|_| ()).map_err(Into::into)
+        };
+        store.write(later).unwrap();
         drop(store);
         let error = open(dir.path()).err().unwrap();
         assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
