@@ -84,19 +84,13 @@ pub struct Deadlines {
     pub request_ms: u64,
     /// What the store gets to answer `/readyz`.
     pub ready_ms: u64,
-    /// What running requests get to finish after a stop was asked for.
+    /// What running requests get to finish after a stop was asked for. Container engines kill after ten seconds.
     pub shutdown_ms: u64,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self {
-            headers_ms: 30_000,
-            body_ms: 60_000,
-            request_ms: 120_000,
-            ready_ms: 2_000,
-            shutdown_ms: 20_000,
-        }
+        Self { headers_ms: 30_000, body_ms: 60_000, request_ms: 120_000, ready_ms: 2_000, shutdown_ms: 8_000 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one place where the server calls the engine: merge, match, judge.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use stella::{
@@ -18,16 +18,6 @@ use crate::{
     bounds,
     problem::{self, Problem},
 };
-
-/// The advisories that this server matches against.
-pub struct Advisories(Snapshot);
-
-impl Advisories {
-    /// Opens a compiled file.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        Snapshot::open(path).map(Self).map_err(|error| error.to_string())
-    }
-}
 
 /// Refuses a fragment that no image could be merged with: stored, it would fail every image of that layer. It is not
 /// merged for that: it may take long, and the answer does it anyway.
@@ -58,8 +48,8 @@ pub struct Job<'a> {
 }
 
 /// Merges, matches and judges.
-pub fn evaluate(job: &Job<'_>, advisories: Option<&Advisories>) -> Result<(ScanResult, Timings), Problem> {
-    let Some(Advisories(snapshot)) = advisories else {
+pub fn evaluate(job: &Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResult, Timings), Problem> {
+    let Some(snapshot) = snapshot else {
         let detail = "No advisories are open: compile them with `stella feeds import --advisories FILE PATH...`, then \
                       start the server with --advisories FILE.";
         return Err(Problem::new(problem::NO_ADVISORIES, detail));

@@ -7,6 +7,7 @@
 //!
 //! A node keeps nothing that the store does not have but a cache of decoded fragments.
 
+mod advisories;
 mod bounds;
 mod config;
 mod evaluate;
@@ -30,8 +31,10 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
+
+use metrics::Metrics;
 
 pub use config::{Config, Deadlines, Limits, Settings};
 
@@ -64,6 +67,7 @@ pub enum Error {
 pub struct Server {
     router: Router,
     settings: Settings,
+    stopping: watch::Sender<bool>,
 }
 
 impl Server {
@@ -71,15 +75,20 @@ impl Server {
     pub fn open(config: Config) -> Result<Self, Error> {
         let Config { data_dir, advisories, settings } = config;
         let limits = &settings.limits;
-        let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans)?;
-        let open =
-            |path: PathBuf| evaluate::Advisories::open(&path).map_err(|why| Error::Advisories { path, why });
+        let metrics = Arc::new(Metrics::new());
+        let errors = metrics.store_errors.clone();
+        let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans, errors)?;
+        let open = |path: PathBuf| {
+            advisories::Advisories::open(&path, Arc::clone(&metrics))
+                .map_err(|why| Error::Advisories { path, why })
+        };
+        let advisories = advisories.map(open).transpose()?;
         let scans = scan::Scans {
             store: Arc::new(store),
             fragments: fragments::Fragments::new(limits.fragment_cache_bytes),
-            advisories: advisories.map(open).transpose()?,
+            advisories,
             limits: stella::layer::Limits::default(),
-            metrics: Arc::default(),
+            metrics,
         };
         if scans.advisories.is_none() {
             tracing::warn!(
@@ -88,7 +97,11 @@ impl Server {
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(routes::Shared::new(scans, settings.clone(), threads));
-        Ok(Self { router: routes::router(shared), settings })
+        Ok(Self::new(shared, settings))
+    }
+
+    fn new(shared: Arc<routes::Shared>, settings: Settings) -> Self {
+        Self { stopping: shared.stopping.clone(), router: routes::router(shared), settings }
     }
 
     /// Serves until `shutdown` ends, then lets running requests finish within their bound.
@@ -118,6 +131,7 @@ impl Server {
             }
         }
         drop(listener);
+        self.stopping.send_replace(true);
         tracing::info!(connections = graceful.count(), "stopping");
         let bound = Duration::from_millis(self.settings.deadlines.shutdown_ms);
         if tokio::time::timeout(bound, graceful.shutdown()).await.is_err() {

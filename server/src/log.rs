@@ -1,6 +1,12 @@
 //! The log: stderr, text or JSON lines. Requests are logged by route and status; bodies, headers and queries, where
 //! secrets travel, never are.
 
+use std::{
+    any::Any,
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -25,4 +31,32 @@ pub fn start(format: Format, filter: &str) -> Result<(), Box<dyn std::error::Err
         }
         Format::Json => lines.json().try_init(),
     }
+}
+
+thread_local! {
+    /// Whether a panic of this thread is caught by who knows what to say of it.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics become lines of the log; without this they are written to stderr around it.
+pub fn take_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if !EXPECTED.get() {
+            tracing::error!(%panic, "panic");
+        }
+    }));
+}
+
+/// Does `work`; what a panic said is the error, and is not logged.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let outer = EXPECTED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    EXPECTED.set(outer);
+    done.map_err(|panic| panic_text(panic.as_ref()))
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

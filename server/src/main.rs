@@ -1,8 +1,8 @@
 //! The server's program: arguments in, exit code out. All else is in the library.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use stella_server::{Config, Server, Settings, log};
 use tokio::{net::TcpListener, signal};
 
@@ -24,6 +24,22 @@ struct Arguments {
     log: String,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Arguments {
+    /// Parses the command line and its variables; ends the program where that cannot be done.
+    fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// An empty variable is as good as none: compose files and charts pass what nobody set as empty ones.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(without_empty_variables)
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,12 +66,15 @@ struct Serve {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+/// What work on other threads gets to end after the requests have: all it could still write is what can be made again.
+const LEAVE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::read();
+    log::take_panics();
     let done = match (log::start(arguments.log_format, &arguments.log), arguments.command) {
         (Err(error), _) => Err(error),
-        (Ok(()), Command::Serve(command)) => serve(command).await,
+        (Ok(()), Command::Serve(command)) => run(serve(command)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,6 +83,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEAVE);
+    done
 }
 
 async fn serve(command: Serve) -> Result<(), Failure> {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
-use crate::store::Stored;
+use stella::advisory::Snapshot;
+
+use crate::store::{self, Stored};
 
 /// Upper bounds of the duration buckets, seconds: fine where a gate is, coarse where something is wrong.
 const BUCKETS: [f64; 14] =
@@ -32,6 +35,37 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Feed {
+    feed: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SnapshotId {
+    id: String,
+}
+
+/// Calls of the store that failed, by why.
+#[derive(Debug, Clone, Default)]
+pub struct StoreErrors(Family<Kind, Counter>);
+
+impl StoreErrors {
+    /// One more.
+    pub fn count(&self, error: &store::Error) {
+        let kind = match error {
+            store::Error::Full { .. } => "full",
+            store::Error::Damaged { .. } => "damaged",
+            _ => "other",
+        };
+        self.0.get_or_create(&Kind { kind }).inc();
+    }
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -41,6 +75,12 @@ pub struct Metrics {
     fragments: Family<Outcome, Counter>,
     scans: Family<Outcome, Counter>,
     work: Family<Outcome, Counter>,
+    snapshot: Family<SnapshotId, Gauge>,
+    feeds: Family<Feed, Gauge>,
+    /// Times that a new file of advisories could not be opened.
+    pub snapshot_errors: Counter,
+    /// Calls of the store that failed.
+    pub store_errors: StoreErrors,
     /// Requests that are worked on now.
     pub running: Gauge,
     /// Requests that wait for their turn now.
@@ -58,6 +98,10 @@ impl Metrics {
             fragments: Family::default(),
             scans: Family::default(),
             work: Family::default(),
+            snapshot: Family::default(),
+            feeds: Family::default(),
+            snapshot_errors: Counter::default(),
+            store_errors: StoreErrors::default(),
             running: Gauge::default(),
             waiting: Gauge::default(),
             registry: Registry::default(),
@@ -77,8 +121,27 @@ impl Metrics {
         );
         registry.register("scans", "Scan requests, by whether all was known", metrics.scans.clone());
         registry.register("work", "Requests for work, by what became of them", metrics.work.clone());
+        registry.register(
+            "store_errors",
+            "Calls of the store that failed, by why",
+            metrics.store_errors.0.clone(),
+        );
         registry.register("work_running", "Requests that are worked on now", metrics.running.clone());
         registry.register("work_waiting", "Requests that wait for their turn now", metrics.waiting.clone());
+        registry.register("snapshot_info", "The advisories that are open", metrics.snapshot.clone());
+        registry.register_with_unit(
+            "feed_as_of",
+            "Unix time of the newest advisory of each open feed; its age is time() minus this",
+            Unit::Seconds,
+            metrics.feeds.clone(),
+        );
+        registry.register(
+            "snapshot_errors",
+            "Times that a new file of advisories could not be opened",
+            metrics.snapshot_errors.clone(),
+        );
+        let build = vec![("version", env!("CARGO_PKG_VERSION")), ("analyzer", stella::layer::ANALYZER)];
+        registry.register("build", "This server", Info::new(build));
         Self { registry, ..metrics }
     }
 
@@ -107,6 +170,19 @@ impl Metrics {
             Stored::Disputed => "disputed",
         };
         self.fragments.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// The advisories that are open from now on.
+    pub fn snapshot(&self, snapshot: &Snapshot) {
+        self.snapshot.clear();
+        self.snapshot.get_or_create(&SnapshotId { id: snapshot.id().to_string() }).set(1);
+        self.feeds.clear();
+        for feed in snapshot.feeds() {
+            // A feed that gives no date has no age.
+            if let Ok(as_of) = feed.as_of.parse::<Timestamp>() {
+                self.feeds.get_or_create(&Feed { feed: feed.name }).set(as_of.as_second());
+            }
+        }
     }
 
     /// One request for work: `begun`, `refused` because the queue was full, or `abandoned` while it waited.

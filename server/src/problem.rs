@@ -50,6 +50,12 @@ pub const NO_ADVISORIES: Kind =
 /// Something it needs is not there yet.
 pub const NOT_READY: Kind = Kind(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "The server is not ready");
 
+/// Nothing can be kept until somebody makes room.
+pub const FULL: Kind = Kind(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The server's disk is full");
+
+/// The rest of the request is not waited for.
+pub const STOPPING: Kind = Kind(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The server is stopping");
+
 /// How long a caller that met a full server should wait.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
@@ -75,7 +81,13 @@ impl Problem {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        Self::internal("store", &error)
+        match error {
+            store::Error::Full { .. } => {
+                tracing::error!(%error, "store");
+                Self::new(FULL, format!("{error}; nothing that was acknowledged is lost."))
+            }
+            error => Self::internal("store", &error),
+        }
     }
 }
 

@@ -12,14 +12,16 @@ use axum::{
     routing::{get, post, put},
 };
 use stella::{api::ScanAnswer, digest::Digest};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::Settings,
+    log::panic_text,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, to_json},
-    work::{Work, panic_text},
+    store,
+    work::Work,
 };
 
 /// Bodies are counted in blocks: a semaphore's permits are 32 bits.
@@ -40,6 +42,8 @@ pub struct Shared {
     work: Work,
     probes: Arc<Semaphore>,
     keeping: Arc<Semaphore>,
+    /// Whether a stop was asked for.
+    pub stopping: watch::Sender<bool>,
 }
 
 type Handle = State<Arc<Shared>>;
@@ -54,6 +58,7 @@ impl Shared {
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
             keeping: semaphore(KEEPING),
+            stopping: watch::Sender::new(false),
             scans,
             settings,
         }
@@ -119,17 +124,20 @@ async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
         let store = Arc::clone(&shared.scans.store);
         let asked = tokio::task::spawn_blocking(move || {
             let _probe = probe;
-            store.ping().map_err(|error| error.to_string())
+            store.ping()
         });
-        asked.await.unwrap_or_else(|error| Err(error.to_string()))
+        asked.await.map_err(|error| Problem::internal("readiness", &error))?.map_err(|error| match error {
+            store::Error::Full { .. } => not_ready(&error.to_string()),
+            error => {
+                tracing::error!(%error, "not ready: the store");
+                not_ready("The store does not work; the server's log has the particulars.")
+            }
+        })
     };
-    let answer = tokio::time::timeout(deadline, ping).await;
-    answer.unwrap_or_else(|_| Err(format!("no answer within {} ms", deadline.as_millis()))).map_err(
-        |error| {
-            tracing::error!(%error, "not ready: the store");
-            not_ready("The store does not answer; the server's log has the particulars.")
-        },
-    )?;
+    tokio::time::timeout(deadline, ping).await.unwrap_or_else(|_| {
+        tracing::error!(ready_ms = deadline.as_millis(), "not ready: the store does not answer");
+        Err(not_ready("The store does not answer."))
+    })?;
     match shared.scans.advisories {
         Some(_) => Ok("ready\n"),
         None => Err(not_ready("No advisories are open: start with --advisories.")),
@@ -238,10 +246,18 @@ async fn read(shared: &Shared, request: Request, name: &str, limit_bytes: usize)
         }
         Ok(Granted { bytes: bytes.into(), _blocks: granted })
     };
-    tokio::time::timeout(deadline, reading).await.unwrap_or_else(|_| {
-        let detail = format!("Not here after {} ms, the deadline `body_ms`.", deadline.as_millis());
-        Err(Problem::new(problem::SLOW_BODY, detail))
-    })
+    let mut stopping = shared.stopping.subscribe();
+    tokio::select! {
+        // What is here already is read and answered.
+        biased;
+        done = tokio::time::timeout(deadline, reading) => done.unwrap_or_else(|_| {
+            let detail = format!("Not here after {} ms, the deadline `body_ms`.", deadline.as_millis());
+            Err(Problem::new(problem::SLOW_BODY, detail))
+        }),
+        _ = stopping.wait_for(|stopping| *stopping) => {
+            Err(Problem::new(problem::STOPPING, "The request was not here in full: send it again."))
+        }
+    }
 }
 
 async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {

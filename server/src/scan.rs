@@ -19,8 +19,9 @@ use stella::{
 };
 
 use crate::{
+    advisories::Advisories,
     bounds,
-    evaluate::{Advisories, Job, check, evaluate},
+    evaluate::{Job, check, evaluate},
     fragments::Fragments,
     metrics::Metrics,
     problem::{self, Problem},
@@ -235,7 +236,8 @@ impl Scans {
             now: scan.request.now.unwrap_or_else(now),
             class: scan.space.owner.class,
         };
-        let (result, timings) = evaluate(&job, self.advisories.as_ref())?;
+        let snapshot = self.advisories.as_ref().map(Advisories::snapshot);
+        let (result, timings) = evaluate(&job, snapshot.as_deref())?;
         let timings_ms = Timings { missing: missing_ms, total: milliseconds(started), ..timings };
         Ok(ScanAnswer::Done { scan: scan.name, result: Box::new(result), timings_ms })
     }

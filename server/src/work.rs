@@ -1,13 +1,14 @@
 //! The work queue: what takes CPU or disk runs off the threads that serve connections, so many at a time, and only so
 //! many may wait.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     config::Limits,
+    log::panic_text,
     metrics::Metrics,
     problem::{self, Problem},
 };
@@ -99,12 +100,6 @@ impl Drop for Left<'_> {
     }
 }
 
-/// What a panic said.
-pub fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -118,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Server, Settings, evaluate, fragments, routes, scan,
+        Server, Settings, advisories, fragments, routes, scan,
         store::{Error, Owner, Scan, Space, Store, Stored, Upload},
     };
 
@@ -164,7 +159,9 @@ mod tests {
     struct Running {
         address: SocketAddr,
         metrics: Arc<Metrics>,
-        _runtime: tokio::runtime::Runtime,
+        stop: tokio::sync::oneshot::Sender<()>,
+        running: tokio::task::JoinHandle<()>,
+        runtime: tokio::runtime::Runtime,
     }
 
     /// One turn, one place to wait.
@@ -177,16 +174,18 @@ mod tests {
         let scans = scan::Scans {
             store,
             fragments: fragments::Fragments::new(0),
-            advisories: Some(evaluate::Advisories::open(file.path()).unwrap()),
+            advisories: Some(advisories::Advisories::open(file.path(), Arc::clone(&metrics)).unwrap()),
             limits: stella::layer::Limits::default(),
             metrics: Arc::clone(&metrics),
         };
-        let router = routes::router(Arc::new(routes::Shared::new(scans, settings.clone(), 8)));
+        let shared = Arc::new(routes::Shared::new(scans, settings.clone(), 8));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(Server { router, settings }.run(listener, std::future::pending()));
-        Running { address, metrics, _runtime: runtime }
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let running =
+            runtime.spawn(Server::new(shared, settings).run(listener, async { drop(stopped.await) }));
+        Running { address, metrics, stop, running, runtime }
     }
 
     impl Running {
@@ -253,6 +252,24 @@ mod tests {
         for line in ["begun\"} 2", "abandoned\"} 1", "refused\"} 1"] {
             assert!(metrics.contains(&format!("stella_work_total{{outcome=\"{line}\n")), "{line}{metrics}");
         }
+    }
+
+    #[test]
+    fn a_request_that_is_here_is_answered_before_a_stop() {
+        let store = Arc::new(Slow::default());
+        let server = serve(Arc::clone(&store));
+        let held = store.layers.lock().unwrap();
+        let asked = server.ask();
+        until(&server.metrics.running, 1);
+        server.stop.send(()).unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(server.address).is_ok() {
+            assert!(started.elapsed() < Duration::from_secs(10), "it still listens");
+        }
+        assert!(!server.running.is_finished(), "it waits for the request");
+        drop(held);
+        assert!(answer(asked).starts_with("HTTP/1.1 200"));
+        server.runtime.block_on(server.running).unwrap();
     }
 
     #[test]

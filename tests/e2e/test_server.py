@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -166,6 +167,66 @@ class Server(program.Case):
     def test_killed_in_the_middle_of_an_upload(self):
         self.killed(after_answers=None, after_bytes=150)
 
+    # ---- the disk --------------------------------------------------------------------------------------------------
+
+    def test_a_full_disk_is_said_and_outlived(self):
+        data = self.path("server")
+        os.makedirs(data)
+        if program.call("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", data).returncode != 0:
+            self.skipTest("a small disk to fill: this user may not mount a tmpfs")
+        self.addCleanup(program.prepare, "umount", data)
+        files = [(f"srv/{os.urandom(12).hex()}", b"") for _ in range(20000)]
+        other = program.write_layout(self.path("other"), [(gzip.compress(program.tar(files)), program.tar(files))])
+        ballast = os.path.join(data, "ballast")
+
+        with server_process(self.work, *self.compile()) as (address, process):
+            def other_gate():
+                return gate(self.work, f"oci:{other}", "--server", address, "--deadline", "3",
+                            "--allow-skipped", "no-packages")
+
+            def demo_hits():
+                code, report, said = gate(self.work, f"oci:{DEMO}", "--server", address)
+                self.assertEqual(code, 1, said)
+                return report["run"]["layers"]["hits"]
+            self.assertEqual(demo_hits(), 0)
+            for _ in range(2):
+                with open(ballast, "wb", buffering=0) as full, self.assertRaises(OSError):
+                    while True:
+                        full.write(b"x" * 4096)
+                for _ in range(2):
+                    code, _, said = other_gate()
+                    self.assertEqual(code, 3, said)
+                    for words in ("507", "disk is full", data):
+                        self.assertIn(words, said)
+                    status, problem = ask(address, "/readyz")
+                    self.assertEqual(status, 503)
+                    self.assertIn(f"{data} is full", problem)
+                    self.assertEqual(demo_hits(), 7, "what is known can be read")
+                os.remove(ballast)
+                self.assertEqual(ask(address, "/readyz"), (200, "ready\n"))
+                self.assertEqual(demo_hits(), 7)
+            self.assertIn('stella_store_errors_total{kind="full"}', ask(address, "/metrics")[1])
+            code, report, said = other_gate()
+            self.assertEqual((code, report["run"]["layers"]["misses"]), (0, 1), said)
+            process.kill()
+            process.wait()
+        with server_process(self.work, *self.compile()) as (address, _):
+            self.assertEqual(demo_hits(), 7)
+            self.assertEqual(other_gate()[1]["run"]["layers"]["hits"], 1)
+
+    def test_a_damaged_store_ends_the_start_with_the_way_out(self):
+        with server_process(self.work, *self.compile()) as (address, _):
+            gate(self.work, f"oci:{DEMO}", "--server", address)
+        store = self.path("server/stella.redb")
+        with open(store, "r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(240 << 10))
+        done = program.call(program.STELLA_SERVER, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.path("server"),
+                            env=program.environment(self.work))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertRegex(done.stderr, f"^error: {store} is damaged.*move it away")
+
     # ---- the same answer ------------------------------------------------------------------------------------------
 
     def test_the_same_bytes_from_everywhere(self):
@@ -192,6 +253,15 @@ class Server(program.Case):
             self.assertEqual({entry["proof"] for entry in run["ledger"]}, {"verified-now"})
         for name, result in results.items():
             self.assertEqual(result, results["alone"], name)
+
+
+def ask(address, path):
+    """Status and text of one GET."""
+    try:
+        with urllib.request.urlopen(address + path, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 class Relay:

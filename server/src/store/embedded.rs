@@ -3,17 +3,21 @@
 
 use std::{
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use redb::{
-    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, Table, TableDefinition, WriteTransaction,
+    Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableDefinition, TableError, WriteTransaction,
 };
 use stella::{api::Pair, digest::Digest, policy::Class};
 
-use super::{Error, Owner, Scan, Sent, Space, Store, Stored, Upload};
+use super::{
+    Error, Owner, Scan, Sent, Space, Store, Stored, Upload,
+    database::{Database, Fault, Options},
+};
+use crate::metrics::StoreErrors;
 
 /// Name of the file in the data directory.
 const FILE: &str = "stella.redb";
@@ -48,72 +52,35 @@ const NO_BLOB: [u8; DIGEST_BYTES] = [0; DIGEST_BYTES];
 /// One redb file. One process at a time holds it.
 pub struct Embedded {
     database: Database,
-    path: PathBuf,
     scans_kept: u64,
     lazy_commits: AtomicU32,
 }
 
 impl Embedded {
     /// Opens the file in `data_dir`, making both where they are not there yet.
-    pub fn open(data_dir: &Path, cache_bytes: usize, scans_kept: u64) -> Result<Self, Error> {
-        std::fs::create_dir_all(data_dir).map_err(|error| Error::Backend {
-            what: format!("data directory {}", data_dir.display()),
-            why: error.to_string(),
-        })?;
-        let path = data_dir.join(FILE);
-        let database =
-            Database::builder().set_cache_size(cache_bytes).create(&path).map_err(|error| match error {
-                DatabaseError::DatabaseAlreadyOpen => Error::Locked { path: path.clone() },
-                error => Error::Backend { what: format!("store {}", path.display()), why: error.to_string() },
-            })?;
-        let store = Self { database, path, scans_kept, lazy_commits: AtomicU32::new(1) };
-        store.check_version()?;
-        Ok(store)
+    pub fn open(
+        data_dir: &Path,
+        cache_bytes: usize,
+        scans_kept: u64,
+        errors: StoreErrors,
+    ) -> Result<Self, Error> {
+        let database = Database::open(data_dir, FILE, Options { cache_bytes, prepare, errors })?;
+        Ok(Self { database, scans_kept, lazy_commits: AtomicU32::new(1) })
     }
 
-    /// Makes the tables of a new file; refuses a file with others.
-    fn check_version(&self) -> Result<(), Error> {
-        let write = self.begin_write()?;
-        {
-            let mut meta = write.open_table(META).map_err(|error| self.error(error))?;
-            let found = meta.get("version").map_err(|error| self.error(error))?.map(|value| value.value());
-            match found {
-                None => drop(meta.insert("version", VERSION).map_err(|error| self.error(error))?),
-                Some(VERSION) => {}
-                Some(found) => {
-                    return Err(Error::Newer { path: self.path.clone(), found, known: VERSION });
-                }
-            }
-            for table in [FRAGMENTS, LAYERS, PAIRS, SCANS, SENT, ANSWERS] {
-                write.open_table(table).map_err(|error| self.error(error))?;
-            }
-        }
-        write.commit().map_err(|error| self.error(error))
+    fn read<T>(&self, work: impl Fn(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, Error> {
+        self.database.call(|database| Ok(work(&database.begin_read()?)?))
     }
 
-    fn error(&self, error: impl Into<redb::Error>) -> Error {
-        Error::Backend { what: format!("store {}", self.path.display()), why: error.into().to_string() }
+    /// Durable when it returns; a crash needs no repair that reads the whole file.
+    fn write<T>(&self, work: impl Fn(&WriteTransaction) -> Result<T, redb::Error>) -> Result<T, Error> {
+        self.database.call(|database| write(database, false, &work))
     }
 
-    fn begin_read(&self) -> Result<ReadTransaction, Error> {
-        self.database.begin_read().map_err(|error| self.error(error))
-    }
-
-    /// Durable when committed; a crash needs no repair that reads the whole file.
-    fn begin_write(&self) -> Result<WriteTransaction, Error> {
-        let mut write = self.database.begin_write().map_err(|error| self.error(error))?;
-        write.set_quick_repair(true);
-        Ok(write)
-    }
-
-    /// Visible when committed, durable with the next durable commit.
-    fn begin_lazy_write(&self) -> Result<WriteTransaction, Error> {
-        let mut write = self.begin_write()?;
-        if !self.lazy_commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(LAZY_COMMITS) {
-            write.set_quick_repair(false);
-            write.set_durability(Durability::None).map_err(|error| self.error(error))?;
-        }
-        Ok(write)
+    /// Visible when it returns, durable with the next durable commit.
+    fn write_lazily(&self, work: impl Fn(&WriteTransaction) -> Result<(), redb::Error>) -> Result<(), Error> {
+        let lazy = !self.lazy_commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(LAZY_COMMITS);
+        self.database.call(|database| write(database, lazy, &work))
     }
 
     /// Drops the oldest entries of the tables about scans.
@@ -174,83 +141,110 @@ impl Embedded {
 
 impl Store for Embedded {
     fn ping(&self) -> Result<(), Error> {
-        let read = self.begin_read()?;
-        let meta = read.open_table(META).map_err(|error| self.error(error))?;
-        meta.get("version").map_err(|error| self.error(error))?;
-        // After an error of the disk nothing can be written any more; a reader would not notice.
-        self.begin_write()?.abort().map_err(|error| self.error(error))
+        self.database.call(|database| {
+            database.begin_read()?.open_table(META)?.get("version")?;
+            // After an error of the disk nothing can be written any more; a reader would not notice.
+            Ok(database.begin_write()?.abort()?)
+        })?;
+        self.database.check_room()
     }
 
     fn layers(&self, space: &Space, diff_ids: &[Digest]) -> Result<Vec<Option<Digest>>, Error> {
-        let read = self.begin_read()?;
-        let table = read.open_table(LAYERS).map_err(|error| self.error(error))?;
-        let undisputed = |diff_id: &Digest| {
-            let value =
-                table.get(layer_key(space, *diff_id).as_slice()).map_err(|error| self.error(error))?;
-            Ok(value.and_then(|value| digest(value.value())))
-        };
-        diff_ids.iter().map(undisputed).collect()
+        self.read(|read| {
+            let table = read.open_table(LAYERS)?;
+            let undisputed = |diff_id: &Digest| {
+                let value = table.get(layer_key(space, *diff_id).as_slice())?;
+                Ok(value.and_then(|value| digest(value.value())))
+            };
+            diff_ids.iter().map(undisputed).collect()
+        })
     }
 
     fn pairs(&self, owner: &Owner, pairs: &[Pair]) -> Result<Vec<bool>, Error> {
-        let read = self.begin_read()?;
-        let table = read.open_table(PAIRS).map_err(|error| self.error(error))?;
-        let known = |pair: &Pair| {
-            let value =
-                table.get(pair_key(owner, pair.blob).as_slice()).map_err(|error| self.error(error))?;
-            Ok(value.is_some_and(|value| digest(value.value()) == Some(pair.diff_id)))
-        };
-        pairs.iter().map(known).collect()
+        self.read(|read| {
+            let table = read.open_table(PAIRS)?;
+            let known = |pair: &Pair| {
+                let value = table.get(pair_key(owner, pair.blob).as_slice())?;
+                Ok(value.is_some_and(|value| digest(value.value()) == Some(pair.diff_id)))
+            };
+            pairs.iter().map(known).collect()
+        })
     }
 
     fn fragment(&self, space: &Space, diff_id: Digest, content: Digest) -> Result<Option<Vec<u8>>, Error> {
-        let read = self.begin_read()?;
-        let table = read.open_table(FRAGMENTS).map_err(|error| self.error(error))?;
         let key = join(&layer_key(space, diff_id), content.bytes());
-        let value = table.get(key.as_slice()).map_err(|error| self.error(error))?;
-        Ok(value.map(|value| value.value().to_vec()))
+        self.read(|read| {
+            let value = read.open_table(FRAGMENTS)?.get(key.as_slice())?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
     }
 
     fn put_fragment(&self, upload: &Upload<'_>) -> Result<Stored, Error> {
-        let write = self.begin_write()?;
-        let stored = Self::write_fragment(&write, upload).map_err(|error| self.error(error))?;
-        write.commit().map_err(|error| self.error(error))?;
-        Ok(stored)
+        self.write(|write| Self::write_fragment(write, upload))
     }
 
     fn add_pairs(&self, owner: &Owner, pairs: &[Pair]) -> Result<(), Error> {
-        let write = self.begin_lazy_write()?;
-        let all = || {
+        self.write_lazily(|write| {
             let mut table = write.open_table(PAIRS)?;
             pairs.iter().try_for_each(|pair| write_pair(&mut table, owner, *pair))
-        };
-        all().map_err(|error: redb::Error| self.error(error))?;
-        write.commit().map_err(|error| self.error(error))
+        })
     }
 
     fn open_scan(&self, name: &str, request: &[u8]) -> Result<(), Error> {
-        let write = self.begin_lazy_write()?;
-        let all = || {
+        self.write_lazily(|write| {
             write.open_table(SCANS)?.insert(name.as_bytes(), request)?;
-            self.prune(&write)
-        };
-        all().map_err(|error: redb::Error| self.error(error))?;
-        write.commit().map_err(|error| self.error(error))
+            self.prune(write)
+        })
     }
 
     fn scan(&self, name: &str) -> Result<Option<Scan>, Error> {
-        Self::read_scan(&self.begin_read()?, name).map_err(|error| self.error(error))
+        self.read(|read| Self::read_scan(read, name))
     }
 
     fn close_scan(&self, name: &str, answer: &[u8]) -> Result<(), Error> {
-        let write = self.begin_lazy_write()?;
-        let all = || {
+        self.write_lazily(|write| {
             write.open_table(ANSWERS)?.insert(name.as_bytes(), answer)?;
-            self.prune(&write)
-        };
-        all().map_err(|error: redb::Error| self.error(error))?;
-        write.commit().map_err(|error| self.error(error))
+            self.prune(write)
+        })
     }
+}
+
+/// Makes the tables of a new file; refuses a file with others. A file that has them is not written to, so that one on a
+/// full disk can still be read.
+fn prepare(database: &redb::Database) -> Result<(), Fault> {
+    let version = || -> Result<Option<u64>, redb::Error> {
+        match database.begin_read()?.open_table(META) {
+            Ok(meta) => Ok(meta.get("version")?.map(|value| value.value())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    match version()? {
+        Some(VERSION) => Ok(()),
+        Some(found) => Err(Fault::Version { found, known: VERSION }),
+        None => write(database, false, |write| {
+            write.open_table(META)?.insert("version", VERSION)?;
+            for table in [FRAGMENTS, LAYERS, PAIRS, SCANS, SENT, ANSWERS] {
+                write.open_table(table)?;
+            }
+            Ok(())
+        }),
+    }
+}
+
+fn write<T>(
+    database: &redb::Database,
+    lazy: bool,
+    work: impl Fn(&WriteTransaction) -> Result<T, redb::Error>,
+) -> Result<T, Fault> {
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(!lazy);
+    if lazy {
+        write.set_durability(Durability::None)?;
+    }
+    let done = work(&write)?;
+    write.commit()?;
+    Ok(done)
 }
 
 /// Adds a value to the one or two that are known under a key; a third changes nothing more.
@@ -329,7 +323,7 @@ mod tests {
     use crate::store::contract;
 
     fn open(dir: &Path) -> Result<Embedded, Error> {
-        Embedded::open(dir, 1 << 20, contract::SCANS_KEPT)
+        Embedded::open(dir, 1 << 20, contract::SCANS_KEPT, StoreErrors::default())
     }
 
     #[test]
@@ -361,11 +355,64 @@ mod tests {
     fn a_file_of_a_later_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path()).unwrap();
-        let write = store.begin_write().unwrap();
-        write.open_table(META).unwrap().insert("version", VERSION + 1).unwrap();
-        write.commit().unwrap();
+        let later = |write: &WriteTransaction| {
+            write.open_table(META)?.insert("version", VERSION + 1).map(|_| ()).map_err(Into::into)
+        };
+        store.write(later).unwrap();
         drop(store);
         let error = open(dir.path()).err().unwrap();
         assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_panic_in_one_call_is_an_error_of_that_call_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        contract::write(&store);
+        for _ in 0..2 {
+            let error = store.write(|write| -> Result<(), redb::Error> {
+                let _table = write.open_table(LAYERS)?;
+                panic!("entered unreachable code")
+            });
+            assert!(error.unwrap_err().to_string().contains("unreachable code"));
+            contract::read(&store);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_is_named_with_the_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        contract::write(&open(dir.path()).unwrap());
+        let path = dir.path().join(FILE);
+        let good = std::fs::read(&path).unwrap();
+        let mut garbage = good.clone();
+        let noise = (0..240 << 10).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+        garbage[4096..].iter_mut().zip(noise).for_each(|(byte, noise)| *byte = noise);
+        let mut magic = good.clone();
+        magic[..4].copy_from_slice(b"PK\x03\x04");
+        for (what, bytes) in [
+            ("garbage", garbage),
+            ("magic", magic),
+            ("half", good[..good.len() / 2].to_vec()),
+            ("short", good[..100].to_vec()),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = open(dir.path()).err().unwrap();
+            assert!(matches!(error, Error::Damaged { .. }), "{what}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(FILE) && text.contains("move it away"), "{what}: {text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_it_makes_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("data");
+        let _store = open(&dir).unwrap();
+        for (path, mode) in [(dir.clone(), 0o700), (dir.join(FILE), 0o600)] {
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The store: what all nodes of a server know in common. One trait, one file per backend, one contract test.
 
+mod database;
 mod embedded;
 
 use std::path::PathBuf;
@@ -98,6 +99,23 @@ pub enum Error {
         found: u64,
         /// Version that this server writes.
         known: u64,
+    },
+    /// The disk is full. What was acknowledged is not lost.
+    #[error("the disk of {} is full: make room there, the server goes on by itself", directory.display())]
+    Full {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The file is not what was written.
+    #[error(
+        "{} is damaged or no store ({why}): move it away, it holds only facts that clients send again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The backend's words.
+        why: String,
     },
     /// The disk, the network or the backend's own word.
     #[error("{what}: {why}")]
