@@ -38,7 +38,7 @@ pub(super) struct Entry {
 /// Reads a `manifest.json`.
 pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     let (name, place) = ("manifest.json".to_owned(), place.to_owned());
-    let entries: Vec<Entry> = match document::parse(bytes, &["Config", "RepoTags", "Layers"]) {
+    let mut entries: Vec<Entry> = match document::parse(bytes, &["Config", "RepoTags", "Layers"]) {
         Ok(entries) => entries,
         Err(error) => return Err(Error::Document { name, place, why: error.to_string() }),
     };
@@ -51,6 +51,10 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     };
     if entries.len() > MOST_IMAGES {
         return Err(most("archive images", MOST_IMAGES, entries.len()));
+    }
+    // Some builders write `./config.json`, which is the member `config.json`.
+    for name in entries.iter_mut().flat_map(|entry| entry.layers.iter_mut().chain([&mut entry.config])) {
+        *name = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
     }
     match entries.iter().map(|entry| entry.layers.len()).max() {
         Some(layers) if layers > MAX_LAYERS => Err(most("image layers", MAX_LAYERS, layers)),
