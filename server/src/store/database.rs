@@ -52,6 +52,11 @@ impl Fault {
             Self::Version { .. } => false,
         }
     }
+
+    /// Whether another call broke the database.
+    fn is_of_another(&self) -> bool {
+        matches!(self, Self::Redb(redb::Error::PreviousIo | redb::Error::LockPoisoned(_)))
+    }
 }
 
 /// How a file is opened, each time.
@@ -93,8 +98,12 @@ impl Database {
     /// did, `work` is done once more: it was rolled back.
     pub fn call<T>(&self, work: impl Fn(&redb::Database) -> Result<T, Fault>) -> Result<T, Error> {
         let mut done = self.attempt(&work);
-        if matches!(done, Err(Fault::Redb(redb::Error::PreviousIo | redb::Error::LockPoisoned(_)))) {
+        if done.as_ref().is_err_and(Fault::is_of_another) {
             done = self.attempt(&work);
+        }
+        if done.as_ref().is_err_and(Fault::is_of_another) {
+            // Calls beside this one fail one after the other: where the disk is full, that is why.
+            self.check_room()?;
         }
         done.map_err(|fault| self.error(fault))
     }
