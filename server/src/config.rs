@@ -39,10 +39,8 @@ pub struct Limits {
     pub fragment_bytes: usize,
     /// Bytes of all bodies that are being read or worked on.
     pub bodies_bytes: usize,
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time, and never more than the process may have files open; more wait to be accepted.
     pub connections: usize,
-    /// API requests at a time; more are answered 503.
-    pub requests: usize,
     /// Requests worked on at a time; 0 for two per processor, because some of them wait for the disk.
     pub work: usize,
     /// Requests that wait for their turn; more are answered 503.
@@ -62,7 +60,6 @@ impl Default for Limits {
             fragment_bytes: 64 << 20,
             bodies_bytes: 512 << 20,
             connections: 4096,
-            requests: 256,
             work: 0,
             queue: 128,
             fragment_cache_bytes: 256 << 20,

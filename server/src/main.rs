@@ -3,6 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit};
 use stella_server::{Config, Server, Settings, log};
 use tokio::{net::TcpListener, signal};
 
@@ -69,6 +70,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// What work on other threads gets to end after the requests have: all it could still write is what can be made again.
 const LEAVE: Duration = Duration::from_secs(1);
 
+/// Open files that are no connections: the store, the advisories, the log, the runtime's own.
+const FILES_KEPT: usize = 64;
+
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     log::take_panics();
@@ -93,7 +97,8 @@ fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
 }
 
 async fn serve(command: Serve) -> Result<(), Failure> {
-    let settings = command.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+    let mut settings = command.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+    settings.limits.connections = settings.limits.connections.min(files() - FILES_KEPT);
     let config = Config { data_dir: command.data_dir, advisories: command.advisories, settings };
     // Before the listener: whoever sees the port open may ask at once.
     let server = Server::open(config)?;
@@ -104,6 +109,14 @@ async fn serve(command: Serve) -> Result<(), Failure> {
     say(&format!("listening on http://{}", listener.local_addr()?));
     server.run(listener, stop).await;
     Ok(())
+}
+
+/// How many files this process may have open: as many as it may ask for.
+fn files() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let got = if rustix::process::setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    got.current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX).max(FILES_KEPT + 1)
 }
 
 /// Ends with the first SIGTERM or SIGINT.

@@ -37,7 +37,6 @@ const PROBES: usize = 4;
 pub struct Shared {
     scans: Scans,
     settings: Settings,
-    running: Arc<Semaphore>,
     blocks: Arc<Semaphore>,
     work: Work,
     probes: Arc<Semaphore>,
@@ -53,7 +52,6 @@ impl Shared {
     pub fn new(scans: Scans, settings: Settings, threads: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
-            running: semaphore(settings.limits.requests),
             blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
@@ -181,13 +179,9 @@ async fn counted(State(shared): Handle, request: Request, next: Next) -> Respons
     response
 }
 
-/// At most so many at a time, each within its deadline.
+/// Each within its deadline. How many there may be is bounded where they cost something: connections when they are
+/// accepted, memory as bodies arrive, work by its queue. Half a request takes nobody's turn.
 async fn bounded(State(shared): Handle, request: Request, next: Next) -> Response {
-    let Ok(_running) = Arc::clone(&shared.running).try_acquire_owned() else {
-        let limit = shared.settings.limits.requests;
-        let detail = format!("{limit} requests are running, the limit `requests`: try again in a second.");
-        return Problem::new(problem::BUSY, detail).into_response();
-    };
     let deadline = shared.settings.deadlines.request();
     match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,

@@ -1,4 +1,5 @@
 """A server that fails, one that is killed, and one that answers like the program alone."""
+import contextlib
 import gzip
 import http.server
 import json
@@ -129,6 +130,19 @@ class Server(program.Case):
         code, report, said = gate(self.work, f"oci:{DEMO}", "--server", f"http://127.0.0.1:{port}", "--advisories", "demo")
         self.assertEqual((code, report["run"]["degraded"]), (1, True), said)
         self.assertLess(time.monotonic() - began, 20)
+
+    def test_half_requests_take_nobodys_turn(self):
+        head = (b"POST /v1/scan HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 1000\r\n\r\n{")
+        with program.server(self.work, *self.compile()) as address:
+            port = int(address.rsplit(":", 1)[1])
+            with contextlib.ExitStack() as slow:
+                for _ in range(600):
+                    peer = slow.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    peer.sendall(head)
+                code, report, said = gate(self.work, f"oci:{DEMO}", "--server", address, "--deadline", "10")
+        self.assertEqual(code, 1, said)
+        self.assertFalse(report["run"]["degraded"], said)
 
     # ---- killed ---------------------------------------------------------------------------------------------------
 
