@@ -1,8 +1,11 @@
 //! Events of a range, and the schema's algorithm that gives them a meaning.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::Value;
 
 use crate::{
@@ -12,11 +15,33 @@ use crate::{
 
 /// One event as it is written: a version by kind. The schema wants one kind each; where there are several, the order
 /// of the kinds is theirs.
-pub(super) type EventJson = BTreeMap<Kind, Value>;
+pub(super) struct EventJson(Vec<(Kind, Value)>);
+
+impl<'de> Deserialize<'de> for EventJson {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Event;
+        impl<'de> Visitor<'de> for Event {
+            type Value = EventJson;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventJson, A::Error> {
+                let mut kinds = Vec::with_capacity(1);
+                while let Some(kind) = map.next_entry()? {
+                    kinds.push(kind);
+                }
+                kinds.sort_by(|(a, _): &(Kind, Value), (b, _)| a.cmp(b));
+                Ok(EventJson(kinds))
+            }
+        }
+        json.deserialize_map(Event)
+    }
+}
 
 /// What happens at a version.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(from = "std::borrow::Cow<'_, str>")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Introduced,
     Fixed,
@@ -26,15 +51,27 @@ pub(super) enum Kind {
     Other(String),
 }
 
-impl From<std::borrow::Cow<'_, str>> for Kind {
-    fn from(name: std::borrow::Cow<'_, str>) -> Self {
-        match name.as_ref() {
-            "introduced" => Self::Introduced,
-            "fixed" => Self::Fixed,
-            "last_affected" => Self::LastAffected,
-            "limit" => Self::Limit,
-            _ => Self::Other(name.into_owned()),
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Kind;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a kind of event")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Kind, E> {
+                Ok(match name {
+                    "introduced" => Kind::Introduced,
+                    "fixed" => Kind::Fixed,
+                    "last_affected" => Kind::LastAffected,
+                    "limit" => Kind::Limit,
+                    other => Kind::Other(other.to_owned()),
+                })
+            }
         }
+        json.deserialize_str(Name)
     }
 }
 
@@ -43,7 +80,7 @@ type Event<'a> = (&'a Kind, &'a str);
 /// The ranges that `events` describe; an error is the part of them that nobody here understands.
 pub(super) fn ranges(scheme: Scheme, events: &[EventJson]) -> Result<Vec<Range>, String> {
     let mut known = Vec::with_capacity(events.len());
-    for (kind, version) in events.iter().flatten() {
+    for (kind, version) in events.iter().flat_map(|EventJson(kinds)| kinds) {
         match (kind, version) {
             (Kind::Other(name), _) => return Err(format!("an event of unknown kind {name:?}")),
             (_, Value::Null) => {}
