@@ -135,7 +135,9 @@ fn no_feed(ecosystem: Ecosystem, feed: Option<String>) -> (String, String) {
 
 /// Whether `version` is affected; one that has no certain place in the order only if it is named, or all are.
 fn affects(scheme: Scheme, version: &str, certain: bool, ranges: &[Range], versions: &[String]) -> bool {
-    let listed = |listed: &String| listed == version || (certain && scheme.compare(listed, version).is_eq());
+    let listed = |listed: &String| {
+        listed == version || (certain && scheme.compare_with_named(version, listed).is_eq())
+    };
     let inside = |range: &Range| {
         if certain { range.contains(scheme, version) } else { range.bounds().next().is_none() }
     };
@@ -412,6 +414,19 @@ mod tests {
         let what: Vec<_> = matched.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
         assert_eq!(what, ["pkg:npm/a@latest", "pkg:npm/b@1.0.0"]);
         assert!(matched.skipped[0].why.contains("CVE-1") && !matched.skipped[0].why.contains("CVE-2"));
+    }
+
+    #[test]
+    fn a_listed_version_is_all_its_builds() {
+        let mut listed = advisory("CVE-1", &[], Severity::High, &[]);
+        listed.versions = vec!["2.0.0".into(), "2.1.0+cpu".into()];
+        let snapshot = snapshot(&[("PyPI", "torch", listed)]);
+        for (version, hits) in
+            [("2.0.0+cpu", 1), ("2.0+cu117", 1), ("2.1.0+cpu", 1), ("2.1.0", 0), ("2.1.0+a", 0)]
+        {
+            let matched = run(None, vec![installed(Ecosystem::Pypi, "torch", version, None)], &snapshot);
+            assert_eq!(matched.findings.len(), hits, "{version}");
+        }
     }
 
     #[test]

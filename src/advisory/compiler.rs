@@ -1,35 +1,54 @@
 //! From advisories to the compiled file.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs, io,
     io::Write as _,
     path::Path,
+    sync::Arc,
 };
 
 use serde::Serialize;
 
 use super::{
-    Advisory,
+    Advisory, Range,
     format::{
         self, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed, Text,
         VERSION,
     },
     lookup_name,
 };
-use crate::digest::{Digest, Hasher};
+use crate::{
+    digest::{Digest, Hasher},
+    finding::Severity,
+};
+
+/// How files that are being written are named: dotted, and told from everybody else's.
+const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 
 /// Takes advisories in any order and writes one file, whose bytes depend on the set of advisories alone.
 #[derive(Debug, Default)]
 pub struct Compiler {
     demo: bool,
     feeds: BTreeMap<String, FeedInput>,
+    /// Each once: a record speaks of many packages in the same words.
+    texts: HashSet<Arc<Text>>,
 }
 
 #[derive(Debug, Default)]
 struct FeedInput {
     as_of: String,
-    packages: BTreeMap<String, Vec<Advisory>>,
+    not_understood: u64,
+    packages: BTreeMap<String, Vec<Held>>,
+}
+
+/// An [`Advisory`] that shares its words. The derived order is the advisory's own.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    text: Arc<Text>,
+    severity: Severity,
+    ranges: Vec<Range>,
+    versions: Vec<String>,
 }
 
 impl Compiler {
@@ -51,59 +70,102 @@ impl Compiler {
         if feed.as_of.as_str() < modified {
             feed.as_of = modified.to_owned();
         }
-        feed.packages.entry(lookup_name(ecosystem, package)).or_default().push(advisory);
+        let Advisory { id, aliases, summary, severity, ranges, versions } = advisory;
+        let text = Text { id, aliases, summary };
+        let text = self.texts.get(&text).cloned().unwrap_or_else(|| {
+            let text = Arc::new(text);
+            self.texts.insert(Arc::clone(&text));
+            text
+        });
+        let held = Held { text, severity, ranges, versions };
+        feed.packages.entry(lookup_name(ecosystem, package)).or_default().push(held);
+    }
+
+    /// Takes the word that a record for `ecosystem` was not understood in part, so that the count stands in the file.
+    pub fn add_not_understood(&mut self, ecosystem: &str) {
+        self.feeds.entry(ecosystem.to_owned()).or_default().not_understood += 1;
     }
 
     /// The compiled file's bytes.
-    pub fn to_bytes(mut self) -> Result<Vec<u8>, Error> {
+    pub fn to_bytes(self) -> Result<Vec<u8>, Error> {
+        Ok(self.compile()?.pieces().concat())
+    }
+
+    fn compile(self) -> Result<File, Error> {
         let mut parts = Parts::default();
         let mut feeds = Vec::with_capacity(self.feeds.len());
-        for (name, feed) in &mut self.feeds {
+        drop(self.texts);
+        for (name, feed) in self.feeds {
             let first_entry = (parts.entries.len() / format::ENTRY_BYTES) as u64;
+            let entries = feed.packages.len() as u64;
             let mut ids = BTreeSet::new();
-            for (package, advisories) in &mut feed.packages {
+            // What is encoded is let go: both forms of all advisories would take twice the memory.
+            for (package, mut advisories) in feed.packages {
                 advisories.sort();
                 advisories.dedup();
-                parts.push(package, advisories)?;
-                ids.extend(advisories.iter().map(|advisory| advisory.id.as_str()));
+                ids.extend(advisories.iter().map(|advisory| advisory.text.id.clone()));
+                parts.push(&package, advisories)?;
             }
             feeds.push(StoredFeed {
-                name: name.clone(),
+                name,
                 records: ids.len() as u64,
-                as_of: feed.as_of.clone(),
+                as_of: feed.as_of,
+                not_understood: feed.not_understood,
                 first_entry,
-                entries: feed.packages.len() as u64,
+                entries,
             });
         }
-        assemble(if self.demo { FLAG_DEMO } else { 0 }, &encode(&feeds)?, &parts)
+        Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&feeds)?, parts))
     }
 
     /// Writes the compiled file: aside first, then put in place in one step, so that a reader sees the old file or the
     /// new one, and a crash leaves the old one. Gives the snapshot's id.
     pub fn write(self, path: &Path) -> Result<Digest, Error> {
-        let bytes = self.to_bytes()?;
-        let id = Header::decode(&bytes)?.content;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let aside = path.with_file_name(name);
-        let written = write_durably(&aside, &bytes).and_then(|()| fs::rename(&aside, path));
-        let written = written.and_then(|()| match path.parent() {
-            // The new name must survive a power cut as the bytes do.
-            Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
-            _ => fs::File::open(".")?.sync_all(),
-        });
-        written.map_err(|source| {
-            let _ = fs::remove_file(&aside);
-            Error::Io { path: path.to_owned(), source }
-        })?;
-        Ok(id)
+        let file = self.compile()?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        write_durably(path, parent, &file.pieces()).map_err(Error::Write)?;
+        Ok(file.content)
     }
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn write_durably(path: &Path, parent: &Path, pieces: &[&[u8]]) -> io::Result<()> {
+    remove_stale(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(ASIDE.0).suffix(ASIDE.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The rights of an ordinary new file: the process's umask applies on top.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut aside = builder.tempfile_in(parent)?;
+    // Held while this run lives, so that another one sees that the file is not stale. Where files cannot be locked,
+    // nothing is removed either.
+    let _ = aside.as_file().try_lock();
+    for piece in pieces {
+        aside.write_all(piece)?;
+    }
+    aside.as_file().sync_all()?;
+    aside.persist(path)?;
+    // The new name must survive a power cut as the bytes do.
+    fs::File::open(parent)?.sync_all()
+}
+
+/// Removes what killed runs left.
+fn remove_stale(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1) && entry.file_type()?.is_file() {
+            let dead = fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if dead {
+                // It may be another's, or gone by now; neither is a reason not to import.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The sections while they grow.
@@ -113,48 +175,57 @@ struct Parts {
     names: Vec<u8>,
     texts: Vec<u8>,
     records: Vec<u8>,
-    text_offsets: HashMap<Vec<u8>, u32>,
-    record_offsets: HashMap<Vec<u8>, u64>,
+    text_offsets: HashMap<Arc<Text>, u32>,
+    /// Where a record of this checksum and length begins.
+    record_offsets: HashMap<(u64, u32), u64>,
 }
 
 impl Parts {
-    fn push(&mut self, package: &str, advisories: &[Advisory]) -> Result<(), Error> {
-        let stored = advisories.iter().map(|advisory| {
-            let Advisory { id, aliases, summary, severity, ranges, versions } = advisory.clone();
-            let text = self.text(&Text { id, aliases, summary })?;
-            Ok(StoredAdvisory { text, severity, ranges, versions })
+    fn sections<'a>(&'a self, feeds: &'a [u8]) -> [&'a [u8]; 5] {
+        [feeds, &self.entries, &self.names, &self.texts, &self.records]
+    }
+
+    fn push(&mut self, package: &str, advisories: Vec<Held>) -> Result<(), Error> {
+        let stored = advisories.into_iter().map(|Held { text, severity, ranges, versions }| {
+            Ok(StoredAdvisory { text: self.text(text)?, severity, ranges, versions })
         });
         let record = encode(&stored.collect::<Result<Vec<_>, Error>>()?)?;
+        let record_bytes = fit(record.len(), "advisories of one package")?;
+        let record_sum = format::checksum(&[&record]);
         let entry = Entry {
             name_offset: fit(self.names.len(), "package names")?,
             name_bytes: fit(package.len(), "package names")?,
-            record_bytes: fit(record.len(), "advisories of one package")?,
-            record_sum: format::checksum(&[&record]),
-            record_offset: match self.record_offsets.get(&record) {
-                Some(&offset) => offset,
-                None => {
-                    let offset = self.records.len() as u64;
-                    self.records.extend(&record);
-                    self.record_offsets.insert(record, offset);
-                    offset
-                }
-            },
+            record_bytes,
+            record_sum,
+            record_offset: self.record(record, record_sum, record_bytes),
         };
         self.names.extend(package.as_bytes());
         self.entries.extend(entry.encode(package.as_bytes()));
         Ok(())
     }
 
-    fn text(&mut self, text: &Text) -> Result<u32, Error> {
-        let bytes = encode(text)?;
-        if let Some(&offset) = self.text_offsets.get(&bytes) {
+    /// Where `record` is: equal ones are stored once.
+    fn record(&mut self, record: Vec<u8>, sum: u64, size_bytes: u32) -> u64 {
+        let known = self.record_offsets.get(&(sum, size_bytes)).copied();
+        let same = |offset: &u64| format::slice(&self.records, *offset, size_bytes.into()) == Some(&record);
+        known.filter(same).unwrap_or_else(|| {
+            let offset = self.records.len() as u64;
+            self.records.extend(record);
+            self.record_offsets.insert((sum, size_bytes), offset);
+            offset
+        })
+    }
+
+    fn text(&mut self, text: Arc<Text>) -> Result<u32, Error> {
+        if let Some(&offset) = self.text_offsets.get(&text) {
             return Ok(offset);
         }
+        let bytes = encode(&*text)?;
         let offset = fit(self.texts.len(), "texts")?;
         self.texts.extend(fit(bytes.len(), "texts")?.to_le_bytes());
         self.texts.extend(format::short_checksum(&[&bytes]).to_le_bytes());
         self.texts.extend(&bytes);
-        self.text_offsets.insert(bytes, offset);
+        self.text_offsets.insert(text, offset);
         Ok(offset)
     }
 }
@@ -167,20 +238,34 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     postcard::to_stdvec(value).map_err(|_| Error::TooLarge { what: "records" })
 }
 
-fn assemble(flags: u32, feeds: &[u8], parts: &Parts) -> Result<Vec<u8>, Error> {
-    let contents = [feeds, &parts.entries, &parts.names, &parts.texts, &parts.records];
-    let mut offset = HEADER_BYTES as u64;
-    let mut hasher = Hasher::default();
-    hasher.update(&VERSION.to_le_bytes());
-    hasher.update(&flags.to_le_bytes());
-    let sections = contents.map(|content| {
-        let section = Section { offset, size_bytes: content.len() as u64 };
-        offset += section.size_bytes;
-        hasher.update(content);
-        section
-    });
-    let header = Header { flags, content: hasher.finish(), file_bytes: offset, sections };
-    let mut file = header.encode(feeds);
-    contents.iter().for_each(|content| file.extend_from_slice(content));
-    Ok(file)
+/// The whole file, in pieces.
+struct File {
+    content: Digest,
+    header: Vec<u8>,
+    feeds: Vec<u8>,
+    parts: Parts,
+}
+
+impl File {
+    fn new(flags: u32, feeds: Vec<u8>, mut parts: Parts) -> Self {
+        (parts.text_offsets, parts.record_offsets) = Default::default();
+        let mut offset = HEADER_BYTES as u64;
+        let mut hasher = Hasher::default();
+        hasher.update(&VERSION.to_le_bytes());
+        hasher.update(&flags.to_le_bytes());
+        let sections = parts.sections(&feeds).map(|content| {
+            let section = Section { offset, size_bytes: content.len() as u64 };
+            offset += section.size_bytes;
+            hasher.update(content);
+            section
+        });
+        let content = hasher.finish();
+        let header = Header { flags, content, file_bytes: offset, sections }.encode(&feeds);
+        Self { content, header, feeds, parts }
+    }
+
+    fn pieces(&self) -> [&[u8]; 6] {
+        let [feeds, entries, names, texts, records] = self.parts.sections(&self.feeds);
+        [&self.header, feeds, entries, names, texts, records]
+    }
 }

@@ -1,4 +1,4 @@
-//! The compiled file, version 1. All numbers are little-endian.
+//! The compiled file, version 2. All numbers are little-endian.
 //!
 //! | part | what it holds |
 //! | --- | --- |
@@ -12,7 +12,7 @@
 //! Opening reads the header and the feeds. Every other piece is checked when it is used: its place against the
 //! file's length, its bytes against their checksum, so that damage is an error and never a missing advisory.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,22 +20,23 @@ use super::Range;
 use crate::{digest::Digest, finding::Severity};
 
 pub(super) const MAGIC: &[u8; 8] = b"stelladb";
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 144;
 pub(super) const ENTRY_BYTES: usize = 32;
 pub(super) const FLAG_DEMO: u32 = 1;
 
-/// Why a compiled advisory file could not be written or read.
+/// Why a compiled advisory file could not be written or read. Whoever has its path names it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system says no.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    #[error("cannot be read: {0}; name a file that `stella feeds import` wrote")]
+    Read(#[source] io::Error),
+    /// The file system says no.
+    #[error("cannot be written: {0}")]
+    Write(#[source] io::Error),
+    /// A directory, a device, a pipe.
+    #[error("is {0}, and no regular file; name a file that `stella feeds import` wrote")]
+    NotRegular(&'static str),
     /// Some other file.
     #[error("not an advisory file of Stella (wrong magic); run `stella feeds import` to make one")]
     Magic,
@@ -205,6 +206,7 @@ pub(super) struct StoredFeed {
     pub name: String,
     pub records: u64,
     pub as_of: String,
+    pub not_understood: u64,
     pub first_entry: u64,
     pub entries: u64,
 }
@@ -219,7 +221,7 @@ pub(super) struct StoredAdvisory {
 }
 
 /// The words of an advisory; in `texts` after their length and their checksum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Text {
     pub id: String,
     pub aliases: Vec<String>,

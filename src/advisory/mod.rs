@@ -11,7 +11,7 @@ mod snapshot;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{finding::Severity, version::Scheme};
+use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 
 pub use compiler::Compiler;
 pub use format::Error;
@@ -62,7 +62,7 @@ impl Range {
         let from = self.introduced.as_deref().is_none_or(|first| scheme.compare(version, first).is_ge());
         from && match &self.end {
             End::Fixed(end) | End::Limit(end) => scheme.compare(version, end).is_lt(),
-            End::LastAffected(last) => scheme.compare(version, last).is_le(),
+            End::LastAffected(last) => scheme.compare_with_named(version, last).is_le(),
             End::Open => true,
         }
     }
@@ -88,21 +88,9 @@ pub fn scheme(ecosystem: &str) -> Option<Scheme> {
     }
 }
 
-/// A package's name as it is looked up: of Python packages the normal form of PEP 503, of all others the name itself.
+/// A package's name as it is looked up: of Python packages the one that all spellings share, of all others the name itself.
 fn lookup_name(ecosystem: &str, package: &str) -> String {
-    if ecosystem != "PyPI" {
-        return package.to_owned();
-    }
-    let mut name = String::with_capacity(package.len());
-    for character in package.trim().chars() {
-        let separator = matches!(character, '-' | '_' | '.');
-        if !separator {
-            name.push(character.to_ascii_lowercase());
-        } else if !name.ends_with('-') {
-            name.push('-');
-        }
-    }
-    name
+    if ecosystem == "PyPI" { normal_python_name(package) } else { package.to_owned() }
 }
 
 #[cfg(test)]
@@ -119,6 +107,15 @@ mod tests {
         assert_eq!(hits(&range(End::LastAffected("2".into()))), [false, true, true, true, false]);
         assert_eq!(hits(&range(End::Open)), [false, true, true, true, true]);
         assert!(Range { introduced: None, end: End::Open }.contains(Scheme::Pypi, "0.dev1"));
+    }
+
+    #[test]
+    fn a_local_build_is_the_version_it_was_built_from() {
+        let hits = |end| Range { introduced: Some("1.0".into()), end }.contains(Scheme::Pypi, "2.0.0+cpu");
+        assert!(hits(End::LastAffected("2.0.0".into())) && hits(End::LastAffected("2.0".into())));
+        assert!(hits(End::LastAffected("2.0.0+cpu".into())) && !hits(End::LastAffected("2.0.0+a".into())));
+        assert!(!hits(End::Fixed("2.0.0".into())), "the fix is in the build too");
+        assert!(!hits(End::Limit("2.0.0".into())) && hits(End::Fixed("2.0.1".into())));
     }
 
     #[test]

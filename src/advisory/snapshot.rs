@@ -1,6 +1,6 @@
 //! Reading the compiled file.
 
-use std::{fmt, fs::File, path::Path};
+use std::{fmt, fs::OpenOptions, path::Path};
 
 use super::{
     Advisory, Range,
@@ -29,6 +29,8 @@ pub struct Feed {
     pub records: u64,
     /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
     pub as_of: String,
+    /// Records of which a part was not understood when they were imported: what it affects may be missed.
+    pub not_understood: u64,
 }
 
 impl fmt::Debug for Snapshot {
@@ -40,13 +42,28 @@ impl fmt::Debug for Snapshot {
 impl Snapshot {
     /// Opens a compiled file. Only its header and the list of feeds are read: the cost does not grow with the file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags(libc::O_NONBLOCK); // a pipe's other end may never come
+        }
+        let file = options.open(path).map_err(Error::Read)?;
+        // Of what was opened, not of what the path names by now.
+        let metadata = file.metadata().map_err(Error::Read)?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular(if metadata.is_dir() {
+                "a directory"
+            } else {
+                "a device or a pipe"
+            }));
+        }
         // An empty file cannot be mapped, and is no snapshot.
-        if file.metadata().map_err(io)?.len() == 0 {
+        if metadata.len() == 0 {
             return Err(Error::Magic);
         }
-        Self::new(Bytes::map(&file).map_err(io)?)
+        Self::new(Bytes::map(&file).map_err(Error::Read)?)
     }
 
     /// Reads a compiled file from memory.
@@ -77,13 +94,14 @@ impl Snapshot {
             name: feed.name.clone(),
             records: feed.records,
             as_of: feed.as_of.clone(),
+            not_understood: feed.not_understood,
         };
         self.feeds.iter().map(feed).collect()
     }
 
     /// Whether the snapshot knows anything of `ecosystem`; where it does not, finding nothing means nothing.
     pub fn covers(&self, ecosystem: &str) -> bool {
-        self.feed(ecosystem).is_some()
+        self.feed(ecosystem).is_some_and(|feed| feed.entries > 0)
     }
 
     fn feed(&self, ecosystem: &str) -> Option<&StoredFeed> {
@@ -207,7 +225,8 @@ mod tests {
         assert_eq!(snapshot.lookup("PyPI", "a_B").unwrap(), [advisory("C")]);
         assert_eq!(snapshot.lookup("Debian:12", "zlib1g").unwrap(), []);
         assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
-        let debian = Feed { name: "Debian:12".into(), records: 2, as_of: "2024-01-03T00:00:00Z".into() };
+        let (name, as_of) = ("Debian:12".into(), "2024-01-03T00:00:00Z".into());
+        let debian = Feed { name, records: 2, as_of, not_understood: 0 };
         assert_eq!(snapshot.feeds()[0], debian);
         snapshot.verify().unwrap();
     }
@@ -224,6 +243,30 @@ mod tests {
         assert!(snapshot.demo() && snapshot.id() == id);
         assert_eq!(snapshot.lookup("npm", "a").unwrap(), [advisory("A")]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left aside");
+        // What a killed run left has no lock; what another run writes has.
+        let stale = folder.path().join(".stella-advisories-killed.part");
+        let busy = std::fs::File::create(folder.path().join(".stella-advisories-busy.part")).unwrap();
+        std::fs::write(&stale, "half").unwrap();
+        busy.lock().unwrap();
+        Compiler::default().write(&path).unwrap();
+        assert!(!stale.exists() && folder.path().join(".stella-advisories-busy.part").exists());
+        assert!(Snapshot::open(&path).unwrap().feeds().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, what) in [(folder.path(), "a directory"), (&pipe, "a device or a pipe")] {
+            assert!(matches!(Snapshot::open(path), Err(Error::NotRegular(found)) if found == what));
+        }
+        let absent = Snapshot::open(&folder.path().join("none")).unwrap_err().to_string();
+        assert!(
+            absent.starts_with("cannot be read: No such file") && absent.contains("feeds import"),
+            "{absent}"
+        );
     }
 
     #[test]

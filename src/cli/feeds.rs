@@ -1,10 +1,14 @@
 //! `stella feeds`: the embedded advisory database.
 
-use std::{io::Write, num::NonZero, path::PathBuf};
+use std::{
+    io::Write,
+    num::NonZero,
+    path::{Path, PathBuf},
+};
 
 use stella::{
     advisory::{Compiler, Snapshot},
-    feed::osv,
+    feed::{Merged, Outcome, osv},
 };
 
 use super::{
@@ -14,9 +18,6 @@ use super::{
     log::Log,
     settings::Advisories,
 };
-
-/// Records skipped that are named one by one; the rest is counted.
-const NAMED: usize = 20;
 
 /// Runs `stella feeds`.
 pub fn run(command: &Feeds, log: Log) -> Result<Exit, Failure> {
@@ -32,25 +33,19 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
             Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE")
         );
     };
-    let mut compiler = Compiler::default();
+    let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let mut kept = 0;
     for path in paths {
-        let outcome = osv::import(path, threads, &mut compiler).map_err(Failure::unfinished)?;
-        kept += outcome.kept;
+        told(path, &import.read(path, threads).map_err(Failure::unfinished)?, log);
+    }
+    let Merged { kept, replaced, withdrawn } = import.compile(&mut compiler);
+    if replaced > 0 {
         log.note(format_args!(
-            "{}: {} records read, {} kept, {} skipped",
-            path.display(),
-            outcome.read,
-            outcome.kept,
-            outcome.skipped.len()
+            "{replaced} records gave way to a newer one of the same id, or to the same again"
         ));
-        for skipped in outcome.skipped.iter().take(NAMED) {
-            log.note(format_args!("skipped {}: {}", skipped.what, skipped.why));
-        }
-        if let Some(more) = outcome.skipped.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            log.note(format_args!("and {more} more skipped"));
-        }
+    }
+    if withdrawn > 0 {
+        log.note(format_args!("{withdrawn} records were withdrawn since"));
     }
     if kept == 0 {
         return Err(Failure::unfinished("nothing was imported: no record was kept"));
@@ -59,10 +54,29 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
         std::fs::create_dir_all(parent)
             .map_err(|error| Failure::unfinished(format!("{}: {error}", parent.display())))?;
     }
-    compiler.write(&target).map_err(|error| Failure::unfinished(format!("{}: {error}", target.display())))?;
+    let named = |error| Failure::unfinished(format!("{}: {error}", target.display()));
+    compiler.write(&target).map_err(named)?;
     log.note(format_args!("{} written", target.display()));
-    let written = Snapshot::open(&target).map_err(Failure::unfinished)?;
+    let written = Snapshot::open(&target).map_err(named)?;
     status(&written)
+}
+
+/// Says what became of one path.
+fn told(path: &Path, outcome: &Outcome, log: Log) {
+    let Outcome { read, kept, skipped, named, not_understood } = outcome;
+    log.note(format_args!("{}: {read} records read, {kept} kept, {skipped} skipped", path.display()));
+    for skipped in named {
+        log.note(format_args!("skipped {}: {}", skipped.what, skipped.why));
+    }
+    if let Some(more) = skipped.checked_sub(named.len() as u64).filter(|more| *more > 0) {
+        log.note(format_args!("and {more} more skipped"));
+    }
+    if *not_understood > 0 {
+        log.warn(format_args!(
+            "{}: {not_understood} records are not understood in part: what they affect may be missed",
+            path.display()
+        ));
+    }
 }
 
 fn status(snapshot: &Snapshot) -> Result<Exit, Failure> {
@@ -70,7 +84,11 @@ fn status(snapshot: &Snapshot) -> Result<Exit, Failure> {
     let mut print = || -> std::io::Result<()> {
         writeln!(out, "snapshot {}{}", snapshot.id(), if snapshot.demo() { " (demo)" } else { "" })?;
         for feed in snapshot.feeds() {
-            writeln!(out, "{:<24} {:>8} records, newest {}", feed.name, feed.records, feed.as_of)?;
+            write!(out, "{:<24} {:>8} records, newest {}", feed.name, feed.records, feed.as_of)?;
+            match feed.not_understood {
+                0 => writeln!(out)?,
+                count => writeln!(out, ", {count} not understood in part")?,
+            }
         }
         Ok(())
     };

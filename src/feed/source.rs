@@ -1,17 +1,20 @@
 //! Where a feed's documents come from: a folder, a zip, a tar with zstd, or one file.
 
 use std::{
+    cell::Cell,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use super::Error;
+use super::{Error, queue::Queue};
 
 /// Most bytes of one document: the largest OSV records have about 1 MB, a file of many records more.
 const DOCUMENT_BYTES: u64 = 256 << 20;
 /// Most bytes of all documents of one import.
 const FEED_BYTES: u64 = 16 << 30;
+/// Most bytes of a tar from one member to the next: long names are read whole.
+const HEADER_BYTES: u64 = 1 << 20;
 /// Most folders inside folders.
 const FOLDER_DEPTH: usize = 16;
 
@@ -22,14 +25,10 @@ pub(super) struct Document {
     pub bytes: Vec<u8>,
 }
 
-/// Hands each document of `path` to `sink`, in the order of the archive or of the names; `other` gets the names of
-/// files that hold no JSON. Stops early when `sink` says `false`.
-pub(super) fn walk(
-    path: &Path,
-    sink: &mut dyn FnMut(Document) -> bool,
-    other: &mut dyn FnMut(String),
-) -> Result<(), Error> {
-    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, sink, other };
+/// Puts each document of `path` into `queue`, in the order of the archive or of the names; `other` gets the names of
+/// files that hold no JSON. Stops early when nobody takes from the queue any more.
+pub(super) fn walk(path: &Path, queue: &Queue, other: &mut dyn FnMut(String)) -> Result<(), Error> {
+    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, queue, other };
     let io = |source| Error::Io { path: path.to_owned(), source };
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if fs::metadata(path).map_err(io)?.is_dir() {
@@ -49,15 +48,37 @@ fn is_json(name: &str) -> bool {
     name.ends_with(".json") || name.ends_with(".jsonl")
 }
 
+/// A reader that ends with an error after `left_bytes`.
+struct Metered<'a, R> {
+    inner: R,
+    left_bytes: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left_bytes.get();
+        if left == 0 {
+            return Err(io::Error::other(format!("over the limit `feed header bytes` of {HEADER_BYTES}")));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left_bytes.set(left - read as u64);
+        Ok(read)
+    }
+}
+
 struct Feed<'a> {
     path: PathBuf,
     left_bytes: u64,
-    sink: &'a mut dyn FnMut(Document) -> bool,
+    queue: &'a Queue,
     other: &'a mut dyn FnMut(String),
 }
 
 impl Feed<'_> {
     fn take(&mut self, name: String, reader: &mut dyn Read) -> Result<bool, Error> {
+        if !self.queue.wait_for_room() {
+            return Ok(false);
+        }
         let mut bytes = Vec::new();
         // Read to one byte past the limit: the sizes that archives state are not believed.
         let read = reader.take(DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
@@ -65,11 +86,22 @@ impl Feed<'_> {
         if size_bytes > DOCUMENT_BYTES {
             return Err(Error::Limit { what: name, limit: "feed document bytes", most: DOCUMENT_BYTES });
         }
-        let left = self.left_bytes.checked_sub(size_bytes);
+        self.spend(size_bytes)?;
+        self.queue.push(Document { name, bytes });
+        Ok(true)
+    }
+
+    /// Reads over what is no document.
+    fn pass(&mut self, reader: &mut dyn Read) -> Result<(), Error> {
+        let read = io::copy(&mut reader.take(self.left_bytes + 1), &mut io::sink());
+        self.spend(read.map_err(|source| Error::Io { path: self.path.clone(), source })?)
+    }
+
+    fn spend(&mut self, size_bytes: u64) -> Result<(), Error> {
         let limit =
             || Error::Limit { what: self.path.display().to_string(), limit: "feed bytes", most: FEED_BYTES };
-        self.left_bytes = left.ok_or_else(limit)?;
-        Ok((self.sink)(Document { name, bytes }))
+        self.left_bytes = self.left_bytes.checked_sub(size_bytes).ok_or_else(limit)?;
+        Ok(())
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<bool, Error> {
@@ -103,15 +135,22 @@ impl Feed<'_> {
     fn tar(&mut self, file: File) -> Result<(), Error> {
         let path = self.path.clone();
         let io = |source| Error::Io { path: path.clone(), source };
-        let mut archive = tar::Archive::new(zstd::Decoder::new(file).map_err(io)?);
-        for entry in archive.entries().map_err(io)? {
+        let left_bytes = Cell::new(0);
+        let reader = Metered { inner: zstd::Decoder::new(file).map_err(io)?, left_bytes: &left_bytes };
+        let mut archive = tar::Archive::new(reader);
+        let mut entries = archive.entries().map_err(io)?;
+        loop {
+            left_bytes.set(HEADER_BYTES);
+            let Some(entry) = entries.next() else { break };
             let mut entry = entry.map_err(io)?;
+            left_bytes.set(u64::MAX); // the limits of documents hold here
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            if entry.header().entry_type().is_dir() {
-                continue;
-            }
-            if !entry.header().entry_type().is_file() || !is_json(&name) {
-                (self.other)(name);
+            let kind = entry.header().entry_type();
+            if !kind.is_file() || !is_json(&name) {
+                self.pass(&mut entry)?;
+                if !kind.is_dir() {
+                    (self.other)(name);
+                }
             } else if !self.take(name, &mut entry)? {
                 break;
             }
@@ -150,10 +189,11 @@ mod tests {
         br#"{"id":"CVE-1","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
 
     fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
-        let mut compiler = Compiler::default();
-        let outcome = osv::import(path, NonZeroUsize::new(2).unwrap(), &mut compiler)?;
+        let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
+        let outcome = import.read(path, NonZeroUsize::new(2).unwrap())?;
         assert_eq!((outcome.read, outcome.kept), (1, 1));
-        let skipped = outcome.skipped.into_iter().map(|skipped| skipped.what).collect();
+        import.compile(&mut compiler);
+        let skipped = outcome.named.into_iter().map(|skipped| skipped.what).collect();
         Ok((compiler.to_bytes().unwrap(), skipped))
     }
 
@@ -181,6 +221,15 @@ mod tests {
         }
         let whole = fs::read(at("feed.tar.zst")).unwrap();
         fs::write(at("cut.tar.zst"), &whole[..whole.len() / 2]).unwrap();
+        let mut tar =
+            tar::Builder::new(zstd::Encoder::new(File::create(at("name.tar.zst")).unwrap(), 0).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(HEADER_BYTES);
+        tar.append_data(&mut header, "x", io::repeat(b'a').take(HEADER_BYTES)).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let long = import(&at("name.tar.zst")).unwrap_err().to_string();
+        assert!(long.contains("feed header bytes"), "{long}");
         assert!(matches!(import(&at("cut.tar.zst")), Err(Error::Io { .. })));
         assert!(matches!(import(&at("feed/README")), Err(Error::Form(_))));
         assert!(matches!(import(&at("none")), Err(Error::Io { .. })));

@@ -16,6 +16,7 @@ mod python;
 
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
+pub(crate) use python::normal_name as normal_python_name;
 
 /// Why a file that matters could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -36,7 +36,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let filled = |value: Option<String>, field| value.filter(|v| !v.is_empty()).ok_or(Error::Field(field));
     let package = Package {
         ecosystem: Ecosystem::Pypi,
-        name: normalise(&filled(name, "Name field")?),
+        name: normal_name(&filled(name, "Name field")?),
         version: filled(version, "Version field")?,
         arch: None,
         source: None,
@@ -44,14 +44,15 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     Ok(Some(Fact::Python { package }))
 }
 
-/// PEP 503: lower case, runs of `-`, `_` and `.` are one `-`.
-fn normalise(name: &str) -> String {
+/// The name that all spellings of a distribution's name share (PEP 503): lower case, runs of `-`, `_` and `.` are one
+/// `-`. What metadata and advisories name is the same only in this form.
+pub(crate) fn normal_name(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
+    for character in name.trim().chars() {
+        match character {
             '-' | '_' | '.' if normal.ends_with('-') => {}
             '-' | '_' | '.' => normal.push('-'),
-            c => normal.extend(c.to_lowercase()),
+            other => normal.extend(other.to_lowercase()),
         }
     }
     normal
@@ -68,6 +69,13 @@ mod tests {
         let Some(Fact::Python { package }) = read("", text).unwrap() else { panic!() };
         assert_eq!((package.name.as_str(), package.version.as_str()), ("zope-interface-x", "5.0"));
         assert_eq!(read("", b"Metadata-Version: 2.1\nName: a\n"), Err(Error::Field("Version field")));
+    }
+
+    #[test]
+    fn names() {
+        for spelling in ["foo-bar-baz", "Foo._-Bar.baz", " FOO_bar--baz\n"] {
+            assert_eq!(normal_name(spelling), "foo-bar-baz");
+        }
     }
 
     #[test]

@@ -56,6 +56,15 @@ impl Scheme {
         }
     }
 
+    /// How an installed version stands to one that somebody named. It differs from [`Scheme::compare`] in Python, where a
+    /// name without a local part speaks of all builds of its version: 2.0.0+cpu is 2.0.0 (PEP 440, "Version matching").
+    pub fn compare_with_named(self, installed: &str, named: &str) -> Ordering {
+        match self {
+            Self::Pypi if !named.contains('+') => pypi::compare(pypi::public(installed), named),
+            _ => self.compare(installed, named),
+        }
+    }
+
     /// Whether `version` is written as the ecosystem's rules say, so that its place in the order is certain.
     pub fn check(self, version: &str) -> Result<(), Error> {
         let valid = match self {

@@ -57,6 +57,14 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The version without its local part, if it is one.
+pub(super) fn public(version: &str) -> &str {
+    match version.split_once('+') {
+        Some((public, _)) if valid(version) => public,
+        _ => version,
+    }
+}
+
 pub(super) fn valid(version: &str) -> bool {
     parse(&version.trim().to_ascii_lowercase()).is_some()
 }
@@ -203,6 +211,13 @@ mod tests {
             (" 1.0a.dev1\n", "1.0a0.dev1"),
         ] {
             assert_eq!(compare(a, b), Ordering::Equal, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn public_versions() {
+        for (version, want) in [("2.0.0+cpu", "2.0.0"), ("2.0", "2.0"), ("1.0+", "1.0+"), ("v1+a.5 ", "v1")] {
+            assert_eq!(public(version), want);
         }
     }
 
