@@ -155,7 +155,7 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
         };
         builder
             .layer_entry(&entry.path, kind)
-            .map_err(|why| Error::Entry { path: path::escape(&entry.path), why })?;
+            .map_err(|why| Error::Entry { path: path::shown(&entry.path), why })?;
     }
     let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?.finish();
     Ok((builder, diff_id, size_bytes))

@@ -80,6 +80,16 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// [`escape`]d for a message, where a path of kilobytes would hide what is said of it.
+pub fn shown(bytes: &[u8]) -> String {
+    let mut text = escape(bytes);
+    if let Some((end, _)) = text.char_indices().nth(200) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// Reads what [`escape`] wrote; `None` for anything that it does not write.
 pub fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
