@@ -62,11 +62,7 @@ pub fn evaluate(
         })
         .collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.action)); // stable: policies and rules keep their order
-    let outcome = match reasons.first().map(|reason| reason.action) {
-        Some(Action::Fail) => Outcome::Fail,
-        Some(Action::Warn) => Outcome::Warn,
-        Some(Action::Ignore) | None => Outcome::Pass,
-    };
+    let outcome = Outcome::of(reasons.first().map(|reason| reason.action));
     let policies = policies.iter().map(Policy::reference).collect();
     (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons })
 }

@@ -70,6 +70,17 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
 }
 
+impl Outcome {
+    /// What the strictest of the decisions makes of the gate, before what was not looked at is considered.
+    pub fn of(strictest: Option<Action>) -> Self {
+        match strictest {
+            Some(Action::Fail) => Self::Fail,
+            Some(Action::Warn) => Self::Warn,
+            Some(Action::Ignore) | None => Self::Pass,
+        }
+    }
+}
+
 impl Verdict {
     /// Whether the caller allowed this to be left out.
     pub fn allows(&self, skipped: &Skipped) -> bool {

@@ -4,7 +4,7 @@ use stella::{
     api::{PolicyText, ScanRequest},
     digest::Digest,
     image::Image,
-    policy::{Action, Outcome, Policy, PolicyRef, Verdict},
+    policy::{Outcome, Policy, PolicyRef, Verdict},
     report::ScanResult,
 };
 
@@ -54,12 +54,7 @@ pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Op
 /// The verdict that what was found, and what was not looked at, leads to.
 fn follows(request: &ScanRequest, result: &ScanResult) -> Verdict {
     let worst = result.findings.iter().filter_map(|judged| judged.decision.action).max();
-    let outcome = match worst {
-        Some(Action::Fail) => Outcome::Fail,
-        Some(Action::Warn) => Outcome::Warn,
-        Some(Action::Ignore) | None => Outcome::Pass,
-    };
-    let mut verdict = Verdict { outcome, ..result.verdict.clone() };
+    let mut verdict = Verdict { outcome: Outcome::of(worst), ..result.verdict.clone() };
     verdict.consider(&result.looked_at.skipped, &request.allow_skipped);
     verdict
 }
