@@ -49,7 +49,7 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
     let work = tempfile::tempdir()?;
     let host = env::var("DOCKER_HOST").map_err(|_| "DOCKER_HOST names no engine")?;
     let gate = |more: &[&str]| Gate {
-        stella: &arguments.stella,
+        stella: arguments.stella.clone(),
         arguments: arguments
             .gate_argument
             .iter()
@@ -60,12 +60,13 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
             ("DOCKER_HOST", host.clone()),
             ("XDG_CACHE_HOME", work.path().join("cache").display().to_string()),
         ],
-        work: work.path(),
+        work: work.path().to_owned(),
     };
     let (cold, known) = (gate(&["--no-cache"]), gate(&[]));
     let image = format!("docker:{}", arguments.image);
-    let (_, report) = known.run(&image)?;
-    let layers = report["results"][0]["looked_at"]["layers"].as_u64().ok_or("a report without layers")?;
+    let layers = known.run(&image)?.report["results"][0]["looked_at"]["layers"]
+        .as_u64()
+        .ok_or("a report without layers")?;
     let layers = usize::try_from(layers)?;
     let (mut colds, mut knowns, mut saves) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.samples {
@@ -75,8 +76,8 @@ pub fn measure(arguments: &Arguments) -> Result<Figures, Failure> {
             return Err(format!("docker save {} ended with {saved}", arguments.image).into());
         }
         saves.push(start.elapsed().as_secs_f64() * 1e3);
-        colds.push(cold.expect(&image, 0, layers)?);
-        knowns.push(known.expect(&image, layers, 0)?);
+        colds.push(cold.expect(&image, 0, layers)?.ended.wall_ms);
+        knowns.push(known.expect(&image, layers, 0)?.ended.wall_ms);
     }
     let summary = |samples: &[f64]| Summary::of(samples).ok_or("no samples");
     let (cold, known, save) = (summary(&colds)?, summary(&knowns)?, summary(&saves)?);

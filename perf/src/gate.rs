@@ -3,65 +3,81 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Instant,
+    process::Command,
 };
 
 use serde_json::Value;
 
-use crate::Failure;
+use crate::{
+    Failure,
+    process::{self, Ended},
+};
 
 /// How every gate of a measurement is called.
-pub struct Gate<'a> {
+pub struct Gate {
     /// The program.
-    pub stella: &'a Path,
+    pub stella: PathBuf,
     /// Arguments after the image.
     pub arguments: Vec<String>,
     /// Environment; nothing else of the machine's takes part.
     pub environment: Vec<(&'static str, String)>,
     /// Where reports are written.
-    pub work: &'a Path,
+    pub work: PathBuf,
 }
 
-impl Gate<'_> {
-    /// Gates `image` and gives the milliseconds; another count of hits and misses is no sample.
-    pub fn expect(&self, image: &str, hits: usize, misses: usize) -> Result<f64, Failure> {
-        let (wall_ms, report) = self.run(image)?;
-        let found = &report["run"]["layers"];
+/// A gate that came to a verdict.
+pub struct Gated {
+    /// The process.
+    pub ended: Ended,
+    /// Its JSON report.
+    pub report: Value,
+}
+
+impl Gate {
+    /// Gates `image`; another count of hits and misses is no sample.
+    pub fn expect(&self, image: &str, hits: usize, misses: usize) -> Result<Gated, Failure> {
+        let gated = self.run(image)?;
+        let found = &gated.report["run"]["layers"];
         if found["hits"] != hits || found["misses"] != misses {
             return Err(
                 format!("{image}: want {hits} hits and {misses} misses, the report says {found}").into()
             );
         }
-        Ok(wall_ms)
+        Ok(gated)
     }
 
-    /// Gates `image`: milliseconds, and the JSON report.
-    pub fn run(&self, image: &str) -> Result<(f64, Value), Failure> {
+    /// Gates `image`.
+    pub fn run(&self, image: &str) -> Result<Gated, Failure> {
         let [sarif, json] = ["report.sarif", "report.json"].map(|name| self.work.join(name));
         for old in [&sarif, &json] {
             if old.exists() {
                 fs::remove_file(old)?;
             }
         }
-        let output = |format: &str, path: &PathBuf| format!("{format}={}", path.display());
-        let mut command = Command::new(self.stella);
+        let output = |format: &str, path: &Path| format!("{format}={}", path.display());
+        let mut command = Command::new(&self.stella);
         command.args(["gate", image, "-o", &output("sarif", &sarif), "-o", &output("json", &json)]);
         command.args(&self.arguments);
-        command.env_clear().env("HOME", self.work).envs(self.environment.iter().cloned());
-        command.current_dir(self.work);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let start = Instant::now();
-        let output = command.spawn()?.wait_with_output()?;
-        let wall_ms = start.elapsed().as_secs_f64() * 1e3;
-        let said = String::from_utf8_lossy(&output.stderr);
+        command.env_clear().env("HOME", &self.work).envs(self.environment.iter().cloned());
+        let ended = process::run(command.current_dir(&self.work))?;
         // 0: passed; 1: the policy says no. Both are gates that ran to their end.
-        if !matches!(output.status.code(), Some(0 | 1)) {
-            return Err(format!("the gate of {image} ended with {}:\n{said}", output.status).into());
+        if !matches!(ended.status.code(), Some(0 | 1)) {
+            return Err(format!("the gate of {image} ended with {}:\n{}", ended.status, ended.said).into());
         }
         if fs::metadata(&sarif)?.len() == 0 {
             return Err("the gate wrote an empty SARIF report".into());
         }
-        Ok((wall_ms, serde_json::from_slice(&fs::read(&json)?)?))
+        let report = serde_json::from_slice(&fs::read(&json)?)?;
+        Ok(Gated { ended, report })
+    }
+}
+
+impl Gated {
+    /// The steps that the report times, in their order, milliseconds.
+    pub fn steps(&self) -> Vec<(&'static str, f64)> {
+        ["missing", "analyse", "upload", "match", "policy", "report"]
+            .into_iter()
+            .filter_map(|step| Some((step, self.report["run"]["timings_ms"][step].as_f64()?)))
+            .collect()
     }
 }

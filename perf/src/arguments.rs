@@ -1,0 +1,191 @@
+//! The command line, resolved once.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    Failure, engine, image,
+    judge::Outcome,
+    machine::Machine,
+    phase::{Ground, Phase},
+    plant::Plant,
+    report,
+    result::{Results, SCHEMA, Samples, State},
+    run,
+    store::Store,
+    targets::Targets,
+};
+
+/// Measures Stella against the least work that its task can cost.
+#[derive(Parser)]
+#[command(version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Measures phases, judges them, and keeps the results.
+    Run(Run),
+    /// The least work for these layer blobs: inflate, hash both forms, walk the tar headers, on two threads.
+    Floor {
+        /// Decompress in pieces (zlib-rs) instead of whole members (libdeflate), for members too large for memory.
+        #[arg(long)]
+        streaming: bool,
+        /// How often to measure.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        repeat: u32,
+        /// Layer blobs: plain, gzip or zstd, told from their bytes.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// An image of the Docker engine against `docker save` of it.
+    Engine(engine::Arguments),
+}
+
+/// Measures phases, judges them, and keeps the results.
+#[derive(clap::Args)]
+pub struct Run {
+    /// Phases by name, or `all`, or `quick` (what a merge request has the time for).
+    #[arg(long, value_name = "PHASE,...", value_delimiter = ',', default_value = "all")]
+    phase: Vec<String>,
+    /// Samples of each phase instead of its own number.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    samples: Option<usize>,
+    /// Where the results are kept, one directory per run.
+    #[arg(long, value_name = "DIR", default_value = "bench-artifacts")]
+    out: PathBuf,
+    /// What the phases are held to.
+    #[arg(long, value_name = "FILE", default_value = "perf/targets.yaml")]
+    targets: PathBuf,
+    /// A run to compare with, instead of the one stored as OUT/baseline.
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    /// Store this run as the one that later ones are compared with, unless a gate closes.
+    #[arg(long)]
+    save_baseline: bool,
+    /// Where the seeded images and feeds are kept between runs.
+    #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
+    cache: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella")]
+    stella: PathBuf,
+    /// The server's program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella-server")]
+    server: PathBuf,
+    /// Slow-downs planted to try the gates: `PHASE=4x` (times its target) or `PHASE=10%`.
+    #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
+    plant: Vec<Plant>,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "want a whole number above 0".to_owned())
+}
+
+/// The phases that were named, each once, in the order of every table.
+fn phases(names: &[String]) -> Result<Vec<Phase>, Failure> {
+    let mut chosen = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "all" => chosen.extend(Phase::all()),
+            "quick" => chosen.extend(Phase::quick()),
+            name => chosen.push(name.parse()?),
+        }
+    }
+    chosen.sort();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// tmpfs, so that no disk's noise is in the figures; the system's temporary directory where there is none.
+fn work() -> Result<tempfile::TempDir, Failure> {
+    let builder = || {
+        let mut b = tempfile::Builder::new();
+        b.prefix("stella-perf-");
+        b
+    };
+    match builder().tempdir_in("/dev/shm") {
+        Ok(directory) => Ok(directory),
+        Err(_) => Ok(builder().tempdir()?),
+    }
+}
+
+impl Run {
+    /// Does it.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let phases = phases(&self.phase)?;
+        let targets = Targets::read(&self.targets)?;
+        let store = Store::open(&self.out)?;
+        let now = now()?;
+        let work = work()?;
+        fs::create_dir_all(&self.cache)?;
+        let ground = Ground {
+            stella: absolute(&self.stella)?,
+            server: absolute(&self.server)?,
+            images: image::Set {
+                delta_v1: "/tmp/stella-images/oci/py-v1".into(),
+                delta_v2: "/tmp/stella-images/oci/py-v2".into(),
+                delta_v1_archive: "/tmp/stella-images/tar/py-v1.tar".into(),
+            },
+            advisories: self.cache.join("advisories"),
+            corpus: self.cache.join("corpus"),
+            work: work.path().to_owned(),
+        };
+        let machine = Machine::look(&self.cache, work.path());
+        let plan = run::Plan { phases, samples: self.samples, targets: &targets, plants: &self.plant };
+        let (phases, series) = run::run(&plan, &ground);
+        let results = Results {
+            schema: SCHEMA,
+            started: now.to_string(),
+            machine,
+            planted: self.plant.iter().map(ToString::to_string).collect(),
+            phases,
+        };
+        let samples = Samples { schema: SCHEMA, phases: series };
+        let files = report::files(&results, &samples)?;
+        let place = store.keep(&now.strftime("%Y-%m-%d").to_string(), &files)?;
+        let worst = results.phases.iter().map(|row| row.judgement.outcome).max().unwrap_or_default();
+        if self.save_baseline && worst < Outcome::Fail && self.plant.is_empty() {
+            store.keep_as_baseline(&files)?;
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(report::markdown::text(&results).as_bytes())?;
+        writeln!(io::stderr(), "stella-perf: kept in {}", place.display())?;
+        Ok(code(&results))
+    }
+}
+
+/// 1: a gate closed; 3: something broke, or nothing at all was measured.
+fn code(results: &Results) -> ExitCode {
+    let rows = &results.phases;
+    if rows.iter().any(|row| matches!(row.state, State::Failed { .. })) {
+        return ExitCode::from(3);
+    }
+    if rows.iter().any(|row| row.judgement.outcome == Outcome::Fail) {
+        return ExitCode::from(1);
+    }
+    if rows.iter().all(|row| row.figures().is_none()) {
+        return ExitCode::from(3);
+    }
+    ExitCode::SUCCESS
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()).into())
+}
+
+/// The moment of the run: `SOURCE_DATE_EPOCH`, or the clock.
+fn now() -> Result<jiff::Timestamp, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => Ok(jiff::Timestamp::from_second(text.parse()?)?),
+        Err(_) => Ok(jiff::Timestamp::now()),
+    }
+}

@@ -1,0 +1,45 @@
+//! One process from its start to its end: wall time, processor time, peak memory.
+
+use std::{
+    io::Read as _,
+    process::{Command, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use wait4::Wait4 as _;
+
+use crate::Failure;
+
+/// What a process came to.
+pub struct Ended {
+    /// From before its start to after its end, milliseconds.
+    pub wall_ms: f64,
+    /// User and system time, milliseconds.
+    pub cpu_ms: f64,
+    /// The most memory it held at once, bytes.
+    pub peak_bytes: u64,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it said on stderr.
+    pub said: String,
+}
+
+/// Runs `command` with nothing on stdin and stdout thrown away.
+pub fn run(command: &mut Command) -> Result<Ended, Failure> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let start = Instant::now();
+    let mut child =
+        command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let mut said = Vec::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_end(&mut said)?;
+    }
+    let used = child.wait4()?;
+    Ok(Ended {
+        wall_ms: start.elapsed().as_secs_f64() * 1e3,
+        cpu_ms: (used.rusage.utime + used.rusage.stime).as_secs_f64() * 1e3,
+        peak_bytes: used.rusage.maxrss,
+        status: used.status,
+        said: String::from_utf8_lossy(&said).into_owned(),
+    })
+}

@@ -1,0 +1,138 @@
+//! `bench-artifacts/`: one directory per run, a copy of the last as `latest/`, and the run that later ones are compared
+//! with as `baseline/`.
+//!
+//! ```text
+//! bench-artifacts/
+//!   2026-11-25/       phase-stats.json samples.json metrics.prom metrics.txt junit.xml phases.md
+//!   2026-11-25.2/     the second run of that day
+//!   latest/           what CI platforms publish: always the same path
+//!   baseline/         kept until somebody stores another
+//! ```
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::result::{Results, SCHEMA, Samples};
+
+/// Name of the summary in a run's directory.
+pub const STATS: &str = "phase-stats.json";
+/// Name of the samples in a run's directory.
+pub const SAMPLES: &str = "samples.json";
+
+/// The directory of all runs.
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Why a run cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {why}")]
+pub struct Error {
+    path: String,
+    why: String,
+}
+
+fn wrap(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error { path: path.display().to_string(), why: error.to_string() }
+}
+
+/// A run that was kept.
+pub struct Kept {
+    /// Its figures.
+    pub results: Results,
+    /// Its samples.
+    pub samples: Samples,
+}
+
+impl Kept {
+    /// Reads a run's directory.
+    pub fn read(directory: &Path) -> Result<Self, Error> {
+        let results: Results = read(&directory.join(STATS))?;
+        let samples: Samples = read(&directory.join(SAMPLES))?;
+        Ok(Self { results, samples })
+    }
+}
+
+/// Reads one file of a run and refuses one of another form.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let fail = |why: String| Error { path: path.display().to_string(), why };
+    let value: serde_json::Value = serde_json::from_slice(&fs::read(path).map_err(wrap(path))?)
+        .map_err(|error| fail(error.to_string()))?;
+    if value["schema"] != SCHEMA {
+        return Err(fail(format!("schema {}: this program reads {SCHEMA}", value["schema"])));
+    }
+    serde_json::from_value(value).map_err(|error| fail(error.to_string()))
+}
+
+impl Store {
+    /// The store in `root`, which is made where it is not there.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(root).map_err(wrap(root))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Where the run that later ones are compared with is kept.
+    pub fn baseline(&self) -> PathBuf {
+        self.root.join("baseline")
+    }
+
+    /// Keeps a run of the day `date` (`YYYY-MM-DD`): all its files or none. Gives its directory.
+    pub fn keep(&self, date: &str, files: &[(&str, Vec<u8>)]) -> Result<PathBuf, Error> {
+        let place = (1..)
+            .map(|n| self.root.join(if n == 1 { date.to_owned() } else { format!("{date}.{n}") }))
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| self.root.join(date));
+        self.write(&place, files)?;
+        self.write(&self.root.join("latest"), files)?;
+        Ok(place)
+    }
+
+    /// Makes a run the one that later ones are compared with.
+    pub fn keep_as_baseline(&self, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+        self.write(&self.baseline(), files)
+    }
+
+    /// Writes a directory that appears whole; an old one of its name goes.
+    fn write(&self, place: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+        let made =
+            tempfile::Builder::new().prefix(".run-").tempdir_in(&self.root).map_err(wrap(&self.root))?;
+        for (name, bytes) in files {
+            let path = made.path().join(name);
+            fs::write(&path, bytes).map_err(wrap(&path))?;
+        }
+        readable(made.path()).map_err(wrap(made.path()))?;
+        if place.exists() {
+            fs::remove_dir_all(place).map_err(wrap(place))?;
+        }
+        fs::rename(made.path(), place).map_err(wrap(place))
+    }
+}
+
+/// A temporary directory is for its owner alone; a run is for everybody.
+fn readable(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_of_a_day_does_not_hide_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let first = store.keep("2026-11-25", &[("a", b"1".to_vec())]).unwrap();
+        let second = store.keep("2026-11-25", &[("a", b"2".to_vec())]).unwrap();
+        let read = |path: &Path| fs::read_to_string(path.join("a")).unwrap();
+        assert_eq!((read(&first), read(&second)), ("1".to_owned(), "2".to_owned()));
+        assert_eq!(read(&root.path().join("latest")), "2");
+        assert!(second.ends_with("2026-11-25.2"));
+        let names = fs::read_dir(root.path()).unwrap().count();
+        assert_eq!(names, 3, "nothing half-made stays");
+    }
+}
