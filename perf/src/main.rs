@@ -6,6 +6,8 @@ mod floor;
 mod gate;
 mod server;
 mod statistics;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the phases over it come next"))]
+mod wan;
 
 use std::{
     fs,
