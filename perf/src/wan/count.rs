@@ -1,16 +1,16 @@
-//! Round trips, counted at the server's socket from the bytes of both directions and when they passed.
+//! Round trips, counted at the server's socket: each time that encrypted bytes of the server answer bytes of the client.
 //!
-//! The client's bytes can be a reaction to the server's only if they arrive a whole round trip after those were sent. So a
-//! round trip is counted when the server's bytes answer bytes of the client that can have waited for the answer before.
-//! Bytes that merely follow each other are none: a client sends the end of its TLS handshake and its request together,
-//! and the server's session tickets may pass between the two.
+//! That is all the waiting of a client if nobody speaks without being asked: a TLS handshake's last bytes and the request
+//! after them are one question, and a server that sends session tickets between the two would spoil the count.
+//!
+//! TCP itself waits too, unseen here, when one side sends more than its congestion window holds. So the largest flight is
+//! kept: up to [`INITIAL_WINDOW_BYTES`] there was no such wait, and the count is all the waiting that there was.
 
 use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -19,17 +19,23 @@ use tokio::{
     net::TcpStream,
 };
 
+/// What TCP sends before it waits for the first acknowledgement: ten segments (RFC 6928) of 1448 bytes (Ethernet's 1500
+/// less IPv4's 20, TCP's 20 and its time stamps' 12).
+pub const INITIAL_WINDOW_BYTES: u64 = 10 * 1448;
+
 /// What passed on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// TCP connections.
     pub connections: u64,
-    /// Round trips: one for each connection, and one for each answer that the client can have waited for.
+    /// Round trips: one for each connection, and one for each answer.
     pub round_trips: u64,
     /// Encrypted bytes from the client.
     pub from_client_bytes: u64,
     /// Encrypted bytes to the client.
     pub to_client_bytes: u64,
+    /// Most encrypted bytes of one question or of one answer.
+    pub largest_flight_bytes: u64,
 }
 
 /// The count of every connection since it was last taken.
@@ -40,55 +46,55 @@ impl Tally {
     /// What was counted; counting begins anew, and what connections of before still say is not counted.
     pub fn take(&self) -> Count {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (turn, count) = &mut *guard;
-        *turn += 1;
+        let (epoch, count) = &mut *guard;
+        *epoch += 1;
         std::mem::take(count)
     }
 
     /// Counts a connection, and what passes on it from now on.
-    pub fn watch(&self, stream: TcpStream, round_trip: Duration) -> Watched {
+    pub fn watch(&self, stream: TcpStream) -> Watched {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (turn, count) = &mut *guard;
+        let (epoch, count) = &mut *guard;
         count.connections += 1;
         count.round_trips += 1;
-        Watched { stream, tally: self.clone(), turn: *turn, chain: Chain::new(round_trip) }
+        Watched { stream, tally: self.clone(), epoch: *epoch, turns: Turns::default() }
     }
 
-    fn add(&self, turn: u64, add: impl FnOnce(&mut Count)) {
+    fn add(&self, epoch: u64, add: impl FnOnce(&mut Count)) {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if guard.0 == turn {
+        if guard.0 == epoch {
             add(&mut guard.1);
         }
     }
 }
 
-/// The longest chain of questions and answers on one connection.
-struct Chain {
-    round_trip: Duration,
-    /// When the first bytes of each answer were sent.
-    answers: Vec<Instant>,
-    /// How many answers the client's last bytes can know of, and they themselves.
-    asked: usize,
+/// Whose turn it is on one connection.
+#[derive(Default)]
+struct Turns {
+    /// The client spoke last.
+    asked: bool,
+    /// Bytes that were said since the other side spoke.
+    flight_bytes: u64,
 }
 
-impl Chain {
-    fn new(round_trip: Duration) -> Self {
-        Self { round_trip, answers: Vec::new(), asked: 0 }
-    }
-
-    /// Bytes of the client arrived, not later than `at`.
-    fn received(&mut self, at: Instant) {
-        let known = self.answers.iter().filter(|sent| **sent + self.round_trip <= at).count();
-        self.asked = self.asked.max(known + 1);
-    }
-
-    /// The server's bytes were sent, not before `at`; true if they are the first of an answer.
-    fn sent(&mut self, at: Instant) -> bool {
-        let first = self.answers.len() < self.asked;
-        if first {
-            self.answers.push(at);
+impl Turns {
+    /// The client said `bytes` more; how many its question has by now.
+    fn received(&mut self, bytes: u64) -> u64 {
+        if !self.asked {
+            *self = Self { asked: true, flight_bytes: 0 };
         }
-        first
+        self.flight_bytes += bytes;
+        self.flight_bytes
+    }
+
+    /// The server said `bytes` more; how many its answer has by now, and whether they are its first.
+    fn sent(&mut self, bytes: u64) -> (u64, bool) {
+        let first = self.asked;
+        if first {
+            *self = Self::default();
+        }
+        self.flight_bytes += bytes;
+        (self.flight_bytes, first)
     }
 }
 
@@ -96,8 +102,8 @@ impl Chain {
 pub struct Watched {
     stream: TcpStream,
     tally: Tally,
-    turn: u64,
-    chain: Chain,
+    epoch: u64,
+    turns: Turns,
 }
 
 impl AsyncRead for Watched {
@@ -108,10 +114,14 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let bytes = buffer.filled().len() - before;
+        let bytes = (buffer.filled().len() - before) as u64;
+        // None: the client has ended.
         if bytes > 0 {
-            self.chain.received(Instant::now());
-            self.tally.add(self.turn, |count| count.from_client_bytes += bytes as u64);
+            let flight_bytes = self.turns.received(bytes);
+            self.tally.add(self.epoch, |count| {
+                count.from_client_bytes += bytes;
+                count.largest_flight_bytes = count.largest_flight_bytes.max(flight_bytes);
+            });
         }
         Poll::Ready(Ok(()))
     }
@@ -123,12 +133,12 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let before = Instant::now();
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        let answer = written > 0 && self.chain.sent(before);
-        self.tally.add(self.turn, |count| {
+        let (flight_bytes, first) = self.turns.sent(written as u64);
+        self.tally.add(self.epoch, |count| {
             count.to_client_bytes += written as u64;
-            count.round_trips += u64::from(answer);
+            count.round_trips += u64::from(first);
+            count.largest_flight_bytes = count.largest_flight_bytes.max(flight_bytes);
         });
         Poll::Ready(Ok(written))
     }
@@ -144,35 +154,27 @@ impl AsyncWrite for Watched {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chain, Duration, Instant};
+    use super::Turns;
 
-    /// Round trips of a connection whose client (`true`) and server (`false`) speak at these milliseconds, 20 ms apart.
-    fn round_trips(said: &[(bool, u64)]) -> usize {
-        let (start, mut chain) = (Instant::now(), Chain::new(Duration::from_millis(20)));
-        for (by_client, ms) in said {
-            let at = start + Duration::from_millis(*ms);
-            if *by_client {
-                chain.received(at);
-            } else {
-                chain.sent(at);
-            }
+    /// Round trips and the largest flight of a connection on which client (`c`) and server (`s`) say a byte each time.
+    fn follow(said: &str) -> (usize, u64) {
+        let (mut turns, mut round_trips, mut largest_bytes) = (Turns::default(), 0, 0);
+        for side in said.chars() {
+            let (bytes, first) = if side == 'c' { (turns.received(1), false) } else { turns.sent(1) };
+            round_trips += usize::from(first);
+            largest_bytes = bytes.max(largest_bytes);
         }
-        chain.answers.len()
+        (round_trips, largest_bytes)
     }
 
     #[test]
-    fn an_answer_that_was_waited_for_is_a_round_trip() {
-        let (client, server) = (true, false);
-        assert_eq!(round_trips(&[(client, 0), (server, 1)]), 1);
-        // In pieces.
-        assert_eq!(round_trips(&[(client, 0), (client, 1), (server, 2), (server, 3)]), 1);
-        assert_eq!(round_trips(&[(client, 0), (server, 1), (client, 21), (server, 22)]), 2);
-        // The end of the handshake, tickets, the request sent with it, its answer.
-        assert_eq!(
-            round_trips(&[(client, 0), (server, 1), (client, 21), (server, 21), (client, 22), (server, 30)]),
-            2
-        );
+    fn an_answer_is_a_round_trip() {
+        assert_eq!(follow("cs"), (1, 1));
+        assert_eq!(follow("cccss"), (1, 3));
+        assert_eq!(follow("cscss"), (2, 2));
         // A farewell, which nobody answers.
-        assert_eq!(round_trips(&[(client, 0), (server, 1), (client, 21)]), 1);
+        assert_eq!(follow("csc"), (1, 1));
+        // A greeting, for which nobody asked.
+        assert_eq!(follow("scs"), (1, 1));
     }
 }

@@ -7,7 +7,6 @@ use std::{
     path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -57,7 +56,7 @@ impl Front {
         authorities.write_all(authority_pem.as_bytes())?;
 
         let (stop, stopped) = oneshot::channel();
-        let (tally, round_trip) = (Tally::default(), link.round_trip);
+        let tally = Tally::default();
         let watched = tally.clone();
         let (address, thread) = link.in_server(|| {
             let listener = TcpListener::bind((SERVER, 0))?;
@@ -70,7 +69,7 @@ impl Front {
                 let _ = runtime.block_on(async {
                     tokio::select! {
                         _ = stopped => Ok(()),
-                        ended = accept(listener, acceptor, backend, watched, round_trip) => ended,
+                        ended = accept(listener, acceptor, backend, watched) => ended,
                     }
                 });
             });
@@ -112,13 +111,12 @@ async fn accept(
     acceptor: TlsAcceptor,
     backend: SocketAddr,
     tally: Tally,
-    round_trip: Duration,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(forward(acceptor.clone(), tally.watch(stream, round_trip), backend));
+        tokio::spawn(forward(acceptor.clone(), tally.watch(stream), backend));
     }
 }
 
@@ -152,9 +150,11 @@ fn certified() -> Result<(CertificateDer<'static>, String, ServerConfig), Error>
     let key = KeyPair::generate()?;
     let certificate = CertificateParams::new(vec![SERVER.to_string()])?.signed_by(&key, &issuer)?;
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
+    // A gate makes one connection: it has no use for tickets, and what nobody asked for would count as an answer.
+    config.send_tls13_tickets = 0;
     Ok((authority.der().clone(), authority.pem(), config))
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Error, namespace::Namespace, netem, tun::Forwarder};
+use super::{Error, namespace::Namespace, netem, priority::precede, tun::Forwarder};
 use crate::statistics::Summary;
 
 /// The client's address; the range is the one for benchmarks (RFC 2544, appendix C.2.2).
@@ -37,8 +37,6 @@ pub enum Carrier {
 pub struct Link {
     /// What holds the packets.
     pub carrier: Carrier,
-    /// The round trip asked for, half of it in each direction.
-    pub round_trip: Duration,
     /// What connecting over it took when it was made.
     pub connect: Summary,
     client: Namespace,
@@ -48,19 +46,23 @@ pub struct Link {
 }
 
 impl Link {
-    /// Makes the link by netem, or by TUN devices where there is no netem, and tries it.
+    /// Makes a link that holds each packet for half of `round_trip`, by netem or where there is none by TUN devices, and
+    /// tries it.
     ///
     /// [`Error::NotPossible`] where the machine allows neither, [`Error::Inexact`] if the median of connecting is not
     /// within one and 1.25 round trips.
     pub fn new(round_trip: Duration) -> Result<Self, Error> {
         let half = round_trip / 2;
         let (client, server) = (Namespace::new()?, Namespace::new()?);
-        if netem::join(&client, &server, half).is_ok() {
+        let Err(no_netem) = netem::join(&client, &server, half) else {
             return Self::tried(Carrier::Netem, round_trip, client, server, None);
-        }
+        };
         // Others, because the first may be half joined.
         let (client, server) = (Namespace::new()?, Namespace::new()?);
-        let forwarder = Forwarder::join(&client, &server, half)?;
+        let forwarder = Forwarder::join(&client, &server, half).map_err(|error| match error {
+            Error::NotPossible(no_tun) => Error::NotPossible(format!("{no_tun}; and no netem ({no_netem})")),
+            other => other,
+        })?;
         Self::tried(Carrier::Tun, round_trip, client, server, Some(forwarder))
     }
 
@@ -84,6 +86,8 @@ impl Link {
         let listener = server.run(|| TcpListener::bind((SERVER, 0)))??;
         let address = listener.local_addr()?;
         let connect_ms = client.run(|| {
+            // The link is tried, not how busy the machine is.
+            precede();
             let connect = |_| {
                 let start = Instant::now();
                 TcpStream::connect(address).map(|_| start.elapsed().as_secs_f64() * 1e3)
@@ -93,7 +97,7 @@ impl Link {
         let wanted_ms = round_trip.as_secs_f64() * 1e3;
         match Summary::of(&connect_ms) {
             Some(connect) if (wanted_ms..=wanted_ms * TOLERANCE).contains(&connect.p50_ms) => {
-                Ok(Self { carrier, round_trip, connect, client, server, _forwarder: forwarder })
+                Ok(Self { carrier, connect, client, server, _forwarder: forwarder })
             }
             summary => {
                 let measured_ms = summary.map_or(f64::NAN, |summary| summary.p50_ms);

@@ -9,13 +9,14 @@ mod front;
 mod link;
 mod namespace;
 mod netem;
+mod priority;
 #[cfg(test)]
 mod tests;
 mod tun;
 
 use std::{io, time::Duration};
 
-pub use count::Count;
+pub use count::{Count, INITIAL_WINDOW_BYTES};
 pub use exchange::bare_exchange;
 pub use front::Front;
 pub use link::{Carrier, Link};
@@ -24,7 +25,7 @@ pub use link::{Carrier, Link};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// This machine or account does not allow it: no fault, but nothing can be measured. A sentence with the way out.
-    #[error("not possible here: {0}")]
+    #[error("{0}")]
     NotPossible(String),
     /// Connecting takes another time than the link's round trip.
     #[error(

@@ -13,10 +13,6 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::Error;
 
-/// What a person can do about a namespace that may not be made.
-const WAY_OUT: &str =
-    "run as root, in a container with --privileged, or within `unshare --user --map-root-user`";
-
 /// A network namespace with its loopback up; it ends with this value, its processes and its sockets.
 pub struct Namespace {
     file: File,
@@ -27,7 +23,11 @@ impl Namespace {
     pub fn new() -> Result<Self, Error> {
         on_own_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| {
-                Error::NotPossible(format!("no network namespace may be made ({}): {WAY_OUT}", errno.desc()))
+                Error::NotPossible(format!(
+                    "no network namespace may be made ({}): run as root, in a container with --privileged, \
+                     or within `unshare --user --map-root-user`",
+                    errno.desc()
+                ))
             })?;
             iproute2("ip", &["link", "set", "lo", "up"])?;
             Ok(Self { file: File::open("/proc/thread-self/ns/net")? })
@@ -59,7 +59,7 @@ pub fn iproute2(program: &str, arguments: &[&str]) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::NotPossible(format!("`{program} {}` says {:?}: {WAY_OUT}", arguments.join(" "), said.trim())))
+    Err(Error::NotPossible(format!("`{program} {}` says {:?}", arguments.join(" "), said.trim())))
 }
 
 fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {

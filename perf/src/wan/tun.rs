@@ -15,7 +15,8 @@ use tun_rs::{DeviceBuilder, InterruptEvent, SyncDevice};
 use super::{
     Error,
     link::{CLIENT, PREFIX, SERVER},
-    namespace::Namespace,
+    namespace::{Namespace, iproute2},
+    priority::precede,
 };
 
 /// Ethernet's.
@@ -25,7 +26,7 @@ const MTU_BYTES: u16 = 1500;
 const HELD_PACKETS: usize = 16 << 10;
 
 /// Packets that may wait for our thread to be scheduled; the kernel's default, 500, is one burst.
-const WAITING_PACKETS: u32 = 10_000;
+const WAITING_PACKETS: &str = "10000";
 
 /// The threads between the devices; the link is cut when this value ends.
 pub struct Forwarder {
@@ -63,25 +64,22 @@ impl Drop for Forwarder {
 
 fn device(namespace: &Namespace, address: Ipv4Addr) -> Result<Arc<SyncDevice>, Error> {
     let device = namespace.run(|| {
-        DeviceBuilder::new()
-            .name("wan")
-            .ipv4(address, PREFIX, None)
-            .mtu(MTU_BYTES)
-            .with(|linux| {
-                linux.tx_queue_len(WAITING_PACKETS);
-            })
-            .build_sync()
+        let device = DeviceBuilder::new().name("wan").ipv4(address, PREFIX, None).mtu(MTU_BYTES).build_sync();
+        let device = device.map_err(|error| {
+            Error::NotPossible(format!(
+                "no TUN device may be made ({error}): run as root, \
+                 or give the container --device /dev/net/tun --cap-add NET_ADMIN"
+            ))
+        })?;
+        iproute2("ip", &["link", "set", "wan", "txqueuelen", WAITING_PACKETS])?;
+        Ok(device)
     })?;
-    device.map(Arc::new).map_err(|error| {
-        Error::NotPossible(format!(
-            "the kernel has no netem, and no TUN device may be made ({error}): \
-             run as root, or let the container have /dev/net/tun (--device /dev/net/tun --cap-add NET_ADMIN)"
-        ))
-    })
+    device.map(Arc::new)
 }
 
 /// Takes packets until it is told to stop; the delay begins when a packet is seen.
 fn take(from: &SyncDevice, stop: &InterruptEvent, sender: &SyncSender<Held>, delay: Duration) {
+    precede();
     let mut packet = [0; MTU_BYTES as usize];
     while let Ok(length) = from.recv_intr(&mut packet, stop) {
         let held = (Instant::now() + delay, packet[..length].into());
@@ -93,6 +91,7 @@ fn take(from: &SyncDevice, stop: &InterruptEvent, sender: &SyncSender<Held>, del
 
 /// Hands packets over in their order, each when it is due, until there are no more.
 fn hand_over(to: &SyncDevice, receiver: &Receiver<Held>) {
+    precede();
     for (due, packet) in receiver {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         if to.send(&packet).is_err() {

@@ -6,13 +6,15 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// A layer that holds one file.
-pub fn layer(path: &str, text: &str) -> Vec<u8> {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o644);
+/// A layer of these files: their paths and texts.
+pub fn layer(files: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
-    tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
     tar.into_inner().unwrap()
 }
 

@@ -11,8 +11,12 @@ use crate::{
     gate::Gate,
     server::Server,
     statistics::Summary,
-    wan::{Front, bare_exchange},
+    wan::{Front, INITIAL_WINDOW_BYTES, bare_exchange},
 };
+
+const OS_RELEASE: &str = "ID=debian\nVERSION_ID=\"12\"\n";
+const STATUS: &str =
+    "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:1.2.13\n";
 
 const SAMPLES: usize = 3;
 
@@ -68,12 +72,13 @@ fn a_gate_costs_three_round_trips_and_one_more_for_a_layer() {
                 .unwrap();
             (wall_ms, front.take_count())
         };
-        let base = image::layer("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+        let base = image::layer(&[("etc/os-release", OS_RELEASE), ("var/lib/dpkg/status", STATUS)]);
         let (mut known_ms, mut missing_ms, mut floor_ms) = (Vec::new(), Vec::new(), Vec::new());
         for sample in 0..=SAMPLES {
             let layout = work.join(format!("image-{round_trip_ms}-{sample}"));
             let package = format!("Metadata-Version: 2.1\nName: jinja2\nVersion: 2.{sample}\n");
-            let package = image::layer("usr/lib/python3/dist-packages/jinja2.dist-info/METADATA", &package);
+            let package =
+                image::layer(&[("usr/lib/python3/dist-packages/jinja2.dist-info/METADATA", &package)]);
             image::write(&layout, &[base.clone(), package]);
             if sample == 0 {
                 // The server learns the lower layer; both sides are warm.
@@ -84,10 +89,12 @@ fn a_gate_costs_three_round_trips_and_one_more_for_a_layer() {
             println!("one layer missing: {wall_ms:.1} ms, {count:?}");
             missing_ms.push(wall_ms);
             assert_eq!((count.connections, count.round_trips), (1, 4), "{count:?}");
+            assert!(count.largest_flight_bytes <= INITIAL_WINDOW_BYTES, "{count:?}");
             let (wall_ms, count) = run(&layout, 2, 0);
             println!("all layers known: {wall_ms:.1} ms, {count:?}");
             known_ms.push(wall_ms);
             assert_eq!((count.connections, count.round_trips), (1, 3), "{count:?}");
+            assert!(count.largest_flight_bytes <= INITIAL_WINDOW_BYTES, "{count:?}");
             floor_ms.push(bare_exchange(&link, &front).unwrap());
             front.take_count();
         }
