@@ -23,7 +23,8 @@ use crate::{
 /// Most of a layer's size that the floor inflates as one member.
 const WHOLE_LIMIT_BYTES: u64 = 100 << 20;
 
-fn sample(gated: &Gated, floor_ms: f64) -> Vec<Sample> {
+/// The sample of a gate.
+pub fn sample(gated: &Gated, floor_ms: f64) -> Vec<Sample> {
     vec![Sample {
         wall_ms: gated.ended.wall_ms,
         floor_ms,
@@ -33,7 +34,8 @@ fn sample(gated: &Gated, floor_ms: f64) -> Vec<Sample> {
     }]
 }
 
-fn diff_ids(layers: &[Layer]) -> Vec<Digest> {
+/// Their diff IDs.
+pub fn diff_ids(layers: &[Layer]) -> Vec<Digest> {
     layers.iter().map(|layer| layer.diff_id).collect()
 }
 
@@ -125,76 +127,108 @@ impl Measurement for Cold {
 }
 
 /// The image without the machine's directories: results of two machines name the same source alike.
-fn source(image: &str) -> String {
+pub fn source(image: &str) -> String {
     match (image.split_once(':'), image.rsplit_once('/')) {
         (Some((kind, _)), Some((_, name))) => format!("{kind}:{name}, seeded"),
         _ => image.to_owned(),
     }
 }
 
-/// A gate that asks `server` and keeps nothing itself.
-pub fn asking(ground: &Ground, work: PathBuf, url: &str) -> Gate {
+/// A gate that asks the server at `url` and keeps nothing itself.
+pub fn asking(stella: &Path, work: &Path, url: &str) -> Gate {
     Gate {
-        stella: ground.stella.clone(),
+        stella: stella.to_owned(),
         arguments: ["--server", url, "--no-cache"].map(str::to_owned).to_vec(),
         environment: Vec::new(),
-        work,
+        work: work.to_owned(),
     }
 }
 
-/// The data directory of a server that knows every layer of `images`, stopped.
-pub fn knowing(ground: &Ground, name: &str, images: &[&str]) -> Result<PathBuf, Failure> {
-    let work = ground.directory(name)?;
-    let state = work.join("state");
-    fs::create_dir(&state)?;
-    let server = Server::start(&ground.server, &state, &ground.server_arguments())?;
-    for image in images {
-        asking(ground, work.clone(), &server.url).run(image)?;
+/// An image as the gate is told of it.
+pub struct Image {
+    /// `oci:DIR`.
+    pub reference: String,
+    /// Bottom to top.
+    pub layers: Vec<Layer>,
+}
+
+impl Image {
+    fn open(layout: &Path) -> Result<Self, Failure> {
+        Ok(Self { reference: reference("oci", layout), layers: layout::layers(layout)? })
     }
-    server.stop()?;
-    Ok(state)
+}
+
+/// The delta scenario: a server that knows every layer of `v1`, stopped, its data directory kept.
+pub struct Scene {
+    /// The program.
+    pub stella: PathBuf,
+    /// The server's program.
+    pub server: PathBuf,
+    /// Its arguments.
+    pub server_arguments: Vec<String>,
+    /// Where reports go.
+    pub work: PathBuf,
+    /// The image that the server knows.
+    pub v1: Image,
+    /// The same with another last layer.
+    pub v2: Image,
+    state: PathBuf,
+}
+
+impl Scene {
+    /// Lets a server see `v1`, in the directory `name` of the run.
+    pub fn open(ground: &Ground, name: &str) -> Result<Self, Failure> {
+        let work = ground.directory(name)?;
+        let state = work.join("state");
+        fs::create_dir(&state)?;
+        let scene = Self {
+            stella: ground.stella.clone(),
+            server: ground.server.clone(),
+            server_arguments: ground.server_arguments(),
+            v1: Image::open(&ground.images.delta_v1)?,
+            v2: Image::open(&ground.images.delta_v2)?,
+            work,
+            state,
+        };
+        let server = Server::start(&scene.server, &scene.state, &scene.server_arguments)?;
+        asking(&scene.stella, &scene.work, &server.url).expect(
+            &scene.v1.reference,
+            0,
+            scene.v1.layers.len(),
+        )?;
+        server.stop()?;
+        Ok(scene)
+    }
+
+    /// A fresh copy of the data directory; whoever asked for it removes it.
+    pub fn data(&self) -> Result<PathBuf, Failure> {
+        let data = self.work.join("data");
+        copy(&self.state, &data)?;
+        Ok(data)
+    }
 }
 
 /// DELTA_SBOM: the server knows every layer but one.
 pub struct Delta {
-    server: PathBuf,
-    server_arguments: Vec<String>,
-    state: PathBuf,
-    work: PathBuf,
-    gate: Gate,
-    known: (String, usize),
-    image: String,
-    layers: Vec<Layer>,
+    scene: Scene,
     floor: LayerFloor,
 }
 
 impl Delta {
     /// Lets a server see `v1`.
     pub fn open(ground: &Ground) -> Result<Self, Failure> {
-        let [v1, v2] = [&ground.images.delta_v1, &ground.images.delta_v2];
-        let (known, layers) = (layout::layers(v1)?, layout::layers(v2)?);
-        let missing: Vec<PathBuf> = layers
+        let scene = Scene::open(ground, "delta")?;
+        let missing: Vec<PathBuf> = scene
+            .v2
+            .layers
             .iter()
-            .filter(|layer| known.iter().all(|known| known.diff_id != layer.diff_id))
+            .filter(|layer| scene.v1.layers.iter().all(|known| known.diff_id != layer.diff_id))
             .map(|layer| layer.blob.clone())
             .collect();
         if missing.len() != 1 {
             return Err(format!("the second image must have one new layer, it has {}", missing.len()).into());
         }
-        let v1 = reference("oci", v1);
-        let state = knowing(ground, "delta", &[&v1])?;
-        let work = state.parent().unwrap_or(&state).to_owned();
-        Ok(Self {
-            server: ground.server.clone(),
-            server_arguments: ground.server_arguments(),
-            gate: asking(ground, work.clone(), ""),
-            state,
-            work,
-            known: (v1, known.len()),
-            image: reference("oci", v2),
-            layers,
-            floor: LayerFloor::of(missing)?,
-        })
+        Ok(Self { scene, floor: LayerFloor::of(missing)? })
     }
 }
 
@@ -202,19 +236,18 @@ impl Measurement for Delta {
     fn subject(&self) -> Subject {
         Subject {
             variant: None,
-            source: source(&self.image),
-            diff_ids: diff_ids(&self.layers),
+            source: source(&self.scene.v2.reference),
+            diff_ids: diff_ids(&self.scene.v2.layers),
             floor: self.floor.what(),
         }
     }
 
     fn take(&mut self) -> Result<Vec<Sample>, Failure> {
-        let data = self.work.join("data");
-        copy(&self.state, &data)?;
-        let server = Server::start(&self.server, &data, &self.server_arguments)?;
-        self.gate.arguments[1].clone_from(&server.url);
-        self.gate.expect(&self.known.0, self.known.1, 0)?;
-        let gated = self.gate.expect(&self.image, self.layers.len() - 1, 1)?;
+        let (scene, data) = (&self.scene, self.scene.data()?);
+        let server = Server::start(&scene.server, &data, &scene.server_arguments)?;
+        let gate = asking(&scene.stella, &scene.work, &server.url);
+        gate.expect(&scene.v1.reference, scene.v1.layers.len(), 0)?;
+        let gated = gate.expect(&scene.v2.reference, scene.v2.layers.len() - 1, 1)?;
         let floor_ms = self.floor.measure()?;
         server.stop()?;
         fs::remove_dir_all(&data)?;
@@ -225,26 +258,17 @@ impl Measurement for Delta {
 /// KNOWN_GATE: the server knows every layer.
 pub struct Known {
     gate: Gate,
-    stella: PathBuf,
-    image: String,
-    layers: Vec<Layer>,
+    scene: Scene,
     // Ends with the measurement.
     _server: Server,
 }
 
 impl Known {
-    /// Lets a server see `v2`, and keeps it running.
+    /// Lets a server see `v1`, and keeps it running.
     pub fn open(ground: &Ground) -> Result<Self, Failure> {
-        let image = reference("oci", &ground.images.delta_v2);
-        let state = knowing(ground, "known", &[&image])?;
-        let server = Server::start(&ground.server, &state, &ground.server_arguments())?;
-        Ok(Self {
-            gate: asking(ground, state.parent().unwrap_or(&state).to_owned(), &server.url),
-            stella: ground.stella.clone(),
-            image,
-            layers: layout::layers(&ground.images.delta_v2)?,
-            _server: server,
-        })
+        let scene = Scene::open(ground, "known")?;
+        let server = Server::start(&scene.server, &scene.data()?, &scene.server_arguments)?;
+        Ok(Self { gate: asking(&scene.stella, &scene.work, &server.url), scene, _server: server })
     }
 }
 
@@ -252,15 +276,16 @@ impl Measurement for Known {
     fn subject(&self) -> Subject {
         Subject {
             variant: None,
-            source: source(&self.image),
-            diff_ids: diff_ids(&self.layers),
+            source: source(&self.scene.v1.reference),
+            diff_ids: diff_ids(&self.scene.v1.layers),
             floor: "the program starts and says its version",
         }
     }
 
     fn take(&mut self) -> Result<Vec<Sample>, Failure> {
-        let gated = self.gate.expect(&self.image, self.layers.len(), 0)?;
-        let floor = start::process(Command::new(&self.stella).arg("--version").env_clear())?;
+        let v1 = &self.scene.v1;
+        let gated = self.gate.expect(&v1.reference, v1.layers.len(), 0)?;
+        let floor = start::process(Command::new(&self.scene.stella).arg("--version").env_clear())?;
         Ok(sample(&gated, floor.wall_ms))
     }
 }

@@ -5,6 +5,7 @@
 
 mod gate;
 mod start;
+mod wan;
 
 use std::{
     fmt,
@@ -138,6 +139,8 @@ impl Phase {
             Self::KnownGate => one(gate::Known::open(ground)?),
             Self::ColdGate => one(gate::Cold::layout(ground)?),
             Self::ImageUnpack => one(gate::Cold::archive(ground)?),
+            Self::DeltaWan => wan::Far::open(ground, wan::Kind::Delta),
+            Self::KnownWan => wan::Far::open(ground, wan::Kind::Known),
             Self::Start => one(start::Start::open(ground)),
             _ => Err(NotMeasured::NotBuilt),
         }
