@@ -110,6 +110,19 @@ fn a_forged_layer_is_named_with_both_digests() {
 }
 
 #[test]
+fn what_stands_behind_the_end_is_hashed_wherever_a_buffer_ends() {
+    // Tar writers fill up to 10 KiB with zeros; the reader's buffer ends anywhere in there.
+    for blocks in 200..300 {
+        let data = "x".repeat(512 * blocks);
+        let mut tar = tar(&[File("a", &data)]);
+        tar.resize(tar.len().next_multiple_of(10 << 10) + (10 << 10), 0);
+        for bytes in [tar.clone(), gzip(&tar)] {
+            assert_eq!(analyse(&bytes).unwrap().fragment.diff_id, Digest::of(&tar), "{blocks} blocks");
+        }
+    }
+}
+
+#[test]
 fn what_engines_refuse_is_refused_by_name() {
     let whole = tar(&[File("a", "x"), File("b", "y")]);
     let mut lone_zero = whole.clone();

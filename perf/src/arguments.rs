@@ -135,8 +135,8 @@ impl Run {
                 delta_v2: "/tmp/stella-images/oci/py-v2".into(),
                 delta_v1_archive: "/tmp/stella-images/tar/py-v1.tar".into(),
             },
-            advisories: self.cache.join("advisories"),
-            corpus: self.cache.join("corpus"),
+            advisories: absolute(&self.cache)?.join("advisories"),
+            corpus: absolute(&self.cache)?.join("corpus"),
             work: work.path().to_owned(),
         };
         let machine = Machine::look(&self.cache, work.path());

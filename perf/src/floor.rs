@@ -222,7 +222,8 @@ impl Walk {
 
     fn step(&mut self) {
         let header = tar::Header::from_byte_slice(&self.header);
-        if header.as_bytes()[0] == 0 {
+        // An entry may have an empty name: the `tar` crate's extension headers do.
+        if header.as_bytes().iter().all(|byte| *byte == 0) {
             return;
         }
         self.skip = header.entry_size().unwrap_or(0).next_multiple_of(BLOCK_BYTES as u64);

@@ -268,12 +268,15 @@ impl<R: Source> Archive<R> {
 
     /// Reads what stands behind the end of the archive and gives the source back.
     pub(crate) fn finish(mut self) -> Result<R, Error> {
-        while self.fill()? {
+        loop {
+            // What is buffered goes first: a full buffer has no room to read into, and reads as the end.
             self.at += (self.end - self.start) as u64;
             (self.start, self.end) = (0, 0);
             limits::hold("layer size", self.at, self.limits.layer_size_bytes)?;
+            if !self.fill()? {
+                return Ok(self.source);
+            }
         }
-        Ok(self.source)
     }
 
     fn header(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
