@@ -1,13 +1,15 @@
 //! What rows of samples say: one row ([`Summary`], [`Histogram`]), and one row against another ([`Comparison`]).
 //!
-//! Held against numpy and scipy by recorded values (`reference`).
+//! Percentiles, intervals and rank tests are held against numpy and scipy by recorded values (`reference`).
 
 mod binomial;
+mod comparison;
 mod histogram;
 mod rank;
 #[cfg(test)]
 mod reference;
 mod summary;
 
+pub use comparison::{Change, Comparison, Evidence, Series, compare, method};
 pub use histogram::{Bucket, Histogram, edges_ms};
 pub use summary::{Interval, Summary};
