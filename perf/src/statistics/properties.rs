@@ -3,9 +3,9 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    Histogram, Summary,
+    Summary,
     comparison::{Comparison, Series, compare},
-    edges_ms,
+    histogram::{Histogram, edges_ms},
     rank::{self, MannWhitney},
 };
 
