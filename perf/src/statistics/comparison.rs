@@ -10,6 +10,9 @@
 //!   is a difference, but whether it is more than [`MARGIN`].
 //!
 //! A slow-down by one factor moves every quantile; one that only the slowest samples show is not seen here.
+//!
+//! It needs runs that met the same machine. Other work there for a whole run can slow a phase by more than the floor
+//! (`perf/reference/README.md` has figures); a regression is then worth a second run before it is believed.
 
 use serde::{Deserialize, Serialize};
 
