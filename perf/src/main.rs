@@ -4,6 +4,7 @@ mod delta;
 mod engine;
 mod floor;
 mod gate;
+mod image;
 mod server;
 mod statistics;
 
@@ -42,6 +43,12 @@ enum Command {
     Delta(delta::Arguments),
     /// An image of the Docker engine against `docker save` of it.
     Engine(engine::Arguments),
+    /// Writes the images that figures are taken on: the same bytes on every machine.
+    Images {
+        /// Where; a directory that holds them is left as it is.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,6 +81,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::Engine(arguments) => {
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;
+        }
+        Command::Images { out } => {
+            writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&image::write(&out)?)?)?;
         }
     }
     Ok(())
