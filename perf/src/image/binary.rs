@@ -93,6 +93,9 @@ fn code(out: &mut Vec<u8>, random: &mut Random, end: usize) {
             }
         }
         out.resize(out.len().next_multiple_of(16), 0x90);
+        for _ in 0..5 {
+            random.echo(out, 2);
+        }
     }
 }
 
@@ -129,7 +132,10 @@ pub fn pyc(random: &mut Random, size: usize) -> Vec<u8> {
         let phrase = text::phrase(random);
         out.push(0xfa);
         out.extend_from_slice(phrase.as_bytes());
-        random.fill(&mut out, 6);
+        random.fill(&mut out, 2);
+        for _ in 0..3 {
+            random.echo(&mut out, 2);
+        }
     }
     out.truncate(size.max(16));
     out
@@ -153,8 +159,9 @@ pub fn zone(random: &mut Random, size: usize) -> Vec<u8> {
     out.resize(44, 0);
     let mut time = 0x8000_0000_u32;
     while out.len() < size * 4 / 5 {
-        time = time.wrapping_add(0x0090_0000 + u32::from(random.next().to_le_bytes()[0]) * 3600);
+        time = time.wrapping_add(0x00ee_e000 + 0x0001_2000 * u32::from(random.next().to_le_bytes()[0] % 8));
         out.extend_from_slice(&time.to_be_bytes());
+        random.echo(&mut out, 60);
     }
     while out.len() < size {
         out.push(random.below(6).to_le_bytes()[0]);

@@ -179,7 +179,9 @@ fn unpack(layer: &mut Layer, package: &Package) -> io::Result<()> {
         let word = text::name(&mut random);
         let (path, bytes) = match name {
             "tzdata" => {
-                let path = format!("usr/share/zoneinfo/{}/{word}{index}", random.pick(&AREAS));
+                let zone = format!("{}/{word}{index}", random.pick(&AREAS));
+                let path = format!("usr/share/zoneinfo/{zone}");
+                layer.link(&format!("usr/share/zoneinfo/posix/{zone}"), &format!("../../{zone}"))?;
                 if index % 3 == 2 {
                     layer.hard_link(&path, &last)?;
                     continue;
@@ -198,7 +200,7 @@ fn unpack(layer: &mut Layer, package: &Package) -> io::Result<()> {
                     ("perl-base", group) => {
                         (format!("{LIBRARIES}/perl-base/{}", ["unicore", "IO", "File"][group]), text::PERL)
                     }
-                    (_, 0) => (format!("etc/{name}"), text::SHELL),
+                    (_, 0) => (format!("etc/{name}.d"), text::SHELL),
                     (_, 1) => (format!("usr/share/{name}"), text::DATA),
                     _ => (format!("usr/lib/{name}"), text::SHELL),
                 };

@@ -1,6 +1,6 @@
 //! One layer: a tar as a container engine writes it.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::HashSet, io};
 
 use tar::{Builder, EntryType, Header};
 
@@ -15,7 +15,10 @@ const NAME_BYTES: usize = 100;
 /// A layer under construction. Paths are relative to the root; the directories above an entry are added before it.
 pub struct Layer {
     tar: Builder<Vec<u8>>,
-    directories: BTreeSet<String>,
+    directories: HashSet<String>,
+    /// Every path, since a second entry of one would be an odd layer.
+    names: HashSet<String>,
+    /// What [`take_paths`](Self::take_paths) gives next.
     paths: Vec<String>,
     file_count: usize,
     file_bytes: usize,
@@ -26,7 +29,8 @@ impl Layer {
     pub fn new() -> Self {
         Self {
             tar: Builder::new(Vec::new()),
-            directories: BTreeSet::new(),
+            directories: HashSet::new(),
+            names: HashSet::new(),
             paths: Vec::new(),
             file_count: 0,
             file_bytes: 0,
@@ -103,11 +107,28 @@ impl Layer {
         target: Option<&str>,
         content: &[u8],
     ) -> io::Result<()> {
+        let name = path.trim_end_matches('/');
+        if !self.names.insert(name.to_owned()) {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{name} is in the layer already"),
+            ));
+        }
         // As Go's archive/tar does it, and with it every engine: what does not fit goes to a PAX header, cut in the entry's own.
-        let long = [("path", Some(path)), ("linkpath", target)].map(|(key, value)| {
-            value.filter(|value| value.len() > NAME_BYTES).map(|value| (key, value.as_bytes()))
-        });
-        self.tar.append_pax_extensions(long.into_iter().flatten())?;
+        let mut long = String::new();
+        for (key, value) in [("path", Some(path)), ("linkpath", target)] {
+            if let Some(value) = value.filter(|value| value.len() > NAME_BYTES) {
+                long.push_str(&record(key, value));
+            }
+        }
+        if !long.is_empty() {
+            let mut header = Header::new_ustar();
+            header.set_path(cut(&format!("PaxHeaders.0/{path}")))?;
+            header.set_entry_type(EntryType::XHeader);
+            header.set_size(long.len() as u64);
+            header.set_cksum();
+            self.tar.append(&header, long.as_bytes())?;
+        }
         let mut header = Header::new_ustar();
         header.set_path(cut(path))?;
         if let Some(target) = target {
@@ -117,16 +138,71 @@ impl Layer {
         header.set_mode(mode);
         header.set_uid(0);
         header.set_gid(0);
-        let directory = path.trim_end_matches('/').rsplit_once('/').map_or("", |(above, _)| above);
+        let directory = name.rsplit_once('/').map_or("", |(above, _)| above);
         header.set_mtime(CREATED - Random::of(directory).below(600) as u64 * DAY_SECONDS);
         header.set_size(content.len() as u64);
         header.set_cksum();
         self.tar.append(&header, content)?;
-        self.paths.push(path.trim_end_matches('/').to_owned());
+        self.paths.push(name.to_owned());
         Ok(())
     }
 }
 
+/// One record of a PAX header: its own length comes first, and counts itself.
+fn record(key: &str, value: &str) -> String {
+    let rest = format!(" {key}={value}\n");
+    let mut length = rest.len();
+    while length != rest.len() + length.to_string().len() {
+        length = rest.len() + length.to_string().len();
+    }
+    format!("{length}{rest}")
+}
+
 fn cut(path: &str) -> &str {
     path.get(..NAME_BYTES).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_length() {
+        for size in [1, 89, 90, 91, 92, 93, 989, 990, 991] {
+            let record = record("path", &"a".repeat(size));
+            let (length, _) = record.split_once(' ').unwrap();
+            assert_eq!(length, record.len().to_string());
+        }
+    }
+
+    #[test]
+    fn a_path_is_added_once() {
+        let mut layer = Layer::new();
+        layer.file("etc/passwd", b"").unwrap();
+        assert_eq!(layer.file("etc/passwd/a", b"").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn long_names_come_back_whole() {
+        let mut layer = Layer::new();
+        let (name, target) = (format!("a/{}/file", "b".repeat(120)), "c".repeat(130));
+        layer.file(&name, b"content").unwrap();
+        layer.link("link", &target).unwrap();
+        let bytes = layer.finish().unwrap();
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let found: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let target = entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned());
+                (String::from_utf8_lossy(&entry.path_bytes()).into_owned(), target)
+            })
+            .collect();
+        let directory = format!("a/{}/", "b".repeat(120));
+        assert_eq!(
+            found,
+            [("a/".into(), None), (directory, None), (name, None), ("link".into(), Some(target))]
+        );
+    }
 }

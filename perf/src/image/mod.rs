@@ -39,19 +39,22 @@ const STAMP: &str = "images.json";
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
-/// All that decides what the images hold.
-const SOURCES: [&[u8]; 12] = [
+/// All that decides what the images hold: every file of this module but its tests.
+const SOURCES: [&[u8]; 15] = [
     include_bytes!("app.rs"),
     include_bytes!("binary.rs"),
     include_bytes!("debian.rs"),
     include_bytes!("debian.tsv"),
     include_bytes!("layer.rs"),
     include_bytes!("layout.rs"),
+    include_bytes!("mod.rs"),
     include_bytes!("node.rs"),
     include_bytes!("npm.tsv"),
-    include_bytes!("python.rs"),
     include_bytes!("pypi.tsv"),
+    include_bytes!("python.rs"),
     include_bytes!("random.rs"),
+    include_bytes!("recipe.rs"),
+    include_bytes!("table.rs"),
     include_bytes!("text.rs"),
 ];
 
@@ -96,11 +99,6 @@ pub struct Image {
 }
 
 impl Set {
-    /// The image of this name.
-    pub fn image(&self, name: &str) -> Option<&Image> {
-        self.images.iter().find(|image| image.name == name)
-    }
-
     fn within(mut self, directory: &Path) -> Self {
         for image in &mut self.images {
             for path in [&mut image.gzip, &mut image.zstd].into_iter().chain(&mut image.archive) {
@@ -115,6 +113,10 @@ impl Set {
 ///
 /// A directory appears whole or not at all: it is written beside its place and renamed.
 pub fn write(directory: &Path) -> Result<Set, Error> {
+    write_recipes(directory, &RECIPES)
+}
+
+fn write_recipes(directory: &Path, recipes: &[Recipe]) -> Result<Set, Error> {
     let recipe = recipe_digest();
     if let Some(set) = stored(directory)? {
         if set.recipe == recipe {
@@ -134,7 +136,7 @@ pub fn write(directory: &Path) -> Result<Set, Error> {
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir_in(parent)
         .map_err(at(parent))?;
-    let set = Set { recipe, images: images(work.path()).map_err(at(work.path()))? };
+    let set = Set { recipe, images: images(work.path(), recipes).map_err(at(work.path()))? };
     let stamp = serde_json::to_vec_pretty(&set).map_err(io::Error::from);
     stamp.and_then(|stamp| fs::write(work.path().join(STAMP), stamp)).map_err(at(work.path()))?;
     match fs::rename(work.path(), directory) {
@@ -166,7 +168,7 @@ fn stored(directory: &Path) -> Result<Option<Set>, Error> {
 
 fn recipe_digest() -> String {
     let mut hash = Sha256::new();
-    for source in SOURCES.into_iter().chain([&include_bytes!("recipe.rs")[..]]) {
+    for source in SOURCES {
         hash.update(Sha256::digest(source));
     }
     hex(&hash.finalize())
@@ -182,20 +184,18 @@ struct Layer {
 }
 
 impl Layer {
-    fn of(content: Content) -> io::Result<Self> {
+    fn of(content: Content, keep_tar: bool) -> io::Result<Self> {
         let tar = content.write()?;
         let mut encoder = flate2::write::GzEncoder::new(
             Vec::with_capacity(tar.len() / 2),
             flate2::Compression::new(GZIP_LEVEL),
         );
         io::Write::write_all(&mut encoder, &tar)?;
-        let archived =
-            RECIPES.iter().any(|recipe| recipe.archive && recipe.layers().any(|layer| layer == content));
         Ok(Self {
             diff_id: sha256(&tar),
             gzip: encoder.finish()?,
             zstd: zstd::encode_all(&tar[..], ZSTD_LEVEL)?,
-            tar: archived.then_some(tar),
+            tar: keep_tar.then_some(tar),
         })
     }
 
@@ -207,17 +207,23 @@ impl Layer {
     }
 }
 
-/// Writes every image into `directory`; paths are relative to it.
-fn images(directory: &Path) -> io::Result<Vec<Image>> {
-    let layers = in_parallel(&CONTENTS, |content| Layer::of(*content))?;
-    in_parallel(&RECIPES, |recipe| image(directory, recipe, &layers))
+/// Writes the images into `directory`; paths are relative to it.
+fn images(directory: &Path, recipes: &[Recipe]) -> io::Result<Vec<Image>> {
+    let used =
+        |content: &Content| recipes.iter().any(|recipe| recipe.layers().any(|layer| layer == *content));
+    let contents: Vec<Content> = CONTENTS.into_iter().filter(used).collect();
+    let archived = |content| {
+        recipes.iter().any(|recipe| recipe.archive && recipe.layers().any(|layer| layer == content))
+    };
+    let layers = in_parallel(&contents, |content| Layer::of(*content, archived(*content)))?;
+    in_parallel(recipes, |recipe| {
+        let place = |content| contents.iter().position(|one| *one == content);
+        let layers: Vec<&Layer> = recipe.layers().filter_map(|content| layers.get(place(content)?)).collect();
+        image(directory, recipe, &layers)
+    })
 }
 
-fn image(directory: &Path, recipe: &Recipe, all: &[Layer]) -> io::Result<Image> {
-    let layers: Vec<&Layer> = recipe
-        .layers()
-        .filter_map(|content| all.get(CONTENTS.iter().position(|one| *one == content)?))
-        .collect();
+fn image(directory: &Path, recipe: &Recipe, layers: &[&Layer]) -> io::Result<Image> {
     let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
     let config = layout::config(recipe, &diff_ids);
     let paths = Compression::ALL.map(|compression| match compression {
@@ -230,7 +236,8 @@ fn image(directory: &Path, recipe: &Recipe, all: &[Layer]) -> io::Result<Image> 
     }
     let archive = recipe.archive.then(|| PathBuf::from(format!("{}.tar", recipe.name)));
     if let Some(path) = &archive {
-        let tars: Vec<&[u8]> = layers.iter().filter_map(|layer| layer.tar.as_deref()).collect();
+        let kept: Option<Vec<&[u8]>> = layers.iter().map(|layer| layer.tar.as_deref()).collect();
+        let tars = kept.ok_or_else(|| io::Error::other("a layer's tar was not kept"))?;
         let tag = format!("stella-perf/{}:latest", recipe.name);
         layout::archive(&directory.join(path), &tag, &config, &tars)?;
     }
@@ -269,3 +276,6 @@ fn sha256(bytes: &[u8]) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,8 @@ impl Package {
 }
 
 fn license(name: &str) -> &'static str {
-    *Random::of(name).pick(&["MIT", "MIT", "MIT", "MIT", "ISC", "BSD-3-Clause", "Apache-2.0"])
+    const LICENSES: [&str; 7] = ["MIT", "MIT", "MIT", "MIT", "ISC", "BSD-3-Clause", "Apache-2.0"];
+    LICENSES[Random::of(name).below(LICENSES.len())]
 }
 
 /// The interpreter under `/usr/local`.
@@ -77,7 +78,8 @@ pub fn runtime(layer: &mut Layer) -> io::Result<()> {
         let path = format!("usr/local/include/node/{}{index}.h", text::name(&mut random));
         layer.file(&path, &text::write(&mut random, text::HEADER, size))?;
     }
-    install(layer, "usr/local/lib/node_modules/npm", "npm", "8.19.4")?;
+    let npm = "usr/local/lib/node_modules/npm";
+    install(layer, &Package::all()?, npm, ("npm", "8.19.4"))?;
     layer.link("usr/local/bin/npm", "../lib/node_modules/npm/index.js")
 }
 
@@ -124,16 +126,21 @@ fn lock(
 
 /// Every package of the table, installed in `/app/node_modules`.
 pub fn modules(layer: &mut Layer) -> io::Result<()> {
-    for package in Package::all()? {
-        install(layer, &format!("app/{}", package.path()), package.name(), package.version)?;
+    let packages = Package::all()?;
+    for package in &packages {
+        install(layer, &packages, &format!("app/{}", package.path()), (package.name(), package.version))?;
     }
     Ok(())
 }
 
 /// A small project that `packages` (names and versions) are installed in.
 pub fn project(layer: &mut Layer, directory: &str, packages: &[(&str, &str)]) -> io::Result<()> {
+    let known = Package::all()?;
     for (name, version) in packages {
-        small(layer, &format!("{directory}/node_modules/{name}"), name, version)?;
+        let root = format!("{directory}/node_modules/{name}");
+        let mut random = Random::of(&format!("{root} {version}"));
+        let count = 4 + random.below(9);
+        fill(layer, &mut random, &known, &root, (name, version), count)?;
     }
     let dependencies: BTreeMap<_, _> = packages.iter().copied().collect();
     let manifest = serde_json::json!({ "name": "web", "version": "0.1.0", "dependencies": dependencies });
@@ -153,33 +160,31 @@ pub fn sources(layer: &mut Layer) -> io::Result<()> {
     Ok(())
 }
 
-/// A package with as many files as most of them have.
-fn small(layer: &mut Layer, root: &str, name: &str, version: &str) -> io::Result<()> {
-    let mut random = Random::of(&format!("{root} {version}"));
-    let count = 4 + random.below(9);
-    fill(layer, &mut random, root, (name, version), count)
-}
-
 /// A package: few files in most, hundreds in some.
-fn install(layer: &mut Layer, root: &str, name: &str, version: &str) -> io::Result<()> {
+fn install(
+    layer: &mut Layer,
+    known: &[Package],
+    root: &str,
+    (name, version): (&str, &str),
+) -> io::Result<()> {
     let mut random = Random::of(&format!("{root} {version}"));
     let count = match random.below(16) {
         0 => 40 + random.below(220),
         1..5 => 10 + random.below(30),
         _ => 2 + random.below(7),
     };
-    fill(layer, &mut random, root, (name, version), count)
+    fill(layer, &mut random, known, root, (name, version), count)
 }
 
 fn fill(
     layer: &mut Layer,
     random: &mut Random,
+    known: &[Package],
     root: &str,
     (name, version): (&str, &str),
     count: usize,
 ) -> io::Result<()> {
-    let packages = Package::all()?;
-    let needs = (0..random.below(6)).map(|_| random.pick(&packages));
+    let needs = (0..random.below(6)).map(|_| random.pick(known));
     let manifest = Manifest {
         dependencies: needs.map(|package| (package.name(), format!("^{}", package.version))).collect(),
         name,

@@ -130,11 +130,11 @@ pub fn install(layer: &mut Layer, site: &str, distribution: &Distribution<'_>) -
         let name = text::name(&mut random);
         let (path, bytes) = match (*kind, index % 2) {
             ("locale", 0) => (
-                format!("{root}/conf/locale/l{}/LC_MESSAGES/{name}{index}.po", index / 30),
+                format!("{root}/conf/locale/l{}/LC_MESSAGES/{name}{index}.po", index / 4),
                 text::write(&mut random, text::CATALOGUE, size),
             ),
             ("locale", _) => (
-                format!("{root}/conf/locale/l{}/LC_MESSAGES/{name}{index}.mo", index / 30),
+                format!("{root}/conf/locale/l{}/LC_MESSAGES/{name}{index}.mo", index / 4),
                 binary::catalogue(&mut random, size),
             ),
             ("zone", _) => (format!("{root}/zoneinfo/{name}/{name}{index}"), binary::zone(&mut random, size)),
@@ -155,10 +155,10 @@ fn modules(layer: &mut Layer, root: &str, files: Files, compiled: bool) -> io::R
     let mut random = Random::of(&format!("modules {root}"));
     let mut directory = root.to_owned();
     for (index, size) in random.split(files.size_bytes, files.count).into_iter().enumerate() {
-        let name = match index % 14 {
+        let name = match index % 9 {
             0 => {
                 if index > 0 {
-                    directory = format!("{root}/{}{}", text::name(&mut random), index / 14);
+                    directory = format!("{root}/{}{}", text::name(&mut random), index / 9);
                 }
                 "__init__".to_owned()
             }

@@ -29,9 +29,9 @@ impl Random {
     }
 
     /// A number under `bound`, which is not 0 and under 2^32.
-    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is under `bound`")]
     pub fn below(&mut self, bound: usize) -> usize {
-        (((self.next() >> 32) * bound as u64) >> 32) as usize
+        // The product's upper half; it always fits.
+        usize::try_from(((self.next() >> 32) * bound as u64) >> 32).unwrap_or(0)
     }
 
     /// A number under `bound`, small ones far more often, as words and instructions are used.
@@ -52,6 +52,17 @@ impl Random {
             let bytes = self.next().to_le_bytes();
             let wanted = (end - out.len()).min(bytes.len());
             out.extend_from_slice(&bytes[..wanted]);
+        }
+    }
+
+    /// Appends again, once in `rate` times, a piece of what was written lately: files repeat themselves.
+    pub fn echo(&mut self, out: &mut Vec<u8>, rate: usize) {
+        const WINDOW_BYTES: usize = 12 << 10;
+        if self.below(rate) == 0 && out.len() > 64 {
+            let back = 1 + self.below(out.len().min(WINDOW_BYTES) - 1);
+            let start = out.len() - back;
+            let length = (16 + self.below(160)).min(back);
+            out.extend_from_within(start..start + length);
         }
     }
 

@@ -58,6 +58,8 @@ pub const JAVASCRIPT: Style = &[
     "    case '@':\n      return @(@, #);",
     "  @.push(@);",
     "  let @ = @ ? @.@() : null;",
+    "@:function(@,@,@){return @(@.@,#)&&@.@(@)},@:#,@:[#,#,#],",
+    "var @=@(#),@=@(#),@=#;@.@=@.@[\"@\"]||@;",
 ];
 
 /// Type declarations.
@@ -73,7 +75,7 @@ pub const TYPESCRIPT: Style = &[
 
 /// A source map: long lines of base 64.
 pub const SOURCE_MAP: Style = &[
-    "AAA#,SAAS,@CAAC,CAAC;IACR,@,EAAE,#CAAC",
+    "AAA#,SAAS,@CAAC,#CAAC;I#CR,@,EAAE,#CAAC",
     "\"@\",\"@\",\"../src/@/@.ts\",",
     "EAAE,@,GAAG,#;AAAA,MAAM,@QAAQ",
 ];
@@ -102,6 +104,7 @@ pub const SHELL: Style = &[
     "    set -- @ @",
     "/usr/lib/@/@ {\n    @ #\n}",
     "@:@:#:#",
+    "    $",
 ];
 
 /// Perl.
@@ -198,6 +201,7 @@ pub fn write(random: &mut Random, style: Style, size: usize) -> Vec<u8> {
             }
         }
         out.push(b'\n');
+        random.echo(&mut out, 4);
     }
     out.truncate(size);
     if let Some(last) = out.last_mut() {
