@@ -83,7 +83,9 @@ mod tests {
         let call = Call::new(Vec::new(), 3, b"[1,2]".to_vec());
         let check = |status, body: &str| call.check(Answer { status, body: body.as_bytes() });
         assert_eq!(check(200, "xyz[1,2]}"), Ok(()));
-        for (status, body) in [(503, "xyz[1,2]}"), (200, "xyz[1,3]}"), (200, "xyz[1,2"), (200, ""), (200, "x")] {
+        for (status, body) in
+            [(503, "xyz[1,2]}"), (200, "xyz[1,3]}"), (200, "xyz[1,2"), (200, ""), (200, "x")]
+        {
             assert!(check(status, body).unwrap_err().contains(body), "{status} {body}");
         }
     }

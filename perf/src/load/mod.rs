@@ -18,7 +18,10 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroU64,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Barrier, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -30,8 +33,8 @@ pub use tally::Tally;
 
 use crate::Failure;
 
-/// What the threads get to be ready before the first request.
-const LEAD: Duration = Duration::from_millis(20);
+/// From the moment that every thread is ready to the beginning of the plan.
+const LEAD: Duration = Duration::from_millis(5);
 
 /// Whom to load, and with how many connections at most.
 #[derive(Debug, Clone, Copy)]
@@ -110,13 +113,15 @@ impl Load {
             (0..self.connections).map(|_| Connection::open(self.address)).collect::<io::Result<Vec<_>>>()?;
         let used = || Ok::<_, Failure>((cpu::time(std::process::id())?, cpu::time(self.server)?));
         let (before, began) = (used()?, Instant::now());
-        let (start, next) = (began + LEAD, AtomicUsize::new(0));
+        let (ready, start, next) = (Barrier::new(connections.len()), OnceLock::new(), AtomicUsize::new(0));
+        let worker = |connection| {
+            ready.wait();
+            let start = *start.get_or_init(|| Instant::now() + LEAD);
+            Worker { load: self, connection, start }.run(plan, calls, &next)
+        };
         let mut made: Vec<(usize, Made)> = thread::scope(|scope| {
-            let worker = |connection| Worker { load: self, connection, start }.run(plan, calls, &next);
-            let threads: Vec<_> = connections
-                .into_iter()
-                .map(|connection| scope.spawn(move || worker(connection)))
-                .collect();
+            let threads: Vec<_> =
+                connections.into_iter().map(|connection| scope.spawn(|| worker(connection))).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
         let (took, after) = (began.elapsed(), used()?);
@@ -131,6 +136,15 @@ impl Load {
             server_cpu: after.1.saturating_sub(before.1),
         })
     }
+}
+
+/// Asks one question after the other: milliseconds from before the request to the end of the right answer.
+pub fn closed_loop_ms(connection: &mut Connection, call: &Call) -> Result<f64, Failure> {
+    let start = Instant::now();
+    let answer = connection.ask(&call.request)?;
+    let took = start.elapsed();
+    call.check(answer)?;
+    Ok(took.as_secs_f64() * 1e3)
 }
 
 /// One connection's thread.

@@ -23,12 +23,8 @@ pub struct Tally {
 impl Tally {
     /// Counts a window.
     pub fn add(&mut self, window: &Window) {
-        let lag_ms: Vec<f64> = window
-            .made
-            .iter()
-            .filter(|made| !made.found_no_connection())
-            .map(super::Made::lag_ms)
-            .collect();
+        let lag_ms: Vec<f64> =
+            window.made.iter().filter(|made| !made.found_no_connection()).map(super::Made::lag_ms).collect();
         let (took, used) = (window.took.as_secs_f64(), window.generator_cpu.as_secs_f64());
         let late = p99(&lag_ms).is_some_and(|lag_ms| lag_ms > LAG_LIMIT_MS);
         self.windows += 1;

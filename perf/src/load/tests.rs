@@ -37,7 +37,7 @@ fn serve(mut stream: TcpStream, answered: &Mutex<usize>) {
     }
 }
 
-/// Three hundred requests, about one every 4 ms.
+/// About three hundred requests, one every 4 ms in the mean.
 fn window(connections: usize) -> Window {
     let address = stalling();
     let load = Load { address, server: std::process::id(), connections };
@@ -71,7 +71,9 @@ fn a_closed_loop_would_have_seen_one_slow_answer() {
     let window = window(1);
     let due = due_in_the_first_half(&window);
     let from_its_start = |made: &Made| (made.ended - made.began).as_secs_f64() * 1e3;
-    assert_eq!(long(&window, from_its_start), 1);
+    // Few, not one: the machine may stall on its own.
+    let seen = long(&window, from_its_start);
+    assert!((1..5).contains(&seen), "{seen}");
     assert!(long(&window, Made::latency_ms) > due, "{} of {due}", long(&window, Made::latency_ms));
     // And it is said that the load was not what was planned.
     assert!(window.made.iter().filter(|made| made.found_no_connection()).count() > due);
