@@ -11,6 +11,7 @@ mod gate;
 mod image;
 mod judge;
 mod layout;
+mod load;
 mod machine;
 mod phase;
 mod plant;

@@ -49,6 +49,11 @@ impl Server {
         Err(format!("{} named no address within {START_LIMIT:?}; it said:\n{said}", program.display()).into())
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Stops it, gently first, so that its data directory can be copied.
     pub fn stop(mut self) -> Result<(), Failure> {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;

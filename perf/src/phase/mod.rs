@@ -3,6 +3,7 @@
 //! One file here measures one kind of work. [`Phase::open`] makes a phase ready, [`Measurement::take`] takes its next
 //! samples; warm-up, order, statistics and gates are [`crate::run`]'s.
 
+mod api;
 mod gate;
 mod start;
 mod wan;
@@ -77,7 +78,7 @@ const ABOUT: [About; 15] = [
     About { phase: Phase::QuotaWait, name: "QUOTA_WAIT", covers: "soft and hard wait past the quota", samples: 80, warm_up: 0, quick: false },
     About { phase: Phase::SchedRescan, name: "SCHED_RESCAN", covers: "nightly batch of stored scans", samples: 10, warm_up: 1, quick: false },
     About { phase: Phase::FeedMerge, name: "FEED_MERGE", covers: "OSV archives to the compiled advisory file", samples: 12, warm_up: 1, quick: true },
-    About { phase: Phase::ApiP95, name: "API_P95", covers: "REST /v1/scan and /v1/layers/missing, open-loop load", samples: 20_000, warm_up: 1, quick: false },
+    About { phase: Phase::ApiP95, name: "API_P95", covers: "REST /v1/scan and /v1/layers/missing, open-loop load", samples: 10_000, warm_up: 1, quick: false },
     About { phase: Phase::ColdGate, name: "COLD_GATE", covers: "OCI layout, nothing known, no server", samples: 30, warm_up: 1, quick: true },
     About { phase: Phase::KnownGate, name: "KNOWN_GATE", covers: "all layers known: one round trip, no layer read", samples: 100, warm_up: 2, quick: true },
     About { phase: Phase::LayersMissing, name: "LAYERS_MISSING", covers: "/v1/layers/missing with 7 layers, idle server", samples: 1000, warm_up: 50, quick: true },
@@ -141,6 +142,8 @@ impl Phase {
             Self::ImageUnpack => one(gate::Cold::archive(ground)?),
             Self::DeltaWan => wan::Far::open(ground, wan::Kind::Delta),
             Self::KnownWan => wan::Far::open(ground, wan::Kind::Known),
+            Self::ApiP95 => Ok(api::loaded(ground)?),
+            Self::LayersMissing => one(api::Idle::open(ground)?),
             Self::Start => one(start::Start::open(ground)),
             _ => Err(NotMeasured::NotBuilt),
         }
