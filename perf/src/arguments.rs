@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Failure, engine, image,
+    Failure, corpus, engine, image,
     judge::Outcome,
     machine::Machine,
     phase::{Ground, Phase},
@@ -127,16 +127,18 @@ impl Run {
         let now = now()?;
         let work = work()?;
         fs::create_dir_all(&self.cache)?;
+        let stella = absolute(&self.stella)?;
+        let (corpus, advisories) = self.feeds(&stella)?;
         let ground = Ground {
-            stella: absolute(&self.stella)?,
+            stella,
             server: absolute(&self.server)?,
             images: image::Set {
                 delta_v1: "/tmp/stella-images/oci/py-v1".into(),
                 delta_v2: "/tmp/stella-images/oci/py-v2".into(),
                 delta_v1_archive: "/tmp/stella-images/tar/py-v1.tar".into(),
             },
-            advisories: self.cache.join("advisories"),
-            corpus: self.cache.join("corpus"),
+            advisories,
+            corpus,
             work: work.path().to_owned(),
         };
         let machine = Machine::look(&self.cache, work.path());
@@ -160,6 +162,18 @@ impl Run {
         out.write_all(report::markdown::text(&results).as_bytes())?;
         writeln!(io::stderr(), "stella-perf: kept in {}", place.display())?;
         Ok(code(&results))
+    }
+}
+
+impl Run {
+    /// The corpus, and the advisories compiled from it; made where they are not there.
+    fn feeds(&self, stella: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+        // Gates run in directories of their own, where a relative path would lead elsewhere.
+        let cache = self.cache.canonicalize()?;
+        let (corpus, advisories) = (cache.join("corpus"), cache.join("advisories"));
+        corpus::write(&corpus)?;
+        corpus::compile(&corpus, stella, &advisories)?;
+        Ok((corpus, advisories))
     }
 }
 

@@ -5,6 +5,7 @@
 //! ```
 
 mod arguments;
+mod corpus;
 mod engine;
 mod floor;
 mod gate;
