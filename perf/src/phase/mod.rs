@@ -3,7 +3,10 @@
 //! One file here measures one kind of work. [`Phase::open`] makes a phase ready, [`Measurement::take`] takes its next
 //! samples; warm-up, order, statistics and gates are [`crate::run`]'s.
 
+mod feeds;
 mod gate;
+mod policy;
+mod reports;
 mod start;
 
 use std::{
@@ -138,6 +141,9 @@ impl Phase {
             Self::KnownGate => one(gate::Known::open(ground)?),
             Self::ColdGate => one(gate::Cold::layout(ground)?),
             Self::ImageUnpack => one(gate::Cold::archive(ground)?),
+            Self::FeedMerge => one(feeds::Merge::open(ground)?),
+            Self::PolicyEval => one(policy::Eval::open()?),
+            Self::Reports => one(reports::Reports::open()?),
             Self::Start => one(start::Start::open(ground)),
             _ => Err(NotMeasured::NotBuilt),
         }
