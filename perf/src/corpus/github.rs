@@ -76,6 +76,6 @@ fn reviewed(random: &mut Random, year: usize) -> Reviewed {
         github_reviewed: true,
         github_reviewed_at: moment(random, year),
         nvd_published_at: random.chance(700).then(|| moment(random, year)),
-        severity: *random.pick(&["LOW", "MODERATE", "MODERATE", "HIGH", "HIGH", "CRITICAL"]),
+        severity: random.pick::<&str>(&["LOW", "MODERATE", "MODERATE", "HIGH", "HIGH", "CRITICAL"]),
     }
 }

@@ -70,9 +70,13 @@ pub struct Corpus {
 impl Corpus {
     /// The corpus in `directory`; `None` where there is none of this recipe.
     pub fn read(directory: &Path) -> Option<Self> {
+        Self::read_of(directory, CONTENT)
+    }
+
+    fn read_of(directory: &Path, content: &str) -> Option<Self> {
         let manifest = fs::read(directory.join(MANIFEST)).ok()?;
         let corpus: Self = serde_json::from_slice(&manifest).ok()?;
-        (corpus.content == CONTENT).then(|| Self { directory: directory.to_owned(), ..corpus })
+        (corpus.content == content).then(|| Self { directory: directory.to_owned(), ..corpus })
     }
 
     /// The archives' files.
@@ -127,13 +131,17 @@ impl Corpus {
 /// Writes the corpus to `directory`, unless it is there. A directory that was half written is never taken for a whole one:
 /// it is made under another name.
 pub fn write(directory: &Path) -> Result<(), Failure> {
-    if Corpus::read(directory).is_some() {
+    write_of(directory, RECIPE, CONTENT)
+}
+
+fn write_of(directory: &Path, recipe: Recipe, content: &str) -> Result<(), Failure> {
+    if Corpus::read_of(directory, content).is_some() {
         return Ok(());
     }
     let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let made = tempfile::Builder::new().prefix(".corpus-").tempdir_in(parent)?;
-    let corpus = Corpus::make(RECIPE, made.path())?;
-    if corpus.content != CONTENT {
+    let corpus = Corpus::make(recipe, made.path())?;
+    if corpus.content != content {
         return Err(format!("the corpus has changed: corpus::CONTENT must say {}", corpus.content).into());
     }
     match fs::remove_dir_all(directory) {
@@ -142,7 +150,7 @@ pub fn write(directory: &Path) -> Result<(), Failure> {
     }
     match fs::rename(made.path(), directory) {
         // Another run was faster.
-        Err(_) if Corpus::read(directory).is_some() => Ok(()),
+        Err(_) if Corpus::read_of(directory, content).is_some() => Ok(()),
         result => Ok(result?),
     }
 }
@@ -183,13 +191,14 @@ mod tests {
     use super::*;
 
     const SMALL: Recipe = Recipe { debian: 300, bulletins: 20, pysec: 60, pypi: 60, npm: 60 };
+    const SMALL_CONTENT: &str = "sha256:6e5c943deabaa31667eb74e2ea0a02b30aaf9b0393e7386d659921e7cc610fe4";
 
     #[test]
     fn the_records_are_those_of_every_machine() {
         let directory = tempfile::tempdir().unwrap();
         let corpus = Corpus::make(SMALL, directory.path()).unwrap();
         assert_eq!(corpus.records(), 500);
-        assert_eq!(corpus.content, "sha256:6e5c943deabaa31667eb74e2ea0a02b30aaf9b0393e7386d659921e7cc610fe4");
+        assert_eq!(corpus.content, SMALL_CONTENT);
         // One record of each writer at the end of the full recipe.
         let records = [
             debian::vulnerability(RECIPE.debian - 1),
@@ -222,12 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn another_recipes_corpus_is_none() {
+    fn a_corpus_is_there_whole_or_not_at_all() {
         let parent = tempfile::tempdir().unwrap();
         let place = parent.path().join("corpus");
-        fs::create_dir(&place).unwrap();
-        Corpus::make(SMALL, &place).unwrap();
-        assert!(Corpus::read(&place).is_none());
-        assert!(Corpus::read(parent.path()).is_none());
+        fs::create_dir_all(place.join("Debian")).unwrap();
+        fs::write(place.join("Debian/all.zip"), "half").unwrap();
+        assert!(write_of(&place, SMALL, "another").is_err());
+        assert!(Corpus::read_of(&place, SMALL_CONTENT).is_none(), "what is half written is none");
+        write_of(&place, SMALL, SMALL_CONTENT).unwrap();
+        assert!(Corpus::read_of(&place, SMALL_CONTENT).is_some());
+        assert!(Corpus::read(&place).is_none(), "another recipe's corpus is none");
+        fs::write(place.join("kept"), "").unwrap();
+        write_of(&place, SMALL, SMALL_CONTENT).unwrap();
+        assert!(place.join("kept").exists(), "what is there is not written again");
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing half-made stays");
     }
 }

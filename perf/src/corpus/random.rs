@@ -32,7 +32,6 @@ impl Random {
     }
 
     /// A number under `bound`, which is not 0 and under 2^32.
-    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is under `bound`")]
     pub fn below(&mut self, bound: usize) -> usize {
         (((self.next() >> 32) * bound as u64) >> 32) as usize
     }
