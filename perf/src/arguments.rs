@@ -10,15 +10,15 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Failure, engine, image,
+    Failure, corpus, engine, image,
     judge::Outcome,
     machine::Machine,
     phase::{Ground, Phase},
     plant::Plant,
     report,
-    result::{Results, SCHEMA, Samples, State},
+    result::{Baseline, Results, SCHEMA, Samples, State},
     run,
-    store::Store,
+    store::{Kept, Store},
     targets::Targets,
 };
 
@@ -47,6 +47,8 @@ pub enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Stella beside Syft and Trivy: the same images, in turns.
+    Peers(crate::peers::Arguments),
     /// An image of the Docker engine against `docker save` of it.
     Engine(engine::Arguments),
 }
@@ -72,15 +74,8 @@ pub struct Run {
     /// Store this run as the one that later ones are compared with, unless a gate closes.
     #[arg(long)]
     save_baseline: bool,
-    /// Where the seeded images and feeds are kept between runs.
-    #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
-    cache: PathBuf,
-    /// The program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/stella")]
-    stella: PathBuf,
-    /// The server's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/stella-server")]
-    server: PathBuf,
+    #[command(flatten)]
+    ground: GroundArguments,
     /// Slow-downs planted to try the gates: `PHASE=4x` (times its target) or `PHASE=10%`.
     #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
     plant: Vec<Plant>,
@@ -106,16 +101,10 @@ fn phases(names: &[String]) -> Result<Vec<Phase>, Failure> {
 }
 
 /// tmpfs, so that no disk's noise is in the figures; the system's temporary directory where there is none.
-fn work() -> Result<tempfile::TempDir, Failure> {
-    let builder = || {
-        let mut b = tempfile::Builder::new();
-        b.prefix("stella-perf-");
-        b
-    };
-    match builder().tempdir_in("/dev/shm") {
-        Ok(directory) => Ok(directory),
-        Err(_) => Ok(builder().tempdir()?),
-    }
+pub fn work() -> Result<tempfile::TempDir, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("stella-perf-");
+    Ok(builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir())?)
 }
 
 impl Run {
@@ -124,32 +113,33 @@ impl Run {
         let phases = phases(&self.phase)?;
         let targets = Targets::read(&self.targets)?;
         let store = Store::open(&self.out)?;
+        // Before anything is measured: a baseline that cannot be read would be missed only at the end.
+        let baseline = match &self.baseline {
+            Some(directory) => Some(Kept::read(directory)?),
+            None if store.baseline().exists() => Some(Kept::read(&store.baseline())?),
+            None => None,
+        };
         let now = now()?;
         let work = work()?;
-        fs::create_dir_all(&self.cache)?;
-        let ground = Ground {
-            stella: absolute(&self.stella)?,
-            server: absolute(&self.server)?,
-            images: image::Set {
-                delta_v1: "/tmp/stella-images/oci/py-v1".into(),
-                delta_v2: "/tmp/stella-images/oci/py-v2".into(),
-                delta_v1_archive: "/tmp/stella-images/tar/py-v1.tar".into(),
-            },
-            advisories: absolute(&self.cache)?.join("advisories"),
-            corpus: absolute(&self.cache)?.join("corpus"),
-            work: work.path().to_owned(),
-        };
-        let machine = Machine::look(&self.cache, work.path());
+        let ground = self.ground.open(work.path())?;
+        let machine = Machine::look(&self.ground.cache, work.path());
         let plan = run::Plan { phases, samples: self.samples, targets: &targets, plants: &self.plant };
         let (phases, series) = run::run(&plan, &ground);
-        let results = Results {
+        let mut results = Results {
             schema: SCHEMA,
             started: now.to_string(),
             machine,
             planted: self.plant.iter().map(ToString::to_string).collect(),
+            baseline: None,
             phases,
         };
         let samples = Samples { schema: SCHEMA, phases: series };
+        let mut refused = Vec::new();
+        if let Some(kept) = &baseline {
+            let Machine { commit, .. } = &kept.results.machine;
+            results.baseline = Some(Baseline { started: kept.results.started.clone(), commit: commit.clone() });
+            refused = baseline::hold(&mut results.phases, &samples, &results.machine, kept);
+        }
         let files = report::files(&results, &samples)?;
         let place = store.keep(&now.strftime("%Y-%m-%d").to_string(), &files)?;
         let worst = results.phases.iter().map(|row| row.judgement.outcome).max().unwrap_or_default();
@@ -160,6 +150,38 @@ impl Run {
         out.write_all(report::markdown::text(&results).as_bytes())?;
         writeln!(io::stderr(), "stella-perf: kept in {}", place.display())?;
         Ok(code(&results))
+    }
+}
+
+/// What is measured, and where what it is measured on is kept.
+#[derive(clap::Args)]
+pub struct GroundArguments {
+    /// Where the seeded images and feeds are kept between runs.
+    #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
+    cache: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella")]
+    stella: PathBuf,
+    /// The server's program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella-server")]
+    server: PathBuf,
+}
+
+impl GroundArguments {
+    /// Images, corpus and advisories; written where they are not there.
+    pub fn open(&self, work: &Path) -> Result<Ground, Failure> {
+        let [stella, server] = [&self.stella, &self.server].map(|path| {
+            path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()))
+        });
+        let (stella, server) = (stella?, server?);
+        fs::create_dir_all(&self.cache).map_err(|error| format!("{}: {error}", self.cache.display()))?;
+        // Gates run in directories of their own, where a relative path would lead elsewhere.
+        let cache = self.cache.canonicalize()?;
+        let (corpus, advisories) = (cache.join("corpus"), cache.join("advisories"));
+        let images = image::write(&cache.join("images"))?;
+        corpus::write(&corpus)?;
+        corpus::compile(&corpus, &stella, &advisories)?;
+        Ok(Ground { stella, server, images, advisories, corpus, work: work.to_owned() })
     }
 }
 
@@ -176,10 +198,6 @@ fn code(results: &Results) -> ExitCode {
         return ExitCode::from(3);
     }
     ExitCode::SUCCESS
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()).into())
 }
 
 /// The moment of the run: `SOURCE_DATE_EPOCH`, or the clock.

@@ -43,7 +43,7 @@ impl Machine {
         }
     }
 
-    /// Whether figures of the two can be compared: the same processors under the same kernel's major version.
+    /// Whether figures of the two can be compared: as many processors of the same model.
     pub fn is_like(&self, other: &Self) -> bool {
         self.cpu == other.cpu && self.cores == other.cores
     }

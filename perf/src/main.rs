@@ -5,6 +5,8 @@
 //! ```
 
 mod arguments;
+mod baseline;
+mod corpus;
 mod engine;
 mod floor;
 mod gate;
@@ -13,9 +15,11 @@ mod judge;
 mod layout;
 mod load;
 mod machine;
+mod peers;
 mod phase;
 mod plant;
 mod process;
+mod random;
 mod report;
 mod result;
 mod run;
@@ -55,6 +59,11 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let mode = if streaming { floor::Mode::Streaming } else { floor::Mode::Whole };
             let report = floor::measure(&files, mode, repeat)?;
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
+        }
+        Command::Peers(arguments) => {
+            let work = arguments::work()?;
+            let ground = arguments.ground.open(work.path())?;
+            write!(io::stdout(), "{}", peers::measure(&arguments, &ground)?)?;
         }
         Command::Engine(arguments) => {
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    Failure, phase::Ground, process, report::text::{bytes, duration}, statistics::Summary,
+    Failure, phase::Ground, process, statistics::Summary,
 };
 
 /// What to run, and where its programs are.
@@ -45,9 +45,9 @@ struct Contender {
 /// Takes the samples; gives the table as Markdown.
 pub fn measure(arguments: &Arguments, ground: &Ground) -> Result<String, Failure> {
     let images = [
-        ("delta-v1, gzip", &ground.images.delta_v1),
-        ("delta-v1, zstd", &ground.images.delta_v1_zstd),
-        ("many, gzip", &ground.images.many),
+        ("delta-v1, gzip", &ground.images.image("delta-v1")?.gzip),
+        ("delta-v1, zstd", &ground.images.image("delta-v1")?.zstd),
+        ("many, gzip", &ground.images.image("many")?.gzip),
     ];
     let mut contenders = Vec::new();
     for (image, layout) in images {
@@ -111,7 +111,6 @@ fn syft(program: &Path, layout: &Path) -> Call {
     Box::new(move |_| {
         let mut command = Command::new(&program);
         command.arg(format!("oci-dir:{}", layout.display())).args(["-o", "cyclonedx-json=sbom.json", "--quiet"]);
-        command.env("SYFT_CHECK_FOR_APP_UPDATE", "false");
         command
     })
 }
@@ -136,7 +135,7 @@ impl Contender {
     fn run(&self, home: &Path) -> Result<process::Ended, Failure> {
         let mut command = (self.command)(home);
         command.env_clear().env("HOME", home).env("TMPDIR", home).envs(
-            // What `syft` above sets would be cleared too.
+            // Syft would ask the network whether there is a newer one.
             [("SYFT_CHECK_FOR_APP_UPDATE", "false")],
         );
         let ended = process::run(command.current_dir(home))?;
@@ -171,9 +170,9 @@ fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> St
             contender.image,
             contender.program,
             if contender.warm { "warm" } else { "cold" },
-            duration(wall_ms),
-            duration(p50(&contender.cpu_ms)),
-            bytes(contender.peak_bytes),
+            format!("{wall_ms:.0} ms"),
+            format!("{:.0} ms", p50(&contender.cpu_ms)),
+            format!("{} MiB", contender.peak_bytes >> 20),
         );
     }
     out

@@ -7,7 +7,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stella::digest::Digest;
 
-use crate::{judge::Judgement, machine::Machine, phase::Phase, statistics::Summary, targets::Target};
+use crate::{
+    judge::Judgement,
+    machine::Machine,
+    phase::Phase,
+    statistics::{
+        Summary,
+        comparison::{self, Comparison},
+        histogram::Histogram,
+    },
+    targets::Target,
+};
 
 /// Version of both files' form.
 pub const SCHEMA: u32 = 1;
@@ -24,8 +34,19 @@ pub struct Results {
     /// Slow-downs that were planted to try the gates; a run with any is no baseline and no part of a trend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub planted: Vec<String>,
+    /// The stored run that this one was compared with; `null` where there is none.
+    pub baseline: Option<Baseline>,
     /// One entry per phase, or per variant of one, in the order of [`Phase`].
     pub phases: Vec<PhaseStats>,
+}
+
+/// A stored run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Baseline {
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// Of the source.
+    pub commit: String,
 }
 
 /// One phase, or a variant of one.
@@ -40,6 +61,8 @@ pub struct PhaseStats {
     /// Whether it was measured.
     #[serde(flatten)]
     pub state: State,
+    /// Against the baseline; `null` where there is none, or it measured other layers.
+    pub comparison: Option<Comparison>,
     /// What the gates say.
     pub judgement: Judgement,
 }
@@ -77,7 +100,7 @@ pub struct Figures {
     #[serde(flatten)]
     pub summary: Summary,
     /// Cumulative, as Prometheus has it.
-    pub histogram: Vec<Bucket>,
+    pub histogram: Histogram,
     /// The least work it could cost, measured in the same run.
     pub floor: Floor,
     /// Its steps, in their order.
@@ -88,15 +111,6 @@ pub struct Figures {
     pub peak_bytes: Option<u64>,
     /// What else the samples came to, by name.
     pub facts: BTreeMap<String, f64>,
-}
-
-/// How many samples are at most so long.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Bucket {
-    /// Milliseconds; `null` is no bound.
-    pub le_ms: Option<f64>,
-    /// Samples of at most that.
-    pub count: u64,
 }
 
 /// The floor of a phase.
@@ -165,12 +179,11 @@ pub struct Samples {
 }
 
 /// The samples of one phase, in the order they were taken.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// Layers of the image, bottom to top.
     pub diff_ids: Vec<Digest>,
-    /// Milliseconds.
-    pub wall_ms: Vec<f64>,
-    /// Milliseconds; each beside the sample of its place.
-    pub floor_ms: Vec<f64>,
+    /// Wall time and floor.
+    #[serde(flatten)]
+    pub times: comparison::Series,
 }

@@ -11,7 +11,10 @@ use crate::{
     phase::{Ground, Measurement, NotMeasured, Phase, Sample, Subject},
     plant::{self, Plant},
     result::{self, Figures, Floor, PhaseStats, Series, State, Step},
-    statistics::{self, Summary},
+    statistics::{
+        Summary, comparison,
+        histogram::{self, Histogram},
+    },
     targets::Targets,
 };
 
@@ -117,7 +120,7 @@ fn not_measured(phase: Phase, targets: &Targets, not: NotMeasured) -> PhaseStats
 fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> PhaseStats {
     let target = targets.of(phase, variant);
     let judgement = judge::Judgement::of(judge::targets(&state, target, targets.factor));
-    PhaseStats { phase, variant: variant.map(str::to_owned), target, state, judgement }
+    PhaseStats { phase, variant: variant.map(str::to_owned), target, state, comparison: None, judgement }
 }
 
 fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {
@@ -133,7 +136,7 @@ fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {
         (None, Some(wall), Some(floor)) => State::Measured(Box::new(figures(&row, &wall_ms, wall, &floor))),
         (None, ..) => State::Failed { why: "took no sample".to_owned() },
     };
-    let series = Series { diff_ids: row.subject.diff_ids.clone(), wall_ms, floor_ms };
+    let series = Series { diff_ids: row.subject.diff_ids.clone(), times: comparison::Series { samples_ms: wall_ms, floor_ms } };
     (self::row(row.phase, row.subject.variant, plan.targets, state), series)
 }
 
@@ -151,13 +154,19 @@ fn figures(row: &Row, wall_ms: &[f64], wall: Summary, floor: &Summary) -> Figure
         diff_ids: row.subject.diff_ids.clone(),
         warm_up: row.phase.warm_up(),
         summary: wall,
-        histogram: statistics::histogram(wall_ms, row.phase.edges_ms()),
+        histogram: histogram(wall_ms, row.phase.edges_ms()),
         floor,
         steps: steps(&row.samples),
         cpu_p50_ms: Summary::of(&cpu_ms).map(|cpu| cpu.p50_ms),
         peak_bytes: row.samples.iter().filter_map(|sample| sample.peak_bytes).max(),
         facts: row.measurement.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     }
+}
+
+/// The workbook's edges where a phase has some, else those that every run shares.
+fn histogram(wall_ms: &[f64], edges_ms: Option<&[f64]>) -> Histogram {
+    let usual = edges_ms.is_none().then(|| histogram::edges_ms(wall_ms)).unwrap_or_default();
+    Histogram::of(wall_ms, edges_ms.unwrap_or(&usual))
 }
 
 /// The steps in the order in which the first sample has them.

@@ -7,9 +7,9 @@ use super::{
     layer::Layer,
     node,
     python::{self, Distribution, Files},
-    random::Random,
     text,
 };
+use crate::random::Random;
 
 /// Which build of the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

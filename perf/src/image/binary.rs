@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::{
-    random::Random,
+use super::{,
     text::{self, Style},
 };
+use crate::random::Random;
 
 const ELF_HEADER_BYTES: usize = 64;
 const SECTION_HEADER_BYTES: usize = 64;

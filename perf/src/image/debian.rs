@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _, io};
 use super::{
     binary,
     layer::Layer,
-    random::Random,
     table,
     text::{self, Style},
 };
+use crate::random::Random;
 
 const TABLE: &str = include_str!("debian.tsv");
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";

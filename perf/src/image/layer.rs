@@ -4,7 +4,7 @@ use std::{collections::HashSet, io};
 
 use tar::{Builder, EntryType, Header};
 
-use super::random::Random;
+use crate::random::Random;
 
 /// 2023-11-14T22:13:20Z, the newest time of any file.
 pub const CREATED: u64 = 1_700_000_000;

@@ -10,7 +10,6 @@ mod layer;
 mod layout;
 mod node;
 mod python;
-mod random;
 mod recipe;
 mod table;
 mod text;
@@ -52,7 +51,7 @@ const SOURCES: [&[u8]; 15] = [
     include_bytes!("npm.tsv"),
     include_bytes!("pypi.tsv"),
     include_bytes!("python.rs"),
-    include_bytes!("random.rs"),
+    include_bytes!("../random.rs"),
     include_bytes!("recipe.rs"),
     include_bytes!("table.rs"),
     include_bytes!("text.rs"),
@@ -69,6 +68,9 @@ pub enum Error {
         /// What happened.
         source: io::Error,
     },
+    /// The recipe has no such image.
+    #[error("the recipe has no image {0:?}")]
+    Unknown(String),
     /// Nothing that is not ours is replaced.
     #[error("{0}: holds something else than images of this program")]
     Foreign(PathBuf),
@@ -99,6 +101,11 @@ pub struct Image {
 }
 
 impl Set {
+    /// The image of that name.
+    pub fn image(&self, name: &str) -> Result<&Image, Error> {
+        self.images.iter().find(|image| image.name == name).ok_or_else(|| Error::Unknown(name.to_owned()))
+    }
+
     fn within(mut self, directory: &Path) -> Self {
         for image in &mut self.images {
             for path in [&mut image.gzip, &mut image.zstd].into_iter().chain(&mut image.archive) {

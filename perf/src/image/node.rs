@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, io};
 
 use serde::Serialize;
 
-use super::{binary, layer::Layer, random::Random, table, text};
+use super::{binary, layer::Layer, table, text};
+use crate::random::Random;
 
 const TABLE: &str = include_str!("npm.tsv");
 

@@ -2,7 +2,8 @@
 
 use std::{fmt::Write as _, io};
 
-use super::{binary, debian, layer::Layer, random::Random, table, text};
+use super::{binary, debian, layer::Layer, table, text};
+use crate::random::Random;
 
 const TABLE: &str = include_str!("pypi.tsv");
 const ROOT: &str = "usr/local/lib/python3.12";

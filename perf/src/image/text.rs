@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// The lines that a kind of text is made of: `@` stands for a word, `#` for a number, `$` for a phrase.
 pub type Style = &'static [&'static str];

@@ -79,15 +79,17 @@ pub struct Cold {
 impl Cold {
     /// An OCI layout.
     pub fn layout(ground: &Ground) -> Result<Self, Failure> {
-        let layers = layout::layers(&ground.images.delta_v1)?;
+        let image = ground.images.image("delta-v1")?;
+        let layers = layout::layers(&image.gzip)?;
         let floor = LayerFloor::of(layers.iter().map(|layer| layer.blob.clone()).collect())?;
-        Self::open(ground, "cold", reference("oci", &ground.images.delta_v1), layers, floor)
+        Self::open(ground, "cold", reference("oci", &image.gzip), layers, floor)
     }
 
     /// The same image as `docker save` writes it: one tar, layers not compressed.
     pub fn archive(ground: &Ground) -> Result<Self, Failure> {
-        let layers = layout::layers(&ground.images.delta_v1)?;
-        let archive = &ground.images.delta_v1_archive;
+        let image = ground.images.image("delta-v1")?;
+        let layers = layout::layers(&image.gzip)?;
+        let archive = image.archive.as_ref().ok_or("the recipe writes no archive of delta-v1")?;
         let floor = LayerFloor { files: vec![archive.clone()], mode: floor::Mode::Streaming };
         Self::open(ground, "unpack", reference("docker-archive", archive), layers, floor)
     }
@@ -185,8 +187,8 @@ impl Scene {
             stella: ground.stella.clone(),
             server: ground.server.clone(),
             server_arguments: ground.server_arguments(),
-            v1: Image::open(&ground.images.delta_v1)?,
-            v2: Image::open(&ground.images.delta_v2)?,
+            v1: Image::open(&ground.images.image("delta-v1")?.gzip)?,
+            v2: Image::open(&ground.images.image("delta-v2")?.gzip)?,
             work,
             state,
         };

@@ -4,7 +4,10 @@
 //! samples; warm-up, order, statistics and gates are [`crate::run`]'s.
 
 mod api;
+mod feeds;
 mod gate;
+mod policy;
+mod reports;
 mod start;
 mod wan;
 
@@ -124,12 +127,9 @@ impl Phase {
         self.about().warm_up
     }
 
-    /// Upper edges of its histogram, milliseconds; the workbook's where it has one.
-    pub fn edges_ms(self) -> &'static [f64] {
-        match self {
-            Self::PolicyEval => &[10.0, 20.0, 40.0, 50.0],
-            _ => &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 6e4],
-        }
+    /// Upper edges of its histogram in milliseconds, where the workbook says some.
+    pub fn edges_ms(self) -> Option<&'static [f64]> {
+        (self == Self::PolicyEval).then_some(&[10.0, 20.0, 40.0, 50.0])
     }
 
     /// Makes the phase ready: one measurement, or one for each of its variants.
@@ -144,6 +144,9 @@ impl Phase {
             Self::KnownWan => wan::Far::open(ground, wan::Kind::Known),
             Self::ApiP95 => Ok(api::loaded(ground)?),
             Self::LayersMissing => one(api::Idle::open(ground)?),
+            Self::FeedMerge => one(feeds::Merge::open(ground)?),
+            Self::PolicyEval => one(policy::Eval::open()?),
+            Self::Reports => one(reports::Reports::open()?),
             Self::Start => one(start::Start::open(ground)),
             _ => Err(NotMeasured::NotBuilt),
         }

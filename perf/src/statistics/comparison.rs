@@ -14,6 +14,7 @@
 //! It needs runs that met the same machine. Other work there for a whole run can slow a phase by more than the floor
 //! (`perf/reference/README.md` has figures); a regression is then worth a second run before it is believed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rank::{self, MannWhitney};
@@ -43,7 +44,7 @@ pub fn method() -> String {
 }
 
 /// The samples of one run, in the order in which they were taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// Wall time of each sample.
     pub samples_ms: Vec<f64>,
@@ -53,7 +54,7 @@ pub struct Series {
 }
 
 /// How a run compares with a stored one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
 pub enum Comparison {
     /// Slower beyond noise.
@@ -67,7 +68,7 @@ pub enum Comparison {
 }
 
 /// What a verdict rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Of the wall time.
     pub wall: Change,
@@ -76,7 +77,7 @@ pub struct Evidence {
 }
 
 /// One quantity of two runs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Its change (Hodges-Lehmann): 0.1 is a tenth more than the baseline.
     pub share: f64,

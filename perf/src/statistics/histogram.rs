@@ -1,9 +1,10 @@
 //! Samples counted in buckets, as Prometheus counts them.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Cumulative buckets of milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Histogram {
     /// By rising edge. Above the last edge only [`samples`](Self::samples) counts: the bucket that Prometheus calls `+Inf`.
     pub buckets: Vec<Bucket>,
@@ -14,7 +15,7 @@ pub struct Histogram {
 }
 
 /// The samples up to one edge.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bucket {
     /// The edge; a sample on it is inside, Prometheus' `le`.
     pub le_ms: f64,

@@ -1,6 +1,7 @@
 //! What one row of samples says.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::binomial;
 
@@ -10,7 +11,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// Mean, spread and percentiles of samples in milliseconds.
 ///
 /// Percentiles are by nearest rank: each is a value that was measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// How many samples.
     pub samples: usize,
@@ -38,7 +39,7 @@ pub struct Summary {
 /// are those of the binomial distribution, and each end errs in at most half of the cases left.
 ///
 /// It takes the samples for independent; drift within a run makes it too narrow.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// `None` where no sample is surely low enough: P50 of fewer than 6.
     pub lower_ms: Option<f64>,

@@ -9,9 +9,9 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use stella::digest::Digest;
 
-use super::{Ground, Measurement, Sample, Subject, gate, reference};
+use super::{Ground, Measurement, Sample, Subject, gate};
 use crate::{
-    Failure, layout,
+    Failure,
     load::{self, Call, Connection, Load, Tally, Window},
     server::Server,
 };
@@ -26,17 +26,15 @@ struct Stocked {
 
 impl Stocked {
     fn start(ground: &Ground, name: &str) -> Result<Self, Failure> {
-        let image = &ground.images.delta_v2;
-        let state = gate::knowing(ground, name, &[&reference("oci", image)])?;
-        let server = Server::start(&ground.server, &state, &ground.server_arguments())?;
+        let scene = gate::Scene::open(ground, name)?;
+        let server = Server::start(&scene.server, &scene.data()?, &scene.server_arguments)?;
         let address = server.url.trim_start_matches("http://").parse()?;
-        let layers = layout::layers(image)?;
+        let layers = scene.v1.layers;
         let others = neighbours::store(address, &layers)?;
-        let name = image.file_name().unwrap_or_default().display();
         Ok(Self {
             server,
             address,
-            source: format!("oci:{name}, seeded, beside {others} layers of others"),
+            source: format!("{}, beside {others} layers of others", gate::source(&scene.v1.reference)),
             diff_ids: layers.iter().map(|layer| layer.diff_id).collect(),
         })
     }
@@ -114,7 +112,7 @@ pub fn loaded(ground: &Ground) -> Result<Vec<Box<dyn Measurement>>, Failure> {
     let stocked = Stocked::start(ground, "api")?;
     let mut connection = Connection::open(stocked.address)?;
     let calls = [
-        call::scan(stocked.address, &ground.images.delta_v2, &mut connection)?,
+        call::scan(stocked.address, &ground.images.image("delta-v1")?.gzip, &mut connection)?,
         call::missing(stocked.address, &stocked.diff_ids)?,
     ];
     let pending = [Vec::new(), Vec::new()];

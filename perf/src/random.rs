@@ -1,17 +1,20 @@
-//! The source of every choice in an image.
+//! The source of every choice in an image or a corpus.
 //!
 //! SplitMix64 (Steele, Lea and Flood, 2014): integers only, so that every machine draws the same numbers, and small enough
 //! that no release of a crate can change them.
 
-/// Changes every byte of every file.
+/// Changes every byte of every file and record.
 const SEED: u64 = 0x5354_454c_4c41_0001;
+
+/// Where [`Random::spread`]'s values lie, per mille.
+const QUANTILES: [usize; 8] = [0, 100, 250, 500, 750, 900, 990, 1000];
 
 /// One stream of numbers.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The stream of a name, such as a file's path: what one file holds depends on no other file.
+    /// The stream of a name, such as a file's path: what one holds depends on no other.
     pub fn of(name: &str) -> Self {
         // FNV-1a.
         Self(name.bytes().fold(SEED ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -45,6 +48,25 @@ impl Random {
         &items[self.below(items.len())]
     }
 
+    /// True in `per_mille` of 1,000 cases.
+    pub fn chance(&mut self, per_mille: usize) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    /// A number spread as a measured quantity is: its minimum, 10th, 25th, 50th, 75th, 90th and 99th percentile and its
+    /// maximum are `at`; between them it is even.
+    pub fn spread(&mut self, at: &[usize; 8]) -> usize {
+        let place = self.below(1000);
+        let above = QUANTILES.iter().position(|quantile| place < *quantile).unwrap_or(1);
+        let (low, high) = (QUANTILES[above - 1], QUANTILES[above]);
+        at[above - 1] + (at[above] - at[above - 1]) * (place - low) / (high - low)
+    }
+
+    /// `size` of `alphabet`'s characters.
+    pub fn text(&mut self, alphabet: &[u8], size: usize) -> String {
+        (0..size).map(|_| char::from(*self.pick(alphabet))).collect()
+    }
+
     /// Appends `size` bytes that nothing compresses.
     pub fn fill(&mut self, out: &mut Vec<u8>, size: usize) {
         let end = out.len() + size;
@@ -68,7 +90,7 @@ impl Random {
 
     /// `size` hexadecimal digits.
     pub fn hex(&mut self, size: usize) -> String {
-        (0..size).map(|_| char::from(*self.pick(b"0123456789abcdef"))).collect()
+        self.text(b"0123456789abcdef", size)
     }
 
     /// Sizes of `count` files that hold `total` together: many small ones and few large ones.
@@ -96,5 +118,17 @@ mod tests {
         let sizes = Random::of("split").split(1_000_000, 100);
         let sum: usize = sizes.iter().sum();
         assert!((999_900..=1_000_000).contains(&sum), "{sum}");
+    }
+
+    #[test]
+    fn a_spread_meets_its_percentiles() {
+        let at = [1, 10, 20, 50, 80, 100, 120, 121];
+        let mut random = Random::of("spread");
+        let mut drawn: Vec<usize> = (0..10_000).map(|_| random.spread(&at)).collect();
+        drawn.sort_unstable();
+        for (place, want) in [(1000, 10), (5000, 50), (9000, 100)] {
+            assert!(drawn[place].abs_diff(want) <= 2, "{place}: {} is not near {want}", drawn[place]);
+        }
+        assert!(drawn[0] >= 1 && drawn[9_999] <= 121);
     }
 }
