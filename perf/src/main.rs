@@ -22,6 +22,7 @@ mod server;
 mod statistics;
 mod store;
 mod targets;
+mod trend;
 
 use std::{
     io::{self, Write as _},
@@ -54,6 +55,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let report = floor::measure(&files, mode, repeat)?;
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
         }
+        Command::Trend(arguments) => arguments.run(arguments::now()?)?,
+        Command::Export(arguments) => arguments.run()?,
         Command::Engine(arguments) => {
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;
         }
