@@ -37,6 +37,7 @@ pub fn html(window: &Window, history: &History, plot: &str) -> Markup {
                 (notes(history))
                 div.wide { (PreEscaped(plot)) }
                 @if let Some(last) = history.runs.last() { (last_run(last)) (runs(&history.runs)) }
+                (left_out(history))
             }
         }
     }
@@ -59,6 +60,12 @@ fn notes(history: &History) -> Markup {
                 "Figures of " (images.join(", ")) " come from images with different diff IDs; lines are broken where they change."
             }
         }
+    }
+}
+
+/// What is not among the runs.
+fn left_out(history: &History) -> Markup {
+    html! {
         @if !history.unreadable.is_empty() {
             div.note #unreadable {
                 "Left out, because they could not be read:"

@@ -88,7 +88,7 @@ fn legend() -> Markup {
     let line = |class: &str, place: f64| html! { line class=(class) x1=(at(place)) x2=(at(place + 26.0)) y1=(y) y2=(y) {} };
     html! {
         g {
-            (line("p95", 0.0)) (circle("dot", at(13.0), y, 3.2)) (text(32.0, "P95"))
+            (line("p95", 0.0)) (circle("dot", at(13.0), y, 2.5)) (text(32.0, "P95"))
             (line("p50", 68.0)) (text(100.0, "P50"))
             (line("target", 136.0)) (text(168.0, "target"))
             (line("goal", 216.0)) (text(248.0, "goal"))
@@ -127,7 +127,7 @@ fn panel(window: &Window, panel: &Panel, Corner(x, y): Corner) -> Markup {
                     title { (day(change.at)) ": " (change.what) }
                 }
             }
-            @for gap in &panel.gaps {
+            @for gap in panel.gaps.iter().filter(|_| largest > 0.0) {
                 g { title { (day(gap.at)) ": " (gap.what) } (cross(across.at(gap.at), down.to - 8.0)) }
             }
             @for line in &panel.lines { (self::line(line, &across, &down)) }
@@ -170,7 +170,7 @@ fn axes(across: &Horizontal, down: &Vertical, values: bool) -> Markup {
 fn limit(across: &Horizontal, y: f64, name: &str) -> Markup {
     html! {
         line class=(name) x1=(n(across.from)) x2=(n(across.to)) y1=(n(y)) y2=(n(y)) {}
-        text class={ "limit " (name) "-text" } x=(n(across.from + 4.0)) y=(n(y - 4.0)) { (name) }
+        text class={ "limit " (name) "-text" } x=(n(across.from + 4.0)) y=(n(y - 6.0)) { (name) }
     }
 }
 
@@ -193,8 +193,8 @@ fn line(points: &[Point], across: &Horizontal, down: &Vertical) -> Markup {
                 }
                 @match point.outcome {
                     Outcome::Fail => (diamond(x, y)),
-                    Outcome::Warn => (circle("warn", x, y, 3.2)),
-                    Outcome::Pass | Outcome::NotJudged => (circle("dot", x, y, 3.2)),
+                    Outcome::Warn => (circle("warn", x, y, 3.0)),
+                    Outcome::Pass | Outcome::NotJudged => (circle("dot", x, y, 2.5)),
                 }
             }
         }
