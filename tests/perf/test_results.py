@@ -93,7 +93,7 @@ class Files(tools.Case):
     def junit(self, directory):
         """Cases by name; the counts of the suite are those of its cases."""
         suite, = xml.etree.ElementTree.parse(os.path.join(directory, "junit.xml")).getroot()
-        cases = {case.get("name"): case for case in suite}
+        cases = {case.get("name"): case for case in suite.findall("testcase")}
         for count, tag in (("tests", None), ("failures", "failure"), ("errors", "error")):
             found = [case for case in cases.values() if tag is None or case.find(tag) is not None]
             self.assertEqual(int(suite.get(count)), len(found), count)

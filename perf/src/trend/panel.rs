@@ -10,7 +10,7 @@ use crate::{
     judge::Outcome,
     machine::Machine,
     phase::Phase,
-    result::{Figures, PhaseStats},
+    result::{self, Figures, PhaseStats},
     targets::Target,
 };
 
@@ -72,28 +72,37 @@ impl Subject<'_> {
     }
 }
 
+/// What each run that looked at a phase says of it.
+type Rows<'a> = Vec<(&'a Run, &'a PhaseStats)>;
+
 /// Every phase that a run looked at, in the order of every table.
 pub fn panels(history: &History) -> Vec<Panel> {
-    let mut rows: BTreeMap<(Phase, Option<&str>), Vec<(&Run, &PhaseStats)>> = BTreeMap::new();
+    let mut rows: BTreeMap<(Phase, Option<&str>), Rows<'_>> = BTreeMap::new();
     for run in &history.runs {
         for row in &run.results.phases {
             rows.entry((row.phase, row.variant.as_deref())).or_default().push((run, row));
         }
     }
-    // A phase that could not be opened has no variants to be named; where other runs have them, it is no panel of its own.
-    let with_variants: Vec<Phase> = rows.keys().filter(|key| key.1.is_some()).map(|key| key.0).collect();
+    // A phase that could not be opened names no variants: what it says is said of each.
+    let variants: Vec<_> = rows.keys().filter_map(|(phase, variant)| Some((*phase, (*variant)?))).collect();
+    for (phase, variant) in &variants {
+        let of_each = rows.get(&(*phase, None)).cloned().unwrap_or_default();
+        let own = rows.entry((*phase, Some(variant))).or_default();
+        own.extend(of_each.into_iter().filter(|(_, row)| row.figures().is_none()));
+        own.sort_by_key(|(run, _)| run.at);
+    }
     rows.retain(|(phase, variant), rows| {
         variant.is_some()
-            || !with_variants.contains(phase)
+            || variants.iter().all(|(other, _)| other != phase)
             || rows.iter().any(|(_, row)| row.figures().is_some())
     });
-    rows.into_values().filter_map(|rows| panel(&rows)).collect()
+    rows.into_iter().filter_map(|((phase, variant), rows)| panel(result::id(phase, variant), &rows)).collect()
 }
 
-fn panel(rows: &[(&Run, &PhaseStats)]) -> Option<Panel> {
+fn panel(id: String, rows: &Rows<'_>) -> Option<Panel> {
     let (_, last) = rows.last()?;
     let mut panel = Panel {
-        id: last.id(),
+        id,
         covers: last.phase.covers(),
         target: last.target,
         lines: Vec::new(),

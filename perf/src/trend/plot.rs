@@ -120,7 +120,9 @@ fn panel(window: &Window, panel: &Panel, Corner(x, y): Corner) -> Markup {
             text.quiet x=(x + 8.0) y=(y + 38.0) { (limits(target, goal)) }
             (axes(&across, &down, largest > 0.0))
             @for (limit, name) in [(target, "target"), (goal, "goal")] {
-                @if let Some(ms) = limit.filter(in_range) { (self::limit(&across, down.at(ms), name)) }
+                @if let Some(ms) = limit.filter(in_range) {
+                    line class=(name) x1=(n(across.from)) x2=(n(across.to)) y1=(n(down.at(ms))) y2=(n(down.at(ms))) {}
+                }
             }
             @for change in &panel.changes {
                 line.change x1=(n(across.at(change.at))) x2=(n(across.at(change.at))) y1=(n(down.from)) y2=(n(down.to)) {
@@ -131,6 +133,12 @@ fn panel(window: &Window, panel: &Panel, Corner(x, y): Corner) -> Markup {
                 g { title { (day(gap.at)) ": " (gap.what) } (cross(across.at(gap.at), down.to - 8.0)) }
             }
             @for line in &panel.lines { (self::line(line, &across, &down)) }
+            // Names last, so that no line hides them.
+            @for (limit, name) in [(target, "target"), (goal, "goal")] {
+                @if let Some(ms) = limit.filter(in_range) {
+                    text class={ "limit " (name) "-text" } x=(n(across.from + 4.0)) y=(n(down.at(ms) - 6.0)) { (name) }
+                }
+            }
             @match panel.points().last() {
                 Some(last) => text.value x=(n(across.at(last.at) + 8.0)) y=(n(down.at(last.p95_ms) + 4.0)) {
                     (measured(last.p95_ms))
@@ -164,13 +172,6 @@ fn axes(across: &Horizontal, down: &Vertical, values: bool) -> Markup {
             line.axis x1=(n(place)) x2=(n(place)) y1=(n(down.to)) y2=(n(down.to + 4.0)) {}
             text.quiet x=(n(place)) y=(n(down.to + 16.0)) text-anchor="middle" { (date.strftime("%-d %b")) }
         }
-    }
-}
-
-fn limit(across: &Horizontal, y: f64, name: &str) -> Markup {
-    html! {
-        line class=(name) x1=(n(across.from)) x2=(n(across.to)) y1=(n(y)) y2=(n(y)) {}
-        text class={ "limit " (name) "-text" } x=(n(across.from + 4.0)) y=(n(y - 6.0)) { (name) }
     }
 }
 
