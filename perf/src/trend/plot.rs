@@ -114,6 +114,7 @@ fn panel(window: &Window, panel: &Panel, Corner(x, y): Corner) -> Markup {
         from: y + above,
         to: y + HEIGHT - below,
     };
+    let last_at = panel.points().last().map(|last| down.at(last.p95_ms));
     html! {
         g.panel data-phase=(panel.id) {
             text.name x=(x + 8.0) y=(y + 22.0) { (panel.id) title { (panel.covers) } }
@@ -133,10 +134,11 @@ fn panel(window: &Window, panel: &Panel, Corner(x, y): Corner) -> Markup {
                 g { title { (day(gap.at)) ": " (gap.what) } (cross(across.at(gap.at), down.to - 8.0)) }
             }
             @for line in &panel.lines { (self::line(line, &across, &down)) }
-            // Names last, so that no line hides them.
             @for (limit, name) in [(target, "target"), (goal, "goal")] {
                 @if let Some(ms) = limit.filter(in_range) {
-                    text class={ "limit " (name) "-text" } x=(n(across.from + 4.0)) y=(n(down.at(ms) - 6.0)) { (name) }
+                    text class={ "limit " (name) "-text" } x=(n(across.to + 8.0)) y=(n(beside(down.at(ms), last_at) + 4.0)) {
+                        (name)
+                    }
                 }
             }
             @match panel.points().last() {
@@ -155,6 +157,16 @@ fn limits(target: Option<f64>, goal: Option<f64>) -> String {
     let said =
         [target.map(|ms| format!("target {}", chosen(ms))), goal.map(|ms| format!("goal {}", chosen(ms)))];
     said.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Where the name of a line at `place` stands, so that it does not lie on the last value.
+fn beside(place: f64, value: Option<f64>) -> f64 {
+    const APART: f64 = 14.0;
+    match value {
+        Some(value) if place <= value => place.min(value - APART),
+        Some(value) => place.max(value + APART),
+        None => place,
+    }
 }
 
 fn axes(across: &Horizontal, down: &Vertical, values: bool) -> Markup {
