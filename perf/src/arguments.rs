@@ -20,6 +20,7 @@ use crate::{
     run,
     store::{Kept, Store},
     targets::Targets,
+    trend,
 };
 
 /// Measures Stella against the least work that its task can cost.
@@ -51,6 +52,10 @@ pub enum Command {
     Peers(crate::peers::Arguments),
     /// An image of the Docker engine against `docker save` of it.
     Engine(engine::Arguments),
+    /// The last weeks' 95th percentile of each phase, as a plot and a page.
+    Trend(trend::Arguments),
+    /// Every file of a kept run, made again from its results.
+    Export(report::export::Export),
 }
 
 /// Measures phases, judges them, and keeps the results.
@@ -79,6 +84,9 @@ pub struct Run {
     /// Slow-downs planted to try the gates: `PHASE=4x` (times its target) or `PHASE=10%`.
     #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
     plant: Vec<Plant>,
+    /// Send the metrics to this Prometheus Pushgateway.
+    #[arg(long, value_name = "URL")]
+    push: Option<String>,
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -149,6 +157,9 @@ impl Run {
         let mut out = io::stdout().lock();
         out.write_all(report::markdown::text(&results).as_bytes())?;
         writeln!(io::stderr(), "stella-perf: kept in {}", place.display())?;
+        if let Some(url) = &self.push {
+            report::push::send(url, &results)?;
+        }
         Ok(code(&results))
     }
 }
@@ -201,7 +212,7 @@ fn code(results: &Results) -> ExitCode {
 }
 
 /// The moment of the run: `SOURCE_DATE_EPOCH`, or the clock.
-fn now() -> Result<jiff::Timestamp, Failure> {
+pub fn now() -> Result<jiff::Timestamp, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => Ok(jiff::Timestamp::from_second(text.parse()?)?),
         Err(_) => Ok(jiff::Timestamp::now()),

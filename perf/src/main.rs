@@ -27,6 +27,7 @@ mod server;
 mod statistics;
 mod store;
 mod targets;
+mod trend;
 mod wan;
 
 use std::{
@@ -65,6 +66,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let ground = arguments.ground.open(work.path())?;
             write!(io::stdout(), "{}", peers::measure(&arguments, &ground)?)?;
         }
+        Command::Trend(arguments) => arguments.run(arguments::now()?)?,
+        Command::Export(arguments) => arguments.run()?,
         Command::Engine(arguments) => {
             writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;
         }

@@ -1,6 +1,15 @@
 //! What a run leaves behind: each file is a pure function of the results.
 
+pub mod column;
+pub mod duration;
+pub mod export;
+mod junit;
 pub mod markdown;
+mod metrics;
+pub mod push;
+#[cfg(test)]
+mod schema;
+mod table;
 
 use crate::{
     Failure,
@@ -10,14 +19,14 @@ use crate::{
 
 /// Every file of a run's directory, by name.
 pub fn files(results: &Results, samples: &Samples) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
-    let json = |value: &serde_json::Value| -> Result<Vec<u8>, Failure> {
-        let mut bytes = serde_json::to_vec_pretty(value)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    };
+    let mut stats = serde_json::to_vec_pretty(results)?;
+    stats.push(b'\n');
     Ok(vec![
-        (store::STATS, json(&serde_json::to_value(results)?)?),
+        (store::STATS, stats),
         (store::SAMPLES, serde_json::to_vec(samples)?),
+        ("metrics.prom", metrics::prometheus(results)?.into_bytes()),
+        ("metrics.txt", metrics::openmetrics(results)?.into_bytes()),
+        ("junit.xml", junit::bytes(results)?),
         ("phases.md", markdown::text(results).into_bytes()),
     ])
 }

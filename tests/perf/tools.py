@@ -1,0 +1,127 @@
+"""The programs that the harness's files are held against, fetched once, and the harness itself in a scrubbed world."""
+import contextlib
+import glob
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GRAFANA = os.path.join(ROOT, "perf", "grafana")
+STELLA_PERF = os.environ.get("STELLA_PERF", os.path.join(ROOT, "target", "release", "stella-perf"))
+CACHE = os.path.join(ROOT, "target", "test-tools")
+PYTHON_PACKAGES = ["check-jsonschema==0.39.0", "prometheus-client==0.23.1"]
+TIMEOUT_S = 120
+
+
+def call(*command, **more):
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **more)
+
+
+def fetch(*command, **more):
+    """Runs what gets a tool; where it cannot be got, the test says so and is skipped."""
+    done = call(*command, **more)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f"no {command[-1]}: {' '.join(command)} ended with {done.returncode}: "
+                                f"{done.stderr.strip()[-300:]}")
+
+
+def debian(package, program):
+    """A program of a Debian package, unpacked without installing it: no service is started."""
+    place = os.path.join(CACHE, "debian", package)
+    path = os.path.join(place, "usr", "bin", program)
+    if not os.path.exists(path):
+        if not shutil.which("apt-get"):
+            raise unittest.SkipTest(f"no {program}: it comes from Debian's package {package}, and here is no apt-get")
+        os.makedirs(CACHE, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as work:
+            fetch("apt-get", "download", "-q", package, cwd=work)
+            fetch("dpkg", "-x", *glob.glob(os.path.join(work, "*.deb")), os.path.join(work, "root"))
+            shutil.copytree(os.path.join(work, "root"), place, symlinks=True, dirs_exist_ok=True)
+    return path
+
+
+def python(program="python"):
+    """A program of a virtual environment with pinned packages."""
+    place = os.path.join(CACHE, "python-" + "-".join(name.replace("==", "-") for name in PYTHON_PACKAGES))
+    done = os.path.join(place, "complete")
+    if not os.path.exists(done):
+        fetch("python3", "-m", "venv", "--clear", place)
+        fetch(os.path.join(place, "bin", "pip"), "install", "-q", "--disable-pip-version-check", *PYTHON_PACKAGES)
+        with open(done, "w", encoding="utf-8"):
+            pass
+    return os.path.join(place, "bin", program)
+
+
+def perf(*arguments, **variables):
+    """The harness, with nothing of the CI it may run in."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return call(STELLA_PERF, *arguments, cwd=ROOT, env={**kept, **variables})
+
+
+def check(case, done, code=0):
+    case.assertEqual(done.returncode, code, f"{done.args}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done
+
+
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
+
+
+def read_json(*path):
+    return json.loads(read(*path))
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get_json(url):
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def wait_for(what, condition, seconds=20):
+    """Asks until it is so; what stops the question itself counts as not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            answer = condition()
+            if answer:
+                return answer
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running(log, *command):
+    """A process that is stopped by its id, whatever happens."""
+    with open(log, "w", encoding="utf-8") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=os.path.dirname(log))
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        work = tempfile.TemporaryDirectory()
+        self.addCleanup(work.cleanup)
+        self.work = work.name
