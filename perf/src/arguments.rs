@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
 use clap::{Parser, Subcommand};
@@ -13,18 +14,19 @@ use crate::{
     Failure, engine, image,
     judge::Outcome,
     machine::Machine,
-    phase::{Ground, Phase},
+    phase::{Ground, Phase, UnknownPhase},
     plant::Plant,
     report,
-    result::{Results, SCHEMA, Samples, State},
+    result::{PhaseStats, Results, SCHEMA, Samples, State},
     run,
-    store::Store,
+    store::{Kept, Store},
     targets::Targets,
+    ticket,
 };
 
 /// Measures Stella against the least work that its task can cost.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -52,11 +54,14 @@ pub enum Command {
 }
 
 /// Measures phases, judges them, and keeps the results.
+///
+/// Exit codes: 0 every gate passed (warnings allowed), 1 a gate closed, 2 the call is wrong, 3 could not measure: something
+/// broke, or a phase that was named is not built or not possible here.
 #[derive(clap::Args)]
 pub struct Run {
     /// Phases by name, or `all`, or `quick` (what a merge request has the time for).
     #[arg(long, value_name = "PHASE,...", value_delimiter = ',', default_value = "all")]
-    phase: Vec<String>,
+    phase: Vec<Chosen>,
     /// Samples of each phase instead of its own number.
     #[arg(long, value_name = "N", value_parser = positive)]
     samples: Option<usize>,
@@ -84,25 +89,49 @@ pub struct Run {
     /// Slow-downs planted to try the gates: `PHASE=4x` (times its target) or `PHASE=10%`.
     #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
     plant: Vec<Plant>,
+    /// Whether a soft gate opens an issue: `auto` where the CI's variables name a project of GitLab or GitHub and
+    /// STELLA_PERF_TOKEN (on GitHub also GITHUB_TOKEN) is set. One that cannot be opened is said, the exit code stays.
+    #[arg(long, value_name = "MODE", default_value = "auto", env = "STELLA_PERF_TICKETS")]
+    tickets: ticket::Mode,
 }
 
 fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "want a whole number above 0".to_owned())
 }
 
-/// The phases that were named, each once, in the order of every table.
-fn phases(names: &[String]) -> Result<Vec<Phase>, Failure> {
-    let mut chosen = Vec::new();
-    for name in names {
-        match name.as_str() {
-            "all" => chosen.extend(Phase::all()),
-            "quick" => chosen.extend(Phase::quick()),
-            name => chosen.push(name.parse()?),
+/// A word that chooses phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    All,
+    Quick,
+    One(Phase),
+}
+
+impl FromStr for Chosen {
+    type Err = UnknownPhase;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPhase> {
+        match text {
+            "all" => Ok(Self::All),
+            "quick" => Ok(Self::Quick),
+            name => name.parse().map(Self::One),
         }
     }
-    chosen.sort();
-    chosen.dedup();
-    Ok(chosen)
+}
+
+/// The phases that were chosen, each once, in the order of every table.
+fn phases(chosen: &[Chosen]) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    for word in chosen {
+        match word {
+            Chosen::All => phases.extend(Phase::all()),
+            Chosen::Quick => phases.extend(Phase::quick()),
+            Chosen::One(phase) => phases.push(*phase),
+        }
+    }
+    phases.sort();
+    phases.dedup();
+    phases
 }
 
 /// tmpfs, so that no disk's noise is in the figures; the system's temporary directory where there is none.
@@ -121,9 +150,12 @@ fn work() -> Result<tempfile::TempDir, Failure> {
 impl Run {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode, Failure> {
-        let phases = phases(&self.phase)?;
+        let phases = phases(&self.phase);
         let targets = Targets::read(&self.targets)?;
         let store = Store::open(&self.out)?;
+        if let Some(baseline) = &self.baseline {
+            Kept::read(baseline)?;
+        }
         let now = now()?;
         let work = work()?;
         fs::create_dir_all(&self.cache)?;
@@ -150,7 +182,12 @@ impl Run {
             phases,
         };
         let samples = Samples { schema: SCHEMA, phases: series };
-        let files = report::files(&results, &samples)?;
+        let mut files = report::files(&results, &samples)?;
+        let filed = ticket::file(self.tickets, &results, targets.factor, &|name| std::env::var(name).ok());
+        let tickets = ticket::markdown(&filed);
+        if !tickets.is_empty() {
+            files.push(("tickets.md", tickets.clone().into_bytes()));
+        }
         let place = store.keep(&now.strftime("%Y-%m-%d").to_string(), &files)?;
         let worst = results.phases.iter().map(|row| row.judgement.outcome).max().unwrap_or_default();
         if self.save_baseline && worst < Outcome::Fail && self.plant.is_empty() {
@@ -158,15 +195,21 @@ impl Run {
         }
         let mut out = io::stdout().lock();
         out.write_all(report::markdown::text(&results).as_bytes())?;
+        out.write_all(tickets.as_bytes())?;
+        for ticket in &filed {
+            writeln!(io::stderr(), "stella-perf: {ticket}")?;
+        }
         writeln!(io::stderr(), "stella-perf: kept in {}", place.display())?;
-        Ok(code(&results))
+        Ok(code(&results, &self.phase))
     }
 }
 
-/// 1: a gate closed; 3: something broke, or nothing at all was measured.
-fn code(results: &Results) -> ExitCode {
+/// 3: something broke, nothing at all was measured, or not a phase that was named; 1: a gate closed.
+fn code(results: &Results, chosen: &[Chosen]) -> ExitCode {
     let rows = &results.phases;
-    if rows.iter().any(|row| matches!(row.state, State::Failed { .. })) {
+    let named = |row: &PhaseStats| chosen.contains(&Chosen::One(row.phase));
+    let broke = |row: &PhaseStats| matches!(row.state, State::Failed { .. });
+    if rows.iter().any(|row| broke(row) || (named(row) && row.figures().is_none())) {
         return ExitCode::from(3);
     }
     if rows.iter().any(|row| row.judgement.outcome == Outcome::Fail) {

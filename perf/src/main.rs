@@ -22,6 +22,7 @@ mod server;
 mod statistics;
 mod store;
 mod targets;
+mod ticket;
 
 use std::{
     io::{self, Write as _},
