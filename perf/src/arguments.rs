@@ -36,6 +36,9 @@ pub struct Arguments {
 #[derive(Subcommand)]
 pub enum Command {
     /// Measures phases, judges them, and keeps the results.
+    ///
+    /// Exit codes: 0 every gate passed (warnings allowed), 1 a gate closed, 2 the call is wrong, 3 could not measure: something
+    /// broke, or a phase that was named is not built or not possible here.
     Run(Run),
     /// The least work for these layer blobs: inflate, hash both forms, walk the tar headers, on two threads.
     Floor {
@@ -54,9 +57,6 @@ pub enum Command {
 }
 
 /// Measures phases, judges them, and keeps the results.
-///
-/// Exit codes: 0 every gate passed (warnings allowed), 1 a gate closed, 2 the call is wrong, 3 could not measure: something
-/// broke, or a phase that was named is not built or not possible here.
 #[derive(clap::Args)]
 pub struct Run {
     /// Phases by name, or `all`, or `quick` (what a merge request has the time for).
