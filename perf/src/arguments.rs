@@ -90,7 +90,8 @@ pub struct Run {
     #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
     plant: Vec<Plant>,
     /// Whether a soft gate opens an issue: `auto` where the CI's variables name a project of GitLab or GitHub and
-    /// STELLA_PERF_TOKEN (on GitHub also GITHUB_TOKEN) is set. One that cannot be opened is said, the exit code stays.
+    /// STELLA_PERF_TOKEN (on GitHub also GITHUB_TOKEN) is set. STELLA_PERF_CA_FILE names authorities of its own (PEM).
+    /// An issue that cannot be opened is said, the exit code stays.
     #[arg(long, value_name = "MODE", default_value = "auto", env = "STELLA_PERF_TICKETS")]
     tickets: ticket::Mode,
 }

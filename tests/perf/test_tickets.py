@@ -4,7 +4,7 @@ import time
 import unittest
 
 import tracker
-from harness import SOFT, Case
+from harness import SOFT, Case, call
 from tracker import LABEL, TOKEN, fault
 
 PAST = "START=10x"
@@ -211,6 +211,23 @@ class Tickets(Case):
         self.tracker.faults[:] = [fault(200, [{"iid": 1, "description": None, "labels": []}])] * 50
         self.assert_not_opened(self.run_past(gitlab(self.tracker.address)), "more than 20 pages")
         self.assertEqual(self.tracker.count("GET"), 20)
+
+    def test_a_certificate_must_be_of_an_authority_that_is_trusted(self):
+        pem = self.path("server.pem")
+        done = call("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", pem, "-out", self.path("authority.pem"), "-days", "2", "-subj", "/CN=test",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(pem, "a", encoding="utf-8") as out:
+            out.write(self.read("authority.pem"))
+        with tracker.serve(pem) as over_tls:
+            self.assert_not_opened(self.run_past(gitlab(over_tls.address)), "no connection")
+            self.assertEqual(over_tls.requests, [])
+            trusting = gitlab(over_tls.address, STELLA_PERF_CA_FILE=self.path("authority.pem"))
+            self.assertIn("opened issue #1", self.run_past(trusting).stderr)
+            for wrong in (self.soft, self.path("nowhere")):
+                done = self.run_past(gitlab(over_tls.address, STELLA_PERF_CA_FILE=wrong))
+                self.assert_not_opened(done, "STELLA_PERF_CA_FILE")
 
     def test_nobody_listens(self):
         self.assert_not_opened(self.run_past(gitlab("http://127.0.0.1:9")), "no connection")

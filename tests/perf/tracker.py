@@ -7,6 +7,7 @@ among the issues. Both give at most `per_page` issues a page and an empty list p
 import contextlib
 import http.server
 import json
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -109,16 +110,20 @@ class Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         # A client that gave up is what some tests are about.
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
 @contextlib.contextmanager
-def serve():
-    """A tracker on a free port of loopback."""
+def serve(certificate=None):
+    """A tracker on a free port of loopback; with a PEM file of key and certificate, over TLS."""
     tracker = Tracker()
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"tracker": tracker}))
-    tracker.address = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    tracker.address = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield tracker

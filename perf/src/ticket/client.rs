@@ -1,12 +1,17 @@
 //! The connection to a tracker: one request at a time, bounded in time and size, the token never shown.
 
 use std::{
+    fs,
     net::IpAddr,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use ureq::http::{Response, Uri};
+use ureq::{
+    http::{Response, Uri},
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
 /// For one request, from the name's look-up to the last byte of the answer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -75,8 +80,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// `base` is what every path comes after; `headers` hold the token.
-    pub fn new(base: &str, headers: Vec<(&'static str, String)>) -> Result<Self, Error> {
+    /// `base` is what every path comes after; `headers` hold the token; `authorities` is a PEM file of those that are
+    /// trusted, Mozilla's where there is none.
+    pub fn new(
+        base: &str,
+        headers: Vec<(&'static str, String)>,
+        authorities: Option<&Path>,
+    ) -> Result<Self, Error> {
         let uri: Uri =
             base.parse().map_err(|_| Error::Setting("the address of the tracker's API is no URL"))?;
         let plain = check(&uri)?;
@@ -85,6 +95,12 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("stella-perf/", env!("CARGO_PKG_VERSION")));
+        let config = match authorities {
+            Some(file) => {
+                config.tls_config(TlsConfig::builder().root_certs(self::authorities(file)?).build())
+            }
+            None => config,
+        };
         // A proxy would read the token of a plain request; those are for this machine alone.
         let config = if plain { config.proxy(None) } else { config };
         Ok(Self {
@@ -118,6 +134,18 @@ impl Client {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(Error::Late) } else { Ok(left.min(REQUEST_LIMIT)) }
     }
+}
+
+fn authorities(file: &Path) -> Result<RootCerts, Error> {
+    let wrong = || Error::Setting("STELLA_PERF_CA_FILE is no PEM file with certificates");
+    let certificates = parse_pem(&fs::read(file).map_err(|_| wrong())?)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(_) => Some(Err(wrong())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if certificates.is_empty() { Err(wrong()) } else { Ok(RootCerts::new_with_certs(&certificates)) }
 }
 
 /// Whether the address is plain HTTP, which a token may take to this machine alone.

@@ -1,6 +1,6 @@
 //! The issues of a project, on GitLab or GitHub.
 
-use std::{thread, time::Duration};
+use std::{path::PathBuf, thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ impl Tracker {
     /// The tracker that the CI's variables name.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let authorities = set("STELLA_PERF_CA_FILE").map(PathBuf::from);
         let token = |token: Option<String>, missing: &'static str| {
             let token = token.ok_or(Error::Setting(missing))?;
             let token = token.trim().to_owned();
@@ -66,7 +67,7 @@ impl Tracker {
             if !project.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(Error::Setting("CI_PROJECT_ID is no number"));
             }
-            let client = Client::new(&base, vec![("PRIVATE-TOKEN", token)])?;
+            let client = Client::new(&base, vec![("PRIVATE-TOKEN", token)], authorities.as_deref())?;
             return Ok(Self { kind: Kind::GitLab, client, issues: format!("projects/{project}/issues") });
         }
         if let (Some(base), Some(project)) = (set("GITHUB_API_URL"), set("GITHUB_REPOSITORY")) {
@@ -86,7 +87,7 @@ impl Tracker {
                 ("Accept", "application/vnd.github+json".to_owned()),
                 ("X-GitHub-Api-Version", "2022-11-28".to_owned()),
             ];
-            let client = Client::new(&base, headers)?;
+            let client = Client::new(&base, headers, authorities.as_deref())?;
             return Ok(Self { kind: Kind::GitHub, client, issues: format!("repos/{project}/issues") });
         }
         Err(Error::Setting("no variables of GitLab's or GitHub's CI name a project"))
