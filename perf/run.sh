@@ -44,6 +44,10 @@ for program in stella stella-server stella-perf; do
     [ -x "$built/$program" ] || fail "no program $built/$program"
 done
 
+# A variable that CI sets to nothing is not set.
+[ -n "${STELLA_PERF_PLANT:-}" ] || unset STELLA_PERF_PLANT
+[ -n "${STELLA_PERF_TICKETS:-}" ] || unset STELLA_PERF_TICKETS
+
 # Options given twice: the caller's, which come last, count.
 exec "$built/stella-perf" run --stella "$built/stella" --server "$built/stella-server" \
     --targets "$root/perf/targets.yaml" --cache "$root/target/stella-perf" --out "$root/bench-artifacts" "$@"

@@ -94,6 +94,10 @@ class Script(Case):
         self.assertIn("Exit codes: 0 ", done.stdout)
         self.assertIn("--samples <N>", done.stdout)
 
+    def test_a_variable_that_is_empty_is_not_set(self):
+        done = self.measure(*START, variables={"STELLA_PERF_PLANT": "", "STELLA_PERF_TICKETS": ""})
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_programs_that_are_not_there_are_named(self):
         done = self.measure(variables={"STELLA_PERF_BUILT": self.path("nowhere")})
         self.assertEqual(done.returncode, 3)
