@@ -6,6 +6,7 @@
 
 mod arguments;
 mod baseline;
+mod benchmark;
 mod corpus;
 mod engine;
 mod floor;
@@ -27,6 +28,7 @@ mod server;
 mod statistics;
 mod store;
 mod targets;
+mod ticket;
 mod trend;
 mod wan;
 
@@ -36,6 +38,7 @@ use std::{
 };
 
 use clap::Parser as _;
+use serde::Serialize;
 
 use arguments::{Arguments, Command};
 
@@ -56,21 +59,20 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => return arguments.run(),
+        Command::Compare(arguments) => return arguments.run(),
+        Command::Trend(arguments) => arguments.run(benchmark::now()?)?,
+        Command::Export(arguments) => arguments.run()?,
+        Command::Peers(arguments) => write!(io::stdout(), "{}", peers::measure(&arguments)?)?,
+        Command::Engine(arguments) => print(&engine::measure(&arguments)?)?,
+        Command::Images(arguments) => print(&image::write(&arguments.out)?)?,
         Command::Floor { streaming, repeat, files } => {
             let mode = if streaming { floor::Mode::Streaming } else { floor::Mode::Whole };
-            let report = floor::measure(&files, mode, repeat)?;
-            writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
-        }
-        Command::Peers(arguments) => {
-            let work = arguments::work()?;
-            let ground = arguments.ground.open(work.path())?;
-            write!(io::stdout(), "{}", peers::measure(&arguments, &ground)?)?;
-        }
-        Command::Trend(arguments) => arguments.run(arguments::now()?)?,
-        Command::Export(arguments) => arguments.run()?,
-        Command::Engine(arguments) => {
-            writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&engine::measure(&arguments)?)?)?;
+            print(&floor::measure(&files, mode, repeat)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(figures: &impl Serialize) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{}", serde_json::to_string_pretty(figures)?)?)
 }

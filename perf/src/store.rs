@@ -72,6 +72,8 @@ impl Store {
     /// The store in `root`, which is made where it is not there.
     pub fn open(root: &Path) -> Result<Self, Error> {
         fs::create_dir_all(root).map_err(wrap(root))?;
+        // Said now, not after a quarter of an hour of measuring.
+        tempfile::tempdir_in(root).map_err(wrap(root))?;
         Ok(Self { root: root.to_owned() })
     }
 

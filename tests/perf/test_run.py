@@ -1,0 +1,141 @@
+"""What `stella-perf run` is called with, and what it ends with: 0 pass, 1 a gate closed, 2 usage, 3 could not measure."""
+import json
+import os
+import unittest
+
+from harness import BUILT, ROOT, SOFT, Case, call, environment
+
+# A few samples are enough where no figure is looked at.
+START = ("--phase", "START", "--samples", "20")
+
+
+class Run(Case):
+    def assert_ends(self, done, code, *words):
+        self.assertEqual(done.returncode, code, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def states(self):
+        rows = json.loads(self.read("out", "latest", "phase-stats.json"))["phases"]
+        return {row["phase"]: row["state"] for row in rows}
+
+    def test_a_phase_within_its_target_passes(self):
+        self.assert_ends(self.measure(*START), 0, "kept in ")
+        self.assertEqual(self.states(), {"START": "measured"})
+
+    def test_a_hard_gate_closes_and_a_soft_one_does_not(self):
+        planted = (*START, "--plant", "START=4x")
+        self.assert_ends(self.measure(*planted), 1)
+        soft = self.write("soft.yaml", SOFT)
+        done = self.measure(*planted, "--targets", soft)
+        self.assert_ends(done, 0)
+        self.assertIn("Warn", done.stdout)
+
+    def test_a_wrong_call_is_told_from_a_failure(self):
+        for arguments, words in [
+            (("--phase", "STRAT"), ("STRAT", "SBOM_FIRST")),
+            (("--phase", "START,"), ("no phase",)),
+            (("--phase", "START", "--samples", "0"), ("above 0",)),
+            (("--phase", "START", "--samples", "-1"), ()),
+            (("--phase", "START", "--samples", "many"), ("above 0",)),
+            (("--phase", "START", "--plant", "START=fast"), ("PHASE=4x",)),
+            (("--phase", "START", "--tickets", "always"), ("auto", "never")),
+            (("START",), ()),
+        ]:
+            with self.subTest(arguments=arguments):
+                self.assert_ends(self.measure(*arguments), 2, *words)
+        self.assertFalse(os.path.exists(self.path("out")), "nothing is made for a wrong call")
+
+    def test_what_is_not_built_is_no_pass_where_it_was_asked_for(self):
+        done = self.measure("--phase", "SBOM_FIRST,START", "--samples", "20")
+        self.assert_ends(done, 3)
+        self.assertIn("not built yet", done.stdout)
+        self.assertEqual(self.states(), {"SBOM_FIRST": "not_built", "START": "measured"})
+        self.assert_ends(self.measure("--phase", "SBOM_FIRST"), 3)
+
+    def test_files_that_cannot_be_used_are_named(self):
+        unknown = self.write("unknown.yaml", SOFT.replace("SBOM_FIRST", "SBOM_LAST"))
+        not_targets = self.write("not.yaml", "phases: [")
+        os.mkdir(self.path("empty"))
+        file = self.write("file", "")
+        for arguments, words in [
+            (("--targets", "nowhere.yaml"), ("nowhere.yaml",)),
+            (("--targets", unknown), ("unknown.yaml", "SBOM_LAST")),
+            (("--targets", not_targets), ("not.yaml",)),
+            (("--baseline", "nowhere"), ("nowhere/phase-stats.json",)),
+            (("--baseline", "empty"), ("empty/phase-stats.json",)),
+            (("--out", file), (file,)),
+            (("--out", "/proc/self/out"), ("/proc/self/out",)),
+            (("--stella", "nowhere"), ("nowhere", "build it first")),
+        ]:
+            with self.subTest(arguments=arguments):
+                done = self.measure(*START, *arguments)
+                self.assert_ends(done, 3, *words)
+                self.assertNotIn("making ready", done.stderr, "it is said before anything is measured")
+
+    def test_a_baseline_of_another_form_is_refused(self):
+        os.mkdir(self.path("other"))
+        self.write("other/phase-stats.json", '{"schema": 99}')
+        self.assert_ends(self.measure(*START, "--baseline", "other"), 3, "schema 99")
+
+    def test_a_planted_run_is_never_the_baseline(self):
+        self.measure(*START, "--save-baseline", "--plant", "START=1%")
+        self.assertFalse(os.path.exists(self.path("out/baseline")))
+        self.measure(*START, "--save-baseline")
+        self.assertTrue(os.path.exists(self.path("out/baseline/phase-stats.json")))
+
+
+class Script(Case):
+    """`perf/run.sh` itself."""
+
+    def test_help_is_the_programs(self):
+        done = self.measure("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("Exit codes: 0 ", done.stdout)
+        self.assertIn("--samples <N>", done.stdout)
+
+    def test_a_variable_that_is_empty_is_not_set(self):
+        done = self.measure(*START, variables={"STELLA_PERF_PLANT": "", "STELLA_PERF_TICKETS": ""})
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_programs_that_are_not_there_are_named(self):
+        done = self.measure(variables={"STELLA_PERF_BUILT": self.path("nowhere")})
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(self.path("nowhere/stella"), done.stderr)
+
+    def test_a_build_that_fails_says_why(self):
+        cargo = self.write("cargo", "#!/bin/sh\necho 'error: no space' >&2\nexit 101\n")
+        os.chmod(cargo, 0o755)
+        done = self.measure(variables={"STELLA_PERF_BUILT": "", "PATH": self.work + ":" + os.environ["PATH"]})
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("no space", done.stderr)
+
+    def test_it_builds_where_cargo_is_told_to_from_any_directory(self):
+        # Stands in for cargo: notes where it was called, and "builds" by copying.
+        log = self.path("log")
+        cargo = self.write("cargo", f"""#!/bin/sh
+echo "$PWD $CARGO_TARGET_DIR $*" >>'{log}'
+case $1 in
+    build) mkdir -p "$CARGO_TARGET_DIR/release"
+           for p in stella stella-server stella-perf; do cp "{BUILT}/$p" "$CARGO_TARGET_DIR/release"; done ;;
+    metadata) printf '{{"packages":[],"target_directory":"%s","version":1}}\\n' "$CARGO_TARGET_DIR" ;;
+esac
+""")
+        os.chmod(cargo, 0o755)
+        done = self.measure(*START, variables={"STELLA_PERF_BUILT": "", "CARGO_TARGET_DIR": "built",
+                                               "PATH": self.work + ":" + os.environ["PATH"]})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        first = self.read("log").splitlines()[0]
+        self.assertEqual(first.split()[:2], [os.path.realpath(ROOT), self.path("built")])
+        self.assertIn("--locked", first)
+        self.assertTrue(os.path.exists(self.path("out/latest/phases.md")), "--out is the caller's")
+
+    def test_it_is_called_by_another_name(self):
+        os.symlink(os.path.join(ROOT, "perf"), self.path("a link"))
+        done = call(self.path("a link/run.sh"), "--version", cwd="/", env=environment(self.work))
+        # The option is the program's, not the command's: usage, and it got as far as the program.
+        self.assertEqual(done.returncode, 2, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
