@@ -6,7 +6,7 @@ use crate::{
     judge::{About, Judgement, Outcome, Reason},
     machine::Machine,
     result::{PhaseStats, Samples},
-    statistics::comparison::{self, Change, Comparison},
+    statistics::comparison::{self, Comparison},
     store::Kept,
 };
 
@@ -23,11 +23,18 @@ pub struct OtherLayers {
 }
 
 /// Holds every measured row against `baseline`; what measured other layers is refused, and gets no comparison.
-pub fn hold(rows: &mut [PhaseStats], samples: &Samples, machine: &Machine, baseline: &Kept) -> Vec<OtherLayers> {
+pub fn hold(
+    rows: &mut [PhaseStats],
+    samples: &Samples,
+    machine: &Machine,
+    baseline: &Kept,
+) -> Vec<OtherLayers> {
     let mut refused = Vec::new();
     for row in rows.iter_mut().filter(|row| row.figures().is_some()) {
         let id = row.id();
-        let (Some(now), before) = (samples.phases.get(&id), baseline.samples.phases.get(&id)) else { continue };
+        let (Some(now), before) = (samples.phases.get(&id), baseline.samples.phases.get(&id)) else {
+            continue;
+        };
         let comparison = match before {
             None => Comparison::NotJudged("the baseline has no samples of it".to_owned()),
             Some(before) if before.diff_ids != now.diff_ids => {
@@ -42,7 +49,7 @@ pub fn hold(rows: &mut [PhaseStats], samples: &Samples, machine: &Machine, basel
             Some(before) => comparison::compare(&before.times, &now.times),
         };
         if let Comparison::Regression(evidence) = &comparison {
-            let message = format!("slower than the baseline beyond noise: {}", said(&evidence.wall, evidence.to_floor.as_ref()));
+            let message = format!("slower than the baseline beyond noise: {evidence}");
             row.judgement.reasons.push(Reason { about: About::Baseline, outcome: Outcome::Fail, message });
             row.judgement = Judgement::of(std::mem::take(&mut row.judgement.reasons));
         }
@@ -56,17 +63,4 @@ fn differing(before: &[Digest], now: &[Digest]) -> (String, String) {
     let at = before.iter().zip(now).take_while(|(before, now)| before == now).count();
     let named = |layers: &[Digest]| layers.get(at).map_or_else(|| "no layer".to_owned(), ToString::to_string);
     (named(before), named(now))
-}
-
-/// `wall time +10.2 % (p 0.0001), to the floor +9.8 % (p 0.0003)`.
-pub fn said(wall: &Change, to_floor: Option<&Change>) -> String {
-    let change = |what: &str, change: &Change| {
-        let p = change.p_slower.min(change.p_faster);
-        format!("{what} {:+.1} % (p {p:.1e})", change.share * 100.0)
-    };
-    let mut text = change("wall time", wall);
-    if let Some(to_floor) = to_floor {
-        text.push_str(&change(", to the floor", to_floor));
-    }
-    text
 }

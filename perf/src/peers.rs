@@ -12,14 +12,17 @@ use std::{
 };
 
 use crate::{
-    Failure, phase::Ground, process, statistics::Summary,
+    Failure,
+    phase::ground::{Ground, work},
+    process,
+    statistics::Summary,
 };
 
 /// What to run, and where its programs are.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    pub ground: crate::arguments::GroundArguments,
+    ground: crate::phase::ground::Arguments,
     /// Syft's program; left out where there is none.
     #[arg(long, value_name = "FILE")]
     syft: Option<PathBuf>,
@@ -43,7 +46,9 @@ struct Contender {
 }
 
 /// Takes the samples; gives the table as Markdown.
-pub fn measure(arguments: &Arguments, ground: &Ground) -> Result<String, Failure> {
+pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
+    let work = work()?;
+    let ground = &arguments.ground.open(work.path())?;
     let images = [
         ("delta-v1, gzip", &ground.images.image("delta-v1")?.gzip),
         ("delta-v1, zstd", &ground.images.image("delta-v1")?.zstd),
@@ -89,7 +94,9 @@ fn stella(ground: &Ground, layout: &Path) -> Call {
     Box::new(move |home| {
         let mut command = Command::new(&program);
         command.args(["gate", &image, "--advisories"]).arg(&advisories);
-        command.args(["-o", "sarif=report.sarif", "-o", "json=report.json", "--cache-dir"]).arg(home.join("cache"));
+        command
+            .args(["-o", "sarif=report.sarif", "-o", "json=report.json", "--cache-dir"])
+            .arg(home.join("cache"));
         command
     })
 }
@@ -100,7 +107,9 @@ fn trivy(program: &Path, layout: &Path) -> Call {
         let mut command = Command::new(&program);
         command.args(["image", "--input"]).arg(&layout);
         command.args(["--format", "cyclonedx", "--output", "sbom.json", "--offline-scan", "--no-progress"]);
-        command.args(["--skip-db-update", "--skip-java-db-update", "--quiet", "--cache-dir"]).arg(home.join("cache"));
+        command
+            .args(["--skip-db-update", "--skip-java-db-update", "--quiet", "--cache-dir"])
+            .arg(home.join("cache"));
         command
     })
 }
@@ -110,7 +119,11 @@ fn syft(program: &Path, layout: &Path) -> Call {
     let (program, layout) = (program.to_owned(), layout.to_owned());
     Box::new(move |_| {
         let mut command = Command::new(&program);
-        command.arg(format!("oci-dir:{}", layout.display())).args(["-o", "cyclonedx-json=sbom.json", "--quiet"]);
+        command.arg(format!("oci-dir:{}", layout.display())).args([
+            "-o",
+            "cyclonedx-json=sbom.json",
+            "--quiet",
+        ]);
         command
     })
 }
@@ -141,7 +154,11 @@ impl Contender {
         let ended = process::run(command.current_dir(home))?;
         // Stella's 1 is a verdict.
         if !matches!(ended.status.code(), Some(0 | 1)) {
-            return Err(format!("{} on {} ended with {}:\n{}", self.program, self.image, ended.status, ended.said).into());
+            return Err(format!(
+                "{} on {} ended with {}:\n{}",
+                self.program, self.image, ended.status, ended.said
+            )
+            .into());
         }
         Ok(ended)
     }
@@ -149,10 +166,14 @@ impl Contender {
 
 fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> String {
     let mut out = String::new();
-    let versions: Vec<String> = [("stella", Some(&ground.stella)), ("trivy", arguments.trivy.as_ref()), ("syft", arguments.syft.as_ref())]
-        .into_iter()
-        .filter_map(|(name, program)| Some(format!("{name} {}", version(program?))))
-        .collect();
+    let versions: Vec<String> = [
+        ("stella", Some(&ground.stella)),
+        ("trivy", arguments.trivy.as_ref()),
+        ("syft", arguments.syft.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(name, program)| Some(format!("{name} {}", version(program?))))
+    .collect();
     let _ = writeln!(out, "{}; P50 of {} each, in turns.\n", versions.join(", "), arguments.samples);
     out.push_str("| image | program | cache | wall | x stella | processor | peak memory |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n");
     let p50 = |values: &[f64]| Summary::of(values).map_or(f64::NAN, |summary| summary.p50_ms);
@@ -163,7 +184,8 @@ fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> St
         .collect();
     for contender in contenders {
         let wall_ms = p50(&contender.wall_ms);
-        let times = stella.get(&(contender.image.as_str(), contender.warm)).map_or(f64::NAN, |own| wall_ms / own);
+        let times =
+            stella.get(&(contender.image.as_str(), contender.warm)).map_or(f64::NAN, |own| wall_ms / own);
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {times:.1} | {} | {} |",
@@ -180,7 +202,8 @@ fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> St
 
 /// The first version number that a program names.
 fn version(program: &Path) -> String {
-    let said = Command::new(program).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    let said =
+        Command::new(program).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said).into_owned();
     said.split_whitespace()
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Failure, judge,
-    phase::{Ground, Measurement, NotMeasured, Phase, Sample, Subject},
+    phase::{Measurement, NotMeasured, Phase, Sample, Subject, ground::Ground},
     plant::{self, Plant},
     result::{self, Figures, Floor, PhaseStats, Series, State, Step},
     statistics::{
@@ -136,7 +136,10 @@ fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {
         (None, Some(wall), Some(floor)) => State::Measured(Box::new(figures(&row, &wall_ms, wall, &floor))),
         (None, ..) => State::Failed { why: "took no sample".to_owned() },
     };
-    let series = Series { diff_ids: row.subject.diff_ids.clone(), times: comparison::Series { samples_ms: wall_ms, floor_ms } };
+    let series = Series {
+        diff_ids: row.subject.diff_ids.clone(),
+        times: comparison::Series { samples_ms: wall_ms, floor_ms },
+    };
     (self::row(row.phase, row.subject.variant, plan.targets, state), series)
 }
 

@@ -1,6 +1,6 @@
 //! Packages: names of common ones, invented ones beside them, and histories of versions that lead to a fix.
 
-use super::{prose};
+use super::prose;
 use crate::random::Random;
 
 /// A package of a language, and a version that is newer than what old images hold.

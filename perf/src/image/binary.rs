@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{,
-    text::{self, Style},
-};
+use super::text::{self, Style};
 use crate::random::Random;
 
 const ELF_HEADER_BYTES: usize = 64;

@@ -76,6 +76,14 @@ pub enum Error {
     Foreign(PathBuf),
 }
 
+/// Where to write them.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A directory that is not there, is empty, or holds images of this program.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// Every image, in one directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Set {

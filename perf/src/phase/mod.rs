@@ -6,22 +6,20 @@
 mod api;
 mod feeds;
 mod gate;
+pub mod ground;
 mod policy;
 mod reports;
 mod start;
 mod wan;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::Path, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stella::digest::Digest;
 
-use crate::{Failure, image};
+use crate::Failure;
+use ground::Ground;
 
 /// A phase of the workbook, or one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -148,7 +146,6 @@ impl Phase {
             Self::PolicyEval => one(policy::Eval::open()?),
             Self::Reports => one(reports::Reports::open()?),
             Self::Start => one(start::Start::open(ground)),
-            _ => Err(NotMeasured::NotBuilt),
         }
     }
 }
@@ -177,36 +174,6 @@ impl FromStr for Phase {
             .find(|about| about.name == text)
             .map(|about| about.phase)
             .ok_or_else(|| UnknownPhase(text.to_owned()))
-    }
-}
-
-/// What every phase stands on.
-pub struct Ground {
-    /// The program.
-    pub stella: PathBuf,
-    /// The server's program.
-    pub server: PathBuf,
-    /// The images that are gated.
-    pub images: image::Set,
-    /// Advisories compiled from the seeded corpus.
-    pub advisories: PathBuf,
-    /// The corpus.
-    pub corpus: PathBuf,
-    /// A directory of this run, on tmpfs where there is one; servers' data and reports go there.
-    pub work: PathBuf,
-}
-
-impl Ground {
-    /// A new empty directory in [`Ground::work`].
-    pub fn directory(&self, name: &str) -> Result<PathBuf, Failure> {
-        let path = self.work.join(name);
-        std::fs::create_dir(&path)?;
-        Ok(path)
-    }
-
-    /// The server's arguments that name the advisories.
-    pub fn server_arguments(&self) -> Vec<String> {
-        vec!["--advisories".to_owned(), self.advisories.display().to_string()]
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     Failure,
     gate::Gated,
     server::Server,
-    wan::{self, Carrier, Count, Front, Link},
+    wan::{self, Carrier, Count, Front, INITIAL_WINDOW_BYTES, Link},
 };
 
 /// How far apart, and what the variant is called.
@@ -118,7 +118,11 @@ impl Measurement for Far {
             ("connections", self.last.connections as f64),
             ("from_client_bytes", self.last.from_client_bytes as f64),
             ("to_client_bytes", self.last.to_client_bytes as f64),
-            ("largest_flight_bytes", self.last.largest_flight_bytes as f64),
+            // Above 1 TCP's slow start costs round trips that no count of requests shows.
+            (
+                "largest_flight_in_initial_windows",
+                self.last.largest_flight_bytes as f64 / INITIAL_WINDOW_BYTES as f64,
+            ),
             ("tcp_connect_p50_ms", self.link.connect.p50_ms),
         ]
     }

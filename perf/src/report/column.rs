@@ -4,6 +4,7 @@ use super::duration::{chosen, measured};
 use crate::{
     judge::Outcome,
     result::{Figures, PhaseStats},
+    statistics::{comparison::Comparison, summary::Interval},
     targets::{Gate, Target},
 };
 
@@ -27,6 +28,11 @@ pub const COLUMNS: &[Column] = &[
     Column { heading: "mean", number: true, cell: |row| figure(row, |f| measured(f.summary.mean_ms)) },
     Column { heading: "P50", number: true, cell: |row| figure(row, |f| measured(f.summary.p50_ms)) },
     Column { heading: "P95", number: true, cell: |row| figure(row, |f| measured(f.summary.p95_ms)) },
+    Column {
+        heading: "95 % sure",
+        number: true,
+        cell: |row| figure(row, |f| interval(f.summary.p95_interval)),
+    },
     Column { heading: "P99", number: true, cell: |row| figure(row, |f| measured(f.summary.p99_ms)) },
     Column { heading: "floor P50", number: true, cell: |row| figure(row, |f| measured(f.floor.p50_ms)) },
     Column {
@@ -37,6 +43,7 @@ pub const COLUMNS: &[Column] = &[
     Column { heading: "target", number: true, cell: |row| held(row, |t| Some(chosen(t.target_p95_ms))) },
     Column { heading: "goal", number: true, cell: |row| held(row, |t| t.goal_p95_ms.map(chosen)) },
     Column { heading: "gate", number: false, cell: |row| held(row, |t| Some(gate(t.gate).to_owned())) },
+    Column { heading: "baseline", number: true, cell: |row| baseline(row.comparison.as_ref()) },
     Column { heading: "verdict", number: false, cell: |row| verdict(row.judgement.outcome).to_owned() },
 ];
 
@@ -46,6 +53,24 @@ fn figure(row: &PhaseStats, cell: impl Fn(&Figures) -> String) -> String {
 
 fn held(row: &PhaseStats, cell: impl Fn(&Target) -> Option<String>) -> String {
     row.target.as_ref().and_then(cell).unwrap_or_else(|| NOTHING.to_owned())
+}
+
+/// Where P95 lies; an open end where the samples are too few to say.
+fn interval(Interval { lower_ms, upper_ms }: Interval) -> String {
+    let end = |ms: Option<f64>| ms.map_or_else(|| "?".to_owned(), measured);
+    format!("{} to {}", end(lower_ms), end(upper_ms))
+}
+
+/// How much slower or faster than the baseline, where that is beyond noise.
+fn baseline(comparison: Option<&Comparison>) -> String {
+    match comparison {
+        None => NOTHING.to_owned(),
+        Some(Comparison::NotJudged(_)) => "not judged".to_owned(),
+        Some(Comparison::Unchanged(_)) => "unchanged".to_owned(),
+        Some(Comparison::Regression(evidence) | Comparison::Improvement(evidence)) => {
+            format!("{:+.1} %", evidence.wall.share * 100.0)
+        }
+    }
 }
 
 fn gate(gate: Gate) -> &'static str {

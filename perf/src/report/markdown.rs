@@ -12,6 +12,7 @@ use crate::{
     machine::Machine,
     phase::Phase,
     result::{Figures, PhaseStats, Results},
+    statistics::comparison::{self, Comparison},
 };
 
 /// Phases whose steps have a table of their own, as in the workbook.
@@ -23,6 +24,7 @@ pub fn text(results: &Results) -> String {
     planted(&mut out, &results.planted);
     phases(&mut out, &results.phases);
     reasons(&mut out, &results.phases);
+    against(&mut out, results);
     for (row, figures) in measured_rows(&results.phases) {
         if STEPS_OF.contains(&row.phase) && !figures.steps.is_empty() {
             steps(&mut out, row, figures);
@@ -75,6 +77,40 @@ fn reasons(out: &mut String, rows: &[PhaseStats]) {
     }
 }
 
+/// What `stella-perf compare` prints.
+pub fn comparison(results: &Results) -> String {
+    let mut out = String::new();
+    planted(&mut out, &results.planted);
+    against(&mut out, results);
+    out
+}
+
+/// Each phase against the stored run, in full.
+fn against(out: &mut String, results: &Results) {
+    let Some(baseline) = &results.baseline else {
+        let _ = writeln!(
+            out,
+            "No baseline is stored, so nothing was compared; --save-baseline stores a run as one.\n"
+        );
+        return;
+    };
+    let (started, commit) = (escaped(&baseline.started), escaped(&baseline.commit));
+    let _ = writeln!(out, "## Against the baseline of {started}, commit {commit}\n");
+    let mut table = Table::new([("phase", false), ("baseline", false), ("why", false)]);
+    for (row, _) in measured_rows(&results.phases) {
+        let (word, why) = match &row.comparison {
+            None => ("refused", "it measured other layers".to_owned()),
+            Some(Comparison::NotJudged(why)) => ("not judged", why.clone()),
+            Some(Comparison::Regression(evidence)) => ("**slower**", evidence.to_string()),
+            Some(Comparison::Improvement(evidence)) => ("faster", evidence.to_string()),
+            Some(Comparison::Unchanged(evidence)) => ("unchanged", evidence.to_string()),
+        };
+        table.row([row.id(), word.to_owned(), escaped(&why)]);
+    }
+    table.write(out);
+    let _ = writeln!(out, "{}.\n", comparison::method());
+}
+
 fn steps(out: &mut String, row: &PhaseStats, figures: &Figures) {
     let _ = writeln!(out, "## Steps of {}\n", row.id());
     let mut table = Table::new([("step", false), ("P50", true), ("P95", true)]);
@@ -90,17 +126,17 @@ fn steps(out: &mut String, row: &PhaseStats, figures: &Figures) {
 fn histogram(out: &mut String, row: &PhaseStats, figures: &Figures) {
     let _ = writeln!(out, "## Histogram of {}\n", row.id());
     let mut table = Table::new([("duration", false), ("samples", true), ("share", true)]);
-    let (mut from, mut before) = (0.0, 0);
-    for bucket in &figures.histogram {
-        let samples = bucket.count.saturating_sub(before);
-        let range = bucket.le_ms.map_or_else(
-            || format!("over {}", chosen(from)),
-            |to| format!("{} to {}", bound(from), chosen(to)),
-        );
-        let share = samples as f64 / figures.summary.samples as f64;
+    let all = figures.histogram.samples;
+    let mut row = |range: String, samples: usize| {
+        let share = samples as f64 / all as f64;
         table.row([range, samples.to_string(), format!("{:.1} %", 100.0 * share)]);
-        (from, before) = (bucket.le_ms.unwrap_or(from), bucket.count);
+    };
+    let (mut from, mut before) = (0.0, 0);
+    for bucket in &figures.histogram.buckets {
+        row(format!("{} to {}", bound(from), chosen(bucket.le_ms)), bucket.samples.saturating_sub(before));
+        (from, before) = (bucket.le_ms, bucket.samples);
     }
+    row(format!("over {}", chosen(from)), all.saturating_sub(before));
     table.write(out);
 }
 

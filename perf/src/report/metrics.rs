@@ -186,17 +186,17 @@ fn planted(results: &Results) -> Family {
     gauge("planted_slow_downs", help, None, vec![(Labels::new(), results.planted.len() as f64)])
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^52")]
 fn durations(results: &Results) -> Family {
     let series = measured(results).map(|(row, figures)| {
         let mut before = 0;
-        let buckets = figures.histogram.iter().map(|bucket| {
-            let own = bucket.count.saturating_sub(before);
-            before = bucket.count;
-            (bucket.le_ms.map_or(f64::INFINITY, |ms| ms / 1e3), own)
+        let all = &figures.histogram;
+        let edges = all.buckets.iter().map(|bucket| (bucket.le_ms / 1e3, bucket.samples));
+        let buckets = edges.chain([(f64::INFINITY, all.samples)]).map(|(le_seconds, samples)| {
+            let own = samples.saturating_sub(before);
+            before = samples;
+            (le_seconds, own as u64)
         });
-        let samples = figures.summary.samples as u64;
-        let sum_seconds = figures.summary.mean_ms * samples as f64 / 1e3;
+        let (samples, sum_seconds) = (all.samples as u64, all.sum_ms / 1e3);
         (labels(row), Histogram { sum_seconds, samples, buckets: buckets.collect() })
     });
     Family {

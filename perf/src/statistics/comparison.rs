@@ -14,6 +14,8 @@
 //! It needs runs that met the same machine. Other work there for a whole run can slow a phase by more than the floor
 //! (`perf/reference/README.md` has figures); a regression is then worth a second run before it is believed.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +76,18 @@ pub struct Evidence {
     pub wall: Change,
     /// Of the ratio to the floor, where both runs have one.
     pub to_floor: Option<Change>,
+}
+
+impl fmt::Display for Evidence {
+    /// `wall time +10.2 % (p 1e-4), to the floor +9.8 % (p 3e-4)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut change = |what: &str, change: &Change| {
+            let p = change.p_slower.min(change.p_faster);
+            write!(f, "{what} {:+.1} % (p {p:.0e})", change.share * 100.0)
+        };
+        change("wall time", &self.wall)?;
+        self.to_floor.as_ref().map_or(Ok(()), |to_floor| change(", to the floor", to_floor))
+    }
 }
 
 /// One quantity of two runs.

@@ -2,10 +2,6 @@
 //!
 //! Percentiles, intervals and rank tests are held against numpy and scipy by recorded values (`reference`), the comparison
 //! is held against recorded runs (`recorded`).
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "histograms and comparisons are read by the phases that report and gate")
-)]
 
 mod binomial;
 pub mod comparison;

@@ -1,0 +1,230 @@
+//! `run` and `compare`: phases measured, held against targets and baseline, kept, and told.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+};
+
+use crate::{
+    Failure,
+    baseline::{self, OtherLayers},
+    judge::Outcome,
+    machine::Machine,
+    phase::{
+        Phase, UnknownPhase,
+        ground::{self, work},
+    },
+    plant::Plant,
+    report,
+    result::{Baseline, PhaseStats, Results, SCHEMA, Samples, State},
+    run,
+    store::{Kept, Store},
+    targets::Targets,
+    ticket,
+};
+
+/// Measures phases, judges them, and keeps the results.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Phases by name, or `all`, or `quick` (what a merge request has the time for).
+    #[arg(long, value_name = "PHASE,...", value_delimiter = ',', default_value = "all")]
+    phase: Vec<Chosen>,
+    /// Samples of each phase instead of its own number.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    samples: Option<usize>,
+    /// Where the results are kept, one directory per run.
+    #[arg(long, value_name = "DIR", default_value = "bench-artifacts")]
+    out: PathBuf,
+    /// What the phases are held to.
+    #[arg(long, value_name = "FILE", default_value = "perf/targets.yaml")]
+    targets: PathBuf,
+    /// A run to compare with, instead of the one stored as OUT/baseline.
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    /// Store this run as the one that later ones are compared with, unless a gate closes.
+    #[arg(long)]
+    save_baseline: bool,
+    #[command(flatten)]
+    ground: ground::Arguments,
+    /// Slow-downs planted to try the gates: `PHASE=4x` (times its target) or `PHASE=10%`.
+    #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
+    plant: Vec<Plant>,
+    /// Send the metrics to this Prometheus Pushgateway.
+    #[arg(long, value_name = "URL")]
+    push: Option<String>,
+    /// Whether a soft gate opens an issue: `auto` where the CI's variables name a project of GitLab or GitHub and
+    /// STELLA_PERF_TOKEN (on GitHub also GITHUB_TOKEN) is set. STELLA_PERF_CA_FILE names authorities of its own (PEM).
+    /// An issue that cannot be opened is said, the exit code stays.
+    #[arg(long, value_name = "MODE", default_value = "auto", env = "STELLA_PERF_TICKETS")]
+    tickets: ticket::Mode,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "want a whole number above 0".to_owned())
+}
+
+/// A word that chooses phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    All,
+    Quick,
+    One(Phase),
+}
+
+impl FromStr for Chosen {
+    type Err = UnknownPhase;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPhase> {
+        match text {
+            "all" => Ok(Self::All),
+            "quick" => Ok(Self::Quick),
+            name => name.parse().map(Self::One),
+        }
+    }
+}
+
+/// The phases that were chosen, each once, in the order of every table.
+fn phases(chosen: &[Chosen]) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    for word in chosen {
+        match word {
+            Chosen::All => phases.extend(Phase::all()),
+            Chosen::Quick => phases.extend(Phase::quick()),
+            Chosen::One(phase) => phases.push(*phase),
+        }
+    }
+    phases.sort();
+    phases.dedup();
+    phases
+}
+
+impl Arguments {
+    /// Does it.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let targets = Targets::read(&self.targets)?;
+        let store = Store::open(&self.out)?;
+        let baseline = self.baseline(&store)?;
+        let started = now()?;
+        let work = work()?;
+        let ground = self.ground.open(work.path())?;
+        let machine = Machine::look(&self.ground.cache, work.path());
+        let plan = run::Plan {
+            phases: phases(&self.phase),
+            samples: self.samples,
+            targets: &targets,
+            plants: &self.plant,
+        };
+        let (phases, series) = run::run(&plan, &ground);
+        let mut results = Results {
+            schema: SCHEMA,
+            started: started.to_string(),
+            machine,
+            planted: self.plant.iter().map(ToString::to_string).collect(),
+            baseline: None,
+            phases,
+        };
+        let samples = Samples { schema: SCHEMA, phases: series };
+        let refused = baseline.as_ref().map(|kept| hold(&mut results, &samples, kept)).unwrap_or_default();
+
+        let mut files = report::files(&results, &samples)?;
+        let filed = ticket::file(self.tickets, &results, targets.factor, &|name| std::env::var(name).ok());
+        let tickets = ticket::markdown(&filed);
+        if !tickets.is_empty() {
+            files.push(("tickets.md", tickets.clone().into_bytes()));
+        }
+        let place = store.keep(&started.strftime("%Y-%m-%d").to_string(), &files)?;
+        let code = code(&results, &self.phase);
+        if self.save_baseline {
+            if code == 0 && self.plant.is_empty() {
+                store.keep_as_baseline(&files)?;
+            } else {
+                say("not stored as the baseline: a gate closed, something broke, or a slow-down was planted");
+            }
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(report::markdown::text(&results).as_bytes())?;
+        out.write_all(tickets.as_bytes())?;
+        filed.iter().for_each(|ticket| say(&ticket.to_string()));
+        say(&format!("kept in {}", place.display()));
+        if let Some(url) = &self.push {
+            report::push::send(url, &results)?;
+        }
+        // With --save-baseline the old baseline was not meant to hold.
+        Ok(if self.save_baseline { ExitCode::from(code) } else { with_refused(code, &refused) })
+    }
+
+    /// Read before anything is measured: one that cannot be read would be missed only at the end.
+    fn baseline(&self, store: &Store) -> Result<Option<Kept>, Failure> {
+        let stored = store.baseline();
+        let directory = self.baseline.as_ref().or_else(|| stored.exists().then_some(&stored));
+        Ok(directory.map(|directory| Kept::read(directory)).transpose()?)
+    }
+}
+
+fn say(what: &str) {
+    // Nobody is left to tell it to when stderr is closed.
+    let _ = writeln!(io::stderr(), "stella-perf: {what}");
+}
+
+/// Holds the results against a kept run, which they then name.
+fn hold(results: &mut Results, samples: &Samples, kept: &Kept) -> Vec<OtherLayers> {
+    let commit = kept.results.machine.commit.clone();
+    results.baseline = Some(Baseline { started: kept.results.started.clone(), commit });
+    baseline::hold(&mut results.phases, samples, &results.machine, kept)
+}
+
+/// 3: something broke, nothing at all was measured, or not a phase that was named; 1: a gate closed.
+fn code(results: &Results, chosen: &[Chosen]) -> u8 {
+    let rows = &results.phases;
+    let named = |row: &PhaseStats| chosen.contains(&Chosen::One(row.phase));
+    let broke = |row: &PhaseStats| matches!(row.state, State::Failed { .. });
+    if rows.iter().any(|row| broke(row) || (named(row) && row.figures().is_none())) {
+        3
+    } else if rows.iter().any(|row| row.judgement.outcome == Outcome::Fail) {
+        1
+    } else if rows.iter().all(|row| row.figures().is_none()) {
+        3
+    } else {
+        0
+    }
+}
+
+/// A comparison that was refused is none: the run cannot pass by it, and a gate that closed stays closed.
+fn with_refused(code: u8, refused: &[OtherLayers]) -> ExitCode {
+    refused.iter().for_each(|refused| say(&refused.to_string()));
+    ExitCode::from(if code == 0 && !refused.is_empty() { 3 } else { code })
+}
+
+/// Compares two kept runs.
+#[derive(clap::Args)]
+pub struct Compare {
+    /// The earlier run's directory.
+    baseline: PathBuf,
+    /// The later run's directory.
+    run: PathBuf,
+}
+
+impl Compare {
+    /// Does it.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let (kept, Kept { mut results, samples }) = (Kept::read(&self.baseline)?, Kept::read(&self.run)?);
+        // What that run said of its own targets and baseline is not asked here.
+        for row in &mut results.phases {
+            (row.comparison, row.judgement) = (None, crate::judge::Judgement::of(Vec::new()));
+        }
+        let refused = hold(&mut results, &samples, &kept);
+        io::stdout().lock().write_all(report::markdown::comparison(&results).as_bytes())?;
+        let slower = results.phases.iter().any(|row| row.judgement.outcome == Outcome::Fail);
+        Ok(with_refused(u8::from(slower), &refused))
+    }
+}
+
+/// The moment of the run: `SOURCE_DATE_EPOCH`, or the clock.
+pub fn now() -> Result<jiff::Timestamp, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => Ok(jiff::Timestamp::from_second(text.parse()?)?),
+        Err(_) => Ok(jiff::Timestamp::now()),
+    }
+}

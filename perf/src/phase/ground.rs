@@ -1,0 +1,77 @@
+//! What every phase stands on: programs, images, corpus, a place to work.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Failure, corpus, image};
+
+/// What every phase stands on.
+pub struct Ground {
+    /// The program.
+    pub stella: PathBuf,
+    /// The server's program.
+    pub server: PathBuf,
+    /// The images that are gated.
+    pub images: image::Set,
+    /// Advisories compiled from the corpus.
+    pub advisories: PathBuf,
+    /// The corpus.
+    pub corpus: PathBuf,
+    /// A directory of this run, on tmpfs where there is one; servers' data and reports go there.
+    pub work: PathBuf,
+}
+
+/// What is measured, and where what it is measured on is kept.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where the seeded images and feeds are kept between runs.
+    #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
+    pub cache: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella")]
+    stella: PathBuf,
+    /// The server's program.
+    #[arg(long, value_name = "FILE", default_value = "target/release/stella-server")]
+    server: PathBuf,
+}
+
+impl Arguments {
+    /// Images, corpus and advisories; written where they are not there.
+    pub fn open(&self, work: &Path) -> Result<Ground, Failure> {
+        let built = |path: &Path| {
+            path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()))
+        };
+        let (stella, server) = (built(&self.stella)?, built(&self.server)?);
+        fs::create_dir_all(&self.cache).map_err(|error| format!("{}: {error}", self.cache.display()))?;
+        // Gates run in directories of their own, where a relative path would lead elsewhere.
+        let cache = self.cache.canonicalize()?;
+        let (corpus, advisories) = (cache.join("corpus"), cache.join("advisories"));
+        let images = image::write(&cache.join("images"))?;
+        corpus::write(&corpus)?;
+        corpus::compile(&corpus, &stella, &advisories)?;
+        Ok(Ground { stella, server, images, advisories, corpus, work: work.to_owned() })
+    }
+}
+
+/// A directory on tmpfs, so that no disk's noise is in the figures; in the system's temporary directory where there is none.
+pub fn work() -> Result<tempfile::TempDir, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("stella-perf-");
+    Ok(builder.tempdir_in("/dev/shm").or_else(|_| builder.tempdir())?)
+}
+
+impl Ground {
+    /// A new empty directory in [`Ground::work`].
+    pub fn directory(&self, name: &str) -> Result<PathBuf, Failure> {
+        let path = self.work.join(name);
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+
+    /// The server's arguments that name the advisories.
+    pub fn server_arguments(&self) -> Vec<String> {
+        vec!["--advisories".to_owned(), self.advisories.display().to_string()]
+    }
+}
