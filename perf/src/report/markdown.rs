@@ -150,7 +150,7 @@ fn facts(out: &mut String, rows: &[PhaseStats]) {
     for (row, figures) in measured_rows(rows) {
         for (name, value) in &figures.facts {
             any = true;
-            table.row([row.id(), escaped(name), format!("{}", (value * 1e3).round() / 1e3)]);
+            table.row([row.id(), format!("`{name}`"), format!("{}", (value * 1e3).round() / 1e3)]);
         }
     }
     if any {
