@@ -14,7 +14,7 @@ use crate::{
     machine::Machine,
     phase::{
         Phase, UnknownPhase,
-        ground::{self, work},
+        ground::{self, Ground, work},
     },
     plant::Plant,
     report,
@@ -24,6 +24,9 @@ use crate::{
     targets::Targets,
     ticket,
 };
+
+/// How often a phase is measured at most before its comparison stays as it is.
+const MOST_ROUNDS: usize = 3;
 
 /// Measures phases, judges them, and keeps the results.
 #[derive(clap::Args)]
@@ -126,7 +129,10 @@ impl Arguments {
             phases,
         };
         let samples = Samples { schema: SCHEMA, phases: series };
-        let refused = baseline.as_ref().map(|kept| hold(&mut results, &samples, kept)).unwrap_or_default();
+        let refused = match &baseline {
+            Some(kept) => rounds(&mut results, &samples, kept, &plan, &ground)?,
+            None => Vec::new(),
+        };
 
         let mut files = report::files(&results, &samples)?;
         let filed = ticket::file(self.tickets, &results, targets.factor, &|name| std::env::var(name).ok());
@@ -163,16 +169,39 @@ impl Arguments {
     }
 }
 
+/// Holds the results against the baseline, and measures again, a few rounds at most, what is not clear or seems slower.
+fn rounds(
+    results: &mut Results,
+    first: &Samples,
+    kept: &Kept,
+    plan: &run::Plan<'_>,
+    ground: &Ground,
+) -> Result<Vec<OtherLayers>, Failure> {
+    let mut rounds = vec![first.clone()];
+    loop {
+        let refused = hold(results, &rounds, kept);
+        let phases = baseline::open(&results.phases);
+        if phases.is_empty() || rounds.len() == MOST_ROUNDS {
+            return Ok(refused);
+        }
+        let names: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+        say(&format!("slower than the baseline, or not clear; measured again: {}", names.join(", ")));
+        let ground = ground.within(&format!("round-{}", rounds.len() + 1))?;
+        let (_, series) = run::run(&run::Plan { phases, ..*plan }, &ground);
+        rounds.push(Samples { schema: SCHEMA, phases: series });
+    }
+}
+
 fn say(what: &str) {
     // Nobody is left to tell it to when stderr is closed.
     let _ = writeln!(io::stderr(), "stella-perf: {what}");
 }
 
 /// Holds the results against a kept run, which they then name.
-fn hold(results: &mut Results, samples: &Samples, kept: &Kept) -> Vec<OtherLayers> {
+fn hold(results: &mut Results, rounds: &[Samples], kept: &Kept) -> Vec<OtherLayers> {
     let commit = kept.results.machine.commit.clone();
     results.baseline = Some(Baseline { started: kept.results.started.clone(), commit });
-    baseline::hold(&mut results.phases, samples, &results.machine, kept)
+    baseline::hold(&mut results.phases, rounds, &results.machine, kept)
 }
 
 /// 3: something broke, nothing at all was measured, or not a phase that was named; 1: a gate closed.
@@ -214,7 +243,7 @@ impl Compare {
         for row in &mut results.phases {
             (row.comparison, row.judgement) = (None, crate::judge::Judgement::of(Vec::new()));
         }
-        let refused = hold(&mut results, &samples, &kept);
+        let refused = hold(&mut results, &[samples], &kept);
         io::stdout().lock().write_all(report::markdown::comparison(&results).as_bytes())?;
         let slower = results.phases.iter().any(|row| row.judgement.outcome == Outcome::Fail);
         Ok(with_refused(u8::from(slower), &refused))

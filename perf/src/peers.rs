@@ -50,9 +50,9 @@ pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
     let work = work()?;
     let ground = &arguments.ground.open(work.path())?;
     let images = [
-        ("delta-v1, gzip", &ground.images.image("delta-v1")?.gzip),
-        ("delta-v1, zstd", &ground.images.image("delta-v1")?.zstd),
-        ("many, gzip", &ground.images.image("many")?.gzip),
+        ("delta-v1, gzip", &ground.image("delta-v1")?.gzip),
+        ("delta-v1, zstd", &ground.image("delta-v1")?.zstd),
+        ("many, gzip", &ground.image("many")?.gzip),
     ];
     let mut contenders = Vec::new();
     for (image, layout) in images {
@@ -68,7 +68,7 @@ pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
                     peak_bytes: 0,
                 });
             };
-            add("stella gate", stella(ground, layout));
+            add("stella gate", stella(ground, layout)?);
             if let Some(trivy) = &arguments.trivy {
                 add("trivy, SBOM", self::trivy(trivy, layout));
             }
@@ -88,17 +88,17 @@ pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
 type Call = Box<dyn Fn(&Path) -> Command>;
 
 /// As a build calls it; its cache is in the home directory it is given.
-fn stella(ground: &Ground, layout: &Path) -> Call {
-    let (program, advisories) = (ground.stella.clone(), ground.advisories.clone());
+fn stella(ground: &Ground, layout: &Path) -> Result<Call, Failure> {
+    let (program, advisories) = (ground.stella.clone(), ground.advisories()?);
     let image = format!("oci:{}", layout.display());
-    Box::new(move |home| {
+    Ok(Box::new(move |home| {
         let mut command = Command::new(&program);
         command.args(["gate", &image, "--advisories"]).arg(&advisories);
         command
             .args(["-o", "sarif=report.sarif", "-o", "json=report.json", "--cache-dir"])
             .arg(home.join("cache"));
         command
-    })
+    }))
 }
 
 fn trivy(program: &Path, layout: &Path) -> Call {

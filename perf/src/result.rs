@@ -63,6 +63,8 @@ pub struct PhaseStats {
     pub state: State,
     /// Against the baseline; `null` where there is none, or it measured other layers.
     pub comparison: Option<Comparison>,
+    /// How often it was measured for that; the figures are the first round's. 0 where nothing was compared.
+    pub rounds: usize,
     /// What the gates say.
     pub judgement: Judgement,
 }

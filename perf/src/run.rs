@@ -120,7 +120,15 @@ fn not_measured(phase: Phase, targets: &Targets, not: NotMeasured) -> PhaseStats
 fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> PhaseStats {
     let target = targets.of(phase, variant);
     let judgement = judge::Judgement::of(judge::targets(&state, target, targets.factor));
-    PhaseStats { phase, variant: variant.map(str::to_owned), target, state, comparison: None, judgement }
+    PhaseStats {
+        phase,
+        variant: variant.map(str::to_owned),
+        target,
+        state,
+        comparison: None,
+        rounds: 0,
+        judgement,
+    }
 }
 
 fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {

@@ -6,7 +6,7 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILT = os.environ.get("STELLA_PERF_BUILT") or os.path.join(ROOT, "target", "release")
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 # A targets' file of the test's own, in which START has a soft gate.
 SOFT = """version: 1

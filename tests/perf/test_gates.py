@@ -1,102 +1,98 @@
-"""The gates of the harness on real measurements: planted slow-downs close them, noise alone does not.
+"""The gates on real measurements: planted slow-downs close them, noise alone does not.
 
-A few runs here; STELLA_TEST_FULL=1 makes it ten runs in a row and twenty pairs of runs, which takes the better part of an hour.
+A few runs each; STELLA_TEST_FULL=1 makes it ten runs in a row and twenty pairs of runs, a quarter of an hour, for which the
+machine should have nothing else to do.
 """
-
 import json
 import os
-import pathlib
-import subprocess
-import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("STELLA_PERF", ROOT / "target/release/stella-perf"))
+import harness
+
 FULL = os.environ.get("STELLA_TEST_FULL") == "1"
+# Images and corpus are written once, not for each test.
+CACHE = os.path.join(harness.ROOT, "target", "stella-perf")
 
 
-class Harness(unittest.TestCase):
-    def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
-        self.out = pathlib.Path(self.directory.name)
-
-    def perf(self, *arguments, plant=None, out=None):
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("CI", "STELLA_PERF_"))}
-        if plant:
-            environment["STELLA_PERF_PLANT"] = plant
-        out = out or self.out
-        done = subprocess.run([PROGRAM, "run", "--out", out, *arguments], cwd=ROOT, env=environment,
-                              capture_output=True, text=True, timeout=3000)
-        kept = json.loads((out / "latest/phase-stats.json").read_text()) if (out / "latest").exists() else None
-        return done, kept
-
-    def outcomes(self, kept):
-        return {row["phase"]: row["judgement"]["outcome"] for row in kept["phases"]}
+class Gates(harness.Case):
+    def run_phases(self, phases, samples, *more, out="out", plant=None):
+        """Exit code, the kept results, and what was said."""
+        variables = {"STELLA_PERF_PLANT": plant} if plant else {}
+        done = self.measure("--phase", phases, "--samples", str(samples), "--cache", CACHE, "--out", out, *more,
+                            variables=variables)
+        return done.returncode, json.loads(self.read(out, "latest", "phase-stats.json")), done.stdout + done.stderr
 
     def about(self, kept, phase):
         row = next(row for row in kept["phases"] if row["phase"] == phase)
         return {(reason["about"], reason["outcome"]) for reason in row["judgement"]["reasons"]}
 
 
-class PlantedSlowDowns(Harness):
+class PlantedSlowDowns(Gates):
     def test_four_times_the_target_breaks_a_hard_phase(self):
-        done, kept = self.perf("--phase", "DELTA_SBOM", "--samples", "5", plant="DELTA_SBOM=4x")
-        self.assertEqual(done.returncode, 1, done.stderr)
+        code, kept, said = self.run_phases("DELTA_SBOM", 5, plant="DELTA_SBOM=4x")
+        self.assertEqual(code, 1, said)
         self.assertIn(("target", "fail"), self.about(kept, "DELTA_SBOM"))
         self.assertEqual(kept["planted"], ["DELTA_SBOM=4x"])
-        self.assertIn("DELTA_SBOM=4x", done.stdout)
+        self.assertIn("PLANTED", said)
 
     def test_four_times_the_target_warns_of_a_soft_phase(self):
-        done, kept = self.perf("--phase", "FEED_MERGE", "--samples", "3", plant="FEED_MERGE=4x")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        code, kept, said = self.run_phases("FEED_MERGE", 3, plant="FEED_MERGE=4x")
+        self.assertEqual(code, 0, said)
         self.assertIn(("target", "warn"), self.about(kept, "FEED_MERGE"))
 
     def test_without_one_runs_in_a_row_pass(self):
         for number in range(10 if FULL else 1):
-            done, kept = self.perf("--phase", "DELTA_SBOM,FEED_MERGE", "--samples", "20" if FULL else "3")
-            self.assertEqual(done.returncode, 0, f"run {number}: {done.stdout}{done.stderr}")
+            code, kept, said = self.run_phases("DELTA_SBOM,FEED_MERGE", 20 if FULL else 3, out=f"run-{number}")
+            self.assertEqual(code, 0, f"run {number}: {said}")
             for phase in ("DELTA_SBOM", "FEED_MERGE"):
-                self.assertNotIn(("target", "warn"), self.about(kept, phase), f"run {number}")
+                self.assertNotIn("target", {about for about, _ in self.about(kept, phase)}, f"run {number}: {said}")
 
     def test_a_planted_run_is_never_the_baseline(self):
-        self.perf("--phase", "START", "--samples", "20", "--save-baseline", plant="START=10%")
-        self.assertFalse((self.out / "baseline").exists())
+        _, _, said = self.run_phases("START", 20, "--save-baseline", plant="START=10%")
+        self.assertFalse(os.path.exists(self.path("out/baseline")))
+        self.assertIn("not stored as the baseline", said)
 
 
-class Baseline(Harness):
-    def test_half_as_slow_again_is_a_regression(self):
-        # So coarse that a busy machine cannot hide it: what a tenth takes is tried with 100 samples below.
-        self.perf("--phase", "START", "--samples", "60", "--save-baseline")
-        done, kept = self.perf("--phase", "START", "--samples", "60", plant="START=100%")
-        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertIn(("baseline", "fail"), self.about(kept, "START"))
-        self.assertNotIn(("target", "fail"), self.about(kept, "START"))
+class Baseline(Gates):
+    def test_twice_as_slow_is_a_regression(self):
+        # So coarse that a busy machine cannot hide it; what a tenth takes is tried below.
+        code, _, said = self.run_phases("START", 60, "--save-baseline")
+        self.assertEqual(code, 0, said)
+        code, kept, said = self.run_phases("START", 60, plant="START=100%")
+        self.assertEqual(code, 1, said)
+        self.assertEqual(self.about(kept, "START"), {("baseline", "fail")})
 
-    def test_other_layers_are_refused(self):
-        self.perf("--phase", "KNOWN_GATE", "--samples", "12", "--save-baseline")
+    def test_other_layers_are_refused_and_named(self):
+        self.run_phases("KNOWN_GATE", 20, "--save-baseline")
+        samples = json.loads(self.read("out/baseline/samples.json"))
         for name in ("phase-stats.json", "samples.json"):
-            path = self.out / "baseline" / name
-            text = path.read_text()
-            diff_id = json.loads((self.out / "baseline/samples.json").read_text())["phases"]["KNOWN_GATE"]["diff_ids"][-1]
-            path.write_text(text.replace(diff_id, "sha256:" + "0" * 64))
-        done, kept = self.perf("--phase", "KNOWN_GATE", "--samples", "12")
+            text = self.read("out/baseline", name)
+            self.write(f"out/baseline/{name}", text.replace(samples["phases"]["KNOWN_GATE"]["diff_ids"][-1],
+                                                            "sha256:" + "0" * 64))
+        code, kept, said = self.run_phases("KNOWN_GATE", 20)
+        self.assertEqual(code, 3, said)
+        self.assertIn("sha256:" + "0" * 64, said)
+        self.assertIsNone(kept["phases"][0]["comparison"])
+        done = harness.call(os.path.join(harness.BUILT, "stella-perf"), "compare", self.path("out/baseline"),
+                            self.path("out/latest"), env=harness.environment(self.work))
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
         self.assertIn("sha256:" + "0" * 64, done.stderr)
 
     @unittest.skipUnless(FULL, "twenty pairs of runs: STELLA_TEST_FULL=1")
-    def test_noise_is_no_regression_and_a_tenth_is_one(self):
-        alarms, missed = [], []
-        for pair in range(20):
-            out = self.out / str(pair)
-            self.perf("--phase", "DELTA_SBOM", "--save-baseline", out=out)
-            done, kept = self.perf("--phase", "DELTA_SBOM", out=out)
-            if ("baseline", "fail") in self.about(kept, "DELTA_SBOM"):
-                alarms.append((pair, done.stdout))
-            done, kept = self.perf("--phase", "DELTA_SBOM", plant="DELTA_SBOM=10%", out=out)
-            if ("baseline", "fail") not in self.about(kept, "DELTA_SBOM"):
-                missed.append((pair, done.stdout))
-        self.assertEqual((alarms, missed), ([], []))
+    def test_noise_alone_is_no_regression_and_a_tenth_is_one(self):
+        wrong = []
+        self.run_phases("DELTA_SBOM", 100, out="run-0")
+        for number in range(1, 21):
+            baseline = ["--baseline", f"run-{number - 1}/latest"]
+            _, kept, said = self.run_phases("DELTA_SBOM", 100, *baseline, out=f"run-{number}")
+            if self.about(kept, "DELTA_SBOM"):
+                wrong.append(f"pair {number}, equal: {said}")
+            if number % 4 == 0:
+                _, kept, said = self.run_phases("DELTA_SBOM", 100, *baseline, out=f"slow-{number}",
+                                                plant="DELTA_SBOM=10%")
+                if ("baseline", "fail") not in self.about(kept, "DELTA_SBOM"):
+                    wrong.append(f"pair {number}, a tenth slower: {said}")
+        self.assertEqual(wrong, [])
 
 
 if __name__ == "__main__":

@@ -176,5 +176,7 @@ fn the_digest_of_the_recipe_is_over_every_file() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/image");
     let mut files = contents(&directory);
     files.remove(Path::new("tests.rs"));
+    // It stands above: the corpus draws from it too.
+    files.insert("random.rs".into(), fs::read(directory.join("../random.rs")).unwrap());
     assert!(files.into_values().eq(SOURCES));
 }

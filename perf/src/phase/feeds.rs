@@ -37,7 +37,7 @@ pub struct Merge {
 impl Merge {
     /// Imports once, and looks into the file.
     pub fn open(ground: &Ground) -> Result<Self, Failure> {
-        let corpus = Corpus::read(&ground.corpus).ok_or("the corpus is not there")?;
+        let corpus = Corpus::read(&ground.corpus()?).ok_or("the corpus is not there")?;
         let mut merge = Self {
             stella: ground.stella.clone(),
             floor: Archives::open(corpus.paths())?,

@@ -79,7 +79,7 @@ pub struct Cold {
 impl Cold {
     /// An OCI layout.
     pub fn layout(ground: &Ground) -> Result<Self, Failure> {
-        let image = ground.images.image("delta-v1")?;
+        let image = ground.image("delta-v1")?;
         let layers = layout::layers(&image.gzip)?;
         let floor = LayerFloor::of(layers.iter().map(|layer| layer.blob.clone()).collect())?;
         Self::open(ground, "cold", reference("oci", &image.gzip), layers, floor)
@@ -87,7 +87,7 @@ impl Cold {
 
     /// The same image as `docker save` writes it: one tar, layers not compressed.
     pub fn archive(ground: &Ground) -> Result<Self, Failure> {
-        let image = ground.images.image("delta-v1")?;
+        let image = ground.image("delta-v1")?;
         let layers = layout::layers(&image.gzip)?;
         let archive = image.archive.as_ref().ok_or("the recipe writes no archive of delta-v1")?;
         let floor = LayerFloor { files: vec![archive.clone()], mode: floor::Mode::Streaming };
@@ -101,7 +101,7 @@ impl Cold {
         layers: Vec<Layer>,
         floor: LayerFloor,
     ) -> Result<Self, Failure> {
-        let advisories = ["--no-cache", "--advisories", &ground.advisories.display().to_string()];
+        let advisories = ["--no-cache", "--advisories", &ground.advisories()?.display().to_string()];
         let gate = Gate {
             stella: ground.stella.clone(),
             arguments: advisories.map(str::to_owned).to_vec(),
@@ -186,9 +186,9 @@ impl Scene {
         let scene = Self {
             stella: ground.stella.clone(),
             server: ground.server.clone(),
-            server_arguments: ground.server_arguments(),
-            v1: Image::open(&ground.images.image("delta-v1")?.gzip)?,
-            v2: Image::open(&ground.images.image("delta-v2")?.gzip)?,
+            server_arguments: ground.server_arguments()?,
+            v1: Image::open(&ground.image("delta-v1")?.gzip)?,
+            v2: Image::open(&ground.image("delta-v2")?.gzip)?,
             work,
             state,
         };

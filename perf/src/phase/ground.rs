@@ -1,6 +1,7 @@
 //! What every phase stands on: programs, images, corpus, a place to work.
 
 use std::{
+    cell::OnceCell,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,17 +9,15 @@ use std::{
 use crate::{Failure, corpus, image};
 
 /// What every phase stands on.
+#[derive(Clone)]
 pub struct Ground {
     /// The program.
     pub stella: PathBuf,
     /// The server's program.
     pub server: PathBuf,
-    /// The images that are gated.
-    pub images: image::Set,
-    /// Advisories compiled from the corpus.
-    pub advisories: PathBuf,
-    /// The corpus.
-    pub corpus: PathBuf,
+    /// Where images, corpus and advisories are kept.
+    cache: PathBuf,
+    images: OnceCell<image::Set>,
     /// A directory of this run, on tmpfs where there is one; servers' data and reports go there.
     pub work: PathBuf,
 }
@@ -38,7 +37,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Images, corpus and advisories; written where they are not there.
+    /// Checks that everything is there but what a phase may write.
     pub fn open(&self, work: &Path) -> Result<Ground, Failure> {
         let built = |path: &Path| {
             path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()))
@@ -47,11 +46,7 @@ impl Arguments {
         fs::create_dir_all(&self.cache).map_err(|error| format!("{}: {error}", self.cache.display()))?;
         // Gates run in directories of their own, where a relative path would lead elsewhere.
         let cache = self.cache.canonicalize()?;
-        let (corpus, advisories) = (cache.join("corpus"), cache.join("advisories"));
-        let images = image::write(&cache.join("images"))?;
-        corpus::write(&corpus)?;
-        corpus::compile(&corpus, &stella, &advisories)?;
-        Ok(Ground { stella, server, images, advisories, corpus, work: work.to_owned() })
+        Ok(Ground { stella, server, cache, images: OnceCell::new(), work: work.to_owned() })
     }
 }
 
@@ -70,8 +65,37 @@ impl Ground {
         Ok(path)
     }
 
+    /// The same, at work in a new directory of its own.
+    pub fn within(&self, name: &str) -> Result<Self, Failure> {
+        Ok(Self { work: self.directory(name)?, ..self.clone() })
+    }
+
+    /// The seeded image of that name; the images are written where they are not there.
+    pub fn image(&self, name: &str) -> Result<&image::Image, Failure> {
+        if self.images.get().is_none() {
+            let set = image::write(&self.cache.join("images"))?;
+            self.images.get_or_init(|| set);
+        }
+        let set = self.images.get().ok_or("no images")?;
+        Ok(set.image(name)?)
+    }
+
+    /// The corpus, written where it is not there.
+    pub fn corpus(&self) -> Result<PathBuf, Failure> {
+        let corpus = self.cache.join("corpus");
+        corpus::write(&corpus)?;
+        Ok(corpus)
+    }
+
+    /// Advisories compiled from the corpus by this very program.
+    pub fn advisories(&self) -> Result<PathBuf, Failure> {
+        let advisories = self.cache.join("advisories");
+        corpus::compile(&self.corpus()?, &self.stella, &advisories)?;
+        Ok(advisories)
+    }
+
     /// The server's arguments that name the advisories.
-    pub fn server_arguments(&self) -> Vec<String> {
-        vec!["--advisories".to_owned(), self.advisories.display().to_string()]
+    pub fn server_arguments(&self) -> Result<Vec<String>, Failure> {
+        Ok(vec!["--advisories".to_owned(), self.advisories()?.display().to_string()])
     }
 }

@@ -65,6 +65,7 @@ fn interval(Interval { lower_ms, upper_ms }: Interval) -> String {
 fn baseline(comparison: Option<&Comparison>) -> String {
     match comparison {
         None => NOTHING.to_owned(),
+        Some(Comparison::Unclear(_)) => "unclear".to_owned(),
         Some(Comparison::NotJudged(_)) => "not judged".to_owned(),
         Some(Comparison::Unchanged(_)) => "unchanged".to_owned(),
         Some(Comparison::Regression(evidence) | Comparison::Improvement(evidence)) => {

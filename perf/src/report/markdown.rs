@@ -96,16 +96,17 @@ fn against(out: &mut String, results: &Results) {
     };
     let (started, commit) = (escaped(&baseline.started), escaped(&baseline.commit));
     let _ = writeln!(out, "## Against the baseline of {started}, commit {commit}\n");
-    let mut table = Table::new([("phase", false), ("baseline", false), ("why", false)]);
+    let mut table = Table::new([("phase", false), ("baseline", false), ("rounds", true), ("why", false)]);
     for (row, _) in measured_rows(&results.phases) {
         let (word, why) = match &row.comparison {
             None => ("refused", "it measured other layers".to_owned()),
             Some(Comparison::NotJudged(why)) => ("not judged", why.clone()),
+            Some(Comparison::Unclear(evidence)) => ("unclear", evidence.to_string()),
             Some(Comparison::Regression(evidence)) => ("**slower**", evidence.to_string()),
             Some(Comparison::Improvement(evidence)) => ("faster", evidence.to_string()),
             Some(Comparison::Unchanged(evidence)) => ("unchanged", evidence.to_string()),
         };
-        table.row([row.id(), word.to_owned(), escaped(&why)]);
+        table.row([row.id(), word.to_owned(), row.rounds.to_string(), escaped(&why)]);
     }
     table.write(out);
     let _ = writeln!(out, "{}.\n", comparison::method());

@@ -39,7 +39,7 @@ pub fn method() -> String {
     format!(
         "Mann-Whitney U, one-sided, p < {ALPHA} for a change of more than {margin} %, on logarithms of the fastest of \
          each {BLOCK} consecutive samples; it must hold for the wall time and for its ratio to the floor measured beside \
-         it. Unchanged: a slow-down of {ruled_out} % is ruled out in the same way with p < {RULED_OUT_ALPHA}",
+         it, and when the phase is measured again. Unchanged: a slow-down of {ruled_out} % is ruled out in the same way with p < {RULED_OUT_ALPHA}",
         margin = MARGIN * 100.0,
         ruled_out = RULED_OUT * 100.0,
     )
@@ -65,8 +65,30 @@ pub enum Comparison {
     Improvement(Evidence),
     /// Neither, and a slow-down of [`RULED_OUT`] would have been seen.
     Unchanged(Evidence),
-    /// No answer, and why. It is not a pass.
+    /// Neither, and noise could hide a slow-down of [`RULED_OUT`]. It is not a pass.
+    Unclear(Evidence),
+    /// Nothing was compared, and why. It is not a pass.
     NotJudged(String),
+}
+
+/// Compares a run whose samples were taken in several rounds: of all together, and a change must show in each.
+pub fn compare_rounds(baseline: &Series, rounds: &[Series]) -> Comparison {
+    let all = Series {
+        samples_ms: rounds.iter().flat_map(|round| round.samples_ms.clone()).collect(),
+        floor_ms: rounds.iter().flat_map(|round| round.floor_ms.clone()).collect(),
+    };
+    let each = |what: fn(f64) -> bool| {
+        rounds.iter().all(|round| {
+            evidence(baseline, round).is_ok_and(|evidence| {
+                what(evidence.wall.share) && evidence.to_floor.is_none_or(|change| what(change.share))
+            })
+        })
+    };
+    match compare(baseline, &all) {
+        Comparison::Regression(evidence) if !each(|share| share > MARGIN) => Comparison::Unclear(evidence),
+        Comparison::Improvement(evidence) if !each(|share| share < -MARGIN) => Comparison::Unclear(evidence),
+        comparison => comparison,
+    }
 }
 
 /// What a verdict rests on.
@@ -131,15 +153,7 @@ fn judge(evidence: Evidence) -> Comparison {
     } else if holds(|change| change.p_ruled_out < RULED_OUT_ALPHA) {
         Comparison::Unchanged(evidence)
     } else {
-        let percent = |change: &Change| format!("{:+.1} %", change.share * 100.0);
-        let to_floor = evidence.to_floor.as_ref().map_or_else(|| "no floor".to_owned(), percent);
-        Comparison::NotJudged(format!(
-            "too much noise: wall time {}, to the floor {to_floor}, and neither a change of more than {} % holds nor is \
-             a slow-down of {} % ruled out",
-            percent(&evidence.wall),
-            MARGIN * 100.0,
-            RULED_OUT * 100.0,
-        ))
+        Comparison::Unclear(evidence)
     }
 }
 
@@ -206,6 +220,7 @@ mod tests {
             Comparison::Regression(_) => "regression",
             Comparison::Improvement(_) => "improvement",
             Comparison::Unchanged(_) => "unchanged",
+            Comparison::Unclear(_) => "unclear",
             Comparison::NotJudged(_) => "not judged",
         }
     }
@@ -221,10 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn what_shows_in_one_round_alone_is_not_called() {
+        let (baseline, slower) = (series(40, 1.0), series(40, 1.2));
+        let rounds = |second: &Series| compare_rounds(&baseline, &[slower.clone(), second.clone()]);
+        assert!(matches!(rounds(&slower), Comparison::Regression(_)));
+        assert!(matches!(rounds(&series(40, 1.1)), Comparison::Regression(_)));
+        assert!(matches!(rounds(&baseline), Comparison::Unclear(_)));
+    }
+
+    #[test]
     fn the_same_change_of_the_floor_excuses_it() {
         let (baseline, mut slower) = (series(100, 1.0), series(100, 1.2));
         slower.floor_ms.iter_mut().for_each(|floor| *floor *= 1.2);
-        assert_eq!(verdict(&baseline, &slower), "not judged");
+        assert_eq!(verdict(&baseline, &slower), "unclear");
         slower.samples_ms.iter_mut().chain(&mut slower.floor_ms).for_each(|one| *one /= 1.2);
         assert_eq!(verdict(&baseline, &slower), "unchanged");
     }

@@ -73,15 +73,15 @@ proptest! {
         prop_assert_eq!(rank::shift(&one, &other).unwrap(), -rank::shift(&other, &one).unwrap());
     }
 
-    /// Whatever the samples: a run is never worse than itself, and one that took twice the time never passes.
+    /// Whatever the samples: a run is never worse than itself, and one that took twice the time never passes. Fewer samples are not judged.
     #[test]
-    fn a_run_beside_itself(pairs in vec((1.0..100.0_f64, 1.0..50.0_f64), 0..120)) {
+    fn a_run_beside_itself(pairs in vec((1.0..100.0_f64, 1.0..50.0_f64), 20..120)) {
         let (samples_ms, floor_ms): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         let run = Series { samples_ms, floor_ms };
         let slower = Series { samples_ms: run.samples_ms.iter().map(|sample| sample * 2.0).collect(), ..run.clone() };
         let itself = compare(&run, &run);
-        prop_assert!(matches!(itself, Comparison::Unchanged(_) | Comparison::NotJudged(_)), "{:?}", itself);
+        prop_assert!(matches!(itself, Comparison::Unchanged(_) | Comparison::Unclear(_)), "{:?}", itself);
         let other = compare(&run, &slower);
-        prop_assert!(matches!(other, Comparison::Regression(_) | Comparison::NotJudged(_)), "{:?}", other);
+        prop_assert!(matches!(other, Comparison::Regression(_) | Comparison::Unclear(_)), "{:?}", other);
     }
 }

@@ -111,7 +111,7 @@ pub fn loaded(ground: &Ground) -> Result<Vec<Box<dyn Measurement>>, Failure> {
     let stocked = Stocked::start(ground, "api")?;
     let mut connection = Connection::open(stocked.address)?;
     let calls = [
-        call::scan(stocked.address, &ground.images.image("delta-v1")?.gzip, &mut connection)?,
+        call::scan(stocked.address, &ground.image("delta-v1")?.gzip, &mut connection)?,
         call::missing(stocked.address, &stocked.diff_ids)?,
     ];
     let pending = [Vec::new(), Vec::new()];
