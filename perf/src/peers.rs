@@ -15,6 +15,7 @@ use crate::{
     Failure,
     phase::ground::{Ground, work},
     process,
+    report::{duration::measured, table::Table},
     statistics::Summary,
 };
 
@@ -175,7 +176,15 @@ fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> St
     .filter_map(|(name, program)| Some(format!("{name} {}", version(program?))))
     .collect();
     let _ = writeln!(out, "{}; P50 of {} each, in turns.\n", versions.join(", "), arguments.samples);
-    out.push_str("| image | program | cache | wall | x stella | processor | peak memory |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n");
+    let mut table = Table::new([
+        ("image", false),
+        ("program", false),
+        ("cache", false),
+        ("wall", true),
+        ("x stella", true),
+        ("processor", true),
+        ("peak memory", true),
+    ]);
     let p50 = |values: &[f64]| Summary::of(values).map_or(f64::NAN, |summary| summary.p50_ms);
     let stella: BTreeMap<(&str, bool), f64> = contenders
         .iter()
@@ -186,17 +195,17 @@ fn table(contenders: &[Contender], arguments: &Arguments, ground: &Ground) -> St
         let wall_ms = p50(&contender.wall_ms);
         let times =
             stella.get(&(contender.image.as_str(), contender.warm)).map_or(f64::NAN, |own| wall_ms / own);
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {times:.1} | {} | {} |",
-            contender.image,
-            contender.program,
-            if contender.warm { "warm" } else { "cold" },
-            format!("{wall_ms:.0} ms"),
-            format!("{:.0} ms", p50(&contender.cpu_ms)),
+        table.row([
+            contender.image.clone(),
+            contender.program.to_owned(),
+            if contender.warm { "warm" } else { "cold" }.to_owned(),
+            measured(wall_ms),
+            format!("{times:.1}"),
+            measured(p50(&contender.cpu_ms)),
             format!("{} MiB", contender.peak_bytes >> 20),
-        );
+        ]);
     }
+    table.write(&mut out);
     out
 }
 

@@ -176,8 +176,10 @@ fn figures(row: &Row, wall_ms: &[f64], wall: Summary, floor: &Summary) -> Figure
 
 /// The workbook's edges where a phase has some, else those that every run shares.
 fn histogram(wall_ms: &[f64], edges_ms: Option<&[f64]>) -> Histogram {
-    let usual = edges_ms.is_none().then(|| histogram::edges_ms(wall_ms)).unwrap_or_default();
-    Histogram::of(wall_ms, edges_ms.unwrap_or(&usual))
+    match edges_ms {
+        Some(edges_ms) => Histogram::of(wall_ms, edges_ms),
+        None => Histogram::of(wall_ms, &histogram::edges_ms(wall_ms)),
+    }
 }
 
 /// The steps in the order in which the first sample has them.

@@ -9,7 +9,7 @@ mod metrics;
 pub mod push;
 #[cfg(test)]
 mod schema;
-mod table;
+pub mod table;
 
 use crate::{
     Failure,
