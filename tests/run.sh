@@ -166,6 +166,7 @@ suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
 
 if [ $full = yes ]; then
+    suite benchmark perf/run.sh --out "$work/bench-artifacts" --tickets never
     images="${STELLA_TEST_IMAGES:-}"
     if [ -z "$images" ] && [ -x ../shared/images/make-images.sh ]; then
         say 'making big images; this takes a quarter of an hour'
@@ -177,13 +178,9 @@ if [ $full = yes ]; then
     fi
     if [ -n "$images" ]; then
         suite import "$STELLA" feeds import tests/fixtures/advisories --advisories "$work/advisories"
-        suite benchmark "$target/stella-perf" delta --stella "$STELLA" --server "$STELLA_SERVER_PROGRAM" --samples 100 \
-            --layout-v1 "$images/oci/py-v1" --layout-v2 "$images/oci/py-v2" \
-            --server-argument=--advisories "--server-argument=$work/advisories"
         suite engine-export engine_export "$images/oci/py-v1"
         suite peak-memory peak_memory "$images/oci/big-toolchain"
     else
-        skip benchmark 'no images: set STELLA_TEST_IMAGES'
         skip engine-export 'no images: set STELLA_TEST_IMAGES'
         skip peak-memory 'no images: set STELLA_TEST_IMAGES'
     fi
