@@ -5,8 +5,7 @@ use stella::digest::Digest;
 use crate::{
     judge::{About, Judgement, Outcome, Reason},
     machine::Machine,
-    phase::Phase,
-    result::{PhaseStats, Samples, Series},
+    result::{PhaseStats, Samples},
     statistics::comparison::{self, Comparison},
     store::Kept,
 };
@@ -23,22 +22,25 @@ pub struct OtherLayers {
     current: String,
 }
 
-/// Holds every measured row against `baseline`, its samples taken in one round or in several. A row that measured other
-/// layers gets no comparison, and is named.
+/// A stored run, as far as it is compared with.
+pub struct Baseline<'a> {
+    /// As it was kept.
+    pub kept: &'a Kept,
+    /// What its programs came to now, in the pauses of the run that is compared; `None` where they did not run.
+    pub again: Option<&'a Samples>,
+}
+
+/// Holds every measured row against the baseline. A row that measured other layers gets no comparison, and is named.
 pub fn hold(
     rows: &mut [PhaseStats],
-    rounds: &[Samples],
+    samples: &Samples,
     machine: &Machine,
-    baseline: &Kept,
+    baseline: &Baseline<'_>,
 ) -> Vec<OtherLayers> {
     let mut refused = Vec::new();
     for row in rows.iter_mut().filter(|row| row.figures().is_some()) {
-        match compare(&row.id(), rounds, machine, baseline) {
-            Ok(comparison) => {
-                let id = row.id();
-                row.rounds = rounds.iter().filter(|round| round.phases.contains_key(&id)).count();
-                judge(row, comparison);
-            }
+        match compare(&row.id(), samples, machine, baseline) {
+            Ok(comparison) => judge(row, comparison),
             Err(other) => refused.push(other),
         }
     }
@@ -47,26 +49,26 @@ pub fn hold(
 
 fn compare(
     id: &str,
-    rounds: &[Samples],
+    samples: &Samples,
     machine: &Machine,
-    baseline: &Kept,
+    baseline: &Baseline<'_>,
 ) -> Result<Comparison, OtherLayers> {
-    let taken: Vec<&Series> = rounds.iter().filter_map(|round| round.phases.get(id)).collect();
-    let before = baseline.samples.phases.get(id);
-    let (Some(before), Some(now)) = (before, taken.first()) else {
+    let (Some(stored), Some(now)) = (baseline.kept.samples.phases.get(id), samples.phases.get(id)) else {
         return Ok(Comparison::NotJudged("the baseline has no samples of it".to_owned()));
     };
-    if before.diff_ids != now.diff_ids {
-        let (baseline, current) = differing(&before.diff_ids, &now.diff_ids);
+    if stored.diff_ids != now.diff_ids {
+        let (baseline, current) = differing(&stored.diff_ids, &now.diff_ids);
         return Err(OtherLayers { phase: id.to_owned(), baseline, current });
     }
-    let theirs = &baseline.results.machine;
+    if let Some(again) = baseline.again.and_then(|again| again.phases.get(id)) {
+        return Ok(comparison::compare(&again.times, &now.times));
+    }
+    let theirs = &baseline.kept.results.machine;
     if !machine.is_like(theirs) {
         let why = format!("the baseline is of another machine: {} x {}", theirs.cores, theirs.cpu);
         return Ok(Comparison::NotJudged(why));
     }
-    let times: Vec<comparison::Series> = taken.iter().map(|series| series.times.clone()).collect();
-    Ok(comparison::compare_rounds(&before.times, &times))
+    Ok(comparison::compare(&stored.times, &now.times))
 }
 
 fn judge(row: &mut PhaseStats, comparison: Comparison) {
@@ -78,16 +80,6 @@ fn judge(row: &mut PhaseStats, comparison: Comparison) {
     }
     row.judgement = Judgement::of(reasons);
     row.comparison = Some(comparison);
-}
-
-/// The phases that another round could say more of: those that seem slower, and those that noise hides.
-pub fn open(rows: &[PhaseStats]) -> Vec<Phase> {
-    let open = |row: &&PhaseStats| {
-        matches!(row.comparison, Some(Comparison::Regression(_) | Comparison::Unclear(_)))
-    };
-    let mut phases: Vec<Phase> = rows.iter().filter(open).map(|row| row.phase).collect();
-    phases.dedup();
-    phases
 }
 
 /// The first layers that differ.

@@ -9,24 +9,22 @@ use std::{
 
 use crate::{
     Failure,
-    baseline::{self, OtherLayers},
+    baseline::{self, Baseline as Stored, OtherLayers},
+    former::Former,
     judge::Outcome,
     machine::Machine,
     phase::{
         Phase, UnknownPhase,
-        ground::{self, Ground, work},
+        ground::{self, work},
     },
     plant::Plant,
     report,
     result::{Baseline, PhaseStats, Results, SCHEMA, Samples, State},
     run,
-    store::{Kept, Store},
+    store::{Kept, Programs, Store},
     targets::Targets,
     ticket,
 };
-
-/// How often a phase is measured at most before its comparison stays as it is.
-const MOST_ROUNDS: usize = 3;
 
 /// Measures phases, judges them, and keeps the results.
 #[derive(clap::Args)]
@@ -37,6 +35,9 @@ pub struct Arguments {
     /// Samples of each phase instead of its own number.
     #[arg(long, value_name = "N", value_parser = positive)]
     samples: Option<usize>,
+    /// Only this part of the samples, two blocks of five at least: what a later run takes of its baseline's programs.
+    #[arg(long, value_name = "PART", hide = true)]
+    share: Option<f64>,
     /// Where the results are kept, one directory per run.
     #[arg(long, value_name = "DIR", default_value = "bench-artifacts")]
     out: PathBuf,
@@ -46,7 +47,8 @@ pub struct Arguments {
     /// A run to compare with, instead of the one stored as OUT/baseline.
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
-    /// Store this run as the one that later ones are compared with, unless a gate closes.
+    /// Store this run, with its programs, as the one that later ones are compared with, unless a gate closes. It is compared
+    /// with none itself.
     #[arg(long)]
     save_baseline: bool,
     #[command(flatten)]
@@ -116,10 +118,22 @@ impl Arguments {
         let plan = run::Plan {
             phases: phases(&self.phase),
             samples: self.samples,
+            share: self.share,
             targets: &targets,
             plants: &self.plant,
         };
-        let (phases, series) = run::run(&plan, &ground);
+        let mut former = match &baseline {
+            Some((directory, kept)) => Some(Former::new(
+                directory,
+                known(&plan.phases, kept),
+                self.samples,
+                &self.targets,
+                &ground.cache,
+                ground.directory("former")?,
+            )),
+            None => None,
+        };
+        let (phases, series) = run::run(&plan, &ground, &mut || former.iter_mut().for_each(Former::pause));
         let mut results = Results {
             schema: SCHEMA,
             started: started.to_string(),
@@ -129,10 +143,15 @@ impl Arguments {
             phases,
         };
         let samples = Samples { schema: SCHEMA, phases: series };
-        let refused = match &baseline {
-            Some(kept) => rounds(&mut results, &samples, kept, &plan, &ground)?,
-            None => Vec::new(),
-        };
+        let mut refused = Vec::new();
+        if let (Some((_, kept)), Some(former)) = (&baseline, &former) {
+            if let Err(why) = &former.result {
+                say(&format!(
+                    "the baseline's programs were not measured again, so its stored samples count: {why}"
+                ));
+            }
+            refused = hold(&mut results, &samples, &Stored { kept, again: former.result.as_ref().ok() });
+        }
 
         let mut files = report::files(&results, &samples)?;
         let filed = ticket::file(self.tickets, &results, targets.factor, &|name| std::env::var(name).ok());
@@ -144,7 +163,10 @@ impl Arguments {
         let code = code(&results, &self.phase);
         if self.save_baseline {
             if code == 0 && self.plant.is_empty() {
-                store.keep_as_baseline(&files)?;
+                let perf = std::env::current_exe()?;
+                let programs =
+                    Programs { stella: ground.stella.clone(), server: ground.server.clone(), perf };
+                store.keep_as_baseline(&files, &programs)?;
             } else {
                 say("not stored as the baseline: a gate closed, something broke, or a slow-down was planted");
             }
@@ -157,39 +179,26 @@ impl Arguments {
         if let Some(url) = &self.push {
             report::push::send(url, &results)?;
         }
-        // With --save-baseline the old baseline was not meant to hold.
-        Ok(if self.save_baseline { ExitCode::from(code) } else { with_refused(code, &refused) })
+        Ok(with_refused(code, &refused))
     }
 
-    /// Read before anything is measured: one that cannot be read would be missed only at the end.
-    fn baseline(&self, store: &Store) -> Result<Option<Kept>, Failure> {
+    /// Read before anything is measured: one that cannot be read would be missed only at the end. None where a new one is to be
+    /// stored.
+    fn baseline(&self, store: &Store) -> Result<Option<(PathBuf, Kept)>, Failure> {
         let stored = store.baseline();
-        let directory = self.baseline.as_ref().or_else(|| stored.exists().then_some(&stored));
-        Ok(directory.map(|directory| Kept::read(directory)).transpose()?)
+        let directory = self.baseline.clone().or_else(|| stored.exists().then_some(stored));
+        let Some(directory) = directory.filter(|_| !self.save_baseline) else { return Ok(None) };
+        let kept = Kept::read(&directory)?;
+        Ok(Some((directory, kept)))
     }
 }
 
-/// Holds the results against the baseline, and measures again, a few rounds at most, what is not clear or seems slower.
-fn rounds(
-    results: &mut Results,
-    first: &Samples,
-    kept: &Kept,
-    plan: &run::Plan<'_>,
-    ground: &Ground,
-) -> Result<Vec<OtherLayers>, Failure> {
-    let mut rounds = vec![first.clone()];
-    loop {
-        let refused = hold(results, &rounds, kept);
-        let phases = baseline::open(&results.phases);
-        if phases.is_empty() || rounds.len() == MOST_ROUNDS {
-            return Ok(refused);
-        }
-        let names: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
-        say(&format!("slower than the baseline, or not clear; measured again: {}", names.join(", ")));
-        let ground = ground.within(&format!("round-{}", rounds.len() + 1))?;
-        let (_, series) = run::run(&run::Plan { phases, ..*plan }, &ground);
-        rounds.push(Samples { schema: SCHEMA, phases: series });
-    }
+/// The phases that the stored run measured: its programs know no newer ones.
+fn known(phases: &[Phase], kept: &Kept) -> Vec<Phase> {
+    let stored = |phase: &&Phase| {
+        kept.results.phases.iter().any(|row| row.phase == **phase && row.figures().is_some())
+    };
+    phases.iter().filter(stored).copied().collect()
 }
 
 fn say(what: &str) {
@@ -198,10 +207,11 @@ fn say(what: &str) {
 }
 
 /// Holds the results against a kept run, which they then name.
-fn hold(results: &mut Results, rounds: &[Samples], kept: &Kept) -> Vec<OtherLayers> {
-    let commit = kept.results.machine.commit.clone();
-    results.baseline = Some(Baseline { started: kept.results.started.clone(), commit });
-    baseline::hold(&mut results.phases, rounds, &results.machine, kept)
+fn hold(results: &mut Results, samples: &Samples, stored: &Stored<'_>) -> Vec<OtherLayers> {
+    let kept = &stored.kept.results;
+    let (started, commit) = (kept.started.clone(), kept.machine.commit.clone());
+    results.baseline = Some(Baseline { started, commit, in_turns: stored.again.is_some() });
+    baseline::hold(&mut results.phases, samples, &results.machine, stored)
 }
 
 /// 3: something broke, nothing at all was measured, or not a phase that was named; 1: a gate closed.
@@ -243,7 +253,7 @@ impl Compare {
         for row in &mut results.phases {
             (row.comparison, row.judgement) = (None, crate::judge::Judgement::of(Vec::new()));
         }
-        let refused = hold(&mut results, &[samples], &kept);
+        let refused = hold(&mut results, &samples, &Stored { kept: &kept, again: None });
         io::stdout().lock().write_all(report::markdown::comparison(&results).as_bytes())?;
         let slower = results.phases.iter().any(|row| row.judgement.outcome == Outcome::Fail);
         Ok(with_refused(u8::from(slower), &refused))

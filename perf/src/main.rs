@@ -10,6 +10,7 @@ mod benchmark;
 mod corpus;
 mod engine;
 mod floor;
+mod former;
 mod gate;
 mod image;
 mod judge;

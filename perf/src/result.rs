@@ -1,7 +1,7 @@
 //! What one run found: `phase-stats.json` (what people and dashboards read) and `samples.json` (every sample, in order, for
 //! the comparison with later runs).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct Baseline {
     pub started: String,
     /// Of the source.
     pub commit: String,
+    /// Whether its programs were measured in turns with this run; else the samples stored with it are what was compared.
+    pub in_turns: bool,
 }
 
 /// One phase, or a variant of one.
@@ -63,8 +65,6 @@ pub struct PhaseStats {
     pub state: State,
     /// Against the baseline; `null` where there is none, or it measured other layers.
     pub comparison: Option<Comparison>,
-    /// How often it was measured for that; the figures are the first round's. 0 where nothing was compared.
-    pub rounds: usize,
     /// What the gates say.
     pub judgement: Judgement,
 }
@@ -139,6 +139,22 @@ pub struct Step {
     pub p50_ms: f64,
     /// 95 of 100 of its samples are at most this.
     pub p95_ms: f64,
+}
+
+impl Samples {
+    /// Adds what was taken later.
+    pub fn append(&mut self, more: Self) {
+        for (id, series) in more.phases {
+            match self.phases.entry(id) {
+                Entry::Vacant(entry) => drop(entry.insert(series)),
+                Entry::Occupied(mut entry) => {
+                    let times = &mut entry.get_mut().times;
+                    times.samples_ms.extend(series.times.samples_ms);
+                    times.floor_ms.extend(series.times.floor_ms);
+                }
+            }
+        }
+    }
 }
 
 impl PhaseStats {

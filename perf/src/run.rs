@@ -12,7 +12,8 @@ use crate::{
     plant::{self, Plant},
     result::{self, Figures, Floor, PhaseStats, Series, State, Step},
     statistics::{
-        Summary, comparison,
+        Summary,
+        comparison::{self, BLOCK},
         histogram::{self, Histogram},
     },
     targets::Targets,
@@ -27,10 +28,28 @@ pub struct Plan<'a> {
     pub phases: Vec<Phase>,
     /// Samples of each phase; `None` for each phase's own number.
     pub samples: Option<usize>,
+    /// Which part of them is taken, in whole blocks of the comparison.
+    pub share: Option<f64>,
     /// What they are held to.
     pub targets: &'a Targets,
     /// Slow-downs planted on purpose.
     pub plants: &'a [Plant],
+}
+
+impl Plan<'_> {
+    /// How many samples of a phase are taken.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of samples are far below 2^52"
+    )]
+    fn wanted(&self, phase: Phase) -> usize {
+        let all = self.samples.unwrap_or_else(|| phase.samples());
+        let Some(share) = self.share else { return all };
+        // Two blocks at least: fewer say nothing.
+        ((all as f64 * share).ceil() as usize).next_multiple_of(BLOCK).max(2 * BLOCK)
+    }
 }
 
 /// One row on its way.
@@ -60,17 +79,24 @@ impl Row {
     }
 }
 
-/// Measures; `say` gets a line of progress now and then.
-pub fn run(plan: &Plan<'_>, ground: &Ground) -> (Vec<PhaseStats>, BTreeMap<String, Series>) {
+/// Parts of the whole after which a pause is made.
+const PAUSES: [f64; 3] = [1.0 / 6.0, 1.0 / 2.0, 5.0 / 6.0];
+
+/// Measures; `pause` is called three times on the way, evenly, while nothing else runs.
+pub fn run(
+    plan: &Plan<'_>,
+    ground: &Ground,
+    pause: &mut dyn FnMut(),
+) -> (Vec<PhaseStats>, BTreeMap<String, Series>) {
     let (mut rows, mut stats, mut series) = (Vec::new(), Vec::new(), BTreeMap::new());
     for &phase in &plan.phases {
         say(&format!("{phase}: making ready"));
         match phase.open(ground) {
-            Ok(measurements) => rows.extend(measurements.into_iter().map(|m| warm(phase, m, plan.samples))),
+            Ok(measurements) => rows.extend(measurements.into_iter().map(|m| warm(phase, m, plan))),
             Err(not) => stats.push(not_measured(phase, plan.targets, not)),
         }
     }
-    measure(&mut rows);
+    measure(&mut rows, pause);
     for row in rows {
         let id = result::id(row.phase, row.subject.variant);
         let (row, taken) = finish(row, plan);
@@ -81,20 +107,23 @@ pub fn run(plan: &Plan<'_>, ground: &Ground) -> (Vec<PhaseStats>, BTreeMap<Strin
     (stats, series)
 }
 
-fn warm(phase: Phase, mut measurement: Box<dyn Measurement>, samples: Option<usize>) -> Row {
+fn warm(phase: Phase, mut measurement: Box<dyn Measurement>, plan: &Plan<'_>) -> Row {
     let broke = (0..phase.warm_up()).find_map(|_| measurement.take().err());
-    let (subject, wanted) = (measurement.subject(), samples.unwrap_or_else(|| phase.samples()));
+    let (subject, wanted) = (measurement.subject(), plan.wanted(phase));
     Row { phase, measurement, subject, wanted, samples: Vec::new(), broke }
 }
 
 /// Whoever is furthest behind goes next, so that all phases meet the same machine from the first minute to the last.
-fn measure(rows: &mut [Row]) {
-    let mut said = Instant::now();
+fn measure(rows: &mut [Row], pause: &mut dyn FnMut()) {
+    let (mut said, mut pauses) = (Instant::now(), PAUSES.into_iter().peekable());
     while let Some(row) = rows
         .iter_mut()
         .filter(|row| row.progress() < 1.0)
         .min_by(|a, b| a.progress().total_cmp(&b.progress()))
     {
+        while pauses.next_if(|part| *part <= row.progress()).is_some() {
+            pause();
+        }
         row.take();
         if said.elapsed() > SILENCE {
             said = Instant::now();
@@ -120,15 +149,7 @@ fn not_measured(phase: Phase, targets: &Targets, not: NotMeasured) -> PhaseStats
 fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> PhaseStats {
     let target = targets.of(phase, variant);
     let judgement = judge::Judgement::of(judge::targets(&state, target, targets.factor));
-    PhaseStats {
-        phase,
-        variant: variant.map(str::to_owned),
-        target,
-        state,
-        comparison: None,
-        rounds: 0,
-        judgement,
-    }
+    PhaseStats { phase, variant: variant.map(str::to_owned), target, state, comparison: None, judgement }
 }
 
 fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {

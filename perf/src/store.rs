@@ -6,7 +6,7 @@
 //!   2026-11-25/       phase-stats.json samples.json metrics.prom metrics.txt junit.xml phases.md
 //!   2026-11-25.2/     the second run of that day
 //!   latest/           what CI platforms publish: always the same path
-//!   baseline/         kept until somebody stores another
+//!   baseline/         kept until somebody stores another; its programs in programs/
 //! ```
 
 use std::{
@@ -57,6 +57,38 @@ impl Kept {
     }
 }
 
+/// The three programs of a run.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// What is measured.
+    pub stella: PathBuf,
+    /// The server.
+    pub server: PathBuf,
+    /// What measures.
+    pub perf: PathBuf,
+}
+
+impl Programs {
+    /// Where a stored run keeps them, below its directory.
+    const FOLDER: &str = "programs";
+
+    /// Those of the stored run in `directory`.
+    pub fn of(directory: &Path) -> Self {
+        let program = |name| directory.join(Self::FOLDER).join(name);
+        Self { stella: program("stella"), server: program("stella-server"), perf: program("stella-perf") }
+    }
+
+    fn copy_to(&self, directory: &Path) -> io::Result<()> {
+        fs::create_dir(directory)?;
+        for (path, name) in
+            [(&self.stella, "stella"), (&self.server, "stella-server"), (&self.perf, "stella-perf")]
+        {
+            fs::copy(path, directory.join(name))?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads one file of a run and refuses one of another form.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let fail = |why: String| Error { path: path.display().to_string(), why };
@@ -93,19 +125,31 @@ impl Store {
         Ok(place)
     }
 
-    /// Makes a run the one that later ones are compared with.
-    pub fn keep_as_baseline(&self, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-        self.write(&self.baseline(), files)
+    /// Makes a run the one that later ones are compared with, and keeps the programs that were measured.
+    pub fn keep_as_baseline(&self, files: &[(&str, Vec<u8>)], programs: &Programs) -> Result<(), Error> {
+        self.write_with(&self.baseline(), files, |directory| {
+            programs.copy_to(&directory.join(Programs::FOLDER))
+        })
     }
 
     /// Writes a directory that appears whole; an old one of its name goes.
     fn write(&self, place: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+        self.write_with(place, files, |_| Ok(()))
+    }
+
+    fn write_with(
+        &self,
+        place: &Path,
+        files: &[(&str, Vec<u8>)],
+        more: impl Fn(&Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
         let made =
             tempfile::Builder::new().prefix(".run-").tempdir_in(&self.root).map_err(wrap(&self.root))?;
         for (name, bytes) in files {
             let path = made.path().join(name);
             fs::write(&path, bytes).map_err(wrap(&path))?;
         }
+        more(made.path()).map_err(wrap(made.path()))?;
         readable(made.path()).map_err(wrap(made.path()))?;
         if place.exists() {
             fs::remove_dir_all(place).map_err(wrap(place))?;

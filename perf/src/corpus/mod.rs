@@ -127,6 +127,11 @@ impl Corpus {
     }
 }
 
+/// Where a cache keeps it: beside those of other recipes, which other builds of this program may be at.
+pub fn directory_name() -> String {
+    format!("corpus-{}", &CONTENT["sha256:".len()..][..12])
+}
+
 /// Writes the corpus to `directory`, unless it is there. A directory that was half written is never taken for a whole one:
 /// it is made under another name.
 pub fn write(directory: &Path) -> Result<(), Failure> {
@@ -154,24 +159,14 @@ fn write_of(directory: &Path, recipe: Recipe, content: &str) -> Result<(), Failu
     }
 }
 
-/// Compiles the corpus in `directory` to the file `advisories` with the program `stella`, unless it is there, made of this
-/// corpus by this very program.
+/// Compiles the corpus in `directory` to the file `advisories` with the program `stella`.
 pub fn compile(directory: &Path, stella: &Path, advisories: &Path) -> Result<(), Failure> {
     let corpus = Corpus::read(directory).ok_or("no corpus to compile")?;
-    let made_of = format!("{} {}\n", corpus.content, Digest::of(&fs::read(stella)?));
-    let stamp = advisories.with_extension("made-of");
-    if advisories.exists() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
-        return Ok(());
-    }
-    if stamp.exists() {
-        fs::remove_file(&stamp)?;
-    }
     let ended = import(stella, corpus.paths(), advisories)?;
     if !ended.status.success() {
         return Err(format!("the corpus was not imported: {}\n{}", ended.status, ended.said).into());
     }
-    // Last: without it the file is made again.
-    Ok(fs::write(stamp, made_of)?)
+    Ok(())
 }
 
 /// `stella feeds import`.

@@ -124,6 +124,11 @@ impl Set {
     }
 }
 
+/// Where a cache keeps them: beside those of other recipes, which other builds of this program may be at.
+pub fn directory_name() -> String {
+    format!("images-{}", &recipe_digest()[..12])
+}
+
 /// Writes every image into `directory`, unless it holds them; one that holds another recipe's is replaced.
 ///
 /// A directory appears whole or not at all: it is written beside its place and renamed.

@@ -9,14 +9,13 @@ use std::{
 use crate::{Failure, corpus, image};
 
 /// What every phase stands on.
-#[derive(Clone)]
 pub struct Ground {
     /// The program.
     pub stella: PathBuf,
     /// The server's program.
     pub server: PathBuf,
     /// Where images, corpus and advisories are kept.
-    cache: PathBuf,
+    pub cache: PathBuf,
     images: OnceCell<image::Set>,
     /// A directory of this run, on tmpfs where there is one; servers' data and reports go there.
     pub work: PathBuf,
@@ -65,15 +64,10 @@ impl Ground {
         Ok(path)
     }
 
-    /// The same, at work in a new directory of its own.
-    pub fn within(&self, name: &str) -> Result<Self, Failure> {
-        Ok(Self { work: self.directory(name)?, ..self.clone() })
-    }
-
     /// The seeded image of that name; the images are written where they are not there.
     pub fn image(&self, name: &str) -> Result<&image::Image, Failure> {
         if self.images.get().is_none() {
-            let set = image::write(&self.cache.join("images"))?;
+            let set = image::write(&self.cache.join(image::directory_name()))?;
             self.images.get_or_init(|| set);
         }
         let set = self.images.get().ok_or("no images")?;
@@ -82,15 +76,17 @@ impl Ground {
 
     /// The corpus, written where it is not there.
     pub fn corpus(&self) -> Result<PathBuf, Failure> {
-        let corpus = self.cache.join("corpus");
+        let corpus = self.cache.join(corpus::directory_name());
         corpus::write(&corpus)?;
         Ok(corpus)
     }
 
-    /// Advisories compiled from the corpus by this very program.
+    /// Advisories, compiled from the corpus once a run: each program reads its own form of them.
     pub fn advisories(&self) -> Result<PathBuf, Failure> {
-        let advisories = self.cache.join("advisories");
-        corpus::compile(&self.corpus()?, &self.stella, &advisories)?;
+        let advisories = self.work.join("advisories");
+        if !advisories.exists() {
+            corpus::compile(&self.corpus()?, &self.stella, &advisories)?;
+        }
         Ok(advisories)
     }
 

@@ -96,7 +96,7 @@ fn against(out: &mut String, results: &Results) {
     };
     let (started, commit) = (escaped(&baseline.started), escaped(&baseline.commit));
     let _ = writeln!(out, "## Against the baseline of {started}, commit {commit}\n");
-    let mut table = Table::new([("phase", false), ("baseline", false), ("rounds", true), ("why", false)]);
+    let mut table = Table::new([("phase", false), ("baseline", false), ("why", false)]);
     for (row, _) in measured_rows(&results.phases) {
         let (word, why) = match &row.comparison {
             None => ("refused", "it measured other layers".to_owned()),
@@ -106,10 +106,15 @@ fn against(out: &mut String, results: &Results) {
             Some(Comparison::Improvement(evidence)) => ("faster", evidence.to_string()),
             Some(Comparison::Unchanged(evidence)) => ("unchanged", evidence.to_string()),
         };
-        table.row([row.id(), word.to_owned(), row.rounds.to_string(), escaped(&why)]);
+        table.row([row.id(), word.to_owned(), escaped(&why)]);
     }
     table.write(out);
-    let _ = writeln!(out, "{}.\n", comparison::method());
+    let how = if baseline.in_turns {
+        "Its programs were measured again, in turns with these"
+    } else {
+        "The samples stored with it are compared, of another day's machine"
+    };
+    let _ = writeln!(out, "{how}. {}.\n", comparison::method());
 }
 
 fn steps(out: &mut String, row: &PhaseStats, figures: &Figures) {

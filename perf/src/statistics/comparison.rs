@@ -39,7 +39,7 @@ pub fn method() -> String {
     format!(
         "Mann-Whitney U, one-sided, p < {ALPHA} for a change of more than {margin} %, on logarithms of the fastest of \
          each {BLOCK} consecutive samples; it must hold for the wall time and for its ratio to the floor measured beside \
-         it, and when the phase is measured again. Unchanged: a slow-down of {ruled_out} % is ruled out in the same way with p < {RULED_OUT_ALPHA}",
+         it. Unchanged: a slow-down of {ruled_out} % is ruled out in the same way with p < {RULED_OUT_ALPHA}",
         margin = MARGIN * 100.0,
         ruled_out = RULED_OUT * 100.0,
     )
@@ -69,26 +69,6 @@ pub enum Comparison {
     Unclear(Evidence),
     /// Nothing was compared, and why. It is not a pass.
     NotJudged(String),
-}
-
-/// Compares a run whose samples were taken in several rounds: of all together, and a change must show in each.
-pub fn compare_rounds(baseline: &Series, rounds: &[Series]) -> Comparison {
-    let all = Series {
-        samples_ms: rounds.iter().flat_map(|round| round.samples_ms.clone()).collect(),
-        floor_ms: rounds.iter().flat_map(|round| round.floor_ms.clone()).collect(),
-    };
-    let each = |what: fn(f64) -> bool| {
-        rounds.iter().all(|round| {
-            evidence(baseline, round).is_ok_and(|evidence| {
-                what(evidence.wall.share) && evidence.to_floor.is_none_or(|change| what(change.share))
-            })
-        })
-    };
-    match compare(baseline, &all) {
-        Comparison::Regression(evidence) if !each(|share| share > MARGIN) => Comparison::Unclear(evidence),
-        Comparison::Improvement(evidence) if !each(|share| share < -MARGIN) => Comparison::Unclear(evidence),
-        comparison => comparison,
-    }
 }
 
 /// What a verdict rests on.
@@ -233,15 +213,6 @@ mod tests {
             assert_eq!(verdict(&baseline, &series(size, 0.9)), "improvement", "{size}");
             assert_eq!(verdict(&baseline, &baseline), "unchanged", "{size}");
         }
-    }
-
-    #[test]
-    fn what_shows_in_one_round_alone_is_not_called() {
-        let (baseline, slower) = (series(40, 1.0), series(40, 1.2));
-        let rounds = |second: &Series| compare_rounds(&baseline, &[slower.clone(), second.clone()]);
-        assert!(matches!(rounds(&slower), Comparison::Regression(_)));
-        assert!(matches!(rounds(&series(40, 1.1)), Comparison::Regression(_)));
-        assert!(matches!(rounds(&baseline), Comparison::Unclear(_)));
     }
 
     #[test]
