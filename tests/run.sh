@@ -3,13 +3,16 @@
 # own, runs the suites, and stops what it started.
 #
 #   tests/run.sh            every suite of a few minutes
-#   tests/run.sh --full     and the long ones: the benchmark, big images
+#   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images
 #
 # STELLA_TEST_DOCKER_HOST  use this engine instead of an own one (no root needed then)
-# STELLA_TEST_IMAGES       directory with oci/py-v1, oci/py-v2, oci/big-toolchain for --full
+# STELLA_TEST_IMAGES       directory with real images for --full: oci/py-v1, oci/big-toolchain
 set -eu
 
 cd "$(dirname "$0")/.."
+# Where Debian keeps tc and dockerd, and where not everybody looks.
+PATH="$PATH:/usr/sbin:/sbin"
+export PATH
 full=no
 case "${1:-}" in
     '') ;;
@@ -35,6 +38,14 @@ need python3 python3
 need skopeo skopeo
 need zstd zstd
 need docker docker.io
+# The performance harness: its checkers come from PyPI and npm, the distance from `tc`, the trend is looked at.
+python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+need git git
+need openssl openssl
+need rsync rsync
+need npm npm
+need chromium chromium
+need tc iproute2
 if [ -z "${STELLA_TEST_DOCKER_HOST:-}" ]; then
     need dockerd docker.io
     need iptables iptables
@@ -158,15 +169,31 @@ engine_export() { # LAYOUT
     return $status
 }
 
+performance_harness() {
+    # With 1, the gates' many runs in a row too.
+    long=0
+    [ $full = no ] || long=1
+    STELLA_PERF_BUILT="$target" STELLA_TEST_FULL=$long python3 -m unittest discover --start-directory tests/perf
+}
+
+benchmark() {
+    STELLA_PERF_BUILT="$target" perf/run.sh --out "$work/bench-artifacts"
+}
+
+pypi() {
+    python3 -m venv "$work/pypi" &&
+        "$work/pypi/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work/pypi" wheel
+}
+
 for data in version-osv-scalibr schemas; do
     [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
 done
 suite unit-and-program cargo test --release --locked --workspace
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+suite performance-harness performance_harness
 
 if [ $full = yes ]; then
-    suite benchmark perf/run.sh --out "$work/bench-artifacts" --tickets never
     images="${STELLA_TEST_IMAGES:-}"
     if [ -z "$images" ] && [ -x ../shared/images/make-images.sh ]; then
         say 'making big images; this takes a quarter of an hour'
@@ -176,13 +203,20 @@ if [ $full = yes ]; then
             images=''
         fi
     fi
+    suite import "$STELLA" feeds import tests/fixtures/advisories --advisories "$work/advisories"
+    suite benchmark benchmark
+    if pypi; then
+        suite peers perf/peers.sh --install --samples 3
+    else
+        skip peers 'no PyPI to get Syft and Trivy from'
+    fi
     if [ -n "$images" ]; then
-        suite import "$STELLA" feeds import tests/fixtures/advisories --advisories "$work/advisories"
         suite engine-export engine_export "$images/oci/py-v1"
         suite peak-memory peak_memory "$images/oci/big-toolchain"
     else
-        skip engine-export 'no images: set STELLA_TEST_IMAGES'
-        skip peak-memory 'no images: set STELLA_TEST_IMAGES'
+        suite seeded-images "$target/stella-perf" images --out "$work/seeded"
+        suite engine-export engine_export "$work/seeded/delta-v1"
+        skip peak-memory 'it takes a big real image: set STELLA_TEST_IMAGES'
     fi
 fi
 

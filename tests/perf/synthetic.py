@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import statistics
 
 EDGES_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000]
 # Phase, variant, median in ms, target, goal, gate.
@@ -35,7 +36,10 @@ def summary(samples):
 
     def rank(percent):
         return ranked[max(math.ceil(len(ranked) * percent / 100), 1) - 1]
-    return {"samples": len(ranked), "mean_ms": sum(ranked) / len(ranked), "p50_ms": rank(50), "p95_ms": rank(95),
+    return {"samples": len(ranked), "mean_ms": statistics.fmean(ranked),
+            "standard_deviation_ms": statistics.stdev(ranked),
+            "p50_ms": rank(50), "p50_interval": {"lower_ms": rank(37), "upper_ms": rank(63)},
+            "p95_ms": rank(95), "p95_interval": {"lower_ms": rank(88), "upper_ms": None},
             "p99_ms": rank(99), "min_ms": ranked[0], "max_ms": ranked[-1]}
 
 
@@ -45,7 +49,8 @@ def not_measured(state, why=None):
     outcome = "fail" if state == "failed" else "not_judged"
     judgement = {"outcome": outcome, "reasons": [{"about": "measurement", "outcome": outcome,
                                                  "message": message[state]}]}
-    return {"state": state, **({"why": why} if why is not None else {}), "judgement": judgement}
+    return {"state": state, **({"why": why} if why is not None else {}), "comparison": None, "rounds": 0,
+            "judgement": judgement}
 
 
 def run(started, seed, slower=None, instead=None, image="v1", **machine):
@@ -67,20 +72,22 @@ def run(started, seed, slower=None, instead=None, image="v1", **machine):
         floor = [round(middle * 0.7 * math.exp(dice.gauss(0, 0.02)), 6) for _ in range(60)]
         of, floor_of = summary(samples), summary(floor)
         edges = [10, 20, 40, 50] if phase == "POLICY_EVAL" else EDGES_MS
-        buckets = [{"le_ms": edge, "count": sum(sample <= edge for sample in samples)} for edge in edges]
+        buckets = [{"le_ms": edge, "samples": sum(sample <= edge for sample in samples)} for edge in edges]
         layers = [] if phase in WITHOUT_IMAGE else diff_ids(image)
         phases.append({
             **row, "state": "measured", "source": f"oci:{image}, seeded" if layers else "the corpus",
-            "diff_ids": layers, "warm_up": 2, **of, "histogram": buckets + [{"le_ms": None, "count": 60}],
+            "diff_ids": layers, "warm_up": 2, **of,
+            "histogram": {"buckets": buckets, "samples": len(samples), "sum_ms": sum(samples)},
             "floor": {"what": "the least work", "p50_ms": floor_of["p50_ms"], "p95_ms": floor_of["p95_ms"],
                       "ratio_p50": of["p50_ms"] / floor_of["p50_ms"], "ratio_p95": of["p95_ms"] / floor_of["p95_ms"]},
             "steps": [{"name": name, "p50_ms": of["p50_ms"] * part, "p95_ms": of["p95_ms"] * part}
                       for name, part in STEPS.get(phase, {}).items()],
             "cpu_p50_ms": of["p50_ms"] * 0.9, "peak_bytes": 40 << 20,
             "facts": {"requests_per_second": 100.0} if phase == "API_P95" else {},
-            "judgement": judged(of["p95_ms"], target, goal, gate)})
-        series[f"{phase}/{variant}" if variant else phase] = {"diff_ids": layers, "wall_ms": samples, "floor_ms": floor}
-    return ({"schema": 1, "started": started, "machine": {**MACHINE, **machine}, "phases": phases},
+            "comparison": None, "rounds": 0, "judgement": judged(of["p95_ms"], target, goal, gate)})
+        series[f"{phase}/{variant}" if variant else phase] = {"diff_ids": layers, "samples_ms": samples, "floor_ms": floor}
+    return ({"schema": 1, "started": started, "machine": {**MACHINE, **machine}, "baseline": None,
+             "phases": phases},
             {"schema": 1, "phases": series})
 
 

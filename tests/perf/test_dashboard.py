@@ -3,12 +3,15 @@ import contextlib
 import json
 import os
 import re
+import unittest
 import urllib.parse
 
 import synthetic
 import tools
-from tools import GRAFANA, call, check, free_port, get_json, perf, read, read_json, running, wait_for
+from harness import ROOT, Case, call, read, read_json
+from tools import free_port, get_json, running, wait_for
 
+GRAFANA = os.path.join(ROOT, "perf", "grafana")
 DASHBOARD = os.path.join(GRAFANA, "dashboards", "stella-perf.json")
 # Reads YAML as compose does, with merge keys; prints JSON.
 YAML = "import json, sys; from ruamel.yaml import YAML; print(json.dumps(YAML(typ='safe').load(open(sys.argv[1]))))"
@@ -22,9 +25,9 @@ def targets():
             yield panel["title"], re.sub(r"\$(\w+)", lambda name: chosen[name[1]], target["expr"])
 
 
-class Dashboard(tools.Case):
+class Dashboard(Case):
     def yaml(self, *path):
-        return json.loads(check(self, call(tools.python(), "-c", YAML, os.path.join(GRAFANA, *path))).stdout)
+        return json.loads(self.assert_ends(call(tools.python(), "-c", YAML, os.path.join(GRAFANA, *path)), 0).stdout)
 
     def test_the_dashboard_is_whole(self):
         dashboard = read_json(DASHBOARD)
@@ -51,17 +54,15 @@ class Dashboard(tools.Case):
         rules = {"groups": [{"name": "dashboard", "rules": [
             {"record": f"dashboard:expression:{number}", "expr": expression}
             for number, (_, expression) in enumerate(targets())]}]}
-        path = os.path.join(self.work, "rules.yml")
-        with open(path, "w", encoding="utf-8") as out:
-            json.dump(rules, out)
-        said = check(self, call(tools.debian("prometheus", "promtool"), "check", "rules", path)).stdout
+        path = self.write("rules.yml", json.dumps(rules))
+        said = self.assert_ends(call(tools.debian("prometheus", "promtool"), "check", "rules", path), 0).stdout
         self.assertIn(f"SUCCESS: {len(list(targets()))} rules found", said)
 
     def test_compose(self):
         path = os.path.join(GRAFANA, "compose.yaml")
-        check(self, call(tools.python("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", path))
-        check(self, call(tools.debian("prometheus", "promtool"), "check", "config",
-                         os.path.join(GRAFANA, "prometheus.yml")))
+        self.assert_ends(call(tools.python("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", path), 0)
+        self.assert_ends(call(tools.debian("prometheus", "promtool"), "check", "config",
+                              os.path.join(GRAFANA, "prometheus.yml")), 0)
         services = self.yaml("compose.yaml")["services"]
         self.assertEqual(set(services), {"prometheus", "pushgateway", "grafana"})
         for name, service in services.items():
@@ -82,9 +83,8 @@ class Dashboard(tools.Case):
         gateway_program = tools.debian("prometheus-pushgateway", "prometheus-pushgateway")
         prometheus_program = tools.debian("prometheus", "prometheus")
         gateway, prometheus = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        config = os.path.join(self.work, "prometheus.yml")
-        with open(config, "w", encoding="utf-8") as out:
-            out.write(read(GRAFANA, "prometheus.yml").replace("pushgateway:9091", gateway).replace("15s", "1s"))
+        config = self.write("prometheus.yml", read(GRAFANA, "prometheus.yml").replace("pushgateway:9091", gateway)
+                            .replace("15s", "1s"))
         with contextlib.ExitStack() as stack:
             stack.enter_context(running(os.path.join(self.work, "gateway.log"), gateway_program,
                                         f"--web.listen-address={gateway}"))
@@ -97,22 +97,20 @@ class Dashboard(tools.Case):
             yield f"http://{gateway}", f"http://{prometheus}"
 
     def test_every_expression_finds_series(self):
-        out = os.path.join(self.work, "bench-artifacts")
-        full = os.path.join(self.work, "full")
+        latest, full = self.path("out/latest/phase-stats.json"), self.path("full")
         synthetic.keep(full, *synthetic.run("2026-11-24T02:00:00Z", 7))
         with self.prometheus() as (gateway, prometheus):
             def ask(expression):
                 answer = get_json(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
                 return answer["data"]["result"]
-            check(self, perf("run", "--phase", "START", "--samples", "20", "--out", out, "--cache",
-                             os.path.join(self.work, "cache"), "--push", gateway))
+            self.assert_ends(self.measure("--phase", "START", "--samples", "20", "--push", gateway), 0)
             found, = wait_for("the scrape of a real run", lambda: ask('stella_perf_phase_p95_seconds{phase="START"}'))
-            row, = read_json(out, "latest", "phase-stats.json")["phases"]
+            row, = read_json(latest)["phases"]
             self.assertAlmostEqual(float(found["value"][1]), row["p95_ms"] / 1e3)
             self.assertEqual(found["metric"]["job"], "stella-perf")
-            machine = read_json(out, "latest", "phase-stats.json")["machine"]
+            machine = read_json(latest)["machine"]
             self.assertEqual(found["metric"]["instance"], f"{machine['cores']} x {machine['cpu']}")
-            check(self, perf("export", "--from", full, "--push", gateway))
+            self.assert_ends(self.perf("export", "--from", full, "--push", gateway), 0)
             wait_for("the scrape of every phase", lambda: ask('stella_perf_step_p95_seconds{phase="DELTA_SBOM"}'))
             for title, expression in targets():
                 with self.subTest(title, expression=expression):
@@ -130,4 +128,4 @@ class Dashboard(tools.Case):
 
 
 if __name__ == "__main__":
-    tools.unittest.main()
+    unittest.main()

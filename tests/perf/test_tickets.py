@@ -4,7 +4,7 @@ import time
 import unittest
 
 import tracker
-from harness import SOFT, Case, call
+from harness import SOFT, Case, call, read
 from tracker import LABEL, TOKEN, fault
 
 PAST = "START=10x"
@@ -31,8 +31,8 @@ class Tickets(Case):
     def run_past(self, variables, plant=PAST, targets=None, *arguments):
         """Measures with a slow-down planted; the token is nowhere to be seen, and the exit code is the gates'."""
         done = self.measure("--phase", "START", "--samples", "20", "--targets", targets or self.soft,
-                            *(("--plant", plant) if plant else ()), *arguments, variables=variables)
-        self.assertEqual(done.returncode, 0, done.stderr)
+                            *(("--plant", plant) if plant else ()), *arguments, **variables)
+        self.assert_ends(done, 0)
         self.assertNotIn(TOKEN, done.stdout + done.stderr)
         self.assertNotIn("::error::", done.stdout + done.stderr)
         return done
@@ -44,7 +44,7 @@ class Tickets(Case):
                 first = self.run_past(variables(self.tracker.address))
                 self.assertIn("START: opened issue #1", first.stderr)
                 self.assertIn("START: opened issue #1", first.stdout)
-                self.assertIn("START: opened issue #1", self.read("out", "latest", "tickets.md"))
+                self.assertIn("START: opened issue #1", read(self.path("out/latest/tickets.md")))
                 second = self.run_past(variables(self.tracker.address))
                 self.assertIn("START: issue #1 is open already", second.stderr)
                 self.assertEqual(len(self.tracker.issues), 1)
@@ -101,7 +101,7 @@ class Tickets(Case):
     def test_a_hard_gate_opens_none(self):
         hard = self.write("hard.yaml", SOFT.replace("soft", "hard"))
         done = self.measure("--phase", "START", "--samples", "20", "--targets", hard, "--plant", PAST,
-                            variables=gitlab(self.tracker.address))
+                            **gitlab(self.tracker.address))
         self.assertEqual(done.returncode, 1)
         self.assertEqual(self.tracker.requests, [])
 
@@ -219,7 +219,7 @@ class Tickets(Case):
                     "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(pem, "a", encoding="utf-8") as out:
-            out.write(self.read("authority.pem"))
+            out.write(read(self.path("authority.pem")))
         with tracker.serve(pem) as over_tls:
             self.assert_not_opened(self.run_past(gitlab(over_tls.address)), "no connection")
             self.assertEqual(over_tls.requests, [])

@@ -6,8 +6,7 @@ import unittest
 import xml.etree.ElementTree
 
 import synthetic
-import tools
-from tools import call, check, perf, read
+from harness import Case, call, read
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,14 +20,14 @@ def browser(*arguments, work):
                 "--hide-scrollbars", f"--user-data-dir={work}/browser", *arguments)
 
 
-class Trend(tools.Case):
+class Trend(Case):
     def setUp(self):
         super().setUp()
         self.kept, self.public = (os.path.join(self.work, name) for name in ("bench-artifacts", "public"))
 
     def trend(self, *arguments, to=None):
-        return check(self, perf("trend", "--from", self.kept, "--out", to or self.public, "--now", "2026-11-25",
-                                *arguments))
+        return self.assert_ends(self.perf("trend", "--from", self.kept, "--out", to or self.public,
+                                          "--now", "2026-11-25", *arguments), 0)
 
     def panels(self):
         plot = xml.etree.ElementTree.parse(os.path.join(self.public, "trend.svg")).getroot()
@@ -79,20 +78,20 @@ class Trend(tools.Case):
                 name = link.split("/")[1]
                 self.assertEqual(read(self.public, link), read(self.kept, name, "phase-stats.json"))
         with self.subTest("the browser sees it"):
-            dom = check(self, browser("--dump-dom", f"file://{self.public}/index.html", work=self.work)).stdout
+            dom = self.assert_ends(browser("--dump-dom", f"file://{self.public}/index.html", work=self.work), 0).stdout
             self.assertEqual(len(re.findall(r'<g class="panel"', dom)), len(synthetic.PHASES))
             self.assertEqual(dom.count("<svg"), 1)
             self.assertIn("Another Processor 9 &lt;64&gt; &amp; more", dom)
             shot = os.path.join(os.environ.get("STELLA_PERF_SCREENSHOTS", self.work), "trend.png")
-            check(self, browser(f"--screenshot={shot}", "--window-size=1280,3400",
-                                f"file://{self.public}/index.html", work=self.work))
+            self.assert_ends(browser(f"--screenshot={shot}", "--window-size=1280,3400",
+                                     f"file://{self.public}/index.html", work=self.work), 0)
             self.assertGreater(os.path.getsize(shot), 100_000)
 
     def test_no_run_is_said(self):
         os.makedirs(self.kept)
         self.trend()
         self.assertIn("No run in this time", read(self.public, "trend.svg"))
-        missing = perf("trend", "--from", os.path.join(self.work, "missing"), "--out", self.public)
+        missing = self.perf("trend", "--from", os.path.join(self.work, "missing"), "--out", self.public)
         self.assertEqual(missing.returncode, 3, missing.stderr)
 
     def test_a_name_is_never_markup(self):

@@ -1,4 +1,4 @@
-"""The programs that the harness's files are held against, fetched once, and the harness itself in a scrubbed world."""
+"""The programs that the harness's files are held against, fetched once, and what talking to them takes."""
 import contextlib
 import glob
 import json
@@ -11,16 +11,10 @@ import time
 import unittest
 import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-GRAFANA = os.path.join(ROOT, "perf", "grafana")
-STELLA_PERF = os.environ.get("STELLA_PERF", os.path.join(ROOT, "target", "release", "stella-perf"))
-CACHE = os.path.join(ROOT, "target", "test-tools")
+from harness import ROOT, call
+
+FETCHED = os.path.join(ROOT, "target", "test-tools")
 PYTHON_PACKAGES = ["check-jsonschema==0.39.0", "prometheus-client==0.23.1"]
-TIMEOUT_S = 120
-
-
-def call(*command, **more):
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **more)
 
 
 def fetch(*command, **more):
@@ -33,13 +27,13 @@ def fetch(*command, **more):
 
 def debian(package, program):
     """A program of a Debian package, unpacked without installing it: no service is started."""
-    place = os.path.join(CACHE, "debian", package)
+    place = os.path.join(FETCHED, "debian", package)
     path = os.path.join(place, "usr", "bin", program)
     if not os.path.exists(path):
         if not shutil.which("apt-get"):
             raise unittest.SkipTest(f"no {program}: it comes from Debian's package {package}, and here is no apt-get")
-        os.makedirs(CACHE, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as work:
+        os.makedirs(FETCHED, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=FETCHED) as work:
             fetch("apt-get", "download", "-q", package, cwd=work)
             fetch("dpkg", "-x", *glob.glob(os.path.join(work, "*.deb")), os.path.join(work, "root"))
             shutil.copytree(os.path.join(work, "root"), place, symlinks=True, dirs_exist_ok=True)
@@ -48,7 +42,7 @@ def debian(package, program):
 
 def python(program="python"):
     """A program of a virtual environment with pinned packages."""
-    place = os.path.join(CACHE, "python-" + "-".join(name.replace("==", "-") for name in PYTHON_PACKAGES))
+    place = os.path.join(FETCHED, "python-" + "-".join(name.replace("==", "-") for name in PYTHON_PACKAGES))
     done = os.path.join(place, "complete")
     if not os.path.exists(done):
         fetch("python3", "-m", "venv", "--clear", place)
@@ -56,26 +50,6 @@ def python(program="python"):
         with open(done, "w", encoding="utf-8"):
             pass
     return os.path.join(place, "bin", program)
-
-
-def perf(*arguments, **variables):
-    """The harness, with nothing of the CI it may run in."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return call(STELLA_PERF, *arguments, cwd=ROOT, env={**kept, **variables})
-
-
-def check(case, done, code=0):
-    case.assertEqual(done.returncode, code, f"{done.args}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return done
-
-
-def read(*path):
-    with open(os.path.join(*path), encoding="utf-8") as file:
-        return file.read()
-
-
-def read_json(*path):
-    return json.loads(read(*path))
 
 
 def free_port():
@@ -116,12 +90,3 @@ def running(log, *command):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        work = tempfile.TemporaryDirectory()
-        self.addCleanup(work.cleanup)
-        self.work = work.name
