@@ -9,13 +9,13 @@ use std::{
 
 use crate::{
     Failure,
-    baseline::{self, Baseline as Stored, OtherLayers},
+    baseline::{self, Baseline as Stored},
     former::Former,
     judge::Outcome,
     machine::Machine,
     phase::{
         Phase, UnknownPhase,
-        ground::{self, work},
+        ground::{self, Ground, work},
     },
     plant::Plant,
     report,
@@ -35,9 +35,6 @@ pub struct Arguments {
     /// Samples of each phase instead of its own number.
     #[arg(long, value_name = "N", value_parser = positive)]
     samples: Option<usize>,
-    /// Only this part of the samples, two blocks of five at least: what a later run takes of its baseline's programs.
-    #[arg(long, value_name = "PART", hide = true)]
-    share: Option<f64>,
     /// Where the results are kept, one directory per run.
     #[arg(long, value_name = "DIR", default_value = "bench-artifacts")]
     out: PathBuf,
@@ -118,40 +115,31 @@ impl Arguments {
         let plan = run::Plan {
             phases: phases(&self.phase),
             samples: self.samples,
-            share: self.share,
             targets: &targets,
             plants: &self.plant,
         };
-        let mut former = match &baseline {
-            Some((directory, kept)) => Some(Former::new(
-                directory,
-                known(&plan.phases, kept),
-                self.samples,
-                &self.targets,
-                &ground.cache,
-                ground.directory("former")?,
-            )),
-            None => None,
-        };
-        let (phases, series) = run::run(&plan, &ground, &mut || former.iter_mut().for_each(Former::pause));
+        let taken = run::run(&plan, &ground, |ready| self.former(ready, baseline.as_ref(), &ground));
         let mut results = Results {
             schema: SCHEMA,
             started: started.to_string(),
             machine,
             planted: self.plant.iter().map(ToString::to_string).collect(),
             baseline: None,
-            phases,
+            phases: taken.phases,
         };
-        let samples = Samples { schema: SCHEMA, phases: series };
-        let mut refused = Vec::new();
-        if let (Some((_, kept)), Some(former)) = (&baseline, &former) {
-            if let Err(why) = &former.result {
-                say(&format!(
-                    "the baseline's programs were not measured again, so its stored samples count: {why}"
-                ));
+        let samples = taken.samples;
+        let refused = match (&baseline, taken.former_broke) {
+            (None, _) => Vec::new(),
+            (Some((directory, _)), Some(why)) => vec![format!(
+                "not compared: the baseline's programs in {} could not be measured: {why}; store a new baseline with \
+                 --save-baseline",
+                directory.display()
+            )],
+            (Some((directory, kept)), None) => {
+                let again = Programs::of(directory).perf.exists().then_some(&taken.former);
+                hold(&mut results, &samples, &Stored { kept, again })
             }
-            refused = hold(&mut results, &samples, &Stored { kept, again: former.result.as_ref().ok() });
-        }
+        };
 
         let mut files = report::files(&results, &samples)?;
         let filed = ticket::file(self.tickets, &results, targets.factor, &|name| std::env::var(name).ok());
@@ -182,6 +170,22 @@ impl Arguments {
         Ok(with_refused(code, &refused))
     }
 
+    /// The baseline's programs at the phases that are ready and that they know; none where the baseline has no programs.
+    fn former(
+        &self,
+        ready: &[Phase],
+        baseline: Option<&(PathBuf, Kept)>,
+        ground: &Ground,
+    ) -> Result<Option<Former>, Failure> {
+        let Some((directory, kept)) = baseline else { return Ok(None) };
+        let (programs, phases) = (Programs::of(directory), known(ready, kept));
+        if phases.is_empty() || !programs.perf.exists() {
+            return Ok(None);
+        }
+        say("the baseline's programs: making ready");
+        Former::start(&programs, &phases, &ground.cache).map(Some)
+    }
+
     /// Read before anything is measured: one that cannot be read would be missed only at the end. None where a new one is to be
     /// stored.
     fn baseline(&self, store: &Store) -> Result<Option<(PathBuf, Kept)>, Failure> {
@@ -207,11 +211,14 @@ fn say(what: &str) {
 }
 
 /// Holds the results against a kept run, which they then name.
-fn hold(results: &mut Results, samples: &Samples, stored: &Stored<'_>) -> Vec<OtherLayers> {
+///
+/// Gives which rows were not compared, and why.
+fn hold(results: &mut Results, samples: &Samples, stored: &Stored<'_>) -> Vec<String> {
     let kept = &stored.kept.results;
     let (started, commit) = (kept.started.clone(), kept.machine.commit.clone());
     results.baseline = Some(Baseline { started, commit, in_turns: stored.again.is_some() });
-    baseline::hold(&mut results.phases, samples, &results.machine, stored)
+    let refused = baseline::hold(&mut results.phases, samples, &results.machine, stored);
+    refused.iter().map(ToString::to_string).collect()
 }
 
 /// 3: something broke, nothing at all was measured, or not a phase that was named; 1: a gate closed.
@@ -231,8 +238,8 @@ fn code(results: &Results, chosen: &[Chosen]) -> u8 {
 }
 
 /// A comparison that was refused is none: the run cannot pass by it, and a gate that closed stays closed.
-fn with_refused(code: u8, refused: &[OtherLayers]) -> ExitCode {
-    refused.iter().for_each(|refused| say(&refused.to_string()));
+fn with_refused(code: u8, refused: &[String]) -> ExitCode {
+    refused.iter().for_each(|why| say(why));
     ExitCode::from(if code == 0 && !refused.is_empty() { 3 } else { code })
 }
 

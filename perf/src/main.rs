@@ -61,6 +61,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => return arguments.run(),
         Command::Compare(arguments) => return arguments.run(),
+        Command::Turns(arguments) => arguments.run()?,
         Command::Trend(arguments) => arguments.run(benchmark::now()?)?,
         Command::Export(arguments) => arguments.run()?,
         Command::Peers(arguments) => write!(io::stdout(), "{}", peers::measure(&arguments)?)?,

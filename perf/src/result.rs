@@ -1,7 +1,7 @@
 //! What one run found: `phase-stats.json` (what people and dashboards read) and `samples.json` (every sample, in order, for
 //! the comparison with later runs).
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -139,22 +139,6 @@ pub struct Step {
     pub p50_ms: f64,
     /// 95 of 100 of its samples are at most this.
     pub p95_ms: f64,
-}
-
-impl Samples {
-    /// Adds what was taken later.
-    pub fn append(&mut self, more: Self) {
-        for (id, series) in more.phases {
-            match self.phases.entry(id) {
-                Entry::Vacant(entry) => drop(entry.insert(series)),
-                Entry::Occupied(mut entry) => {
-                    let times = &mut entry.get_mut().times;
-                    times.samples_ms.extend(series.times.samples_ms);
-                    times.floor_ms.extend(series.times.floor_ms);
-                }
-            }
-        }
-    }
 }
 
 impl PhaseStats {

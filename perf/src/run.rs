@@ -1,19 +1,19 @@
 //! One run: phases made ready, warmed up, measured in turns, judged.
 
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Failure, judge,
+    Failure,
+    former::Former,
+    judge,
     phase::{Measurement, NotMeasured, Phase, Sample, Subject, ground::Ground},
     plant::{self, Plant},
-    result::{self, Figures, Floor, PhaseStats, Series, State, Step},
+    result::{self, Figures, Floor, PhaseStats, SCHEMA, Samples, Series, State, Step},
     statistics::{
-        Summary,
-        comparison::{self, BLOCK},
+        Summary, comparison,
         histogram::{self, Histogram},
     },
     targets::Targets,
@@ -28,28 +28,22 @@ pub struct Plan<'a> {
     pub phases: Vec<Phase>,
     /// Samples of each phase; `None` for each phase's own number.
     pub samples: Option<usize>,
-    /// Which part of them is taken, in whole blocks of the comparison.
-    pub share: Option<f64>,
     /// What they are held to.
     pub targets: &'a Targets,
     /// Slow-downs planted on purpose.
     pub plants: &'a [Plant],
 }
 
-impl Plan<'_> {
-    /// How many samples of a phase are taken.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "counts of samples are far below 2^52"
-    )]
-    fn wanted(&self, phase: Phase) -> usize {
-        let all = self.samples.unwrap_or_else(|| phase.samples());
-        let Some(share) = self.share else { return all };
-        // Two blocks at least: fewer say nothing.
-        ((all as f64 * share).ceil() as usize).next_multiple_of(BLOCK).max(2 * BLOCK)
-    }
+/// What a run came to.
+pub struct Taken {
+    /// A row for each phase, or each variant of one.
+    pub phases: Vec<PhaseStats>,
+    /// Their samples.
+    pub samples: Samples,
+    /// What the baseline's programs took in turns with them.
+    pub former: Samples,
+    /// Why those took no more.
+    pub former_broke: Option<Failure>,
 }
 
 /// One row on its way.
@@ -60,16 +54,43 @@ struct Row {
     wanted: usize,
     samples: Vec<Sample>,
     broke: Option<Failure>,
+    /// What the baseline's programs took.
+    former: comparison::Series,
+    turns: usize,
 }
 
 impl Row {
-    /// Which part of its samples it has.
-    #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^52")]
-    fn progress(&self) -> f64 {
-        if self.broke.is_some() { 1.0 } else { self.samples.len() as f64 / self.wanted as f64 }
+    /// Made ready, and warm.
+    fn new(phase: Phase, mut measurement: Box<dyn Measurement>, samples: Option<usize>) -> Self {
+        let broke = (0..phase.warm_up()).find_map(|_| measurement.take().err());
+        let (subject, wanted) = (measurement.subject(), samples.unwrap_or_else(|| phase.samples()));
+        let former = comparison::Series { samples_ms: Vec::new(), floor_ms: Vec::new() };
+        Self { phase, measurement, subject, wanted, samples: Vec::new(), broke, former, turns: 0 }
     }
 
-    fn take(&mut self) {
+    fn id(&self) -> String {
+        result::id(self.phase, self.subject.variant)
+    }
+
+    /// Which part of its samples it has.
+    fn progress(&self) -> f64 {
+        if self.broke.is_some() { 1.0 } else { part(self.samples.len(), self.wanted) }
+    }
+
+    /// One turn: this run's programs and the baseline's, whoever was second goes first.
+    fn take(&mut self, former: &mut Option<Former>) -> Result<(), Failure> {
+        self.turns += 1;
+        if self.turns % 2 == 1 {
+            self.take_own();
+            self.take_former(former)
+        } else {
+            let taken = self.take_former(former);
+            self.take_own();
+            taken
+        }
+    }
+
+    fn take_own(&mut self) {
         match self.measurement.take() {
             // A window without a sample would be asked for without an end.
             Ok(samples) if samples.is_empty() => self.broke = Some("took no sample".into()),
@@ -77,59 +98,75 @@ impl Row {
             Err(error) => self.broke = Some(error),
         }
     }
+
+    /// They take fewer of what has thousands, evenly over the run.
+    fn take_former(&mut self, former: &mut Option<Former>) -> Result<(), Failure> {
+        let wanted = (self.wanted / 4).max(ENOUGH).min(self.wanted);
+        let due = self.broke.is_none() && part(self.former.samples_ms.len(), wanted) <= self.progress();
+        let id = self.id();
+        if let Some(former) = former.as_mut().filter(|former| due && former.has(&id)) {
+            let more = former.take(&id)?;
+            self.former.samples_ms.extend(more.samples_ms);
+            self.former.floor_ms.extend(more.floor_ms);
+        }
+        Ok(())
+    }
 }
 
-/// Parts of the whole after which a pause is made.
-const PAUSES: [f64; 3] = [1.0 / 6.0, 1.0 / 2.0, 5.0 / 6.0];
+/// So many samples of the baseline's programs are enough for the comparison.
+const ENOUGH: usize = 100;
 
-/// Measures; `pause` is called three times on the way, evenly, while nothing else runs.
+#[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^52")]
+fn part(samples: usize, wanted: usize) -> f64 {
+    samples as f64 / wanted as f64
+}
+
+/// Measures, in turns with what `former` gives for the phases that are ready.
 pub fn run(
     plan: &Plan<'_>,
     ground: &Ground,
-    pause: &mut dyn FnMut(),
-) -> (Vec<PhaseStats>, BTreeMap<String, Series>) {
-    let (mut rows, mut stats, mut series) = (Vec::new(), Vec::new(), BTreeMap::new());
+    former: impl FnOnce(&[Phase]) -> Result<Option<Former>, Failure>,
+) -> Taken {
+    let (mut rows, mut phases) = (Vec::new(), Vec::new());
     for &phase in &plan.phases {
         say(&format!("{phase}: making ready"));
         match phase.open(ground) {
-            Ok(measurements) => rows.extend(measurements.into_iter().map(|m| warm(phase, m, plan))),
-            Err(not) => stats.push(not_measured(phase, plan.targets, not)),
+            Ok(measurements) => {
+                rows.extend(measurements.into_iter().map(|m| Row::new(phase, m, plan.samples)))
+            }
+            Err(not) => phases.push(not_measured(phase, plan.targets, not)),
         }
     }
-    measure(&mut rows, pause);
+    let mut ready: Vec<Phase> = rows.iter().map(|row| row.phase).collect();
+    ready.dedup();
+    let former_broke = former(&ready).and_then(|former| measure(&mut rows, former)).err();
+    let empty = || Samples { schema: SCHEMA, ..Samples::default() };
+    let mut taken = Taken { phases, samples: empty(), former: empty(), former_broke };
     for row in rows {
-        let id = result::id(row.phase, row.subject.variant);
-        let (row, taken) = finish(row, plan);
-        stats.push(row);
-        series.insert(id, taken);
+        finish(row, plan, &mut taken);
     }
-    stats.sort_by_key(|row| (row.phase, row.variant.clone()));
-    (stats, series)
+    taken.phases.sort_by_key(|row| (row.phase, row.variant.clone()));
+    taken
 }
 
-fn warm(phase: Phase, mut measurement: Box<dyn Measurement>, plan: &Plan<'_>) -> Row {
-    let broke = (0..phase.warm_up()).find_map(|_| measurement.take().err());
-    let (subject, wanted) = (measurement.subject(), plan.wanted(phase));
-    Row { phase, measurement, subject, wanted, samples: Vec::new(), broke }
-}
-
-/// Whoever is furthest behind goes next, so that all phases meet the same machine from the first minute to the last.
-fn measure(rows: &mut [Row], pause: &mut dyn FnMut()) {
-    let (mut said, mut pauses) = (Instant::now(), PAUSES.into_iter().peekable());
+/// Whoever is furthest behind goes next, so that all phases meet the same machine from the first minute to the last. Gives why
+/// `former` took no more; the rows go on alone.
+fn measure(rows: &mut [Row], mut former: Option<Former>) -> Result<(), Failure> {
+    let (mut said, mut broke) = (Instant::now(), Ok(()));
     while let Some(row) = rows
         .iter_mut()
         .filter(|row| row.progress() < 1.0)
         .min_by(|a, b| a.progress().total_cmp(&b.progress()))
     {
-        while pauses.next_if(|part| *part <= row.progress()).is_some() {
-            pause();
+        if let Err(error) = row.take(&mut former) {
+            (former, broke) = (None, Err(error));
         }
-        row.take();
         if said.elapsed() > SILENCE {
             said = Instant::now();
             say(&format!("{}: {} of {} samples", row.phase, row.samples.len(), row.wanted));
         }
     }
+    broke
 }
 
 fn say(what: &str) {
@@ -152,7 +189,7 @@ fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> 
     PhaseStats { phase, variant: variant.map(str::to_owned), target, state, comparison: None, judgement }
 }
 
-fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {
+fn finish(row: Row, plan: &Plan<'_>, taken: &mut Taken) {
     let target = plan.targets.of(row.phase, row.subject.variant).map(|target| target.target_p95_ms);
     let wall_ms: Vec<f64> = row
         .samples
@@ -165,11 +202,13 @@ fn finish(row: Row, plan: &Plan<'_>) -> (PhaseStats, Series) {
         (None, Some(wall), Some(floor)) => State::Measured(Box::new(figures(&row, &wall_ms, wall, &floor))),
         (None, ..) => State::Failed { why: "took no sample".to_owned() },
     };
-    let series = Series {
-        diff_ids: row.subject.diff_ids.clone(),
-        times: comparison::Series { samples_ms: wall_ms, floor_ms },
-    };
-    (self::row(row.phase, row.subject.variant, plan.targets, state), series)
+    let id = row.id();
+    taken.phases.push(self::row(row.phase, row.subject.variant, plan.targets, state));
+    let series = |times| Series { diff_ids: row.subject.diff_ids.clone(), times };
+    if !row.former.samples_ms.is_empty() {
+        taken.former.phases.insert(id.clone(), series(row.former));
+    }
+    taken.samples.phases.insert(id, series(comparison::Series { samples_ms: wall_ms, floor_ms }));
 }
 
 fn figures(row: &Row, wall_ms: &[f64], wall: Summary, floor: &Summary) -> Figures {
