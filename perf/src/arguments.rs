@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{benchmark, engine, former, image, peers, report, trend};
+use crate::{benchmark, engine, image, peers, report, trend, worker};
 
 /// Measures Stella against the least work that its task can cost.
 #[derive(Parser)]
@@ -23,9 +23,9 @@ pub enum Command {
     /// not compare: something broke, a phase that was named is not built or not possible here, or the baseline measured other
     /// layers.
     Run(benchmark::Arguments),
-    /// Takes samples when stdin says so: what a later run calls of its baseline's programs.
+    /// Takes samples when stdin says so: what `run` calls of this program, and of its baseline's.
     #[command(hide = true)]
-    Turns(former::Arguments),
+    Worker(worker::Arguments),
     /// Compares two kept runs, phase by phase, as `run` compares with the stored one.
     ///
     /// Exit codes: 0 no phase got slower beyond noise, 1 one did, 3 could not compare.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
 };
@@ -10,12 +10,11 @@ use std::{
 use crate::{
     Failure,
     baseline::{self, Baseline as Stored},
-    former::Former,
     judge::Outcome,
     machine::Machine,
     phase::{
         Phase, UnknownPhase,
-        ground::{self, Ground, work},
+        ground::{self, work},
     },
     plant::Plant,
     report,
@@ -24,6 +23,7 @@ use crate::{
     store::{Kept, Programs, Store},
     targets::Targets,
     ticket,
+    worker::{Ready, Worker},
 };
 
 /// Measures phases, judges them, and keeps the results.
@@ -111,14 +111,19 @@ impl Arguments {
         let started = now()?;
         let work = work()?;
         let ground = self.ground.open(work.path())?;
+        let (stella, server) = (ground.stella, ground.server);
+        let programs = Programs { stella, server, perf: std::env::current_exe()? };
         let machine = Machine::look(&self.ground.cache, work.path());
+        drop(work);
         let plan = run::Plan {
             phases: phases(&self.phase),
             samples: self.samples,
             targets: &targets,
             plants: &self.plant,
         };
-        let taken = run::run(&plan, &ground, |ready| self.former(ready, baseline.as_ref(), &ground));
+        let taken = run::run(&plan, &programs, &ground.cache, |ready| {
+            former(ready, baseline.as_ref(), &ground.cache)
+        })?;
         let mut results = Results {
             schema: SCHEMA,
             started: started.to_string(),
@@ -151,9 +156,6 @@ impl Arguments {
         let code = code(&results, &self.phase);
         if self.save_baseline {
             if code == 0 && self.plant.is_empty() {
-                let perf = std::env::current_exe()?;
-                let programs =
-                    Programs { stella: ground.stella.clone(), server: ground.server.clone(), perf };
                 store.keep_as_baseline(&files, &programs)?;
             } else {
                 say("not stored as the baseline: a gate closed, something broke, or a slow-down was planted");
@@ -170,22 +172,6 @@ impl Arguments {
         Ok(with_refused(code, &refused))
     }
 
-    /// The baseline's programs at the phases that are ready and that they know; none where the baseline has no programs.
-    fn former(
-        &self,
-        ready: &[Phase],
-        baseline: Option<&(PathBuf, Kept)>,
-        ground: &Ground,
-    ) -> Result<Option<Former>, Failure> {
-        let Some((directory, kept)) = baseline else { return Ok(None) };
-        let (programs, phases) = (Programs::of(directory), known(ready, kept));
-        if phases.is_empty() || !programs.perf.exists() {
-            return Ok(None);
-        }
-        say("the baseline's programs: making ready");
-        Former::start(&programs, &phases, &ground.cache).map(Some)
-    }
-
     /// Read before anything is measured: one that cannot be read would be missed only at the end. None where a new one is to be
     /// stored.
     fn baseline(&self, store: &Store) -> Result<Option<(PathBuf, Kept)>, Failure> {
@@ -195,6 +181,26 @@ impl Arguments {
         let kept = Kept::read(&directory)?;
         Ok(Some((directory, kept)))
     }
+}
+
+/// The baseline's programs at the phases that are ready and that they know; none where the baseline has no programs.
+fn former(
+    ready: &[Phase],
+    baseline: Option<&(PathBuf, Kept)>,
+    cache: &Path,
+) -> Result<Option<(Worker, Ready)>, Failure> {
+    let Some((directory, kept)) = baseline else { return Ok(None) };
+    let (programs, phases) = (Programs::of(directory), known(ready, kept));
+    if phases.is_empty() || !programs.perf.exists() {
+        return Ok(None);
+    }
+    say("the baseline's programs:");
+    let (worker, former) = Worker::start(&programs, &phases, cache)?;
+    // Here, and in the stored run, they were measured.
+    if let Some((phase, state)) = former.not_measured.first() {
+        return Err(format!("{phase}: {}", state.why_not().unwrap_or_default()).into());
+    }
+    Ok(Some((worker, former)))
 }
 
 /// The phases that the stored run measured: its programs know no newer ones.

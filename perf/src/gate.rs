@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Failure,
+    phase::Name,
     process::{self, Ended},
 };
 
@@ -74,10 +75,10 @@ impl Gate {
 
 impl Gated {
     /// The steps that the report times, in their order, milliseconds.
-    pub fn steps(&self) -> Vec<(&'static str, f64)> {
+    pub fn steps(&self) -> Vec<(Name, f64)> {
         ["missing", "analyse", "upload", "match", "policy", "report"]
             .into_iter()
-            .filter_map(|step| Some((step, self.report["run"]["timings_ms"][step].as_f64()?)))
+            .filter_map(|step| Some((step.into(), self.report["run"]["timings_ms"][step].as_f64()?)))
             .collect()
     }
 }

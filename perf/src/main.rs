@@ -10,7 +10,6 @@ mod benchmark;
 mod corpus;
 mod engine;
 mod floor;
-mod former;
 mod gate;
 mod image;
 mod judge;
@@ -32,6 +31,7 @@ mod targets;
 mod ticket;
 mod trend;
 mod wan;
+mod worker;
 
 use std::{
     io::{self, Write as _},
@@ -61,7 +61,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => return arguments.run(),
         Command::Compare(arguments) => return arguments.run(),
-        Command::Turns(arguments) => arguments.run()?,
+        Command::Worker(arguments) => arguments.run()?,
         Command::Trend(arguments) => arguments.run(benchmark::now()?)?,
         Command::Export(arguments) => arguments.run()?,
         Command::Peers(arguments) => write!(io::stdout(), "{}", peers::measure(&arguments)?)?,

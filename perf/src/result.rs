@@ -155,13 +155,20 @@ impl PhaseStats {
         }
     }
 
+    /// [`State::why_not`].
+    pub fn why_not(&self) -> Option<String> {
+        self.state.why_not()
+    }
+}
+
+impl State {
     /// Why it was not measured.
     pub fn why_not(&self) -> Option<String> {
-        match &self.state {
-            State::Measured(_) => None,
-            State::NotBuilt => Some("not built yet".to_owned()),
-            State::NotPossible { why } => Some(format!("not possible here: {why}")),
-            State::Failed { why } => Some(format!("broke: {why}")),
+        match self {
+            Self::Measured(_) => None,
+            Self::NotBuilt => Some("not built yet".to_owned()),
+            Self::NotPossible { why } => Some(format!("not possible here: {why}")),
+            Self::Failed { why } => Some(format!("broke: {why}")),
         }
     }
 }

@@ -1,22 +1,24 @@
-//! One run: phases made ready, warmed up, measured in turns, judged.
+//! One run: phases measured in turns, by a worker each of this run's programs and the baseline's, and judged.
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
+    path::Path,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Failure,
-    former::Former,
-    judge,
-    phase::{Measurement, NotMeasured, Phase, Sample, Subject, ground::Ground},
+    Failure, judge,
+    phase::{Phase, Sample},
     plant::{self, Plant},
-    result::{self, Figures, Floor, PhaseStats, SCHEMA, Samples, Series, State, Step},
+    result::{Figures, Floor, PhaseStats, SCHEMA, Samples, Series, State, Step},
     statistics::{
         Summary, comparison,
         histogram::{self, Histogram},
     },
+    store::Programs,
     targets::Targets,
+    worker::{self, Ready, Worker},
 };
 
 /// How long nothing may be said on stderr.
@@ -48,28 +50,23 @@ pub struct Taken {
 
 /// One row on its way.
 struct Row {
-    phase: Phase,
-    measurement: Box<dyn Measurement>,
-    subject: Subject,
+    /// What it is.
+    of: worker::Row,
     wanted: usize,
     samples: Vec<Sample>,
+    facts: BTreeMap<String, f64>,
     broke: Option<Failure>,
-    /// What the baseline's programs took.
-    former: comparison::Series,
+    /// What the baseline's programs took; `None` where they do not know it.
+    former: Option<comparison::Series>,
     turns: usize,
 }
 
 impl Row {
-    /// Made ready, and warm.
-    fn new(phase: Phase, mut measurement: Box<dyn Measurement>, samples: Option<usize>) -> Self {
-        let broke = (0..phase.warm_up()).find_map(|_| measurement.take().err());
-        let (subject, wanted) = (measurement.subject(), samples.unwrap_or_else(|| phase.samples()));
-        let former = comparison::Series { samples_ms: Vec::new(), floor_ms: Vec::new() };
-        Self { phase, measurement, subject, wanted, samples: Vec::new(), broke, former, turns: 0 }
-    }
-
-    fn id(&self) -> String {
-        result::id(self.phase, self.subject.variant)
+    fn new(of: worker::Row, samples: Option<usize>, known: &[String]) -> Self {
+        let wanted = samples.unwrap_or_else(|| of.phase.samples());
+        let none = || comparison::Series { samples_ms: Vec::new(), floor_ms: Vec::new() };
+        let former = known.contains(&of.id()).then(none);
+        Self { of, wanted, samples: Vec::new(), facts: BTreeMap::new(), broke: None, former, turns: 0 }
     }
 
     /// Which part of its samples it has.
@@ -78,36 +75,37 @@ impl Row {
     }
 
     /// One turn: this run's programs and the baseline's, whoever was second goes first.
-    fn take(&mut self, former: &mut Option<Former>) -> Result<(), Failure> {
+    fn take(&mut self, own: &mut Worker, former: Option<&mut Worker>) -> Result<(), Failure> {
         self.turns += 1;
         if self.turns % 2 == 1 {
-            self.take_own();
+            self.take_own(own);
             self.take_former(former)
         } else {
             let taken = self.take_former(former);
-            self.take_own();
+            self.take_own(own);
             taken
         }
     }
 
-    fn take_own(&mut self) {
-        match self.measurement.take() {
-            // A window without a sample would be asked for without an end.
-            Ok(samples) if samples.is_empty() => self.broke = Some("took no sample".into()),
-            Ok(samples) => self.samples.extend(samples),
+    fn take_own(&mut self, own: &mut Worker) {
+        match own.take(&self.of.id()) {
+            Ok(taken) => {
+                self.samples.extend(taken.samples);
+                self.facts = taken.facts;
+            }
             Err(error) => self.broke = Some(error),
         }
     }
 
-    /// They take fewer of what has thousands, evenly over the run.
-    fn take_former(&mut self, former: &mut Option<Former>) -> Result<(), Failure> {
+    /// They take fewer of what has hundreds, evenly over the run.
+    fn take_former(&mut self, former: Option<&mut Worker>) -> Result<(), Failure> {
+        let (id, progress) = (self.of.id(), self.progress());
         let wanted = (self.wanted / 4).max(ENOUGH).min(self.wanted);
-        let due = self.broke.is_none() && part(self.former.samples_ms.len(), wanted) <= self.progress();
-        let id = self.id();
-        if let Some(former) = former.as_mut().filter(|former| due && former.has(&id)) {
-            let more = former.take(&id)?;
-            self.former.samples_ms.extend(more.samples_ms);
-            self.former.floor_ms.extend(more.floor_ms);
+        let (Some(former), Some(series)) = (former, &mut self.former) else { return Ok(()) };
+        if self.broke.is_none() && part(series.samples_ms.len(), wanted) <= progress {
+            let taken = former.take(&id).map_err(|error| format!("{id}: {error}"))?;
+            series.samples_ms.extend(taken.samples.iter().map(|sample| sample.wall_ms));
+            series.floor_ms.extend(taken.samples.iter().map(|sample| sample.floor_ms));
         }
         Ok(())
     }
@@ -121,49 +119,58 @@ fn part(samples: usize, wanted: usize) -> f64 {
     samples as f64 / wanted as f64
 }
 
-/// Measures, in turns with what `former` gives for the phases that are ready.
+/// Measures `programs`, in turns with what `former` gives for the phases that are ready.
 pub fn run(
     plan: &Plan<'_>,
-    ground: &Ground,
-    former: impl FnOnce(&[Phase]) -> Result<Option<Former>, Failure>,
-) -> Taken {
-    let (mut rows, mut phases) = (Vec::new(), Vec::new());
-    for &phase in &plan.phases {
-        say(&format!("{phase}: making ready"));
-        match phase.open(ground) {
-            Ok(measurements) => {
-                rows.extend(measurements.into_iter().map(|m| Row::new(phase, m, plan.samples)))
-            }
-            Err(not) => phases.push(not_measured(phase, plan.targets, not)),
-        }
+    programs: &Programs,
+    cache: &Path,
+    former: impl FnOnce(&[Phase]) -> Result<Option<(Worker, Ready)>, Failure>,
+) -> Result<Taken, Failure> {
+    let (mut own, ready) = Worker::start(programs, &plan.phases, cache)?;
+    let mut phases: Vec<Phase> = ready.ready.iter().map(|row| row.phase).collect();
+    phases.dedup();
+    let (former, known, mut broke) = match former(&phases) {
+        Ok(Some((worker, ready))) => (Some(worker), ready.ready.iter().map(worker::Row::id).collect(), None),
+        Ok(None) => (None, Vec::new(), None),
+        Err(error) => (None, Vec::new(), Some(error)),
+    };
+    let mut rows: Vec<Row> = ready.ready.into_iter().map(|row| Row::new(row, plan.samples, &known)).collect();
+    if let Err(error) = measure(&mut rows, &mut own, former) {
+        broke = Some(error);
     }
-    let mut ready: Vec<Phase> = rows.iter().map(|row| row.phase).collect();
-    ready.dedup();
-    let former_broke = former(&ready).and_then(|former| measure(&mut rows, former)).err();
     let empty = || Samples { schema: SCHEMA, ..Samples::default() };
-    let mut taken = Taken { phases, samples: empty(), former: empty(), former_broke };
+    let mut taken = Taken {
+        phases: ready
+            .not_measured
+            .into_iter()
+            .map(|(phase, state)| row(phase, None, plan.targets, state))
+            .collect(),
+        samples: empty(),
+        former: empty(),
+        former_broke: broke,
+    };
     for row in rows {
         finish(row, plan, &mut taken);
     }
     taken.phases.sort_by_key(|row| (row.phase, row.variant.clone()));
-    taken
+    Ok(taken)
 }
 
 /// Whoever is furthest behind goes next, so that all phases meet the same machine from the first minute to the last. Gives why
 /// `former` took no more; the rows go on alone.
-fn measure(rows: &mut [Row], mut former: Option<Former>) -> Result<(), Failure> {
+fn measure(rows: &mut [Row], own: &mut Worker, mut former: Option<Worker>) -> Result<(), Failure> {
     let (mut said, mut broke) = (Instant::now(), Ok(()));
     while let Some(row) = rows
         .iter_mut()
         .filter(|row| row.progress() < 1.0)
         .min_by(|a, b| a.progress().total_cmp(&b.progress()))
     {
-        if let Err(error) = row.take(&mut former) {
+        if let Err(error) = row.take(own, former.as_mut()) {
             (former, broke) = (None, Err(error));
         }
         if said.elapsed() > SILENCE {
             said = Instant::now();
-            say(&format!("{}: {} of {} samples", row.phase, row.samples.len(), row.wanted));
+            say(&format!("{}: {} of {} samples", row.of.id(), row.samples.len(), row.wanted));
         }
     }
     broke
@@ -174,15 +181,6 @@ fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "stella-perf: {what}");
 }
 
-fn not_measured(phase: Phase, targets: &Targets, not: NotMeasured) -> PhaseStats {
-    let state = match not {
-        NotMeasured::NotBuilt => State::NotBuilt,
-        NotMeasured::NotPossible(why) => State::NotPossible { why },
-        NotMeasured::Failed(error) => State::Failed { why: error.to_string() },
-    };
-    row(phase, None, targets, state)
-}
-
 fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> PhaseStats {
     let target = targets.of(phase, variant);
     let judgement = judge::Judgement::of(judge::targets(&state, target, targets.factor));
@@ -190,30 +188,28 @@ fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> 
 }
 
 fn finish(row: Row, plan: &Plan<'_>, taken: &mut Taken) {
-    let target = plan.targets.of(row.phase, row.subject.variant).map(|target| target.target_p95_ms);
-    let wall_ms: Vec<f64> = row
-        .samples
-        .iter()
-        .map(|sample| plant::delayed(plan.plants, row.phase, target, sample.wall_ms))
-        .collect();
+    let (phase, variant) = (row.of.phase, row.of.subject.variant.as_deref());
+    let target = plan.targets.of(phase, variant).map(|target| target.target_p95_ms);
+    let wall_ms: Vec<f64> =
+        row.samples.iter().map(|sample| plant::delayed(plan.plants, phase, target, sample.wall_ms)).collect();
     let floor_ms: Vec<f64> = row.samples.iter().map(|sample| sample.floor_ms).collect();
     let state = match (&row.broke, Summary::of(&wall_ms), Summary::of(&floor_ms)) {
         (Some(error), ..) => State::Failed { why: error.to_string() },
         (None, Some(wall), Some(floor)) => State::Measured(Box::new(figures(&row, &wall_ms, wall, &floor))),
         (None, ..) => State::Failed { why: "took no sample".to_owned() },
     };
-    let id = row.id();
-    taken.phases.push(self::row(row.phase, row.subject.variant, plan.targets, state));
-    let series = |times| Series { diff_ids: row.subject.diff_ids.clone(), times };
-    if !row.former.samples_ms.is_empty() {
-        taken.former.phases.insert(id.clone(), series(row.former));
+    let id = row.of.id();
+    taken.phases.push(self::row(phase, variant, plan.targets, state));
+    let series = |times| Series { diff_ids: row.of.subject.diff_ids.clone(), times };
+    if let Some(former) = row.former {
+        taken.former.phases.insert(id.clone(), series(former));
     }
     taken.samples.phases.insert(id, series(comparison::Series { samples_ms: wall_ms, floor_ms }));
 }
 
 fn figures(row: &Row, wall_ms: &[f64], wall: Summary, floor: &Summary) -> Figures {
     let floor = Floor {
-        what: row.subject.floor.to_owned(),
+        what: row.of.subject.floor.to_string(),
         p50_ms: floor.p50_ms,
         p95_ms: floor.p95_ms,
         ratio_p50: wall.p50_ms / floor.p50_ms,
@@ -221,16 +217,16 @@ fn figures(row: &Row, wall_ms: &[f64], wall: Summary, floor: &Summary) -> Figure
     };
     let cpu_ms: Vec<f64> = row.samples.iter().filter_map(|sample| sample.cpu_ms).collect();
     Figures {
-        source: row.subject.source.clone(),
-        diff_ids: row.subject.diff_ids.clone(),
-        warm_up: row.phase.warm_up(),
+        source: row.of.subject.source.clone(),
+        diff_ids: row.of.subject.diff_ids.clone(),
+        warm_up: row.of.phase.warm_up(),
         summary: wall,
-        histogram: histogram(wall_ms, row.phase.edges_ms()),
+        histogram: histogram(wall_ms, row.of.phase.edges_ms()),
         floor,
         steps: steps(&row.samples),
         cpu_p50_ms: Summary::of(&cpu_ms).map(|cpu| cpu.p50_ms),
         peak_bytes: row.samples.iter().filter_map(|sample| sample.peak_bytes).max(),
-        facts: row.measurement.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        facts: row.facts.clone(),
     }
 }
 
@@ -251,7 +247,7 @@ fn steps(samples: &[Sample]) -> Vec<Step> {
             .filter_map(|sample| sample.steps.iter().find(|(other, _)| other == name).map(|(_, ms)| *ms))
             .collect();
         let summary = Summary::of(&taken)?;
-        Some(Step { name: (*name).to_owned(), p50_ms: summary.p50_ms, p95_ms: summary.p95_ms })
+        Some(Step { name: name.to_string(), p50_ms: summary.p50_ms, p95_ms: summary.p95_ms })
     });
     steps.collect()
 }

@@ -49,7 +49,7 @@ def not_measured(state, why=None):
     outcome = "fail" if state == "failed" else "not_judged"
     judgement = {"outcome": outcome, "reasons": [{"about": "measurement", "outcome": outcome,
                                                  "message": message[state]}]}
-    return {"state": state, **({"why": why} if why is not None else {}), "comparison": None, "rounds": 0,
+    return {"state": state, **({"why": why} if why is not None else {}), "comparison": None,
             "judgement": judgement}
 
 
@@ -84,7 +84,7 @@ def run(started, seed, slower=None, instead=None, image="v1", **machine):
                       for name, part in STEPS.get(phase, {}).items()],
             "cpu_p50_ms": of["p50_ms"] * 0.9, "peak_bytes": 40 << 20,
             "facts": {"requests_per_second": 100.0} if phase == "API_P95" else {},
-            "comparison": None, "rounds": 0, "judgement": judged(of["p95_ms"], target, goal, gate)})
+            "comparison": None, "judgement": judged(of["p95_ms"], target, goal, gate)})
         series[f"{phase}/{variant}" if variant else phase] = {"diff_ids": layers, "samples_ms": samples, "floor_ms": floor}
     return ({"schema": 1, "started": started, "machine": {**MACHINE, **machine}, "baseline": None,
              "phases": phases},

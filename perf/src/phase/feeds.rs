@@ -99,7 +99,7 @@ impl Measurement for Merge {
             variant: None,
             source: format!("corpus: {} records, seeded; {}", self.corpus.records(), ecosystems.join(", ")),
             diff_ids: Vec::new(),
-            floor: "every record inflated and skipped through as JSON, two threads",
+            floor: "every record inflated and skipped through as JSON, two threads".into(),
         }
     }
 

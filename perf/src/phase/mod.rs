@@ -12,7 +12,7 @@ mod reports;
 mod start;
 mod wan;
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{borrow::Cow, fmt, path::Path, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ const ABOUT: [About; 15] = [
     About { phase: Phase::PolicyEval, name: "POLICY_EVAL", covers: "YAML to 28 rules, applied to 1,026 findings", samples: 1000, warm_up: 20, quick: true },
     About { phase: Phase::QuotaWait, name: "QUOTA_WAIT", covers: "soft and hard wait past the quota", samples: 80, warm_up: 0, quick: false },
     About { phase: Phase::SchedRescan, name: "SCHED_RESCAN", covers: "nightly batch of stored scans", samples: 10, warm_up: 1, quick: false },
-    About { phase: Phase::FeedMerge, name: "FEED_MERGE", covers: "OSV archives to the compiled advisory file", samples: 12, warm_up: 1, quick: true },
+    About { phase: Phase::FeedMerge, name: "FEED_MERGE", covers: "OSV archives to the compiled advisory file", samples: 20, warm_up: 1, quick: true },
     About { phase: Phase::ApiP95, name: "API_P95", covers: "REST /v1/scan and /v1/layers/missing, open-loop load", samples: 10_000, warm_up: 1, quick: false },
     About { phase: Phase::ColdGate, name: "COLD_GATE", covers: "OCI layout, nothing known, no server", samples: 30, warm_up: 1, quick: true },
     About { phase: Phase::KnownGate, name: "KNOWN_GATE", covers: "all layers known: one round trip, no layer read", samples: 100, warm_up: 2, quick: true },
@@ -191,28 +191,31 @@ pub trait Measurement {
     }
 }
 
+/// A name of the harness's own, also where a worker said it.
+pub type Name = Cow<'static, str>;
+
 /// What a measurement measures.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Subject {
     /// `20ms`; `None` where a phase has one measurement.
-    pub variant: Option<&'static str>,
+    pub variant: Option<Name>,
     /// Where the bytes come from: the image source, or the corpus.
     pub source: String,
     /// Layers of the image, bottom to top; empty where no image takes part.
     pub diff_ids: Vec<Digest>,
     /// What the floor is, in a few words.
-    pub floor: &'static str,
+    pub floor: Name,
 }
 
 /// One sample.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Sample {
     /// What was measured, in milliseconds.
     pub wall_ms: f64,
     /// The floor, measured right beside it.
     pub floor_ms: f64,
     /// Its steps, in milliseconds, in their order.
-    pub steps: Vec<(&'static str, f64)>,
+    pub steps: Vec<(Name, f64)>,
     /// Processor time of the process, where one was started.
     pub cpu_ms: Option<f64>,
     /// Peak memory of the process in bytes, where one was started.

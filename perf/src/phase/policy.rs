@@ -97,7 +97,7 @@ impl Measurement for Eval {
             variant: None,
             source: format!("{RULES} rules, {} findings, seeded", self.findings.len()),
             diff_ids: Vec::new(),
-            floor: "the policy as untyped JSON, each severity held against each rule's",
+            floor: "the policy as untyped JSON, each severity held against each rule's".into(),
         }
     }
 
@@ -118,8 +118,8 @@ impl Measurement for Eval {
             wall_ms: done.as_secs_f64() * 1e3,
             floor_ms,
             steps: vec![
-                ("parse", parsed.as_secs_f64() * 1e3),
-                ("evaluate", (done - parsed).as_secs_f64() * 1e3),
+                ("parse".into(), parsed.as_secs_f64() * 1e3),
+                ("evaluate".into(), (done - parsed).as_secs_f64() * 1e3),
             ],
             cpu_ms: None,
             peak_bytes: None,

@@ -134,7 +134,7 @@ impl Measurement for Reports {
             variant: None,
             source: format!("{} findings, seeded", finding::COUNT),
             diff_ids: Vec::new(),
-            floor: "the report once, as JSON without spaces",
+            floor: "the report once, as JSON without spaces".into(),
         }
     }
 
@@ -145,7 +145,7 @@ impl Measurement for Reports {
             black_box(self.write(write)?);
             let step_ms = start.elapsed().as_secs_f64() * 1e3;
             wall_ms += step_ms;
-            steps.push((name, step_ms));
+            steps.push((name.into(), step_ms));
         }
         let start = Instant::now();
         black_box(serde_json::to_vec(black_box(&self.report))?);

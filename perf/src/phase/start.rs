@@ -35,7 +35,7 @@ impl Measurement for Start {
             variant: None,
             source: "stella --version".to_owned(),
             diff_ids: Vec::new(),
-            floor: "true(1), a process that does nothing",
+            floor: "true(1), a process that does nothing".into(),
         }
     }
 

@@ -81,10 +81,10 @@ impl Measurement for Far {
             Carrier::Tun => "a TUN link that holds each packet",
         };
         Subject {
-            variant: Some(self.variant),
+            variant: Some(self.variant.into()),
             source: format!("{}; TLS 1.3 over {carrier}", source(&image.reference)),
             diff_ids: diff_ids(&image.layers),
-            floor: "TCP and TLS handshake and one GET /healthz, bare",
+            floor: "TCP and TLS handshake and one GET /healthz, bare".into(),
         }
     }
 

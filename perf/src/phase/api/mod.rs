@@ -40,7 +40,12 @@ impl Stocked {
     }
 
     fn subject(&self, variant: Option<&'static str>, floor: &'static str) -> Subject {
-        Subject { variant, source: self.source.clone(), diff_ids: self.diff_ids.clone(), floor }
+        Subject {
+            variant: variant.map(Into::into),
+            source: self.source.clone(),
+            diff_ids: self.diff_ids.clone(),
+            floor: floor.into(),
+        }
     }
 }
 
