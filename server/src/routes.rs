@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     log::panic_text,
     problem::{self, Problem},
-    scan::{Scans, UploadQuery, to_json},
+    scan::{Scans, UploadQuery, pack, to_json},
     store,
     work::Work,
 };
@@ -86,8 +86,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn start(State(shared): Handle, request: Request) -> Result<Response, Problem> {
+    let form = Form::wanted(request.headers());
     let body = read_json(&shared, request).await?;
-    scan_answer(shared, move |scans| scans.start(&body.bytes)).await
+    scan_answer(shared, form, move |scans| scans.start(&body.bytes)).await
 }
 
 async fn upload(
@@ -100,8 +101,9 @@ async fn upload(
         diff_id.parse().map_err(|error: stella::digest::Error| invalid("the path", &error))?;
     let Query(query) = query.map_err(|error| invalid("the query", &error.body_text()))?;
     media_type(request.headers(), "zstd")?;
+    let form = Form::wanted(request.headers());
     let body = read(&shared, request, "fragment_bytes", shared.settings.limits.fragment_bytes).await?;
-    scan_answer(shared, move |scans| scans.put(&name, diff_id, &query, &body.bytes)).await
+    scan_answer(shared, form, move |scans| scans.put(&name, diff_id, &query, &body.bytes)).await
 }
 
 async fn scan(State(shared): Handle, Path(name): Path<String>) -> Result<Response, Problem> {
@@ -293,27 +295,56 @@ async fn on_a_thread<T: Send + 'static>(
     shared.work.run(move || work(&scans.scans)).await
 }
 
+/// How an answer travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Zstd,
+}
+
+impl Form {
+    /// `Accept-Encoding` of a request (RFC 9110, 12.5.3): zstd where it is named without `q=0`.
+    fn wanted(headers: &HeaderMap) -> Self {
+        let takes_zstd = |entry: &str| {
+            let (coding, weight) = entry.split_once(';').unwrap_or((entry, ""));
+            let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0_f32);
+            coding.trim().eq_ignore_ascii_case("zstd") && !refused
+        };
+        let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        if values.flat_map(|value| value.split(',')).any(takes_zstd) { Self::Zstd } else { Self::Plain }
+    }
+}
+
 /// Answers a scan; a result is kept for later after it was sent.
 async fn scan_answer(
     shared: Arc<Shared>,
+    form: Form,
     work: impl FnOnce(&Scans) -> Result<ScanAnswer, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let (json, done) = on_a_thread(&shared, |scans| {
+    let (json, packed, done) = on_a_thread(&shared, move |scans| {
         let answer = work(scans)?;
         let json = Bytes::from(to_json(&answer)?);
-        let ScanAnswer::Done { scan, .. } = answer else { return Ok((json, None)) };
-        Ok((json, Some(scan)))
+        let ScanAnswer::Done { scan, .. } = answer else { return Ok((json, None, None)) };
+        let packed = (form == Form::Zstd).then(|| pack(&json).map(Bytes::from)).transpose()?;
+        Ok((json, packed, Some(scan)))
     })
     .await?;
+    let response = match &packed {
+        Some(packed) => ([(header::CONTENT_ENCODING, "zstd")], json_response(packed.clone())).into_response(),
+        None => json_response(json.clone()),
+    };
     if let (Some(name), Ok(permit)) = (done, Arc::clone(&shared.keeping).try_acquire_owned()) {
-        let json = json.clone();
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             // Logged where it happens, and no loss: the scan can be asked for again.
-            drop(shared.scans.keep(&name, &json));
+            drop(
+                packed
+                    .map_or_else(|| pack(&json).map(Bytes::from), Ok)
+                    .and_then(|packed| shared.scans.keep(&name, &packed)),
+            );
         });
     }
-    Ok(json_response(json))
+    Ok(response)
 }
 
 fn json_response(json: impl Into<Body>) -> Response {

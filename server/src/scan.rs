@@ -130,11 +130,10 @@ impl Scans {
         to_json(&self.answer(scan, standing, started)?)
     }
 
-    /// Keeps an answer for [`get`](Self::get). It may be lost with the process, and is then worked out again.
-    pub fn keep(&self, name: &str, answer: &[u8]) -> Result<(), Problem> {
-        let answer = zstd::encode_all(answer, 1)
-            .map_err(|error| Problem::internal("compressing an answer", &error))?;
-        Ok(self.store.close_scan(name, &answer)?)
+    /// Keeps an answer, in the form of [`pack`], for [`get`](Self::get). It may be lost with the process, and is then worked
+    /// out again.
+    pub fn keep(&self, name: &str, packed: &[u8]) -> Result<(), Problem> {
+        Ok(self.store.close_scan(name, packed)?)
     }
 
     /// `POST /v1/layers/missing`.
@@ -422,6 +421,11 @@ fn no_scan(name: &str) -> Problem {
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes)
         .map_err(|error| Problem::new(problem::INVALID, format!("the body's JSON: {error}")))
+}
+
+/// zstd of an answer: how it is kept, and sent to whoever takes it.
+pub fn pack(answer: &[u8]) -> Result<Vec<u8>, Problem> {
+    zstd::encode_all(answer, 1).map_err(|error| Problem::internal("compressing an answer", &error))
 }
 
 /// JSON of an answer.

@@ -6,7 +6,7 @@ mod server;
 
 use std::{
     ffi::OsStr,
-    io::Write,
+    io::{Read, Write},
     net::TcpStream,
     path::Path,
     process::Command,
@@ -84,6 +84,47 @@ fn new_advisories_are_for_the_next_scan() {
     assert_eq!(server.get("/readyz").0, 200);
     let third = compile(&path, "C", "");
     assert_eq!(matched(&server), third.to_string());
+}
+
+#[test]
+fn a_result_comes_compressed_to_who_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("advisories");
+    compile(&path, "A", "2024-01-01T00:00:00Z");
+    let server = Server::start_with(dir.path(), "{}", &[("STELLA_SERVER_ADVISORIES", path.as_os_str())]);
+    let scan = name(&server.post("/v1/scan", &engine(&["a"])));
+    let plain = server.put(&scan, &fragment("a", "a"), None).1;
+    let ask = |accepts: &str| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let body = engine(&["a"]).to_string();
+        write!(
+            stream,
+            "POST /v1/scan HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Accept-Encoding: {accepts}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        (head.contains("content-encoding: zstd"), bytes.split_off(end + 4))
+    };
+    for accepts in ["zstd", "gzip;q=0.5, ZSTD ;q=1"] {
+        let (packed, body) = ask(accepts);
+        assert!(packed, "{accepts}");
+        let answer: Value = serde_json::from_slice(&zstd::decode_all(body.as_slice()).unwrap()).unwrap();
+        assert_eq!(answer["result"]["inventory"], plain["result"]["inventory"]);
+    }
+    for accepts in ["gzip", "zstd;q=0", "zstd;q=0.0, gzip", ""] {
+        let (packed, body) = ask(accepts);
+        assert!(!packed, "{accepts}");
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(answer["state"], "done", "{accepts}");
+        // What is kept of it reads the same, compressed before or not.
+        let kept = server.get(&format!("/v1/scan/{}", answer["scan"].as_str().unwrap())).2;
+        assert_eq!(kept["state"], "done", "{accepts}");
+    }
 }
 
 #[test]

@@ -253,3 +253,20 @@ async fn a_real_server_takes_what_it_misses() {
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }
+
+#[test]
+fn a_compressed_answer_is_bounded_like_a_plain_one() {
+    let pack = |bytes: &[u8], window_log: u32| {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window_log).unwrap();
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    assert_eq!(unpack(&pack(b"{}", 20)).unwrap(), b"{}");
+    let bomb = pack(&vec![b' '; ANSWER_BYTES + 100], 20);
+    assert!(bomb.len() < ANSWER_BYTES / 1000);
+    assert_eq!(unpack(&bomb).unwrap().len(), ANSWER_BYTES + 1);
+    let reaches_far = pack(&vec![b' '; 20 << 20], ANSWER_WINDOW_LOG + 1);
+    assert!(unpack(&reaches_far).unwrap_err().to_string().contains("memory"));
+    assert!(unpack(b"{}").is_err() && unpack(&pack(b"{}", 20)[..5]).is_err());
+}
