@@ -50,6 +50,10 @@ struct Contender {
 pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
     let work = work()?;
     let ground = &arguments.ground.open(work.path())?;
+    // Each runs in a directory of its own, where a relative path would lead elsewhere.
+    let there = |path: &PathBuf| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+    let trivy = arguments.trivy.as_ref().map(there).transpose()?;
+    let syft = arguments.syft.as_ref().map(there).transpose()?;
     let images = [
         ("delta-v1, gzip", &ground.image("delta-v1")?.gzip),
         ("delta-v1, zstd", &ground.image("delta-v1")?.zstd),
@@ -70,10 +74,10 @@ pub fn measure(arguments: &Arguments) -> Result<String, Failure> {
                 });
             };
             add("stella gate", stella(ground, layout)?);
-            if let Some(trivy) = &arguments.trivy {
+            if let Some(trivy) = &trivy {
                 add("trivy, SBOM", self::trivy(trivy, layout));
             }
-            if let Some(syft) = &arguments.syft {
+            if let Some(syft) = &syft {
                 add("syft, SBOM", self::syft(syft, layout));
             }
         }
