@@ -38,7 +38,7 @@ class PlantedSlowDowns(Gates):
 
     def test_without_one_runs_in_a_row_pass(self):
         for number in range(10 if FULL else 1):
-            code, kept, said = self.run_phases("DELTA_SBOM,FEED_MERGE", 20 if FULL else 3, out=f"run-{number}")
+            code, kept, said = self.run_phases("DELTA_SBOM,FEED_MERGE", 10 if FULL else 3, out=f"run-{number}")
             self.assertEqual(code, 0, f"run {number}: {said}")
             for phase in ("DELTA_SBOM", "FEED_MERGE"):
                 self.assertNotIn("target", {about for about, _ in self.about(kept, phase)}, f"run {number}: {said}")
@@ -96,11 +96,11 @@ class Baseline(Gates):
         wrong = []
         self.run_phases("DELTA_SBOM", 20, "--save-baseline")
         for number in range(1, 21):
-            _, kept, said = self.run_phases("DELTA_SBOM", 100)
+            _, kept, said = self.run_phases("DELTA_SBOM", 40)
             if self.about(kept, "DELTA_SBOM"):
                 wrong.append(f"pair {number}, equal: {said}")
             if number % 4 == 0:
-                _, kept, said = self.run_phases("DELTA_SBOM", 100, plant="DELTA_SBOM=10%")
+                _, kept, said = self.run_phases("DELTA_SBOM", 40, plant="DELTA_SBOM=10%")
                 if ("baseline", "fail") not in self.about(kept, "DELTA_SBOM"):
                     wrong.append(f"pair {number}, a tenth slower: {said}")
         self.assertEqual(wrong, [])
