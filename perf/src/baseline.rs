@@ -10,13 +10,13 @@ use crate::{
     store::Kept,
 };
 
-/// Two runs that measured different layers: they say nothing of each other.
+/// Two runs that measured different layers, or another corpus: they say nothing of each other.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{phase}: not compared: the baseline measured other layers ({baseline} there, {current} here); store a new baseline \
+    "{phase}: not compared: the baseline measured something else ({baseline} there, {current} here); store a new baseline \
      with --save-baseline"
 )]
-pub struct OtherLayers {
+pub struct OtherInput {
     phase: String,
     baseline: String,
     current: String,
@@ -26,20 +26,21 @@ pub struct OtherLayers {
 pub struct Baseline<'a> {
     /// As it was kept.
     pub kept: &'a Kept,
-    /// What its programs came to now, in the pauses of the run that is compared; `None` where they did not run.
+    /// What its programs came to now, in turns with the run that is compared; `None` where it has none.
     pub again: Option<&'a Samples>,
 }
 
-/// Holds every measured row against the baseline. A row that measured other layers gets no comparison, and is named.
+/// Holds every measured row against the baseline. A row that measured something else gets no comparison, and is named.
 pub fn hold(
     rows: &mut [PhaseStats],
     samples: &Samples,
     machine: &Machine,
     baseline: &Baseline<'_>,
-) -> Vec<OtherLayers> {
+) -> Vec<OtherInput> {
     let mut refused = Vec::new();
-    for row in rows.iter_mut().filter(|row| row.figures().is_some()) {
-        match compare(&row.id(), samples, machine, baseline) {
+    for row in rows {
+        let Some(source) = row.figures().map(|figures| figures.source.clone()) else { continue };
+        match compare(&row.id(), &source, samples, machine, baseline) {
             Ok(comparison) => judge(row, comparison),
             Err(other) => refused.push(other),
         }
@@ -49,19 +50,27 @@ pub fn hold(
 
 fn compare(
     id: &str,
+    source: &str,
     samples: &Samples,
     machine: &Machine,
     baseline: &Baseline<'_>,
-) -> Result<Comparison, OtherLayers> {
+) -> Result<Comparison, OtherInput> {
     let (Some(stored), Some(now)) = (baseline.kept.samples.phases.get(id), samples.phases.get(id)) else {
         return Ok(Comparison::NotJudged("the baseline has no samples of it".to_owned()));
     };
     if stored.diff_ids != now.diff_ids {
         let (baseline, current) = differing(&stored.diff_ids, &now.diff_ids);
-        return Err(OtherLayers { phase: id.to_owned(), baseline, current });
+        return Err(OtherInput { phase: id.to_owned(), baseline, current });
     }
-    if let Some(again) = baseline.again.and_then(|again| again.phases.get(id)) {
-        return Ok(comparison::compare(&again.times, &now.times));
+    let before = baseline.kept.results.phases.iter().find(|row| row.id() == id).and_then(PhaseStats::figures);
+    if let Some(before) = before.filter(|before| before.source != source) {
+        let (baseline, current) = (before.source.clone(), source.to_owned());
+        return Err(OtherInput { phase: id.to_owned(), baseline, current });
+    }
+    if let Some(again) = baseline.again {
+        let none = || Comparison::NotJudged("the baseline's programs took no samples of it".to_owned());
+        let again = again.phases.get(id);
+        return Ok(again.map_or_else(none, |again| comparison::compare(&again.times, &now.times)));
     }
     let theirs = &baseline.kept.results.machine;
     if !machine.is_like(theirs) {
@@ -74,8 +83,8 @@ fn compare(
 fn judge(row: &mut PhaseStats, comparison: Comparison) {
     let mut reasons = std::mem::take(&mut row.judgement.reasons);
     reasons.retain(|reason| reason.about != About::Baseline);
-    if let Comparison::Regression(evidence) = &comparison {
-        let message = format!("slower than the baseline beyond noise: {evidence}");
+    if matches!(comparison, Comparison::Regression(_)) {
+        let message = format!("slower than the baseline beyond noise: {comparison}");
         reasons.push(Reason { about: About::Baseline, outcome: Outcome::Fail, message });
     }
     row.judgement = Judgement::of(reasons);

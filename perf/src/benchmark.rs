@@ -19,7 +19,8 @@ use crate::{
     plant::Plant,
     report,
     result::{Baseline, PhaseStats, Results, SCHEMA, Samples, State},
-    run,
+    run, say,
+    statistics::comparison::Comparison,
     store::{Kept, Programs, Store},
     targets::Targets,
     ticket,
@@ -46,7 +47,7 @@ pub struct Arguments {
     baseline: Option<PathBuf>,
     /// Store this run, with its programs, as the one that later ones are compared with, unless a gate closes. It is compared
     /// with none itself.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "baseline")]
     save_baseline: bool,
     #[command(flatten)]
     ground: ground::Arguments,
@@ -54,13 +55,18 @@ pub struct Arguments {
     #[arg(long, value_name = "PHASE=HOW", value_delimiter = ',', env = "STELLA_PERF_PLANT")]
     plant: Vec<Plant>,
     /// Send the metrics to this Prometheus Pushgateway.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     push: Option<String>,
     /// Whether a soft gate opens an issue: `auto` where the CI's variables name a project of GitLab or GitHub and
     /// STELLA_PERF_TOKEN (on GitHub also GITHUB_TOKEN) is set. STELLA_PERF_CA_FILE names authorities of its own (PEM).
     /// An issue that cannot be opened is said, the exit code stays.
     #[arg(long, value_name = "MODE", default_value = "auto", env = "STELLA_PERF_TICKETS")]
     tickets: ticket::Mode,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let scheme = ["http://", "https://"].into_iter().any(|scheme| text.starts_with(scheme));
+    scheme.then(|| text.to_owned()).ok_or_else(|| "want http:// or https://".to_owned())
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -105,6 +111,11 @@ fn phases(chosen: &[Chosen]) -> Vec<Phase> {
 impl Arguments {
     /// Does it.
     pub fn run(&self) -> Result<ExitCode, Failure> {
+        let chosen = phases(&self.phase);
+        if let Some(plant) = self.plant.iter().find(|plant| !chosen.contains(&plant.phase)) {
+            say(&format!("--plant {plant}: that phase is not measured"));
+            return Ok(ExitCode::from(2));
+        }
         let targets = Targets::read(&self.targets)?;
         let store = Store::open(&self.out)?;
         let baseline = self.baseline(&store)?;
@@ -113,14 +124,11 @@ impl Arguments {
         let ground = self.ground.open(work.path())?;
         let (stella, server) = (ground.stella, ground.server);
         let programs = Programs { stella, server, perf: std::env::current_exe()? };
+        let measured = programs.digests()?;
         let machine = Machine::look(&self.ground.cache, work.path());
         drop(work);
-        let plan = run::Plan {
-            phases: phases(&self.phase),
-            samples: self.samples,
-            targets: &targets,
-            plants: &self.plant,
-        };
+        let plan =
+            run::Plan { phases: chosen, samples: self.samples, targets: &targets, plants: &self.plant };
         let taken = run::run(&plan, &programs, &ground.cache, |ready| {
             former(ready, baseline.as_ref(), &ground.cache)
         })?;
@@ -153,9 +161,12 @@ impl Arguments {
             files.push(("tickets.md", tickets.clone().into_bytes()));
         }
         let place = store.keep(&started.strftime("%Y-%m-%d").to_string(), &files)?;
-        let code = code(&results, &self.phase);
+        let mut code = code(&results, &self.phase);
         if self.save_baseline {
-            if code == 0 && self.plant.is_empty() {
+            if programs.digests()? != measured {
+                say("not stored as the baseline: the programs are others than when the run began");
+                code = code.max(3);
+            } else if code == 0 && self.plant.is_empty() {
                 store.keep_as_baseline(&files, &programs)?;
             } else {
                 say("not stored as the baseline: a gate closed, something broke, or a slow-down was planted");
@@ -166,8 +177,11 @@ impl Arguments {
         out.write_all(tickets.as_bytes())?;
         filed.iter().for_each(|ticket| say(&ticket.to_string()));
         say(&format!("kept in {}", place.display()));
-        if let Some(url) = &self.push {
-            report::push::send(url, &results)?;
+        if let Some(url) = &self.push
+            && let Err(error) = report::push::send(url, &results)
+        {
+            say(&error.to_string());
+            code = if code == 0 { 3 } else { code };
         }
         Ok(with_refused(code, &refused))
     }
@@ -178,7 +192,9 @@ impl Arguments {
         let stored = store.baseline();
         let directory = self.baseline.clone().or_else(|| stored.exists().then_some(stored));
         let Some(directory) = directory.filter(|_| !self.save_baseline) else { return Ok(None) };
-        let kept = Kept::read(&directory)?;
+        let kept = Kept::read(&directory).map_err(|error| {
+            format!("the baseline cannot be read: {error}; store a new one with --save-baseline")
+        })?;
         Ok(Some((directory, kept)))
     }
 }
@@ -209,11 +225,6 @@ fn known(phases: &[Phase], kept: &Kept) -> Vec<Phase> {
         kept.results.phases.iter().any(|row| row.phase == **phase && row.figures().is_some())
     };
     phases.iter().filter(stored).copied().collect()
-}
-
-fn say(what: &str) {
-    // Nobody is left to tell it to when stderr is closed.
-    let _ = writeln!(io::stderr(), "stella-perf: {what}");
 }
 
 /// Holds the results against a kept run, which they then name.
@@ -269,14 +280,22 @@ impl Compare {
         let refused = hold(&mut results, &samples, &Stored { kept: &kept, again: None });
         io::stdout().lock().write_all(report::markdown::comparison(&results).as_bytes())?;
         let slower = results.phases.iter().any(|row| row.judgement.outcome == Outcome::Fail);
-        Ok(with_refused(u8::from(slower), &refused))
+        let judged = |row: &PhaseStats| {
+            row.comparison.as_ref().is_some_and(|comparison| !matches!(comparison, Comparison::NotJudged(_)))
+        };
+        let code = if slower { 1 } else { 0 };
+        Ok(with_refused(if results.phases.iter().any(judged) { code } else { 3 }, &refused))
     }
 }
 
 /// The moment of the run: `SOURCE_DATE_EPOCH`, or the clock.
 pub fn now() -> Result<jiff::Timestamp, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => Ok(jiff::Timestamp::from_second(text.parse()?)?),
-        Err(_) => Ok(jiff::Timestamp::now()),
+        Ok(text) if !text.is_empty() => text
+            .parse()
+            .ok()
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .ok_or_else(|| format!("SOURCE_DATE_EPOCH={text:?}: want seconds since 1970").into()),
+        _ => Ok(jiff::Timestamp::now()),
     }
 }

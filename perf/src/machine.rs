@@ -69,9 +69,11 @@ fn mount(mounts: &str, path: &Path) -> String {
     held.max_by_key(|(length, _)| *length).map_or_else(|| "unknown".to_owned(), |(_, said)| said)
 }
 
+/// Of the checkout that this program was built in, which is not always where it was called.
 fn commit() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
     let git = |arguments: &[&str]| -> Option<String> {
-        let output = Command::new("git").args(arguments).output().ok()?;
+        let output = Command::new("git").arg("-C").arg(program.parent()?).args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let head = git(&["rev-parse", "HEAD"])?;

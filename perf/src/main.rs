@@ -50,11 +50,16 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // Nothing is left to tell it to when stderr is closed.
-            let _ = writeln!(io::stderr(), "stella-perf: {error}");
+            say(&error.to_string());
             ExitCode::from(3)
         }
     }
+}
+
+/// Tells people, on stderr.
+fn say(what: &str) {
+    // Nobody is left to tell it to when stderr is closed.
+    let _ = writeln!(io::stderr(), "stella-perf: {what}");
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {

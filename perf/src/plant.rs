@@ -10,7 +10,8 @@ use crate::phase::Phase;
 /// One planted slow-down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plant {
-    phase: Phase,
+    /// Whose samples.
+    pub phase: Phase,
     slow_down: SlowDown,
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::Path,
     time::{Duration, Instant},
 };
@@ -12,6 +11,7 @@ use crate::{
     phase::{Phase, Sample},
     plant::{self, Plant},
     result::{Figures, Floor, PhaseStats, SCHEMA, Samples, Series, State, Step},
+    say,
     statistics::{
         Summary, comparison,
         histogram::{self, Histogram},
@@ -59,6 +59,8 @@ struct Row {
     /// What the baseline's programs took; `None` where they do not know it.
     former: Option<comparison::Series>,
     turns: usize,
+    /// Whether a turn gives many samples.
+    windows: bool,
 }
 
 impl Row {
@@ -66,30 +68,47 @@ impl Row {
         let wanted = samples.unwrap_or_else(|| of.phase.samples());
         let none = || comparison::Series { samples_ms: Vec::new(), floor_ms: Vec::new() };
         let former = known.contains(&of.id()).then(none);
-        Self { of, wanted, samples: Vec::new(), facts: BTreeMap::new(), broke: None, former, turns: 0 }
+        Self {
+            of,
+            wanted,
+            samples: Vec::new(),
+            facts: BTreeMap::new(),
+            broke: None,
+            former,
+            turns: 0,
+            windows: false,
+        }
     }
 
     /// Which part of its samples it has.
+    #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^52")]
     fn progress(&self) -> f64 {
-        if self.broke.is_some() { 1.0 } else { part(self.samples.len(), self.wanted) }
+        if self.broke.is_some() { 1.0 } else { self.samples.len() as f64 / self.wanted as f64 }
     }
 
-    /// One turn: this run's programs and the baseline's, whoever was second goes first.
+    /// One turn: this run's programs and the baseline's.
     fn take(&mut self, own: &mut Worker, former: Option<&mut Worker>) -> Result<(), Failure> {
+        let order = Order::of(self.turns, self.windows);
         self.turns += 1;
-        if self.turns % 2 == 1 {
-            self.take_own(own);
-            self.take_former(former)
-        } else {
-            let taken = self.take_former(former);
-            self.take_own(own);
-            taken
+        match order {
+            Order::Alone => self.take_own(own),
+            Order::FormerSecond => {
+                self.take_own(own);
+                return self.take_former(former);
+            }
+            Order::FormerFirst => {
+                let taken = self.take_former(former);
+                self.take_own(own);
+                return taken;
+            }
         }
+        Ok(())
     }
 
     fn take_own(&mut self, own: &mut Worker) {
         match own.take(&self.of.id()) {
             Ok(taken) => {
+                self.windows |= taken.samples.len() > 1;
                 self.samples.extend(taken.samples);
                 self.facts = taken.facts;
             }
@@ -97,12 +116,9 @@ impl Row {
         }
     }
 
-    /// They take fewer of what has hundreds, evenly over the run.
     fn take_former(&mut self, former: Option<&mut Worker>) -> Result<(), Failure> {
-        let (id, progress) = (self.of.id(), self.progress());
-        let wanted = (self.wanted / 4).max(ENOUGH).min(self.wanted);
-        let (Some(former), Some(series)) = (former, &mut self.former) else { return Ok(()) };
-        if self.broke.is_none() && part(series.samples_ms.len(), wanted) <= progress {
+        let id = self.of.id();
+        if let (Some(former), Some(series), None) = (former, &mut self.former, &self.broke) {
             let taken = former.take(&id).map_err(|error| format!("{id}: {error}"))?;
             series.samples_ms.extend(taken.samples.iter().map(|sample| sample.wall_ms));
             series.floor_ms.extend(taken.samples.iter().map(|sample| sample.floor_ms));
@@ -111,12 +127,25 @@ impl Row {
     }
 }
 
-/// So many samples of the baseline's programs are enough for the comparison.
-const ENOUGH: usize = 100;
+/// When the baseline's programs have their part of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Alone,
+    FormerFirst,
+    FormerSecond,
+}
 
-#[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^52")]
-fn part(samples: usize, wanted: usize) -> f64 {
-    samples as f64 / wanted as f64
+impl Order {
+    /// Whoever was second goes first the next time: who comes second finds the caches warm. Of a load's windows, which take
+    /// long and are many samples each, the baseline's programs have one of four.
+    fn of(turn: usize, windows: bool) -> Self {
+        let each = if windows { 4 } else { 1 };
+        match (turn % each, turn / each % 2) {
+            (0, 0) => Self::FormerSecond,
+            (0, _) => Self::FormerFirst,
+            _ => Self::Alone,
+        }
+    }
 }
 
 /// Measures `programs`, in turns with what `former` gives for the phases that are ready.
@@ -174,11 +203,6 @@ fn measure(rows: &mut [Row], own: &mut Worker, mut former: Option<Worker>) -> Re
         }
     }
     broke
-}
-
-fn say(what: &str) {
-    // Nobody is left to tell it to when stderr is closed.
-    let _ = writeln!(std::io::stderr(), "stella-perf: {what}");
 }
 
 fn row(phase: Phase, variant: Option<&str>, targets: &Targets, state: State) -> PhaseStats {
@@ -250,4 +274,18 @@ fn steps(samples: &[Sample]) -> Vec<Step> {
         Some(Step { name: name.to_string(), p50_ms: summary.p50_ms, p95_ms: summary.p95_ms })
     });
     steps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_always_second() {
+        let orders = |windows| (0..8).map(|turn| Order::of(turn, windows)).collect::<Vec<_>>();
+        assert_eq!(orders(false), [Order::FormerSecond, Order::FormerFirst].repeat(4));
+        let mut windows = [Order::Alone; 8];
+        (windows[0], windows[4]) = (Order::FormerSecond, Order::FormerFirst);
+        assert_eq!(orders(true), windows);
+    }
 }

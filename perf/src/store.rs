@@ -15,6 +15,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use stella::digest::Digest;
 
 use crate::result::{Results, SCHEMA, Samples};
 
@@ -72,6 +73,12 @@ impl Programs {
     /// Where a stored run keeps them, below its directory.
     const FOLDER: &str = "programs";
 
+    /// Digest of each, to see whether somebody built others meanwhile.
+    pub fn digests(&self) -> io::Result<[Digest; 3]> {
+        let of = |path: &PathBuf| fs::read(path).map(|bytes| Digest::of(&bytes));
+        Ok([of(&self.stella)?, of(&self.server)?, of(&self.perf)?])
+    }
+
     /// Those of the stored run in `directory`.
     pub fn of(directory: &Path) -> Self {
         let program = |name| directory.join(Self::FOLDER).join(name);
@@ -116,46 +123,54 @@ impl Store {
 
     /// Keeps a run of the day `date` (`YYYY-MM-DD`): all its files or none. Gives its directory.
     pub fn keep(&self, date: &str, files: &[(&str, Vec<u8>)]) -> Result<PathBuf, Error> {
-        let place = (1..)
-            .map(|n| self.root.join(if n == 1 { date.to_owned() } else { format!("{date}.{n}") }))
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| self.root.join(date));
-        self.write(&place, files)?;
-        self.write(&self.root.join("latest"), files)?;
+        let made = self.make(files)?;
+        let mut number = 1;
+        let place = loop {
+            let name = if number == 1 { date.to_owned() } else { format!("{date}.{number}") };
+            let place = self.root.join(name);
+            match fs::rename(made.path(), &place) {
+                Ok(()) => break place,
+                // Another run's, which may have come this moment.
+                Err(_) if place.exists() => number += 1,
+                Err(error) => return Err(wrap(&place)(error)),
+            }
+        };
+        replace(&self.make(files)?, &self.root.join("latest"))?;
         Ok(place)
     }
 
     /// Makes a run the one that later ones are compared with, and keeps the programs that were measured.
     pub fn keep_as_baseline(&self, files: &[(&str, Vec<u8>)], programs: &Programs) -> Result<(), Error> {
-        self.write_with(&self.baseline(), files, |directory| {
-            programs.copy_to(&directory.join(Programs::FOLDER))
-        })
+        let made = self.make(files)?;
+        programs.copy_to(&made.path().join(Programs::FOLDER)).map_err(wrap(made.path()))?;
+        replace(&made, &self.baseline())
     }
 
-    /// Writes a directory that appears whole; an old one of its name goes.
-    fn write(&self, place: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-        self.write_with(place, files, |_| Ok(()))
-    }
-
-    fn write_with(
-        &self,
-        place: &Path,
-        files: &[(&str, Vec<u8>)],
-        more: impl Fn(&Path) -> io::Result<()>,
-    ) -> Result<(), Error> {
+    /// A new directory with these files, for everybody.
+    fn make(&self, files: &[(&str, Vec<u8>)]) -> Result<tempfile::TempDir, Error> {
         let made =
             tempfile::Builder::new().prefix(".run-").tempdir_in(&self.root).map_err(wrap(&self.root))?;
         for (name, bytes) in files {
             let path = made.path().join(name);
             fs::write(&path, bytes).map_err(wrap(&path))?;
         }
-        more(made.path()).map_err(wrap(made.path()))?;
         readable(made.path()).map_err(wrap(made.path()))?;
-        if place.exists() {
-            fs::remove_dir_all(place).map_err(wrap(place))?;
-        }
-        fs::rename(made.path(), place).map_err(wrap(place))
+        Ok(made)
     }
+}
+
+/// Puts a directory in the place of another, which is moved aside first: at no moment is there half of either.
+fn replace(made: &tempfile::TempDir, place: &Path) -> Result<(), Error> {
+    let aside = made.path().with_extension("old");
+    match fs::rename(place, &aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrap(place)(error)),
+        _ => {}
+    }
+    fs::rename(made.path(), place).map_err(wrap(place))?;
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(wrap(&aside))?;
+    }
+    Ok(())
 }
 
 /// A temporary directory is for its owner alone; a run is for everybody.

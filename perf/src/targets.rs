@@ -68,11 +68,12 @@ impl Targets {
             return Err(format!("factor {}: must be at least 1", self.factor));
         }
         for (name, target) in &self.phases {
-            name.split('/')
-                .next()
-                .unwrap_or(name)
-                .parse::<Phase>()
-                .map_err(|error| format!("phases: {error}"))?;
+            let (phase, variant) =
+                name.split_once('/').map_or((name.as_str(), None), |(phase, variant)| (phase, Some(variant)));
+            let variants = phase.parse::<Phase>().map_err(|error| format!("phases: {error}"))?.variants();
+            if variant.is_some_and(|variant| !variants.contains(&variant)) {
+                return Err(format!("phases: {name}: {phase} has the variants {variants:?}"));
+            }
             for (key, value) in
                 [("target_p95_ms", Some(target.target_p95_ms)), ("goal_p95_ms", target.goal_p95_ms)]
             {
@@ -90,5 +91,25 @@ impl Targets {
     /// What a phase, or a variant of one, is held to.
     pub fn of(&self, phase: Phase, variant: Option<&str>) -> Option<Target> {
         self.phases.get(&result::id(phase, variant)).or_else(|| self.phases.get(phase.name())).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_never_be_looked_at_is_refused() {
+        let check = |name: &str| {
+            let text =
+                format!("version: 1\nfactor: 3\nphases:\n  {name}: {{ target_p95_ms: 1, gate: hard }}\n");
+            serde_saphyr::from_str::<Targets>(&text).unwrap().check()
+        };
+        for right in ["START", "DELTA_WAN", "DELTA_WAN/20ms", "API_P95/scan"] {
+            assert_eq!(check(right), Ok(()));
+        }
+        for wrong in ["DELTA", "DELTA_WAN/20mss", "START/x"] {
+            assert!(check(wrong).is_err(), "{wrong}");
+        }
     }
 }

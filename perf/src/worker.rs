@@ -14,14 +14,19 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead as _, BufReader, Write},
     os::unix::process::CommandExt as _,
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError, TryRecvError},
     thread,
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -31,11 +36,14 @@ use crate::{
         ground::{self, work},
     },
     result::{self, SCHEMA, State},
+    say,
     store::Programs,
 };
 
 /// How long it may take to stop its servers at the end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may take to make all phases ready, images written, or to take a turn.
+const ANSWER_LIMIT: Duration = Duration::from_secs(900);
 
 /// What a worker can measure: its first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +53,8 @@ pub struct Ready {
     pub ready: Vec<Row>,
     /// What is not, and why.
     pub not_measured: Vec<(Phase, State)>,
+    /// Of its own, gone when it has ended.
+    directories: Vec<PathBuf>,
 }
 
 /// A phase, or a variant of one, that is ready.
@@ -85,7 +95,8 @@ pub struct Worker {
     child: Child,
     // `None` once it was told to end.
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    lines: mpsc::Receiver<String>,
+    directories: Vec<PathBuf>,
 }
 
 impl Worker {
@@ -100,13 +111,20 @@ impl Worker {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", programs.perf.display()))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().ok_or("no stdout")?);
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            lines.map(|line| sender.send(line)).all(|sent| sent.is_ok());
+        });
         // From here on `drop` stops it, whatever goes wrong.
-        let mut worker = Self { child, stdin, stdout: BufReader::new(stdout) };
+        let mut worker = Self { child, stdin, lines, directories: Vec::new() };
         let ready: serde_json::Value = worker.line()?;
         if ready["schema"] != SCHEMA {
             return Err(format!("it speaks schema {}, this program {SCHEMA}", ready["schema"]).into());
         }
-        Ok((worker, serde_json::from_value(ready)?))
+        let ready: Ready = serde_json::from_value(ready)?;
+        worker.directories.clone_from(&ready.directories);
+        Ok((worker, ready))
     }
 
     /// The next samples of a row that is ready, by [`Row::id`].
@@ -123,10 +141,12 @@ impl Worker {
     }
 
     fn line<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            return Err(stopped());
-        }
+        let line = self.lines.recv_timeout(ANSWER_LIMIT).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => stopped(),
+            RecvTimeoutError::Timeout => {
+                format!("the process that measures has said nothing for {ANSWER_LIMIT:?}").into()
+            }
+        })?;
         Ok(serde_json::from_str(&line)?)
     }
 }
@@ -140,15 +160,18 @@ impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.stdin.take());
         let limit = Instant::now() + STOP_LIMIT;
-        while Instant::now() < limit {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
+        while Instant::now() < limit && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(10));
         }
-        // It may have ended just now; then there is nothing to stop.
-        let _ = self.child.kill();
+        // Its group is its own: with it goes what it could not stop because it was killed. Often nobody is left in it.
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
         let _ = self.child.wait();
+        // Gone already, unless it was killed.
+        for directory in &self.directories {
+            let _ = fs::remove_dir_all(directory);
+        }
     }
 }
 
@@ -178,11 +201,18 @@ impl Arguments {
             fs::copy(&*program, &copy)?;
             *program = copy;
         }
-        let mut ready = Ready { schema: SCHEMA, ready: Vec::new(), not_measured: Vec::new() };
-        let mut measurements = Measurements::new();
+        let mut ready = Ready {
+            schema: SCHEMA,
+            ready: Vec::new(),
+            not_measured: Vec::new(),
+            directories: vec![work.path().to_owned(), programs.path().to_owned()],
+        };
+        let (mut measurements, questions) = (Measurements::new(), questions());
         for &phase in &self.phase {
-            // Nobody is left to tell it to when stderr is closed.
-            let _ = writeln!(io::stderr(), "stella-perf: {phase}: making ready");
+            if matches!(questions.try_recv(), Err(TryRecvError::Disconnected)) {
+                return Ok(());
+            }
+            say(&format!("{phase}: making ready"));
             match phase.open(&ground).and_then(|opened| warm(phase, opened)) {
                 Ok(warm) => {
                     for measurement in warm {
@@ -194,8 +224,18 @@ impl Arguments {
                 Err(not) => ready.not_measured.push((phase, not.into())),
             }
         }
-        answer(&ready, &mut measurements, io::stdin().lock(), io::stdout().lock())
+        answer(&ready, &mut measurements, questions, io::stdout().lock())
     }
+}
+
+/// The lines of stdin. They are read beside all else, so that its end is seen while phases are made ready.
+fn questions() -> mpsc::Receiver<String> {
+    let (sender, questions) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = io::stdin().lines().map_while(Result::ok);
+        lines.map(|line| sender.send(line)).all(|sent| sent.is_ok())
+    });
+    questions
 }
 
 fn warm(
@@ -221,13 +261,13 @@ impl From<NotMeasured> for State {
 fn answer(
     ready: &Ready,
     measurements: &mut Measurements,
-    questions: impl BufRead,
+    questions: impl IntoIterator<Item = String>,
     mut answers: impl Write,
 ) -> Result<(), Failure> {
     writeln!(answers, "{}", serde_json::to_string(ready)?)?;
     answers.flush()?;
-    for question in questions.lines() {
-        let id: String = serde_json::from_str(&question?)?;
+    for question in questions {
+        let id: String = serde_json::from_str(&question)?;
         let measurement = measurements.get_mut(&id).ok_or_else(|| format!("{id} was not made ready"))?;
         let answer = match measurement.take() {
             Ok(samples) => {
@@ -271,12 +311,13 @@ mod tests {
     #[test]
     fn a_line_is_answered_with_a_line() {
         let row = Row { phase: Phase::Start, subject: Two(false).subject() };
-        let ready = Ready { schema: SCHEMA, ready: vec![row], not_measured: Vec::new() };
+        let (not_measured, directories) = (Vec::new(), Vec::new());
+        let ready = Ready { schema: SCHEMA, ready: vec![row], not_measured, directories };
         let mut measurements = Measurements::new();
         measurements.insert("START/x".to_owned(), Box::new(Two(false)));
         let mut said = Vec::new();
-        let questions = b"\"START/x\"\n\"START/x\"\n";
-        answer(&ready, &mut measurements, &questions[..], &mut said).unwrap();
+        let question = || r#""START/x""#.to_owned();
+        answer(&ready, &mut measurements, [question(), question()], &mut said).unwrap();
         let said = String::from_utf8(said).unwrap();
         let mut lines = said.lines();
         let ready: Ready = serde_json::from_str(lines.next().unwrap()).unwrap();
@@ -285,7 +326,8 @@ mod tests {
         assert_eq!((taken.samples[0].wall_ms, &*taken.samples[0].steps[0].0), (3.0, "parse"));
         assert_eq!(taken.facts["records"].to_bits(), 7.0_f64.to_bits());
         assert_eq!(lines.next().unwrap(), r#"{"broke":"fell over"}"#);
-        let error = answer(&ready, &mut measurements, &b"\"START\"\n"[..], &mut Vec::new()).unwrap_err();
+        let error =
+            answer(&ready, &mut measurements, [r#""START""#.to_owned()], &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "START was not made ready");
     }
 
@@ -302,7 +344,7 @@ mod tests {
 
     #[test]
     fn one_that_stops_or_speaks_otherwise_is_an_error() {
-        let ready = r#"echo '{"schema":1,"ready":[],"not_measured":[]}'; read id; "#;
+        let ready = r#"echo '{"schema":1,"ready":[],"not_measured":[],"directories":[]}'; read id; "#;
         let says = |script: &str| worker(script).err().unwrap().to_string();
         assert_eq!(says("exit 2"), "the process that measures has stopped");
         assert_eq!(says(r#"echo '{"schema":2}'"#), "it speaks schema 2, this program 1");

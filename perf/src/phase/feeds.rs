@@ -97,7 +97,12 @@ impl Measurement for Merge {
         let ecosystems: Vec<&str> = self.corpus.ecosystems().collect();
         Subject {
             variant: None,
-            source: format!("corpus: {} records, seeded; {}", self.corpus.records(), ecosystems.join(", ")),
+            source: format!(
+                "{}: {} records, seeded; {}",
+                corpus::directory_name(),
+                self.corpus.records(),
+                ecosystems.join(", ")
+            ),
             diff_ids: Vec::new(),
             floor: "every record inflated and skipped through as JSON, two threads".into(),
         }

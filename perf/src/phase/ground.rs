@@ -45,6 +45,8 @@ impl Arguments {
         fs::create_dir_all(&self.cache).map_err(|error| format!("{}: {error}", self.cache.display()))?;
         // Gates run in directories of their own, where a relative path would lead elsewhere.
         let cache = self.cache.canonicalize()?;
+        let why = |error| format!("--cache {}: nothing can be written there: {error}", cache.display());
+        tempfile::tempfile_in(&cache).map_err(why)?;
         Ok(Ground { stella, server, cache, images: OnceCell::new(), work: work.to_owned() })
     }
 }

@@ -130,6 +130,16 @@ impl Phase {
         (self == Self::PolicyEval).then_some(&[10.0, 20.0, 40.0, 50.0])
     }
 
+    /// What its measurements are called, where it has several.
+    pub fn variants(self) -> &'static [&'static str] {
+        match self {
+            Self::ApiP95 => &api::VARIANTS,
+            Self::DeltaWan | Self::KnownWan => &wan::VARIANTS,
+            Self::QuotaWait => &["soft", "hard"],
+            _ => &[],
+        }
+    }
+
     /// Makes the phase ready: one measurement, or one for each of its variants.
     pub fn open(self, ground: &Ground) -> Result<Vec<Box<dyn Measurement>>, NotMeasured> {
         match self {

@@ -14,9 +14,10 @@ use crate::{
     wan::{self, Carrier, Count, Front, INITIAL_WINDOW_BYTES, Link},
 };
 
-/// How far apart, and what the variant is called.
-const DISTANCES: [(Duration, &str); 2] =
-    [(Duration::from_millis(20), "20ms"), (Duration::from_millis(50), "50ms")];
+/// How far apart gate and server are.
+const DISTANCES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(50)];
+/// What the variant of each distance is called.
+pub const VARIANTS: [&str; 2] = ["20ms", "50ms"];
 
 /// Which of the two it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Far {
     /// One measurement for each distance.
     pub fn open(ground: &Ground, kind: Kind) -> Result<Vec<Box<dyn Measurement>>, NotMeasured> {
         let mut all: Vec<Box<dyn Measurement>> = Vec::new();
-        for (round_trip, variant) in DISTANCES {
+        for (round_trip, variant) in DISTANCES.into_iter().zip(VARIANTS) {
             let link = Link::new(round_trip).map_err(|error| match error {
                 wan::Error::NotPossible(why) => NotMeasured::NotPossible(why),
                 error => NotMeasured::Failed(error.into()),

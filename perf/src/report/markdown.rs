@@ -98,21 +98,25 @@ fn against(out: &mut String, results: &Results) {
     let _ = writeln!(out, "## Against the baseline of {started}, commit {commit}\n");
     let mut table = Table::new([("phase", false), ("baseline", false), ("why", false)]);
     for (row, _) in measured_rows(&results.phases) {
-        let (word, why) = match &row.comparison {
-            None => ("refused", "it measured other layers".to_owned()),
-            Some(Comparison::NotJudged(why)) => ("not judged", why.clone()),
-            Some(Comparison::Unclear(evidence)) => ("unclear", evidence.to_string()),
-            Some(Comparison::Regression(evidence)) => ("**slower**", evidence.to_string()),
-            Some(Comparison::Improvement(evidence)) => ("faster", evidence.to_string()),
-            Some(Comparison::Unchanged(evidence)) => ("unchanged", evidence.to_string()),
+        let word = match &row.comparison {
+            None => "refused",
+            Some(Comparison::NotJudged(_)) => "not judged",
+            Some(Comparison::Unclear(_)) => "unclear",
+            Some(Comparison::Regression(_)) => "**slower**",
+            Some(Comparison::Improvement(_)) => "faster",
+            Some(Comparison::Unchanged(_)) => "unchanged",
         };
+        let why = row
+            .comparison
+            .as_ref()
+            .map_or_else(|| "it measured something else".to_owned(), ToString::to_string);
         table.row([row.id(), word.to_owned(), escaped(&why)]);
     }
     table.write(out);
     let how = if baseline.in_turns {
         "Its programs were measured again, in turns with these"
     } else {
-        "The samples stored with it are compared, of another day's machine"
+        "The samples stored with it are compared"
     };
     let _ = writeln!(out, "{how}. {}.\n", comparison::method());
 }

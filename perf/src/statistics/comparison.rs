@@ -80,15 +80,24 @@ pub struct Evidence {
     pub to_floor: Option<Change>,
 }
 
-impl fmt::Display for Evidence {
-    /// `wall time +10.2 % (p 1e-4), to the floor +9.8 % (p 3e-4)`.
+impl Evidence {
+    /// `wall time +10.2 % (p 1.0e-4), to the floor +9.8 % (p 3.1e-4)`, with the chance that decided.
+    fn said(&self, p: fn(&Change) -> f64) -> String {
+        let of = |change: &Change| format!("{:+.1} % (p {:.1e})", change.share * 100.0, p(change));
+        let to_floor = self.to_floor.as_ref().map(|to_floor| format!(", to the floor {}", of(to_floor)));
+        format!("wall time {}{}", of(&self.wall), to_floor.unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Comparison {
+    /// Why: the changes, with the chance that decided, or what was missing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut change = |what: &str, change: &Change| {
-            let p = change.p_slower.min(change.p_faster);
-            write!(f, "{what} {:+.1} % (p {p:.0e})", change.share * 100.0)
-        };
-        change("wall time", &self.wall)?;
-        self.to_floor.as_ref().map_or(Ok(()), |to_floor| change(", to the floor", to_floor))
+        f.write_str(&match self {
+            Self::Regression(evidence) => evidence.said(|change| change.p_slower),
+            Self::Improvement(evidence) => evidence.said(|change| change.p_faster),
+            Self::Unchanged(evidence) | Self::Unclear(evidence) => evidence.said(|change| change.p_ruled_out),
+            Self::NotJudged(why) => why.clone(),
+        })
     }
 }
 

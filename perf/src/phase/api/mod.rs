@@ -64,7 +64,7 @@ const CONNECTIONS: usize = 64;
 const SEED: u64 = 1;
 
 /// What the load is made of, in the order of [`Mix::pending`].
-const VARIANTS: [&str; 2] = ["scan", "layers-missing"];
+pub const VARIANTS: [&str; 2] = ["scan", "layers-missing"];
 
 /// API_P95: one load of both calls in equal parts, whose windows serve both variants.
 struct Mix {
