@@ -91,6 +91,16 @@ class Baseline(Gates):
         self.assertIsNone(kept["phases"][0]["comparison"])
         self.assert_ends(self.perf("compare", "out/baseline", "out/latest"), 3, "sha256:" + "0" * 64)
 
+    @unittest.skipUnless(FULL, "phases with their own numbers of samples: STELLA_TEST_FULL=1")
+    def test_no_phase_differs_from_itself_and_each_shows_a_tenth(self):
+        phases = ["START", "POLICY_EVAL", "LAYERS_MISSING", "REPORTS", "KNOWN_GATE"]
+        together = ["--phase", ",".join(phases)]
+        self.assert_ends(self.measure(*together, "--samples", "20", "--save-baseline"), 0)
+        for plants, want in ([], {"unchanged"}), (["--plant", ",".join(f"{phase}=10%" for phase in phases)], {"regression"}):
+            done = self.measure(*together, *plants)
+            rows = read_json(self.path("out/latest/phase-stats.json"))["phases"]
+            self.assertEqual({row["comparison"]["verdict"] for row in rows}, want, done.stdout)
+
     @unittest.skipUnless(FULL, "twenty pairs of runs: STELLA_TEST_FULL=1")
     def test_noise_alone_is_no_regression_and_a_tenth_is_one(self):
         wrong = []

@@ -47,6 +47,9 @@ class Run(Case):
             (("--phase", "START", "--samples", "-1"), ()),
             (("--phase", "START", "--samples", "many"), ("above 0",)),
             (("--phase", "START", "--plant", "START=fast"), ("PHASE=4x",)),
+            (("--phase", "START", "--plant", "DELTA_SBOM=4x"), ("DELTA_SBOM=4x", "not measured")),
+            (("--phase", "START", "--save-baseline", "--baseline", "x"), ("cannot be used",)),
+            (("--phase", "START", "--push", "gateway:9091"), ("http://",)),
             (("--phase", "START", "--tickets", "always"), ("auto", "never")),
             (("START",), ()),
         ]:
