@@ -51,7 +51,9 @@ class Worker(Case):
                  "--stella", os.path.join(BUILT, "stella"), "--server", os.path.join(BUILT, "stella-server"),
                  "--targets", os.path.join(ROOT, "perf/targets.yaml"), "--cache", CACHE, "--out", "out"],
                 cwd=self.work, env=environment(self.work), stdout=subprocess.DEVNULL, stderr=said,
-                start_new_session=True)
+                start_new_session=True,
+                # A shell that runs something in the background has its children ignore it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.addCleanup(self.stop)
 
     def stop(self):
