@@ -20,15 +20,15 @@ pub enum Command {
     /// Measures phases, judges them, and keeps the results.
     ///
     /// Exit codes: 0 every gate passed (warnings allowed), 1 a gate closed, 2 the call is wrong, 3 could not measure or could
-    /// not compare: something broke, a phase that was named is not built or not possible here, or the baseline measured other
-    /// layers.
+    /// not compare: something broke, a phase that was named is not built or not possible here, the baseline measured something
+    /// else or its programs do not run here, or the metrics could not be pushed.
     Run(benchmark::Arguments),
     /// Takes samples when stdin says so: what `run` calls of this program, and of its baseline's.
     #[command(hide = true)]
     Worker(worker::Arguments),
     /// Compares two kept runs, phase by phase, as `run` compares with the stored one.
     ///
-    /// Exit codes: 0 no phase got slower beyond noise, 1 one did, 3 could not compare.
+    /// Exit codes: 0 no phase got slower beyond noise, 1 one did, 3 nothing could be compared.
     Compare(benchmark::Compare),
     /// The last weeks' 95th percentile of each phase, as a plot and a page.
     Trend(trend::Arguments),

@@ -23,7 +23,7 @@ pub struct OtherInput {
 }
 
 /// A stored run, as far as it is compared with.
-pub struct Baseline<'a> {
+pub struct Stored<'a> {
     /// As it was kept.
     pub kept: &'a Kept,
     /// What its programs came to now, in turns with the run that is compared; `None` where it has none.
@@ -35,7 +35,7 @@ pub fn hold(
     rows: &mut [PhaseStats],
     samples: &Samples,
     machine: &Machine,
-    baseline: &Baseline<'_>,
+    baseline: &Stored<'_>,
 ) -> Vec<OtherInput> {
     let mut refused = Vec::new();
     for row in rows {
@@ -53,7 +53,7 @@ fn compare(
     source: &str,
     samples: &Samples,
     machine: &Machine,
-    baseline: &Baseline<'_>,
+    baseline: &Stored<'_>,
 ) -> Result<Comparison, OtherInput> {
     let (Some(stored), Some(now)) = (baseline.kept.samples.phases.get(id), samples.phases.get(id)) else {
         return Ok(Comparison::NotJudged("the baseline has no samples of it".to_owned()));

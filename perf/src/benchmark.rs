@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Failure,
-    baseline::{self, Baseline as Stored},
+    baseline::{self, Stored},
     judge::Outcome,
     machine::Machine,
     phase::{
@@ -283,8 +283,8 @@ impl Compare {
         let judged = |row: &PhaseStats| {
             row.comparison.as_ref().is_some_and(|comparison| !matches!(comparison, Comparison::NotJudged(_)))
         };
-        let code = if slower { 1 } else { 0 };
-        Ok(with_refused(if results.phases.iter().any(judged) { code } else { 3 }, &refused))
+        let code = if results.phases.iter().any(judged) { u8::from(slower) } else { 3 };
+        Ok(with_refused(code, &refused))
     }
 }
 

@@ -1,9 +1,10 @@
 //! One process from its start to its end: wall time, processor time, peak memory.
 
 use std::{
-    io::Read as _,
-    process::{Command, ExitStatus, Stdio},
-    time::Instant,
+    io::{self, Read as _},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use wait4::Wait4 as _;
@@ -42,4 +43,20 @@ pub fn run(command: &mut Command) -> Result<Ended, Failure> {
         status: used.status,
         said: String::from_utf8_lossy(&said).into_owned(),
     })
+}
+
+/// How often an end is looked for.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Waits for a process, and gives whether it ended within `limit`.
+pub fn ends_within(child: &mut Child, limit: Duration) -> io::Result<bool> {
+    let until = Instant::now() + limit;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        // The standard library waits for ever or not at all.
+        thread::sleep(LOOK);
+    }
+    Ok(true)
 }

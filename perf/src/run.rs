@@ -91,18 +91,20 @@ impl Row {
         let order = Order::of(self.turns, self.windows);
         self.turns += 1;
         match order {
-            Order::Alone => self.take_own(own),
+            Order::Alone => {
+                self.take_own(own);
+                Ok(())
+            }
             Order::FormerSecond => {
                 self.take_own(own);
-                return self.take_former(former);
+                self.take_former(former)
             }
             Order::FormerFirst => {
                 let taken = self.take_former(former);
                 self.take_own(own);
-                return taken;
+                taken
             }
         }
-        Ok(())
     }
 
     fn take_own(&mut self, own: &mut Worker) {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Failure;
+use crate::{Failure, process};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -57,12 +57,8 @@ impl Server {
     /// Stops it, gently first, so that its data directory can be copied.
     pub fn stop(mut self) -> Result<(), Failure> {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        let limit = Instant::now() + STOP_LIMIT;
-        while sent.success() && Instant::now() < limit {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
-            }
-            thread::sleep(Duration::from_millis(2));
+        if sent.success() && process::ends_within(&mut self.child, STOP_LIMIT)? {
+            return Ok(());
         }
         Err(format!("the server did not stop within {STOP_LIMIT:?}").into())
     }

@@ -20,7 +20,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError, TryRecvError},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
@@ -35,6 +35,7 @@ use crate::{
         Measurement, NotMeasured, Phase, Sample, Subject,
         ground::{self, work},
     },
+    process,
     result::{self, SCHEMA, State},
     say,
     store::Programs,
@@ -159,10 +160,8 @@ fn stopped() -> Failure {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        let limit = Instant::now() + STOP_LIMIT;
-        while Instant::now() < limit && matches!(self.child.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_millis(10));
-        }
+        // Whatever this says, the group is ended next.
+        let _ = process::ends_within(&mut self.child, STOP_LIMIT);
         // Its group is its own: with it goes what it could not stop because it was killed. Often nobody is left in it.
         if let Ok(id) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);

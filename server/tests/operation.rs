@@ -38,6 +38,7 @@ fn compile(path: &Path, id: &str, modified: &str) -> Digest {
 
 /// What the next scan after the server's pause is matched against.
 fn matched(server: &Server) -> Value {
+    // The server looks at the file once a second at most.
     std::thread::sleep(Duration::from_millis(1100));
     let (status, body) = server.post("/v1/scan", &engine(&["a"]));
     assert_eq!((status, body["state"].as_str()), (200, Some("done")), "{body}");

@@ -74,15 +74,17 @@ class Worker(Case):
         wait_for("an end of all", lambda: not {pid for pid, _, _ in commands()} & set(processes))
         wait_for("no directory left", lambda: not directories() - self.before)
 
+    def ended_by(self, number):
+        worker, server = self.started()
+        os.kill(self.run_.pid, number)
+        self.assertEqual(self.run_.wait(LIMIT_S), -number)
+        self.assert_nothing_stays(worker, server)
+
     def test_a_run_that_is_interrupted_leaves_nothing(self):
-        for number in (signal.SIGINT, signal.SIGKILL):
-            with self.subTest(number):
-                if self.run_.poll() is not None:
-                    self.setUp()
-                worker, server = self.started()
-                os.kill(self.run_.pid, number)
-                self.assertEqual(self.run_.wait(LIMIT_S), -number)
-                self.assert_nothing_stays(worker, server)
+        self.ended_by(signal.SIGINT)
+
+    def test_a_run_that_is_killed_leaves_nothing(self):
+        self.ended_by(signal.SIGKILL)
 
     def test_a_worker_that_is_killed_leaves_nothing_and_the_run_says_so(self):
         worker, _ = self.started()

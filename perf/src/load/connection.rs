@@ -103,6 +103,7 @@ mod tests {
                 let _ = stream.read(&mut [0; 1000]).unwrap();
                 for piece in *pieces {
                     stream.write_all(piece.as_bytes()).unwrap();
+                    // So that each piece is read on its own.
                     thread::sleep(Duration::from_millis(5));
                 }
             }

@@ -168,6 +168,7 @@ impl Worker<'_> {
 
     fn make(&mut self, planned: Planned, call: &Call) -> Made {
         let taken = self.start.elapsed();
+        // Until it is planned to begin, if that is still to come.
         thread::sleep((self.start + planned.at).saturating_duration_since(Instant::now()));
         let began = self.start.elapsed();
         let answer = self.connection.ask(&call.request);
