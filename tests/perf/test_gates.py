@@ -78,6 +78,15 @@ class Baseline(Gates):
         self.assertIn("store a new baseline with --save-baseline", said)
         self.assertIsNone(kept["phases"][0]["comparison"])
 
+    def test_another_source_is_refused_and_named(self):
+        self.run_phases("START", 20, "--save-baseline")
+        text = read(self.path("out/baseline"), "phase-stats.json")
+        self.write("out/baseline/phase-stats.json", text.replace('"stella --version"', '"another program"'))
+        code, kept, said = self.run_phases("START", 20)
+        self.assertEqual(code, 3, said)
+        self.assertIn("another program", said)
+        self.assertIsNone(kept["phases"][0]["comparison"])
+
     def test_other_layers_are_refused_and_named(self):
         self.run_phases("KNOWN_GATE", 20, "--save-baseline")
         samples = read_json(self.path("out/baseline/samples.json"))
