@@ -5,11 +5,20 @@ use std::{cmp::Ordering, io::Read as _, path::PathBuf};
 
 use stella::version::Scheme;
 
-const SUITES: [(&str, Scheme, usize); 4] = [
-    ("alpine", Scheme::Apk, 700),
+/// File, order, and how many comparisons it has at least.
+const SUITES: [(&str, Scheme, usize); 12] = [
+    ("alpine", Scheme::Apk, 778),
+    ("cran", Scheme::Cran, 21),
     ("debian", Scheme::Deb, 30),
+    ("hackage", Scheme::Hackage, 11),
+    ("maven", Scheme::Maven, 102),
+    ("nuget", Scheme::Nuget, 35),
+    ("packagist", Scheme::Composer, 95),
+    ("pub", Scheme::Pub, 100),
     ("pypi", Scheme::Pypi, 37),
-    ("semver", Scheme::Npm, 80),
+    ("redhat", Scheme::Rpm, 165),
+    ("rubygems", Scheme::Rubygems, 25),
+    ("semver", Scheme::Npm, 86),
 ];
 
 #[test]

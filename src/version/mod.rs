@@ -6,10 +6,18 @@
 
 use std::cmp::Ordering;
 
+mod alpm;
 mod apk;
+mod composer;
 mod deb;
+mod maven;
 mod npm;
+mod nuget;
+mod numbers;
+mod pub_dev;
 mod pypi;
+mod rpm;
+mod rubygems;
 
 /// How an ecosystem writes and orders versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +30,26 @@ pub enum Scheme {
     Pypi,
     /// Node.js: Semantic Versioning 2.0.0, with npm's leniency.
     Npm,
+    /// Go, Rust, Elixir, Swift and whoever else writes Semantic Versioning 2.0.0; ordered as Node.js.
+    Semver,
+    /// Red Hat, SUSE, Amazon and all that install by rpm: rpm-version(7).
+    Rpm,
+    /// Arch Linux: vercmp(8).
+    Alpm,
+    /// Java: Maven's version order.
+    Maven,
+    /// .NET: NuGet's package versioning.
+    Nuget,
+    /// Ruby: Gem::Version.
+    Rubygems,
+    /// PHP: Composer.
+    Composer,
+    /// Dart: `pub_semver`.
+    Pub,
+    /// R.
+    Cran,
+    /// Haskell: the Package Versioning Policy.
+    Hackage,
 }
 
 /// A string that is no version of its ecosystem.
@@ -41,7 +69,15 @@ impl Scheme {
             Self::Deb => "Debian",
             Self::Apk => "Alpine",
             Self::Pypi => "PEP 440",
-            Self::Npm => "semver",
+            Self::Npm | Self::Semver | Self::Pub => "semver",
+            Self::Rpm => "rpm",
+            Self::Alpm => "Arch Linux",
+            Self::Maven => "Maven",
+            Self::Nuget => "NuGet",
+            Self::Rubygems => "RubyGems",
+            Self::Composer => "Composer",
+            Self::Cran => "R",
+            Self::Hackage => "Haskell",
         }
     }
 
@@ -52,7 +88,15 @@ impl Scheme {
             Self::Deb => deb::compare(a, b),
             Self::Apk => apk::compare(a, b),
             Self::Pypi => pypi::compare(a, b),
-            Self::Npm => npm::compare(a, b),
+            Self::Npm | Self::Semver => npm::compare(a, b),
+            Self::Rpm => rpm::compare(a, b),
+            Self::Alpm => alpm::compare(a, b),
+            Self::Maven => maven::compare(a, b),
+            Self::Nuget => nuget::compare(a, b),
+            Self::Rubygems => rubygems::compare(a, b),
+            Self::Composer => composer::compare(a, b),
+            Self::Pub => pub_dev::compare(a, b),
+            Self::Cran | Self::Hackage => numbers::compare(a, b),
         }
     }
 
@@ -71,7 +115,14 @@ impl Scheme {
             Self::Deb => deb::valid(version),
             Self::Apk => apk::valid(version),
             Self::Pypi => pypi::valid(version),
-            Self::Npm => npm::valid(version),
+            Self::Npm | Self::Semver | Self::Pub => npm::valid(version),
+            Self::Rpm => rpm::valid(version),
+            Self::Alpm => alpm::valid(version),
+            Self::Maven => maven::valid(version),
+            Self::Nuget => nuget::valid(version),
+            Self::Rubygems => rubygems::valid(version),
+            Self::Composer => composer::valid(version),
+            Self::Cran | Self::Hackage => numbers::valid(version),
         };
         if valid { Ok(()) } else { Err(Error { scheme: self, version: version.chars().take(100).collect() }) }
     }
@@ -122,7 +173,10 @@ mod tests {
     fn every_order_is_antisymmetric_on_any_text() {
         use proptest::prelude::*;
         proptest!(|(a in "[0-9a-z.~+:_ !-]{0,12}", b in "\\PC{0,8}|[0-9.]{1,6}(-r[0-9])?")| {
-            for scheme in [Scheme::Deb, Scheme::Apk, Scheme::Pypi, Scheme::Npm] {
+            for scheme in [
+                Scheme::Deb, Scheme::Apk, Scheme::Pypi, Scheme::Npm, Scheme::Rpm, Scheme::Alpm, Scheme::Maven,
+                Scheme::Nuget, Scheme::Rubygems, Scheme::Composer, Scheme::Pub, Scheme::Cran,
+            ] {
                 prop_assert_eq!(scheme.compare(&a, &b), scheme.compare(&b, &a).reverse());
                 prop_assert_eq!(scheme.compare(&a, &a), Ordering::Equal);
                 let _ = scheme.check(&b);
