@@ -103,7 +103,7 @@ fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
     match ecosystem {
         Ecosystem::Pypi => return Some("PyPI".into()),
         Ecosystem::Npm => return Some("npm".into()),
-        Ecosystem::Deb | Ecosystem::Apk => {}
+        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => {}
     }
     let os = os.filter(|os| !os.id.is_empty())?;
     let release = if os.version.is_empty() { &os.codename } else { &os.version };

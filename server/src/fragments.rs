@@ -103,7 +103,7 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
             let names = removed.iter().map(|name| name.len() + ITEM_BYTES);
             packages.len() * package_bytes + names.sum::<usize>()
         }
-        Fact::Apk { packages } => packages.len() * package_bytes,
+        Fact::Apk { packages } | Fact::Rpm { packages } => packages.len() * package_bytes,
         Fact::Python { .. } | Fact::Node { .. } => package_bytes,
     }
 }

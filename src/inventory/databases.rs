@@ -28,10 +28,14 @@ const NOT_READ: [(&str, &str); 8] = [
     ("nix", "nix/store"),
     ("guix", "gnu/store"),
 ];
-/// Where rpm keeps its database, and the names that it has had: three forms and their journals.
+/// Where rpm keeps its database.
 const RPM: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
-const RPM_FILES: [&str; 6] =
-    ["rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages", "Packages.db", "Index.db", "Name"];
+/// The names that it has had, one for each of three forms.
+const RPM_FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
+/// Files beside it: without it, they say that there was one.
+const RPM_TRACES: [&str; 3] = ["rpmdb.sqlite-wal", "Index.db", "Name"];
+/// Changes that are not in it yet.
+const RPM_JOURNAL: &str = "rpmdb.sqlite-wal";
 /// os-release(5) names both, in this order.
 pub(super) const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
@@ -120,12 +124,22 @@ pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
 
 /// Databases that are there and could not be read: a clean result without them would be a lie.
 pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<Skipped>) {
-    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| ("rpm", format!("{directory}/{name}"))));
-    let others = NOT_READ.into_iter().map(|(kind, path)| (kind, path.to_owned()));
-    for (kind, path) in rpm.chain(others) {
+    for (kind, path) in NOT_READ {
         if merged.tree.find(path.as_bytes(), true).is_ok_and(|found| holds(merged, found.id)) {
             let why = format!("package databases of {kind} are not read yet");
             skipped.push(skip("package-database", path, why));
+        }
+    }
+    for directory in RPM {
+        let there = |name: &str| merged.find_file(&format!("{directory}/{name}"));
+        if RPM_FILES.into_iter().all(|name| there(name).is_none())
+            && let Some(name) = RPM_TRACES.into_iter().find(|name| there(name).is_some())
+        {
+            let why = "it belongs to a database of rpm, which is not beside it";
+            skipped.push(skip("package-database", format!("{directory}/{name}"), why));
+        }
+        if let Some((_, File { said: Said::Unread(unread), .. })) = there(RPM_JOURNAL) {
+            skipped.push(skip("package-database", format!("{directory}/{RPM_JOURNAL}"), unread.why.clone()));
         }
     }
     let os = OS_RELEASE.iter().find_map(|path| merged.find_file(path));
@@ -151,7 +165,7 @@ fn holds(merged: &Merged<'_>, id: Id) -> bool {
 pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
     match file.said {
         Said::Fact(fact) => match &fact.fact {
-            Fact::Dpkg { packages, .. } | Fact::Apk { packages } => packages,
+            Fact::Dpkg { packages, .. } | Fact::Apk { packages } | Fact::Rpm { packages } => packages,
             _ => &[],
         },
         _ => &[],
@@ -161,8 +175,9 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
 /// The databases that are one file each.
 fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: Files<'a> = Vec::new();
-    for path in [DPKG].iter().chain(&APK) {
-        if let Some((found, file)) = merged.find_file(path) {
+    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| format!("{directory}/{name}")));
+    for path in [DPKG].iter().chain(&APK).map(|path| (*path).to_owned()).chain(rpm) {
+        if let Some((found, file)) = merged.find_file(&path) {
             let path = escape(&found.path);
             if files.iter().all(|(known, _)| *known != path) {
                 files.push((path, file));

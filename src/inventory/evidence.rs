@@ -25,7 +25,7 @@ struct System {
     program: &'static str,
 }
 
-const SYSTEMS: [System; 2] = [
+const SYSTEMS: [System; 3] = [
     System {
         ecosystem: Ecosystem::Deb,
         name: "dpkg",
@@ -53,6 +53,38 @@ const SYSTEMS: [System; 2] = [
         distributions: &["alpine", "wolfi", "chainguard", "postmarketos"],
         traces: &["etc/alpine-release"],
         program: "sbin/apk",
+    },
+    System {
+        ecosystem: Ecosystem::Rpm,
+        name: "rpm",
+        distributions: &[
+            "rhel",
+            "centos",
+            "fedora",
+            "rocky",
+            "almalinux",
+            "ol",
+            "amzn",
+            "sles",
+            "sled",
+            "sle_hpc",
+            "sl-micro",
+            "sle-micro",
+            "opensuse-leap",
+            "opensuse-tumbleweed",
+            "photon",
+            "mariner",
+            "azurelinux",
+            "openEuler",
+            "anolis",
+            "virtuozzo",
+            "cloudlinux",
+            "eurolinux",
+            "miraclelinux",
+            "scientific",
+        ],
+        traces: &["etc/redhat-release", "etc/SuSE-release"],
+        program: "usr/bin/rpm",
     },
 ];
 

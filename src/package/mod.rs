@@ -13,6 +13,7 @@ mod os_release;
 mod place;
 mod purl;
 mod python;
+mod rpm;
 
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
@@ -35,6 +36,9 @@ pub enum Error {
     /// Not JSON of the shape.
     #[error("not valid JSON: {0}")]
     Json(String),
+    /// A database that breaks its form.
+    #[error("{0}")]
+    Database(String),
     /// A field that must be there.
     #[error("no {0}")]
     Field(&'static str),
@@ -56,6 +60,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (python::recognise, python::read),
     (node::recognise, node::read),
     (os_release::recognise, os_release::read),
+    (rpm::recognise, rpm::read),
 ];
 
 /// The analyser for a file, if it may matter.
@@ -75,6 +80,8 @@ pub enum Ecosystem {
     Deb,
     /// Alpine and its kin, installed by apk.
     Apk,
+    /// Red Hat, SUSE, Amazon and their kin, installed by rpm.
+    Rpm,
     /// Python.
     Pypi,
     /// Node.js.
@@ -87,6 +94,7 @@ impl Ecosystem {
         match self {
             Self::Deb => "deb",
             Self::Apk => "apk",
+            Self::Rpm => "rpm",
             Self::Pypi => "pypi",
             Self::Npm => "npm",
         }
@@ -160,6 +168,11 @@ pub enum Fact {
     },
     /// An apk `installed` database.
     Apk {
+        /// All packages.
+        packages: Vec<Package>,
+    },
+    /// An rpm database.
+    Rpm {
         /// All packages.
         packages: Vec<Package>,
     },

@@ -7,7 +7,9 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
     let (scope, name) = match package.ecosystem {
         // The scope of an npm package, @scope/name, is the namespace.
         Ecosystem::Npm => package.name.rsplit_once('/').unwrap_or(("", &package.name)),
-        Ecosystem::Deb | Ecosystem::Apk => (os.map_or("", |os| os.id.as_str()), package.name.as_str()),
+        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => {
+            (os.map_or("", |os| os.id.as_str()), package.name.as_str())
+        }
         Ecosystem::Pypi => ("", package.name.as_str()),
     };
     let mut purl = format!("pkg:{}/", package.ecosystem.as_str());
@@ -17,19 +19,25 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
         purl.push('/');
     }
     encode(name, &mut purl);
-    if !package.version.is_empty() {
+    // An rpm's epoch is a qualifier.
+    let (epoch, version) = match package.version.split_once(':') {
+        Some((epoch, version)) if package.ecosystem == Ecosystem::Rpm => (Some(epoch), version),
+        _ => (None, package.version.as_str()),
+    };
+    if !version.is_empty() {
         purl.push('@');
-        encode(&package.version, &mut purl);
+        encode(version, &mut purl);
     }
     // Sorted by key, as the canonical form wants; a qualifier without a value is left out.
-    let system = matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk);
+    let system = matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm);
     let arch = package.arch.as_deref().filter(|arch| !arch.is_empty()).map(|arch| ("arch", arch.to_owned()));
     let distro = os.filter(|os| system && !os.id.is_empty()).map(|os| {
         let release = if os.version.is_empty() { &os.codename } else { &os.version };
         let separator = if release.is_empty() { "" } else { "-" };
         ("distro", format!("{}{separator}{release}", os.id))
     });
-    for (index, (key, value)) in [arch, distro].into_iter().flatten().enumerate() {
+    let epoch = epoch.map(|epoch| ("epoch", epoch.to_owned()));
+    for (index, (key, value)) in [arch, distro, epoch].into_iter().flatten().enumerate() {
         purl.push(if index == 0 { '?' } else { '&' });
         purl.push_str(key);
         purl.push('=');

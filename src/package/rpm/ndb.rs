@@ -1,0 +1,44 @@
+//! `Packages.db`: rpm's own database, a table of slots and the blobs they point to; `lib/backend/ndb/rpmpkg.c` of rpm has the
+//! form. Everything is little-endian.
+
+use super::Error;
+
+const MAGIC: &[u8] = b"RpmP";
+const SLOT: &[u8] = b"Slot";
+const BLOB: &[u8] = b"BlbS";
+/// Bytes of a page of slots.
+const PAGE_BYTES: usize = 4096;
+/// Bytes of a slot; the file's header takes the place of the first two. Blobs are placed in blocks of as many.
+const SLOT_BYTES: usize = 16;
+
+pub(super) fn recognise(head: &[u8]) -> bool {
+    head.starts_with(MAGIC)
+}
+
+/// Every blob.
+pub(super) fn blobs(file: &[u8]) -> Result<Vec<&[u8]>, Error> {
+    if super::le32(file, 4) != Some(0) {
+        return Err(Error::Ndb("another version than 0"));
+    }
+    let pages = super::le32(file, 12).ok_or(Error::Ndb("no header"))? as usize;
+    let slots = pages.checked_mul(PAGE_BYTES).and_then(|end| file.get(2 * SLOT_BYTES..end));
+    let mut blobs = Vec::new();
+    for slot in slots.ok_or(Error::Ndb("fewer slots than it says"))?.chunks_exact(SLOT_BYTES) {
+        let field = |at| super::le32(slot, at).unwrap_or_default();
+        if !slot.starts_with(SLOT) {
+            return Err(Error::Ndb("a slot without its mark"));
+        }
+        // A free one.
+        if field(8) == 0 {
+            continue;
+        }
+        let blob = (field(8) as usize).checked_mul(SLOT_BYTES).and_then(|start| file.get(start..));
+        let blob = blob.filter(|blob| blob.starts_with(BLOB)).ok_or(Error::Ndb("a slot that leads to no blob"))?;
+        if super::le32(blob, 4) != Some(field(4)) {
+            return Err(Error::Ndb("a slot that leads to another package's blob"));
+        }
+        let size = super::le32(blob, 12).ok_or(Error::Ndb("a cut blob"))? as usize;
+        blobs.push(blob[SLOT_BYTES..].get(..size).ok_or(Error::Ndb("a cut blob"))?);
+    }
+    Ok(blobs)
+}
