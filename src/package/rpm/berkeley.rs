@@ -123,7 +123,8 @@ impl<'a> Database<'a> {
         while value.len() < size {
             let page = self.page(next)?;
             let used = self.u16(page, 22)?;
-            let part = page[PAGE_HEADER_BYTES..].get(..used).filter(|part| !part.is_empty() && page[25] == OVERFLOW);
+            let part =
+                page[PAGE_HEADER_BYTES..].get(..used).filter(|part| !part.is_empty() && page[25] == OVERFLOW);
             value.extend_from_slice(part.ok_or(Error::Berkeley("a chain of pages that breaks off"))?);
             next = self.u32(page, 16)?;
         }

@@ -32,8 +32,11 @@ pub(super) fn package(blob: &[u8]) -> Result<Option<Package>, Error> {
     let epoch = epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
     // `(none)` is what rpm writes where there is nothing.
     let source = header.text(SOURCE_RPM)?.filter(|file| !file.is_empty() && *file != "(none)");
-    let source = source.map(|file| source_of(file).ok_or(Error::Header("a source rpm of another form"))).transpose()?;
-    let source = source.map(|(name, version)| Source { name: name.to_owned(), version: format!("{epoch}{version}") });
+    let source = source
+        .map(|file| source_of(file).ok_or(Error::Header("a source rpm of another form")))
+        .transpose()?;
+    let source =
+        source.map(|(name, version)| Source { name: name.to_owned(), version: format!("{epoch}{version}") });
     let version = format!("{epoch}{version}-{release}");
     Ok(Some(Package {
         ecosystem: Ecosystem::Rpm,
@@ -62,7 +65,8 @@ impl<'a> Header<'a> {
         let cut = || Error::Header("shorter than it says");
         let (entries, size) = (super::be32(blob, 0).ok_or_else(cut)?, super::be32(blob, 4).ok_or_else(cut)?);
         let index_bytes = (entries as usize).checked_mul(ENTRY_BYTES).ok_or_else(cut)?;
-        let (index, store) = blob.get(8..).and_then(|rest| rest.split_at_checked(index_bytes)).ok_or_else(cut)?;
+        let (index, store) =
+            blob.get(8..).and_then(|rest| rest.split_at_checked(index_bytes)).ok_or_else(cut)?;
         Ok(Self { index, store: store.get(..size as usize).ok_or_else(cut)? })
     }
 
@@ -80,7 +84,8 @@ impl<'a> Header<'a> {
     fn text(&self, tag: u32) -> Result<Option<&'a str>, Error> {
         let Some(value) = self.find(tag, STRING)? else { return Ok(None) };
         let end = value.iter().position(|byte| *byte == 0).ok_or(Error::Header("a text without an end"))?;
-        let text = std::str::from_utf8(&value[..end]).map_err(|_| Error::Header("a text that is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(&value[..end]).map_err(|_| Error::Header("a text that is not UTF-8"))?;
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(Error::Header("a name or version with blanks"));
         }

@@ -86,3 +86,106 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 fn le16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A header with these tags: texts, and an epoch.
+    pub(super) fn blob(epoch: Option<u32>, texts: &[(u32, &str)]) -> Vec<u8> {
+        let (mut index, mut store, mut entries) = (Vec::new(), Vec::new(), 0_u32);
+        let mut add = |tag: u32, kind: u32, value: &[u8]| {
+            let offset = u32::try_from(store.len()).unwrap();
+            for field in [tag, kind, offset, 1] {
+                index.extend_from_slice(&field.to_be_bytes());
+            }
+            store.extend_from_slice(value);
+            entries += 1;
+        };
+        if let Some(epoch) = epoch {
+            add(1003, 4, &epoch.to_be_bytes());
+        }
+        for (tag, text) in texts {
+            add(*tag, 6, &[text.as_bytes(), b"\0"].concat());
+        }
+        let size = u32::try_from(store.len()).unwrap();
+        [&entries.to_be_bytes()[..], &size.to_be_bytes(), &index, &store].concat()
+    }
+
+    /// rpm's own form, with one page of slots.
+    fn ndb(blobs: &[Vec<u8>]) -> Vec<u8> {
+        let mut file = vec![0; 4096];
+        file[..16].copy_from_slice(b"RpmP\0\0\0\0\x01\0\0\0\x01\0\0\0");
+        for slot in file[32..].chunks_exact_mut(16) {
+            slot[..4].copy_from_slice(b"Slot");
+        }
+        for (index, blob) in blobs.iter().enumerate() {
+            let field = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+            let slot = 32 + 16 * index;
+            let place = file.len() / 16;
+            file[slot + 4..slot + 8].copy_from_slice(&field(index + 1));
+            file[slot + 8..slot + 12].copy_from_slice(&field(place));
+            file.extend_from_slice(b"BlbS");
+            for value in [index + 1, 1, blob.len()] {
+                file.extend_from_slice(&field(value));
+            }
+            file.extend_from_slice(blob);
+            file.resize(file.len().next_multiple_of(16), 0);
+        }
+        file
+    }
+
+    #[test]
+    fn epoch_source_and_keys() {
+        let openssl = blob(
+            Some(1),
+            &[
+                (1000, "openssl-libs"),
+                (1001, "3.0.7"),
+                (1002, "24.el9"),
+                (1022, "x86_64"),
+                (1044, "openssl-3.0.7-24.el9.src.rpm"),
+            ],
+        );
+        let key = blob(None, &[(1000, "gpg-pubkey"), (1001, "1"), (1002, "2"), (1044, "(none)")]);
+        let packages = packages(&ndb(&[openssl, key])).unwrap().unwrap();
+        let [package] = &packages[..] else { panic!("{packages:?}") };
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("openssl-libs", "1:3.0.7-24.el9"));
+        assert_eq!(package.source(), ("openssl", "1:3.0.7-24.el9"));
+        assert_eq!(package.arch.as_deref(), Some("x86_64"));
+    }
+
+    #[test]
+    fn what_is_no_package_is_an_error() {
+        for (broken, why) in [
+            (blob(None, &[(1000, "a"), (1001, "1")]), "no release"),
+            (blob(None, &[(1000, "a b"), (1001, "1"), (1002, "1")]), "a name or version with blanks"),
+            (
+                blob(None, &[(1000, "a"), (1001, "1"), (1002, "1"), (1044, "a.src.rpm")]),
+                "a source rpm of another form",
+            ),
+            (blob(None, &[(1000, "a")])[..20].to_vec(), "shorter than it says"),
+        ] {
+            assert_eq!(packages(&ndb(&[broken])), Err(Error::Header(why)));
+        }
+    }
+
+    #[test]
+    fn any_bytes_end_in_a_list_or_an_error() {
+        let good = ndb(&[blob(None, &[(1000, "a"), (1001, "1"), (1002, "1")])]);
+        proptest!(|(at in 0..good.len(), value: u8, size in 0..good.len(), noise in prop::collection::vec(any::<u8>(), 0..2048))| {
+            let mut bent = good.clone();
+            bent[at] = value;
+            bent.truncate(size.max(at));
+            let _ = packages(&bent);
+            for (magic, place) in [(&b"SQLite format 3\0\x02\0\x01\x01\0"[..], 0), (&b"\x61\x15\x06\0\x09\0\0\0\0\x02\0\0\0\x08"[..], 12)] {
+                let mut file = vec![0; place];
+                file.extend_from_slice(magic);
+                file.extend_from_slice(&noise);
+                let _ = packages(&file);
+            }
+        });
+    }
+}

@@ -33,7 +33,8 @@ pub(super) fn blobs(file: &[u8]) -> Result<Vec<&[u8]>, Error> {
             continue;
         }
         let blob = (field(8) as usize).checked_mul(SLOT_BYTES).and_then(|start| file.get(start..));
-        let blob = blob.filter(|blob| blob.starts_with(BLOB)).ok_or(Error::Ndb("a slot that leads to no blob"))?;
+        let blob =
+            blob.filter(|blob| blob.starts_with(BLOB)).ok_or(Error::Ndb("a slot that leads to no blob"))?;
         if super::le32(blob, 4) != Some(field(4)) {
             return Err(Error::Ndb("a slot that leads to another package's blob"));
         }

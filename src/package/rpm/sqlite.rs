@@ -60,8 +60,10 @@ impl<'a> Database<'a> {
             _ => return Err(Error::Sqlite("an impossible page size")),
         };
         let reserved = usize::from(*file.get(20).ok_or(Error::Sqlite("no header"))?);
-        let usable_bytes =
-            page_bytes.checked_sub(reserved).filter(|bytes| *bytes >= 480).ok_or(Error::Sqlite("no usable page"))?;
+        let usable_bytes = page_bytes
+            .checked_sub(reserved)
+            .filter(|bytes| *bytes >= 480)
+            .ok_or(Error::Sqlite("no usable page"))?;
         Ok(Self { file, page_bytes, usable_bytes })
     }
 
