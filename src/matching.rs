@@ -100,10 +100,8 @@ fn covered(snapshot: &Snapshot, ecosystem: &Option<String>) -> bool {
 
 /// The feed that speaks of packages of `ecosystem` under `os`; `None` for system packages without a system.
 fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
-    match ecosystem {
-        Ecosystem::Pypi => return Some("PyPI".into()),
-        Ecosystem::Npm => return Some("npm".into()),
-        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => {}
+    if !ecosystem.is_system() {
+        return Some(language_feed(ecosystem).into());
     }
     let os = os.filter(|os| !os.id.is_empty())?;
     let release = if os.version.is_empty() { &os.codename } else { &os.version };
@@ -117,6 +115,27 @@ fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
         // Kin of a distribution patch and number on their own: their parent's feed would be wrong in both directions.
         (_, id) => format!("{id}:{release}"),
     })
+}
+
+/// The feed of a language's packages, as OSV names ecosystems; the purl type where it has none.
+fn language_feed(ecosystem: Ecosystem) -> &'static str {
+    match ecosystem {
+        Ecosystem::Pypi => "PyPI",
+        Ecosystem::Maven => "Maven",
+        Ecosystem::Golang => "Go",
+        Ecosystem::Cargo => "crates.io",
+        Ecosystem::Gem => "RubyGems",
+        Ecosystem::Composer => "Packagist",
+        Ecosystem::Nuget => "NuGet",
+        Ecosystem::Pub => "Pub",
+        Ecosystem::Hex => "Hex",
+        Ecosystem::Cran => "CRAN",
+        Ecosystem::Conan => "ConanCenter",
+        Ecosystem::Swift => "SwiftURL",
+        Ecosystem::Julia => "Julia",
+        Ecosystem::Bitnami => "Bitnami",
+        other => other.as_str(),
+    }
 }
 
 /// The name and reason of a skip for want of a feed.

@@ -82,10 +82,25 @@ pub fn scheme(ecosystem: &str) -> Option<Scheme> {
     match ecosystem.split_once(':') {
         Some(("Debian", release)) if !release.is_empty() => Some(Scheme::Deb),
         Some(("Alpine", release)) if !release.is_empty() => Some(Scheme::Apk),
-        None if ecosystem == "PyPI" => Some(Scheme::Pypi),
-        None if ecosystem == "npm" => Some(Scheme::Npm),
+        None => language_scheme(ecosystem),
         _ => None,
     }
+}
+
+/// The version order of a language's packages, by OSV's name of the ecosystem.
+fn language_scheme(ecosystem: &str) -> Option<Scheme> {
+    Some(match ecosystem {
+        "PyPI" => Scheme::Pypi,
+        "npm" => Scheme::Npm,
+        "Maven" => Scheme::Maven,
+        "Go" | "crates.io" | "Hex" | "SwiftURL" | "Julia" | "Bitnami" => Scheme::Semver,
+        "RubyGems" => Scheme::Rubygems,
+        "Packagist" => Scheme::Composer,
+        "NuGet" => Scheme::Nuget,
+        "Pub" => Scheme::Pub,
+        "CRAN" => Scheme::Cran,
+        _ => return None,
+    })
 }
 
 /// A package's name as it is looked up: of Python packages the one that all spellings share, of all others the name itself.

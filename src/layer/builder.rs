@@ -9,7 +9,10 @@ use super::{
     path::{self, escape},
     tree::{Directory, Id, Lost, Node, ROOT, Tree},
 };
-use crate::{digest::Digest, package::Fact};
+use crate::{
+    digest::Digest,
+    package::{self, Fact},
+};
 
 /// Prefix of a whiteout; OCI image-spec, `layer.md`.
 const WHITEOUT: &[u8] = b".wh.";
@@ -42,6 +45,17 @@ pub enum Contents {
     Fact(Fact),
     /// It matters and could not be read; why.
     Unread(String),
+}
+
+impl Contents {
+    /// What an analyser said of a file.
+    pub fn said(said: Result<Option<Fact>, package::Error>) -> Self {
+        match said {
+            Ok(Some(fact)) => Self::Fact(fact),
+            Ok(None) => Self::Plain,
+            Err(error) => Self::Unread(error.to_string()),
+        }
+    }
 }
 
 /// Why an entry was refused.

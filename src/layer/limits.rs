@@ -1,5 +1,7 @@
 //! Named limits on what a hostile image may cost. Each error names the limit it hit.
 
+use crate::package;
+
 /// Bounds on one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -13,6 +15,8 @@ pub struct Limits {
     pub path_bytes: usize,
     /// `database size`: bytes of one package database or metadata file.
     pub database_bytes: u64,
+    /// `file size`: bytes of one archive or executable that is read in parts.
+    pub file_bytes: u64,
     /// `extended header size`: bytes of one PAX or GNU extended header; Go's own limit.
     pub extended_header_bytes: u64,
     /// `fragment size`: bytes of one fragment, uncompressed.
@@ -27,6 +31,7 @@ impl Default for Limits {
             layer_names_bytes: 256 << 20,
             path_bytes: 4096,
             database_bytes: 64 << 20,
+            file_bytes: 2 << 30,
             extended_header_bytes: 1 << 20,
             fragment_bytes: 256 << 20,
         }
@@ -42,6 +47,7 @@ impl Limits {
             "layer names" => self.layer_names_bytes = value,
             "path length" => self.path_bytes = usize::try_from(value).unwrap_or(usize::MAX),
             "database size" => self.database_bytes = value,
+            "file size" => self.file_bytes = value,
             "extended header size" => self.extended_header_bytes = value,
             "fragment size" => self.fragment_bytes = value,
             _ => return false,
@@ -49,13 +55,22 @@ impl Limits {
         true
     }
 
+    /// Holds the size of a file to the limit of its kind.
+    pub fn hold_file(&self, read: &package::Read, size_bytes: u64) -> Result<(), Exceeded> {
+        match read {
+            package::Read::Whole(_) => hold("database size", size_bytes, self.database_bytes),
+            package::Read::Parts(_) => hold("file size", size_bytes, self.file_bytes),
+        }
+    }
+
     /// The names that [`set`](Self::set) knows.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "layer-size",
         "layer-entries",
         "layer-names",
         "path-length",
         "database-size",
+        "file-size",
         "extended-header-size",
         "fragment-size",
     ];

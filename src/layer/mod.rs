@@ -5,12 +5,13 @@ mod fragment;
 pub mod limits;
 pub mod path;
 mod pipe;
+mod spool;
 mod stream;
 pub mod tar;
 pub(crate) mod tree;
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Seek},
     thread,
 };
 
@@ -170,13 +171,23 @@ fn contents(
     let Some(analyser) = package::recognise(&path, archive.peek_data(HEAD_BYTES)?) else {
         return Ok(Contents::Plain);
     };
-    if let Err(exceeded) = limits::hold("database size", entry.size_bytes, limits.database_bytes) {
+    if let Err(exceeded) = limits.hold_file(&analyser, entry.size_bytes) {
         return Ok(Contents::Unread(exceeded.to_string()));
     }
-    let data = archive.read_data(entry.size_bytes)?;
-    Ok(match analyser(&path, &data) {
-        Ok(Some(fact)) => Contents::Fact(fact),
-        Ok(None) => Contents::Plain,
-        Err(error) => Contents::Unread(error.to_string()),
+    Ok(match analyser {
+        package::Read::Whole(read) => Contents::said(read(&path, &archive.read_data(entry.size_bytes)?)),
+        package::Read::Parts(read) => {
+            let mut spool = spool::Spool::new(entry.size_bytes);
+            let mut kept = Ok(());
+            archive.each_data(entry.size_bytes, |bytes| {
+                if kept.is_ok() {
+                    kept = spool.write(bytes);
+                }
+            })?;
+            match kept.and_then(|()| spool.rewind()) {
+                Ok(()) => Contents::said(read(&path, &mut spool)),
+                Err(error) => Contents::Unread(format!("it cannot be kept in a temporary file: {error}")),
+            }
+        }
     })
 }

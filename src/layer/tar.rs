@@ -245,18 +245,24 @@ impl<R: Source> Archive<R> {
 
     /// Reads the next `size` bytes of the current entry's data, which the caller has bounded.
     pub(crate) fn read_data(&mut self, size: u64) -> Result<Vec<u8>, Error> {
-        let size = size.min(self.data);
         let mut data = Vec::new();
+        self.each_data(size, |bytes| data.extend_from_slice(bytes))?;
+        Ok(data)
+    }
+
+    /// Hands over the next `size` bytes of the current entry's data, piece by piece.
+    pub(crate) fn each_data(&mut self, size: u64, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
+        let size = size.min(self.data);
         let mut left = size;
         while left > 0 {
             let chunk = self.filled(1)?;
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
-            data.extend_from_slice(&chunk[..take]);
-            self.consume(take);
-            left -= take as u64;
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+            take(&chunk[..count]);
+            self.consume(count);
+            left -= count as u64;
         }
         self.data -= size;
-        Ok(data)
+        Ok(())
     }
 
     /// The first bytes of the current entry's data, at most `most`, without taking them.

@@ -3,6 +3,8 @@
 //! An analyser sees one file: its path and its bytes. It never sees an image, so its word about a file holds in
 //! whatever image the file's layer is used. Adding one is a new file here and a line in [`ANALYSERS`].
 
+use std::io;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +44,37 @@ pub enum Error {
     /// A field that must be there.
     #[error("no {0}")]
     Field(&'static str),
+    /// A file of another form that has parts, such as an archive or an executable, and is damaged.
+    #[error("{form}: {why}")]
+    Damaged {
+        /// Such as `zip` or `ELF`.
+        form: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A limit on what one file may cost.
+    #[error("over the limit `{name}`, {limit}")]
+    Limit {
+        /// The limit's name.
+        name: &'static str,
+        /// Its value.
+        limit: u64,
+    },
 }
 
-/// Reads one whole file; `None` when it turns out to be something else.
-pub type Read = fn(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error>;
+/// How an analyser reads a file. Both give `None` when it turns out to be something else.
+#[derive(Debug, Clone, Copy)]
+pub enum Read {
+    /// All of its bytes at once: databases and metadata, which are small.
+    Whole(fn(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error>),
+    /// Parts of it, where they lie: archives and executables, which may be larger than what memory may hold.
+    Parts(fn(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Error>),
+}
+
+/// A file that is read in parts.
+pub trait File: io::Read + io::Seek {}
+
+impl<F: io::Read + io::Seek> File for F {}
 
 /// Tells from a path and the first bytes (4 KiB, or the whole file) whether a file may matter.
 type Recognise = fn(path: &str, head: &[u8]) -> bool;
@@ -55,12 +84,12 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 /// Files are told by content where the content has a shape of its own, because a link in another layer may lead to
 /// them from anywhere.
 const ANALYSERS: &[(Recognise, Read)] = &[
-    (dpkg::recognise, dpkg::read),
-    (apk::recognise, apk::read),
-    (python::recognise, python::read),
-    (node::recognise, node::read),
-    (os_release::recognise, os_release::read),
-    (rpm::recognise, rpm::read),
+    (dpkg::recognise, Read::Whole(dpkg::read)),
+    (apk::recognise, Read::Whole(apk::read)),
+    (python::recognise, Read::Whole(python::read)),
+    (node::recognise, Read::Whole(node::read)),
+    (os_release::recognise, Read::Whole(os_release::read)),
+    (rpm::recognise, Read::Whole(rpm::read)),
 ];
 
 /// The analyser for a file, if it may matter.
@@ -82,22 +111,108 @@ pub enum Ecosystem {
     Apk,
     /// Red Hat, SUSE, Amazon and their kin, installed by rpm.
     Rpm,
+    /// Arch and its kin, installed by pacman.
+    Alpm,
+    /// OpenWrt and its kin, installed by opkg.
+    Opkg,
+    /// Bitnami's components, which they install without a package manager.
+    Bitnami,
     /// Python.
     Pypi,
     /// Node.js.
     Npm,
+    /// Java; names are `GROUP:ARTIFACT`.
+    Maven,
+    /// Go; names are module paths, `stdlib` is the toolchain's library.
+    Golang,
+    /// Rust.
+    Cargo,
+    /// Ruby.
+    Gem,
+    /// PHP.
+    Composer,
+    /// .NET.
+    Nuget,
+    /// Dart.
+    Pub,
+    /// Elixir and Erlang.
+    Hex,
+    /// R.
+    Cran,
+    /// Conda.
+    Conda,
+    /// C and C++, by Conan.
+    Conan,
+    /// Swift and Objective-C, by CocoaPods.
+    Cocoapods,
+    /// Swift; names are repository addresses without scheme.
+    Swift,
+    /// Julia.
+    Julia,
+    /// Programs that came without a package manager, known by the version that they carry.
+    Generic,
 }
 
 impl Ecosystem {
+    /// Every ecosystem.
+    pub const ALL: [Self; 23] = [
+        Self::Deb,
+        Self::Apk,
+        Self::Rpm,
+        Self::Alpm,
+        Self::Opkg,
+        Self::Bitnami,
+        Self::Pypi,
+        Self::Npm,
+        Self::Maven,
+        Self::Golang,
+        Self::Cargo,
+        Self::Gem,
+        Self::Composer,
+        Self::Nuget,
+        Self::Pub,
+        Self::Hex,
+        Self::Cran,
+        Self::Conda,
+        Self::Conan,
+        Self::Cocoapods,
+        Self::Swift,
+        Self::Julia,
+        Self::Generic,
+    ];
+
     /// The purl type.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deb => "deb",
             Self::Apk => "apk",
             Self::Rpm => "rpm",
+            Self::Alpm => "alpm",
+            Self::Opkg => "opkg",
+            Self::Bitnami => "bitnami",
             Self::Pypi => "pypi",
             Self::Npm => "npm",
+            Self::Maven => "maven",
+            Self::Golang => "golang",
+            Self::Cargo => "cargo",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Nuget => "nuget",
+            Self::Pub => "pub",
+            Self::Hex => "hex",
+            Self::Cran => "cran",
+            Self::Conda => "conda",
+            Self::Conan => "conan",
+            Self::Cocoapods => "cocoapods",
+            Self::Swift => "swift",
+            Self::Julia => "julia",
+            Self::Generic => "generic",
         }
+    }
+
+    /// Whether packages are a distribution's, whose release says which advisories speak of them.
+    pub fn is_system(self) -> bool {
+        matches!(self, Self::Deb | Self::Apk | Self::Rpm | Self::Alpm | Self::Opkg)
     }
 }
 
@@ -128,6 +243,11 @@ pub struct Source {
 }
 
 impl Package {
+    /// A package of a language: neither architecture nor source.
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self { ecosystem, name: name.into(), version: version.into(), arch: None, source: None }
+    }
+
     /// Name and version that advisories are written against.
     pub fn source(&self) -> (&str, &str) {
         self.source.as_ref().map_or((&self.name, &self.version), |source| (&source.name, &source.version))
@@ -186,4 +306,51 @@ pub enum Fact {
         /// The package.
         package: Package,
     },
+    /// Packages that are installed, in a file of any other form.
+    Installed {
+        /// The file's form.
+        form: Form,
+        /// The packages, sorted, each once; the one that the file itself is, and those inside it.
+        packages: Vec<Package>,
+    },
+    /// Packages that a lock file or a manifest names. Nothing says that they are there.
+    Locked {
+        /// The packages, sorted, each once.
+        packages: Vec<Package>,
+    },
+}
+
+/// Forms of files that tell of installed packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// `*.jar` and its kin, nested ones included.
+    Jar,
+    /// An executable that carries its packages: Go's build information, cargo-auditable's section.
+    Executable,
+    /// A program known by the version that it carries.
+    Program,
+    /// A zipped Python distribution, `*.egg`.
+    Egg,
+    /// `*.gemspec` in `specifications`.
+    Gem,
+    /// Composer's `vendor/composer/installed.json`.
+    Composer,
+    /// .NET's `*.deps.json`.
+    Nuget,
+    /// A package's file in `conda-meta`.
+    Conda,
+    /// `DESCRIPTION` of an R package that is installed.
+    R,
+    /// `NAME.app` of an Erlang or Elixir application.
+    Elixir,
+    /// Bitnami's `.spdx-NAME.spdx`.
+    Bitnami,
+}
+
+impl Form {
+    /// Whether the packages are there wherever the file lies; otherwise only at the places where programs look.
+    pub fn anywhere(self) -> bool {
+        matches!(self, Self::Jar | Self::Executable | Self::Program | Self::Nuget | Self::Bitnami)
+    }
 }

@@ -7,10 +7,13 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
     let (scope, name) = match package.ecosystem {
         // The scope of an npm package, @scope/name, is the namespace.
         Ecosystem::Npm => package.name.rsplit_once('/').unwrap_or(("", &package.name)),
-        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => {
-            (os.map_or("", |os| os.id.as_str()), package.name.as_str())
+        // Their names are paths, of which the last part is the purl's name.
+        Ecosystem::Golang | Ecosystem::Composer | Ecosystem::Swift => {
+            package.name.rsplit_once('/').unwrap_or(("", &package.name))
         }
-        Ecosystem::Pypi => ("", package.name.as_str()),
+        Ecosystem::Maven => package.name.rsplit_once(':').unwrap_or(("", &package.name)),
+        system if system.is_system() => (os.map_or("", |os| os.id.as_str()), package.name.as_str()),
+        _ => ("", package.name.as_str()),
     };
     let mut purl = format!("pkg:{}/", package.ecosystem.as_str());
     // Segment by segment: an empty one would not survive parsing.
@@ -29,7 +32,7 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
         encode(version, &mut purl);
     }
     // Sorted by key, as the canonical form wants; a qualifier without a value is left out.
-    let system = matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm);
+    let system = package.ecosystem.is_system();
     let arch = package.arch.as_deref().filter(|arch| !arch.is_empty()).map(|arch| ("arch", arch.to_owned()));
     let distro = os.filter(|os| system && !os.id.is_empty()).map(|os| {
         let release = if os.version.is_empty() { &os.codename } else { &os.version };

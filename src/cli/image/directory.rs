@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -129,18 +129,19 @@ fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Con
         let mut data = Vec::new();
         file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut data)?;
         let Some(analyser) = package::recognise(&inner, &data) else { return Ok(Contents::Plain) };
-        if size_bytes > limits.database_bytes {
-            return Ok(Contents::Unread(format!(
-                "over the limit `database size`, {}",
-                limits.database_bytes
-            )));
+        if let Err(exceeded) = limits.hold_file(&analyser, size_bytes) {
+            return Ok(Contents::Unread(exceeded.to_string()));
         }
-        file.take(limits.database_bytes).read_to_end(&mut data)?;
-        Ok(match analyser(&inner, &data) {
-            Ok(Some(fact)) => Contents::Fact(fact),
-            Ok(None) => Contents::Plain,
-            Err(error) => Contents::Unread(error.to_string()),
-        })
+        match analyser {
+            package::Read::Whole(read) => {
+                file.take(limits.database_bytes).read_to_end(&mut data)?;
+                Ok(Contents::said(read(&inner, &data)))
+            }
+            package::Read::Parts(read) => {
+                file.rewind()?;
+                Ok(Contents::said(read(&inner, &mut file)))
+            }
+        }
     };
     read().unwrap_or_else(|error| Contents::Unread(error.to_string()))
 }
