@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod apk;
 mod dpkg;
+mod lock;
 mod node;
 mod os_release;
 mod place;
@@ -90,6 +91,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
+    (lock::recognise, Read::Whole(lock::read)),
 ];
 
 /// The analyser for a file, if it may matter.

@@ -1,0 +1,33 @@
+//! Lock files and manifests: what a project asks for. In an image they are reported and not counted, since nothing says
+//! that what they name was installed.
+//!
+//! They are told by their names alone, as their own tools tell them. A reader takes the whole file and gives every package
+//! of the project, those for development included; adding one is a new file here and a line in [`FORMS`].
+
+use super::{Error, Fact, Package};
+
+/// Reads one lock file.
+type Read = fn(bytes: &[u8]) -> Result<Vec<Package>, Error>;
+
+/// Every form, by file name.
+const FORMS: &[(&str, Read)] = &[];
+
+/// The reader for a file of this name.
+fn form(path: &str) -> Option<Read> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    FORMS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read)
+}
+
+/// By name.
+pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
+    form(path).is_some()
+}
+
+/// Reads all packages.
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let Some(read) = form(path) else { return Ok(None) };
+    let mut packages = read(bytes)?;
+    packages.sort();
+    packages.dedup();
+    Ok(Some(Fact::Locked { packages }))
+}

@@ -1,0 +1,157 @@
+//! Lock files, manifests and metadata of installed packages, held against the expected packages of another project's
+//! parser tests: `extract-trivy-parsers` of `../shared/suites`. Skipped, and said so, where the suite is not there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    io::Cursor,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+use stella::package::{Error, Fact, Package, Read, recognise};
+
+/// One line of `expected.jsonl`.
+#[derive(Deserialize)]
+struct Case {
+    parser: String,
+    input: String,
+    error: bool,
+    packages: Vec<Expected>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    name: String,
+    version: String,
+}
+
+/// The name by which each parser's files are told; the suite's own names are those of its tests.
+fn file_name(parser: &str) -> Option<&'static str> {
+    Some(match parser {
+        "c/conan" => "conan.lock",
+        "conda/environment" => "environment.yml",
+        "conda/meta" => "opt/conda/conda-meta/a-1-0.json",
+        "dart/pub" => "pubspec.lock",
+        "dotnet/core_deps" => "a.deps.json",
+        "golang/binary" => "usr/bin/a",
+        "golang/mod" => "go.mod",
+        "golang/sum" => "go.sum",
+        "gradle/lockfile" => "gradle.lockfile",
+        "hex/mix" => "mix.lock",
+        "julia/manifest" => "Manifest.toml",
+        "nodejs/bun" => "bun.lock",
+        "nodejs/npm" => "package-lock.json",
+        "nodejs/packagejson" => "node_modules/a/package.json",
+        "nodejs/pnpm" => "pnpm-lock.yaml",
+        "nodejs/yarn" => "yarn.lock",
+        "nuget/config" => "packages.config",
+        "nuget/lock" => "packages.lock.json",
+        "nuget/packagesprops" => "Directory.Packages.props",
+        "php/composer" => "composer.lock",
+        "python/packaging" => "a.dist-info/METADATA",
+        "python/pip" => "requirements.txt",
+        "python/pipenv" => "Pipfile.lock",
+        "python/poetry" => "poetry.lock",
+        "python/pylock" => "pylock.toml",
+        "python/pyproject" => "pyproject.toml",
+        "python/uv" => "uv.lock",
+        "ruby/bundler" => "Gemfile.lock",
+        "ruby/gemspec" => "specifications/a-1.gemspec",
+        "rust/binary" => "usr/bin/a",
+        "rust/cargo" => "Cargo.lock",
+        "sbt/lockfile" => "build.sbt.lock",
+        "swift/cocoapods" => "Podfile.lock",
+        "swift/swift" => "Package.resolved",
+        _ => return None,
+    })
+}
+
+/// Cases that are not held, each with its reason.
+const SKIPPED: &[(&str, &str)] = &[];
+
+fn suite(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/suites/{name}.tar.zst"));
+    let file = std::fs::File::open(archive).ok()?;
+    let unpacked = tempfile::tempdir().unwrap();
+    let mut decoder = zstd::stream::read::Decoder::new(file).unwrap();
+    decoder.window_log_max(27).unwrap();
+    let mut tar = Command::new("tar");
+    let mut tar = tar.arg("x").arg("-C").arg(unpacked.path()).stdin(Stdio::piped()).spawn().unwrap();
+    std::io::copy(&mut decoder, &mut tar.stdin.take().unwrap()).unwrap();
+    assert!(tar.wait().unwrap().success());
+    let root = unpacked.path().join(name);
+    Some((unpacked, root))
+}
+
+fn read(path: &str, bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let fact = match recognise(path, &bytes[..bytes.len().min(4096)]) {
+        None => None,
+        Some(Read::Whole(read)) => read(path, bytes)?,
+        Some(Read::Parts(read)) => read(path, &mut Cursor::new(bytes))?,
+    };
+    Ok(match fact {
+        Some(Fact::Installed { packages, .. } | Fact::Locked { packages }) => packages,
+        Some(Fact::Python { package } | Fact::Node { package }) => vec![package],
+        _ => Vec::new(),
+    })
+}
+
+/// How two packages are the same here: the suite keeps a language's spelling of names.
+fn key(name: &str, version: &str) -> (String, String) {
+    (name.to_lowercase().replace(['_', '.'], "-"), version.to_owned())
+}
+
+fn judge(case: &Case, bytes: &[u8]) -> Result<(), String> {
+    let path = file_name(&case.parser).ok_or("no such parser")?;
+    match (read(path, bytes), case.error) {
+        (Err(_), true) => Ok(()),
+        // What is no file of its form is no package; that it is not where one must be is for the merge to say.
+        (Ok(packages), true) if packages.is_empty() => Ok(()),
+        (Ok(packages), true) => Err(format!("{} packages instead of an error", packages.len())),
+        (Err(error), false) => Err(error.to_string()),
+        (Ok(packages), false) => {
+            let got: BTreeSet<_> = packages.iter().map(|p| key(&p.name, &p.version)).collect();
+            let want: BTreeSet<_> = case.packages.iter().map(|p| key(&p.name, &p.version)).collect();
+            let mut why = String::new();
+            for (sign, (name, version)) in
+                want.difference(&got).map(|p| ('-', p)).chain(got.difference(&want).map(|p| ('+', p))).take(6)
+            {
+                let _ = write!(why, " {sign}{name}@{version}");
+            }
+            if why.is_empty() { Ok(()) } else { Err(why) }
+        }
+    }
+}
+
+#[test]
+fn packages_of_lock_files_and_metadata() {
+    let name = "extract-trivy-parsers";
+    let Some((_unpacked, root)) = suite(name) else {
+        println!("skipped: ../shared/suites/{name}.tar.zst is not there");
+        return;
+    };
+    let expected = std::fs::read_to_string(root.join("expected.jsonl")).unwrap();
+    let (mut passed, mut skipped, mut failed) = (0, 0, BTreeMap::new());
+    for line in expected.lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        if let Some((input, why)) = SKIPPED.iter().find(|(input, _)| *input == case.input) {
+            println!("skipped {input}: {why}");
+            skipped += 1;
+            continue;
+        }
+        let bytes = std::fs::read(root.join("inputs").join(&case.input)).unwrap();
+        match judge(&case, &bytes) {
+            Ok(()) => passed += 1,
+            Err(why) => {
+                failed.insert(case.input.clone(), why);
+            }
+        }
+    }
+    println!("{name}: {passed} passed, {} failed, {skipped} skipped", failed.len());
+    for (input, why) in &failed {
+        println!("failed {input}: {why}");
+    }
+    assert!(failed.is_empty());
+}
