@@ -215,6 +215,11 @@ pub struct History {
 }
 
 impl Image {
+    /// Whether this is a directory of a host, given as an image: it runs on nothing.
+    pub fn is_directory(&self) -> bool {
+        self.platform.architecture.is_empty()
+    }
+
     /// Reads the raw bytes of a manifest and of its config; both digests are taken here, never believed.
     pub fn parse(manifest: &[u8], config: &[u8]) -> Result<Self, Error> {
         let what = "manifest";

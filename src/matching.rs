@@ -347,7 +347,7 @@ mod tests {
     fn installed(ecosystem: Ecosystem, name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
         let source = source.map(|(name, version)| Source { name: name.into(), version: version.into() });
         let package = Package { ecosystem, name: name.into(), version: version.into(), arch: None, source };
-        Installed { package, layer: 0, paths: vec!["var/lib/dpkg/status".into()] }
+        Installed { package, layer: 0, paths: vec!["var/lib/dpkg/status".into()], identities: Vec::new() }
     }
 
     fn run(os: Option<(&str, &str)>, packages: Vec<Installed>, snapshot: &Snapshot) -> Matched {

@@ -8,7 +8,7 @@ use crate::{
     advisory::Snapshot,
     finding::Finding,
     image::Image,
-    inventory::{self, Inventory, Skipped},
+    inventory::{self, Inventory, LockFiles, Skipped},
     layer::Fragment,
     matching,
     policy::{self, Class, Policy},
@@ -60,7 +60,8 @@ pub enum Error {
 impl Scan<'_> {
     /// Merges and matches.
     pub fn discover(&self) -> Result<Discovered, Error> {
-        let mut inventory = inventory::merge(self.fragments)?;
+        let lock_files = LockFiles::in_directory(self.image.is_directory());
+        let mut inventory = inventory::merge(self.fragments, lock_files)?;
         let matched = matching::findings(&inventory, self.image, self.snapshot)?;
         let mut skipped = self.skipped.to_vec();
         skipped.append(&mut inventory.skipped);
@@ -111,6 +112,7 @@ impl Scan<'_> {
                 bytes: inventory.size_bytes,
                 os: inventory.os.map(|os| Os { id: os.id, version: os.version, end_of_life: None }),
                 packages,
+                lock_files: inventory.lock_files,
                 skipped,
             },
             findings,

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use stella::{
     digest::Digest,
-    inventory::{self, EntryKind},
+    inventory::{self, EntryKind, LockFiles},
     layer::{self, Analysed, Error, Expected, Fragment, Limits},
 };
 
@@ -215,7 +215,7 @@ fn status(packages: &[(&str, &str)]) -> String {
 /// `(name, version, layer)` of every package.
 fn packages(stack: &[Fragment]) -> Vec<(String, String, usize)> {
     let stack: Vec<&Fragment> = stack.iter().collect();
-    let merged = inventory::merge(&stack).unwrap();
+    let merged = inventory::merge(&stack, LockFiles::Reported).unwrap();
     assert_eq!(merged.skipped, []);
     merged.packages.into_iter().map(|p| (p.package.name, p.package.version, p.layer)).collect()
 }
@@ -287,19 +287,19 @@ fn a_package_hard_linked_from_a_store_is_seen() {
         File("opt/a/package.json", r#"{"name":"a","version":"1","version":"2"}"#),
         Link("app/node_modules/a", "/opt/a"),
     ]);
-    assert_eq!(inventory::merge(&[&twice]).unwrap().skipped[0].name, "package-metadata");
+    assert_eq!(inventory::merge(&[&twice], LockFiles::Reported).unwrap().skipped[0].name, "package-metadata");
 }
 
 #[test]
 fn a_database_that_is_none_is_not_a_clean_image() {
     let layer = fragment(&[File("var/lib/dpkg/status", "rubbish\n")]);
-    let merged = inventory::merge(&[&layer]).unwrap();
+    let merged = inventory::merge(&[&layer], LockFiles::Reported).unwrap();
     assert_eq!(merged.skipped[0].name, "package-database");
     let backup = fragment(&[
         File("var/lib/dpkg/status-old", &status(&[("a", "1")])),
         Link("var/lib/dpkg/status", "status-old"),
     ]);
-    assert_eq!(inventory::merge(&[&backup]).unwrap().skipped.len(), 1);
+    assert_eq!(inventory::merge(&[&backup], LockFiles::Reported).unwrap().skipped.len(), 1);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
         (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", alpine)], vec![]),
     ] {
         let layer = fragment(&entries);
-        let skipped = inventory::merge(&[&layer]).unwrap().skipped;
+        let skipped = inventory::merge(&[&layer], LockFiles::Reported).unwrap().skipped;
         assert!(skipped.iter().all(|skipped| skipped.name == "package-database"));
         assert_eq!(skipped.iter().map(|skipped| skipped.what.as_str()).collect::<Vec<_>>(), what);
     }
@@ -339,6 +339,70 @@ fn a_file_of_status_d_is_a_package_with_a_presence_of_its_own() {
 }
 
 #[test]
+fn a_file_of_a_system_package_is_that_package() {
+    let six = "lib/python3/dist-packages/six-1.16.0.egg-info";
+    let metadata = "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n\n";
+    let database = || status(&[("python3-six", "1.16.0-4")]);
+    let list = ("var/lib/dpkg/info/python3-six.list", format!("/.\n/usr/lib\n/{six}\n"));
+    let system = || {
+        fragment(&[
+            File("var/lib/dpkg/status", &database()),
+            File(list.0, &list.1),
+            File(six, metadata),
+            File("srv/node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#),
+        ])
+    };
+    let identities = |stack: &[Fragment]| {
+        let stack: Vec<&Fragment> = stack.iter().collect();
+        let merged = inventory::merge(&stack, LockFiles::Reported).unwrap();
+        let names = merged.packages.into_iter().flat_map(|package| package.identities);
+        names.map(|package| package.name).collect::<Vec<_>>()
+    };
+    let both = [at("python3-six", "1.16.0-4", 0), at("a", "1.0.0", 0)];
+    assert_eq!(packages(&[system()]), both);
+    assert_eq!(identities(&[system()]), ["six"]);
+    // Touched by a later layer, it is whose it was.
+    assert_eq!(packages(&[system(), fragment(&[File(six, metadata)])]), both);
+    // A later layer's word that a file of its own came with an older package is not believed.
+    let forged = fragment(&[
+        File("srv/node_modules/b/package.json", r#"{"name":"b","version":"1.0.0"}"#),
+        File(list.0, "/srv/node_modules/b/package.json\n"),
+    ]);
+    assert!(packages(&[system(), forged]).contains(&at("b", "1.0.0", 1)));
+    // Nor is a list of a package that is not there.
+    let lone = [
+        File("var/lib/dpkg/info/other.list", "/lib/python3/dist-packages/six-1.16.0.egg-info\n"),
+        File(six, metadata),
+    ];
+    assert_eq!(identities(&[fragment(&lone)]), [""; 0]);
+}
+
+#[test]
+fn lock_files_are_counted_in_a_directory_and_reported_in_an_image() {
+    let lock = "version = 4\n\n[[package]]\nname = \"libc\"\nversion = \"0.2.1\"\n";
+    let layer = fragment(&[
+        File("app/Cargo.lock", lock),
+        File("app/node_modules/x/Cargo.lock", lock),
+        File("srv/Cargo.lock", "rubbish ["),
+    ]);
+    let names = |lock_files| {
+        let merged = inventory::merge(&[&layer], lock_files).unwrap();
+        let locks: Vec<_> =
+            merged.lock_files.iter().map(|lock| (lock.path.as_str(), lock.packages)).collect();
+        assert_eq!(locks, [("app/Cargo.lock", 1), ("app/node_modules/x/Cargo.lock", 1)]);
+        let paths = merged.packages.into_iter().flat_map(|package| package.paths);
+        let skipped = merged.skipped.into_iter().map(|skipped| skipped.what);
+        (paths.collect::<Vec<_>>(), skipped.collect::<Vec<_>>())
+    };
+    let none = Vec::<String>::new;
+    assert_eq!(names(LockFiles::Reported), (none(), none()));
+    assert_eq!(
+        names(LockFiles::Counted),
+        (vec!["app/Cargo.lock".to_owned()], vec!["srv/Cargo.lock".to_owned()])
+    );
+}
+
+#[test]
 fn links_cost_what_they_are_and_no_more() {
     // A directory of many packages, reached by many names: each is one look.
     let many: Vec<(String, String)> =
@@ -354,6 +418,6 @@ fn links_cost_what_they_are_and_no_more() {
     let mut entries = vec![Directory("x"), Directory("c35")];
     entries.extend(chain.iter().map(|(name, target)| Link(name, target)));
     entries.extend(users.iter().map(|name| Link(name, "/c0")));
-    let error = inventory::merge(&[&fragment(&entries)]).unwrap_err().to_string();
+    let error = inventory::merge(&[&fragment(&entries)], LockFiles::Reported).unwrap_err().to_string();
     assert!(error.contains("`merge steps`"), "{error}");
 }

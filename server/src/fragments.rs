@@ -99,12 +99,17 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
     let package_bytes = size_of::<Package>() + 4 * ITEM_BYTES;
     match fact {
         Fact::OsRelease(_) | Fact::Release { .. } => 4 * ITEM_BYTES,
-        Fact::Dpkg { packages, removed } => {
+        Fact::Dpkg { packages, removed, .. } => {
             let names = removed.iter().map(|name| name.len() + ITEM_BYTES);
             packages.len() * package_bytes + names.sum::<usize>()
         }
-        Fact::Apk { packages } | Fact::Rpm { packages } => packages.len() * package_bytes,
+        Fact::Apk { packages, .. }
+        | Fact::Rpm { packages, .. }
+        | Fact::Installed { packages, .. }
+        | Fact::Locked { packages } => packages.len() * package_bytes,
         Fact::Python { .. } | Fact::Node { .. } => package_bytes,
+        // Never in a fragment.
+        Fact::DpkgFiles { .. } => 0,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::Write, path::Path};
 use stella::{
     api::MissingRequest,
     digest::Digest,
-    inventory,
+    inventory::{self, LockFiles},
     layer::{ANALYZER, Fragment, SCHEMA},
 };
 
@@ -85,7 +85,8 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
         let lines: Vec<String> = match command {
             Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
             Debug::Inventory(_) => {
-                lines(&inventory::merge(&fragments).map_err(Failure::unfinished)?.packages)
+                let lock_files = LockFiles::in_directory(image.image.is_directory());
+                lines(&inventory::merge(&fragments, lock_files).map_err(Failure::unfinished)?.packages)
             }
         }?;
         for line in lines {

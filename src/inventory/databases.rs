@@ -1,10 +1,10 @@
 //! The package databases of the system, found where the system looks for them, links followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Skipped,
-    merged::{File, Merged, Packages, Said, skip},
+    merged::{File, Merged, Packages, Presence, Said, skip},
 };
 use crate::{
     layer::{path::escape, tree::Id},
@@ -105,7 +105,8 @@ impl<'a> Databases<'a> {
             }
         }
         let owned = |(package, (since, path)): (&Package, (usize, &String))| {
-            ((package.clone(), since), [path.clone()].into())
+            let presence = Presence { paths: [path.clone()].into(), identities: BTreeSet::new() };
+            ((package.clone(), since), presence)
         };
         found.into_iter().map(owned).collect()
     }
@@ -165,7 +166,7 @@ fn holds(merged: &Merged<'_>, id: Id) -> bool {
 pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
     match file.said {
         Said::Fact(fact) => match &fact.fact {
-            Fact::Dpkg { packages, .. } | Fact::Apk { packages } | Fact::Rpm { packages } => packages,
+            Fact::Dpkg { packages, .. } | Fact::Apk { packages, .. } | Fact::Rpm { packages, .. } => packages,
             _ => &[],
         },
         _ => &[],

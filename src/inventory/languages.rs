@@ -1,9 +1,9 @@
 //! Packages of programming languages: metadata at the places where programs look for what is installed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    Skipped,
+    Inventory, LockFile, LockFiles,
     merged::{File, Merged, Packages, Said, join, skip},
 };
 use crate::{
@@ -12,15 +12,29 @@ use crate::{
         path::{escape, unescape},
         tree::{Id, Node, ROOT},
     },
-    package::{Fact, Place, is_python_metadata},
+    package::{Fact, Form, Package, Place, is_lock_file, is_python_metadata},
 };
 
-/// Adds the packages of Python and Node, and says where there may be others that are not read.
-pub(super) fn look(merged: &Merged<'_>, packages: &mut Packages, skipped: &mut Vec<Skipped>) {
+/// Directories of packages that are installed: lock files in them are those packages' own.
+const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "dist-packages", "vendor"];
+
+/// Adds the packages of languages to those of the system, and says where there may be others that are not read.
+pub(super) fn look(
+    merged: &Merged<'_>,
+    lock_files: LockFiles,
+    packages: &mut Packages,
+    inventory: &mut Inventory,
+) {
+    let mut system: HashMap<String, Vec<(Package, usize)>> = HashMap::new();
+    for (package, layer) in packages.keys() {
+        system.entry(package.name.clone()).or_default().push((package.clone(), *layer));
+    }
     let mut search = Search {
         merged,
         packages,
-        skipped,
+        system,
+        lock_files,
+        inventory,
         claimed: Claims::default(),
         linked: vec![(ROOT, Place::Plain, Vec::new())],
         counted: HashSet::new(),
@@ -32,7 +46,7 @@ pub(super) fn look(merged: &Merged<'_>, packages: &mut Packages, skipped: &mut V
     for (kind, (first, count)) in search.unread {
         let files = if count == 1 { "file" } else { "files" };
         let why = format!("{count} {files} of a kind that is not read yet");
-        skipped.push(skip(&format!("unread:{kind}"), first, why));
+        search.inventory.skipped.push(skip(&format!("unread:{kind}"), first, why));
     }
 }
 
@@ -41,7 +55,11 @@ pub(super) fn look(merged: &Merged<'_>, packages: &mut Packages, skipped: &mut V
 struct Search<'m, 'a, 'o> {
     merged: &'m Merged<'a>,
     packages: &'o mut Packages,
-    skipped: &'o mut Vec<Skipped>,
+    /// Packages of the system, by name.
+    system: HashMap<String, Vec<(Package, usize)>>,
+    lock_files: LockFiles,
+    /// Gets the lock files, and what was skipped.
+    inventory: &'o mut Inventory,
     claimed: Claims,
     /// Claimed and not walked yet: directories behind links, with their real paths.
     linked: Vec<(Id, Place, Vec<u8>)>,
@@ -101,16 +119,19 @@ impl Search<'_, '_, '_> {
 
     /// What a link's own name makes of its target. Under a plain name the target means what it means at its own place.
     fn link(&mut self, place: Place, name: &[u8], path: &[u8]) {
-        let (target, kind) = (place.enter(name), place.unread(name));
-        if target == Place::Plain && kind.is_none() {
+        let (target, form, kind) = (place.enter(name), place.tells(name), Place::unread(name));
+        if target == Place::Plain && form.is_none() && kind.is_none() {
             return;
         }
         let Ok(found) = self.merged.tree.find(path, true) else { return };
         match self.merged.file(found.id) {
             Some(file) if is_python_metadata(name) => self.take(escape(&found.path), file, target),
-            Some(_) => {
+            Some(file) => {
+                if let Some(form) = form {
+                    self.file_of(form, escape(&found.path), file);
+                }
                 let real = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                if let Some(kind) = kind.filter(|kind| Place::Plain.unread(real) != Some(kind)) {
+                if let Some(kind) = kind.filter(|kind| Place::unread(real) != Some(kind)) {
                     self.count(kind, escape(path), 1);
                 }
             }
@@ -131,27 +152,106 @@ impl Search<'_, '_, '_> {
         }
         if place == Place::Python && !told && !self.merged.entries(id).is_empty() {
             let why = "it is of an installed package, and has no metadata that tells which".to_owned();
-            self.skipped.push(skip("package-metadata", escape(path), why));
+            self.inventory.skipped.push(skip("package-metadata", escape(path), why));
         }
-        let matters = |name: &[u8]| place.unread(name).is_some() || is_python_metadata(name);
+        self.anywhere(id, path);
+        let matters = |name: &[u8]| {
+            place.tells(name).is_some() || Place::unread(name).is_some() || is_python_metadata(name)
+        };
         let mut kinds: BTreeMap<&'static str, (String, usize)> = BTreeMap::new();
         for name in self.merged.names(id, matters) {
-            match place.unread(name.as_bytes()) {
-                Some(kind) => {
-                    let (first, count) = kinds.entry(kind).or_insert_with(|| (name.clone(), 0));
-                    *count += 1;
-                    if name < *first {
-                        *first = name;
-                    }
+            if let Some(kind) = Place::unread(name.as_bytes()) {
+                let (first, count) = kinds.entry(kind).or_insert_with(|| (name.clone(), 0));
+                *count += 1;
+                if name < *first {
+                    *first = name;
                 }
-                None => {
-                    self.metadata(id, Place::Python, path, &name);
+            } else if let Some(form) = place.tells(name.as_bytes()) {
+                let file = unescape(&name).and_then(|name| self.merged.tree.child(id, &name));
+                if let Some(file) = file.and_then(|file| self.merged.file(file)) {
+                    self.file_of(form, join(&escape(path), &name), file);
                 }
+            } else {
+                self.metadata(id, Place::Python, path, &name);
             }
         }
         for (kind, (first, count)) in kinds {
             if self.counted.insert((id, kind)) {
                 self.count(kind, join(&escape(path), &first), count);
+            }
+        }
+    }
+
+    /// Files of a directory that tell of packages wherever they lie, and lock files.
+    fn anywhere(&mut self, id: Id, path: &[u8]) {
+        let merged = self.merged;
+        let Some(directory) = merged.tree.directory(id) else { return };
+        for (name, child) in &directory.children {
+            let Some(file) = merged.file(*child) else { continue };
+            let path = || join(&escape(path), &escape(name));
+            match file.said {
+                Said::Nothing => {}
+                Said::Fact(FileFact { fact: Fact::Installed { form, packages }, .. }) if form.anywhere() => {
+                    self.found(&path(), file, packages);
+                }
+                Said::Fact(FileFact { fact: Fact::Locked { packages }, .. }) => {
+                    self.lock_file(path(), file, packages);
+                }
+                Said::Fact(_) => {}
+                Said::Unread(unread) => {
+                    let path = path();
+                    if self.lock_files == LockFiles::Counted && is_lock_file(&path) && is_own(&path) {
+                        self.inventory.skipped.push(skip("lock-file", path, unread.why.clone()));
+                    } else if unread.anywhere {
+                        self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock_file(&mut self, path: String, file: File<'_>, packages: &[Package]) {
+        if self.lock_files == LockFiles::Counted && is_own(&path) {
+            self.found(&path, file, packages);
+        }
+        self.inventory.lock_files.push(LockFile { path, layer: file.since, packages: packages.len() });
+    }
+
+    /// A file whose name says that it is of `form`.
+    fn file_of(&mut self, form: Form, path: String, file: File<'_>) {
+        match file.said {
+            Said::Fact(FileFact { fact: Fact::Installed { form: found, packages }, .. })
+                if *found == form =>
+            {
+                self.found(&path, file, packages);
+            }
+            Said::Unread(unread) => {
+                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
+            }
+            // Others than .NET end the names of their files so.
+            _ if form == Form::Nuget => {}
+            _ => {
+                let why = "it is named as one that holds or names packages, and is none";
+                self.inventory.skipped.push(skip("package-metadata", path, why));
+            }
+        }
+    }
+
+    /// Adds the packages of a file, as what they are to the system package that brought the file, if one did.
+    ///
+    /// The image says itself whose its files are, and could hide a package so. It is believed only where the system's
+    /// package is there and came no earlier than the file.
+    fn found(&mut self, path: &str, file: File<'_>, packages: &[Package]) {
+        let named = file.owner.and_then(|owner| self.system.get(owner)).into_iter().flatten();
+        let owners: Vec<_> = named.filter(|(_, layer)| *layer >= file.since).cloned().collect();
+        for owner in &owners {
+            let presence = self.packages.entry(owner.clone()).or_default();
+            presence.identities.extend(packages.iter().cloned());
+        }
+        if owners.is_empty() {
+            for package in packages {
+                let presence = self.packages.entry((package.clone(), file.since)).or_default();
+                presence.paths.insert(path.to_owned());
             }
         }
     }
@@ -181,7 +281,7 @@ impl Search<'_, '_, '_> {
         match tree.find(&whole, true).ok().and_then(|found| Some((self.merged.file(found.id)?, found))) {
             Some((file, found)) => self.take(escape(&found.path), file, place),
             None if place.must_tell() => {
-                self.skipped.push(skip(
+                self.inventory.skipped.push(skip(
                     "package-metadata",
                     text,
                     "a link that leads to no file of the image",
@@ -195,14 +295,21 @@ impl Search<'_, '_, '_> {
     fn take(&mut self, path: String, file: File<'_>, place: Place) {
         match file.said {
             Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
-                self.packages.entry((package.clone(), file.since)).or_default().insert(path);
+                self.found(&path, file, std::slice::from_ref(package));
             }
-            Said::Unread(unread) => self.skipped.push(skip("package-metadata", path, unread.why.clone())),
+            Said::Unread(unread) => {
+                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()))
+            }
             _ if place.must_tell() => {
                 let why = "it is where an installed package tells its name, and none was read from it";
-                self.skipped.push(skip("package-metadata", path, why));
+                self.inventory.skipped.push(skip("package-metadata", path, why));
             }
             _ => {}
         }
     }
+}
+
+/// Whether a lock file is the project's own, not one that came with an installed package.
+fn is_own(path: &str) -> bool {
+    !path.split('/').any(|part| INSTALLED.contains(&part))
 }

@@ -82,15 +82,26 @@ pub(super) enum Said<'a> {
     Unread(&'a Unread),
 }
 
-/// A file of the merged tree: what it said, and since which layer it has said that at its place.
+/// A file of the merged tree: what it said, since which layer it has said that at its place, and whose file it is said
+/// to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File<'a> {
     pub(super) said: Said<'a>,
     pub(super) since: usize,
+    pub(super) owner: Option<&'a str>,
 }
 
-/// Packages with the layer that brought them, and the files they were read from.
-pub(super) type Packages = BTreeMap<(Package, usize), BTreeSet<String>>;
+/// Packages with the layer that brought them.
+pub(super) type Packages = BTreeMap<(Package, usize), Presence>;
+
+/// How a package is there.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// The files that it was read from.
+    pub(super) paths: BTreeSet<String>,
+    /// What its files are in their own languages.
+    pub(super) identities: BTreeSet<Package>,
+}
 
 /// A hard link to a lower layer: where it is, its name, and what it leads to.
 type HardLink<'a> = (&'a Group, &'a str, Node<'a>, Option<File<'a>>);
@@ -145,8 +156,15 @@ impl<'a> Merged<'a> {
             for (name, said) in said.get(group.path.as_str()).into_iter().flatten() {
                 if has(&group.files, name) {
                     let name = part(layer, name)?;
-                    let since = self.since(id, &name, *said, &hidden).unwrap_or(layer);
-                    telling.push((name, File { said: *said, since }));
+                    let before = self.before(id, &name, *said, &hidden);
+                    let owner = match said {
+                        Said::Fact(fact) => fact.owner.as_deref(),
+                        _ => None,
+                    };
+                    let since = before.map_or(layer, |before| before.since);
+                    // A layer that only touched it has no list that names it.
+                    let owner = owner.or(before.and_then(|before| before.owner));
+                    telling.push((name, File { said: *said, since, owner }));
                 }
             }
             self.tree.add_plain(id, &group.files);
@@ -191,12 +209,12 @@ impl<'a> Merged<'a> {
         Ok(links)
     }
 
-    /// The layer since which a file has said the same at this place; `None` when it did not before this layer.
-    fn since(&self, parent: Id, name: &[u8], said: Said<'_>, hidden: &HashMap<Id, Id>) -> Option<usize> {
+    /// The file that said the same at this place before this layer.
+    fn before(&self, parent: Id, name: &[u8], said: Said<'_>, hidden: &HashMap<Id, Id>) -> Option<File<'a>> {
         let before = self.tree.child(parent, name);
         let before =
             before.or_else(|| hidden.get(&parent).and_then(|hidden| self.tree.child(*hidden, name)))?;
-        self.file(before).filter(|old| same(old.said, said)).map(|old| old.since)
+        self.file(before).filter(|old| same(old.said, said))
     }
 
     fn put_file(&mut self, parent: Id, name: &[u8], file: File<'a>) {
@@ -255,7 +273,7 @@ impl<'a> Merged<'a> {
     /// The file behind a node; `None` for anything else.
     pub(super) fn file(&self, id: Id) -> Option<File<'a>> {
         match self.tree.node(id) {
-            Node::File(PLAIN_FILE) => Some(File { said: Said::Nothing, since: 0 }),
+            Node::File(PLAIN_FILE) => Some(File { said: Said::Nothing, since: 0, owner: None }),
             Node::File(number) => self.files.get(*number as usize).copied(),
             _ => None,
         }

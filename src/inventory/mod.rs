@@ -22,6 +22,8 @@ pub struct Inventory {
     pub os: Option<OsRelease>,
     /// Sorted by package, then layer.
     pub packages: Vec<Installed>,
+    /// Lock files and manifests, sorted by path.
+    pub lock_files: Vec<LockFile>,
     /// Regular files in all layers, whether they survive or not.
     pub files: u64,
     /// Bytes of all layers, uncompressed.
@@ -39,6 +41,30 @@ pub struct Installed {
     pub layer: usize,
     /// The files it was read from, sorted, from the image's root without a leading slash.
     pub paths: Vec<String>,
+    /// What the files of a system's package are in their own languages, sorted: `python3-six` is `six`, too. It is one
+    /// package all the same, and the distribution's advisories speak of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Package>,
+}
+
+/// A lock file or a manifest that was read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct LockFile {
+    /// From the image's root, without a leading slash.
+    pub path: String,
+    /// Position of its layer.
+    pub layer: usize,
+    /// How many packages it names.
+    pub packages: usize,
+}
+
+/// What the packages of lock files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockFiles {
+    /// Not there: what an image was built from is not what it holds.
+    Reported,
+    /// The project's, which is what a directory is looked into for.
+    Counted,
 }
 
 /// Something that was not looked at. Exit code 3 unless allowed by name.
@@ -52,8 +78,15 @@ pub struct Skipped {
     pub why: String,
 }
 
+impl LockFiles {
+    /// What they are in a directory, or in an image.
+    pub fn in_directory(directory: bool) -> Self {
+        if directory { Self::Counted } else { Self::Reported }
+    }
+}
+
 /// Merges fragments, bottom to top, as overlayfs stacks layers.
-pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
+pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory, Error> {
     let mut merged = merged::Merged::new(fragments);
     let mut databases = databases::Databases::default();
     for layer in 0..fragments.len() {
@@ -72,12 +105,19 @@ pub fn merge(fragments: &[&Fragment]) -> Result<Inventory, Error> {
     databases::unread(&merged, &files, &mut inventory.skipped);
     let system: Vec<&Package> = found.keys().map(|(package, _)| package).collect();
     evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);
-    languages::look(&merged, &mut found, &mut inventory.skipped);
+    languages::look(&merged, lock_files, &mut found, &mut inventory);
     merged.hold()?;
     inventory.packages = found
         .into_iter()
-        .map(|((package, layer), paths)| Installed { package, layer, paths: paths.into_iter().collect() })
+        .map(|((package, layer), presence)| Installed {
+            package,
+            layer,
+            paths: presence.paths.into_iter().collect(),
+            identities: presence.identities.into_iter().collect(),
+        })
         .collect();
+    inventory.lock_files.sort();
+    inventory.lock_files.dedup();
     inventory.skipped.sort();
     inventory.skipped.dedup();
     Ok(inventory)

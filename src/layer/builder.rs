@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    package::{self, Fact},
+    package::{self, Fact, Owned},
 };
 
 /// Prefix of a whiteout; OCI image-spec, `layer.md`.
@@ -43,8 +43,13 @@ pub enum Contents {
     Plain,
     /// A fact.
     Fact(Fact),
-    /// It matters and could not be read; why.
-    Unread(String),
+    /// It matters and could not be read.
+    Unread {
+        /// Why not.
+        why: String,
+        /// Whether it matters wherever it lies.
+        anywhere: bool,
+    },
 }
 
 impl Contents {
@@ -53,8 +58,14 @@ impl Contents {
         match said {
             Ok(Some(fact)) => Self::Fact(fact),
             Ok(None) => Self::Plain,
-            Err(error) => Self::Unread(error.to_string()),
+            Err(error) => Self::Unread { anywhere: error.matters_anywhere(), why: error.to_string() },
         }
+    }
+
+    /// Over the limit on its size.
+    pub fn too_big(read: &package::Read, exceeded: &limits::Exceeded) -> Self {
+        let anywhere = matches!(read, package::Read::Parts(_));
+        Self::Unread { why: exceeded.to_string(), anywhere }
     }
 }
 
@@ -337,6 +348,7 @@ impl Builder {
         }
         let mut facts = Vec::new();
         let mut unread = Vec::new();
+        let mut owned = Owned::default();
         for (number, contents) in self.files.into_iter().enumerate() {
             let Some(mut paths) = u32::try_from(number).ok().and_then(|number| names.remove(&number)) else {
                 continue; // replaced by a later entry
@@ -344,9 +356,18 @@ impl Builder {
             paths.sort();
             match contents {
                 Contents::Plain => {}
-                Contents::Fact(fact) => facts.push(FileFact { paths, fact }),
-                Contents::Unread(why) => unread.push(Unread { paths, why }),
+                Contents::Fact(mut fact) => {
+                    owned.append(fact.take_owned());
+                    // It had nothing else to say.
+                    if !matches!(fact, Fact::DpkgFiles { .. }) {
+                        facts.push(FileFact { paths, owner: None, fact });
+                    }
+                }
+                Contents::Unread { why, anywhere } => unread.push(Unread { paths, why, anywhere }),
             }
+        }
+        for fact in &mut facts {
+            fact.owner = fact.paths.iter().find_map(|path| owned.owner(path)).map(str::to_owned);
         }
         facts.sort_by(|a, b| a.paths.cmp(&b.paths));
         unread.sort();

@@ -68,6 +68,9 @@ pub struct Directory {
 pub struct FileFact {
     /// The file's names in the layer, sorted; more than one where it is hard-linked.
     pub paths: Vec<String>,
+    /// The system package whose file it is, as a list in the same layer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What it says.
     #[serde(flatten)]
     pub fact: Fact,
@@ -80,6 +83,9 @@ pub struct Unread {
     pub paths: Vec<String>,
     /// Why not.
     pub why: String,
+    /// Whether it matters wherever it lies, because of what its bytes are; otherwise only at certain places.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anywhere: bool,
 }
 
 /// Why bytes are no fragment.

@@ -172,7 +172,7 @@ fn contents(
         return Ok(Contents::Plain);
     };
     if let Err(exceeded) = limits.hold_file(&analyser, entry.size_bytes) {
-        return Ok(Contents::Unread(exceeded.to_string()));
+        return Ok(Contents::too_big(&analyser, &exceeded));
     }
     Ok(match analyser {
         package::Read::Whole(read) => Contents::said(read(&path, &archive.read_data(entry.size_bytes)?)),
@@ -186,7 +186,10 @@ fn contents(
             })?;
             match kept.and_then(|()| spool.rewind()) {
                 Ok(()) => Contents::said(read(&path, &mut spool)),
-                Err(error) => Contents::Unread(format!("it cannot be kept in a temporary file: {error}")),
+                Err(error) => {
+                    let why = format!("it cannot be kept in a temporary file: {error}");
+                    Contents::Unread { why, anywhere: true }
+                }
             }
         }
     })

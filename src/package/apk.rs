@@ -1,6 +1,6 @@
 //! apk's `installed` database, version 2: one-letter fields, a blank line between packages; apk-package(5).
 
-use super::{Ecosystem, Error, Fact, Package, Source, utf8};
+use super::{Ecosystem, Error, Fact, Owned, Package, Source, utf8};
 
 /// By its place, or: the first line is a checksum or a name, and some line is a name or a version.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -13,6 +13,8 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let mut packages = Vec::new();
     let mut stanza = Stanza::default();
+    let mut owned = Owned::default();
+    let mut directory = "";
     for (index, line) in utf8(bytes)?.lines().chain([""]).enumerate() {
         let wrong = |why: &str| Error::Line { line: index + 1, why: why.to_owned() };
         let slot = match line.as_bytes() {
@@ -24,6 +26,16 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             [b'V', b':', ..] => &mut stanza.version,
             [b'A', b':', _, ..] => &mut stanza.arch,
             [b'o', b':', _, ..] => &mut stanza.origin,
+            [b'F', b':', ..] => {
+                directory = &line[2..];
+                continue;
+            }
+            [b'R', b':', ..] => {
+                if let Some(name) = stanza.name {
+                    owned.add(&format!("{directory}/{}", &line[2..]), name);
+                }
+                continue;
+            }
             [_, b':', ..] => continue,
             _ => return Err(wrong("not a field")),
         };
@@ -35,7 +47,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     }
     packages.sort();
     packages.dedup();
-    Ok(Some(Fact::Apk { packages }))
+    Ok(Some(Fact::Apk { packages, owned }))
 }
 
 #[derive(Default)]
@@ -76,7 +88,8 @@ mod tests {
     fn reads_origin_and_the_last_package_without_a_blank_line() {
         let text = "C:Q1x=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nF:lib\nR:libc.so\n\nC:Q1y=\nP:libssl3\nV:3.1.3-r0\no:openssl\n";
         assert!(recognise("", text.as_bytes()));
-        let Some(Fact::Apk { packages }) = read("", text.as_bytes()).unwrap() else { panic!() };
+        let Some(Fact::Apk { packages, owned }) = read("", text.as_bytes()).unwrap() else { panic!() };
+        assert_eq!(owned.owner("lib/libc.so"), Some("musl"));
         let got: Vec<_> = packages.iter().map(|p| (p.name.as_str(), p.source())).collect();
         assert_eq!(got, [("libssl3", ("openssl", "3.1.3-r0")), ("musl", ("musl", "1.2.4-r2"))]);
         for broken in ["P:musl\n\n", "P: musl\nV:1\n", "P:musl\nV:1\nP:zlib\n", "P:musl\nV:1\nrubbish\n"] {

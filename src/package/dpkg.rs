@@ -1,6 +1,6 @@
 //! dpkg's `status` file and the files of `status.d`; deb-control(5), and distroless images for the latter.
 
-use super::{Ecosystem, Error, Fact, Package, Source};
+use super::{Ecosystem, Error, Fact, Owned, Package, Source, owned};
 
 /// By their place, or as a stanza with a `Status`. Package indexes of apt start alike, have no `Status`, and are left
 /// out; so is dpkg's backup of its own file: a link that leads to one of them is named as not read by the merge.
@@ -28,6 +28,10 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let mut found = Found::default();
     // Beside each file of status.d lies one with the hashes of the package's files.
     if path.ends_with(".md5sums") && text.lines().all(is_hash) {
+        for (package, line) in text.lines().filter_map(|line| Some((owned::package(path)?, line))) {
+            let file = line.split_once(' ').map_or("", |(_, file)| file.trim_start_matches([' ', '*']));
+            found.owned.add(file, package);
+        }
         return Ok(Some(found.fact()));
     }
     let mut stanza = Stanza::default();
@@ -67,6 +71,7 @@ fn is_hash(line: &str) -> bool {
 struct Found {
     packages: Vec<Package>,
     removed: Vec<String>,
+    owned: Owned,
 }
 
 impl Found {
@@ -86,7 +91,7 @@ impl Found {
         self.packages.dedup();
         self.removed.sort();
         self.removed.dedup();
-        Fact::Dpkg { packages: self.packages, removed: self.removed }
+        Fact::Dpkg { packages: self.packages, removed: self.removed, owned: self.owned }
     }
 }
 
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn states_and_sources() {
         let read = read("var/lib/dpkg/status", STATUS.as_bytes());
-        let Ok(Some(Fact::Dpkg { packages, removed })) = read else { panic!("{read:?}") };
+        let Ok(Some(Fact::Dpkg { packages, removed, .. })) = read else { panic!("{read:?}") };
         let got: Vec<_> = packages.iter().map(|p| (p.name.as_str(), p.source())).collect();
         assert_eq!(
             got,

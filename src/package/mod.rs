@@ -13,11 +13,14 @@ mod dpkg;
 mod lock;
 mod node;
 mod os_release;
+mod owned;
 mod place;
 mod purl;
 mod python;
 mod rpm;
 
+pub use lock::is_lock_file;
+pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
 pub(crate) use python::normal_name as normal_python_name;
@@ -86,6 +89,7 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 /// them from anywhere.
 const ANALYSERS: &[(Recognise, Read)] = &[
     (dpkg::recognise, Read::Whole(dpkg::read)),
+    (owned::recognise, Read::Whole(owned::read)),
     (apk::recognise, Read::Whole(apk::read)),
     (python::recognise, Read::Whole(python::read)),
     (node::recognise, Read::Whole(node::read)),
@@ -97,6 +101,13 @@ const ANALYSERS: &[(Recognise, Read)] = &[
 /// The analyser for a file, if it may matter.
 pub fn recognise(path: &str, head: &[u8]) -> Option<Read> {
     ANALYSERS.iter().find(|(recognise, _)| recognise(path, head)).map(|(_, read)| *read)
+}
+
+impl Error {
+    /// Whether the file matters wherever it lies: by its content it holds packages.
+    pub(crate) fn matters_anywhere(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Limit { .. })
+    }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
@@ -287,16 +298,31 @@ pub enum Fact {
         /// Names of packages of which only configuration is left, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<String>,
+        /// As of apk.
+        #[serde(skip)]
+        owned: Owned,
     },
     /// An apk `installed` database.
     Apk {
         /// All packages.
         packages: Vec<Package>,
+        /// Which of the layer's files are theirs: never in a fragment, where each file names its owner.
+        #[serde(skip)]
+        owned: Owned,
     },
     /// An rpm database.
     Rpm {
         /// All packages.
         packages: Vec<Package>,
+        /// As of apk.
+        #[serde(skip)]
+        owned: Owned,
+    },
+    /// The list of a package's files that dpkg keeps: never in a fragment, as of apk.
+    #[serde(skip)]
+    DpkgFiles {
+        /// One package.
+        owned: Owned,
     },
     /// Metadata of one Python distribution.
     Python {
@@ -320,6 +346,19 @@ pub enum Fact {
         /// The packages, sorted, each once.
         packages: Vec<Package>,
     },
+}
+
+impl Fact {
+    /// Takes out what it says of other files: that is for the layer to know.
+    pub(crate) fn take_owned(&mut self) -> Owned {
+        match self {
+            Self::Dpkg { owned, .. }
+            | Self::Apk { owned, .. }
+            | Self::Rpm { owned, .. }
+            | Self::DpkgFiles { owned } => std::mem::take(owned),
+            _ => Owned::default(),
+        }
+    }
 }
 
 /// Forms of files that tell of installed packages.
@@ -353,6 +392,6 @@ pub enum Form {
 impl Form {
     /// Whether the packages are there wherever the file lies; otherwise only at the places where programs look.
     pub fn anywhere(self) -> bool {
-        matches!(self, Self::Jar | Self::Executable | Self::Program | Self::Nuget | Self::Bitnami)
+        !matches!(self, Self::Egg | Self::Gem | Self::Composer | Self::Conda)
     }
 }

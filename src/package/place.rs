@@ -1,7 +1,8 @@
-//! What a directory means by its name and the names above it: where metadata is that of an installed package, and where
-//! files of kinds that are not read yet lie.
+//! What a directory means by its name and the names above it: where metadata is that of an installed package.
 //!
 //! The names are those by which a program reaches the directory: behind a link they are the link's, not its target's.
+
+use super::Form;
 
 /// What a directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -63,26 +64,40 @@ impl Place {
         self != Self::NodeHidden
     }
 
-    /// The kind of a file of this directory that holds packages or tells of them, and is not read yet.
-    pub fn unread(self, name: &[u8]) -> Option<&'static str> {
-        let dot = name.iter().rposition(|byte| *byte == b'.')?;
-        let (stem, extension) = (&name[..dot], &name[dot + 1..]);
+    /// What a file of this name tells of here: installed packages, in a file of that form.
+    pub fn tells(self, name: &[u8]) -> Option<Form> {
+        let (stem, extension) = split(name)?;
         let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
         // Nearly every file of an image comes by here.
         match (self, extension.len()) {
-            (_, 3) if ["jar", "war", "ear"].into_iter().any(is) => Some("jar"),
-            (_, 3) if is("pyz") || is("pex") => Some("python-zip"),
+            (_, 3) if ["jar", "war", "ear"].into_iter().any(is) => Some(Form::Jar),
             // Elsewhere they are nobody's: setuptools brings one among its tests.
-            (Self::PythonSite, 3) if is("egg") => Some("egg"),
-            (_, 4) if is("asar") => Some("asar"),
-            (Self::Gems, _) if is("gemspec") => Some("gem"),
-            (_, 2 | 3) if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
-            (Self::Composer, 4) if name == b"installed.json" => Some("composer"),
-            (Self::Conda, 4) if is("json") => Some("conda"),
-            (_, 4) if is("json") && ends_with(stem, b".deps") => Some("nuget"),
+            (Self::PythonSite, 3) if is("egg") => Some(Form::Egg),
+            (Self::Gems, _) if is("gemspec") => Some(Form::Gem),
+            (Self::Composer, 4) if name == b"installed.json" => Some(Form::Composer),
+            (Self::Conda, 4) if is("json") => Some(Form::Conda),
+            (_, 4) if is("json") && ends_with(stem, b".deps") => Some(Form::Nuget),
             _ => None,
         }
     }
+
+    /// The kind of a file that holds packages and is not read yet.
+    pub fn unread(name: &[u8]) -> Option<&'static str> {
+        let (stem, extension) = split(name)?;
+        let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
+        match extension.len() {
+            3 if is("pyz") || is("pex") => Some("python-zip"),
+            4 if is("asar") => Some("asar"),
+            2 | 3 if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
+            _ => None,
+        }
+    }
+}
+
+/// A file's name before and behind its last dot.
+fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dot = name.iter().rposition(|byte| *byte == b'.')?;
+    Some((&name[..dot], &name[dot + 1..]))
 }
 
 /// Whether a file or directory of this name is metadata of a Python distribution; `importlib.metadata` folds the case.
@@ -129,24 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_are_not_read() {
+    fn files_that_tell() {
         for (directory, name, want) in [
-            ("opt", "a.jar", Some("jar")),
-            ("opt", "A.WAR", Some("jar")),
+            ("opt", "a.jar", Some(Form::Jar)),
+            ("opt", "A.WAR", Some(Form::Jar)),
             ("opt", "jar", None),
-            ("lib/site-packages", "six.egg", Some("egg")),
+            ("lib/site-packages", "six.egg", Some(Form::Egg)),
             ("lib/site-packages/pkg_resources/tests", "six.egg", None),
-            ("app", "node_modules.asar", Some("asar")),
-            ("g/specifications", "rack.gemspec", Some("gem")),
+            ("g/specifications", "rack.gemspec", Some(Form::Gem)),
             ("g/rack", "rack.gemspec", None),
-            ("srv/vendor/composer", "installed.json", Some("composer")),
+            ("srv/vendor/composer", "installed.json", Some(Form::Composer)),
             ("srv/vendor", "installed.json", None),
-            ("app", "web.deps.json", Some("nuget")),
+            ("app", "web.deps.json", Some(Form::Nuget)),
             ("app", "deps.json", None),
-            ("opt/conda-meta", "zlib-1.json", Some("conda")),
-            ("app", ".pnp.cjs", Some("yarn-pnp")),
+            ("opt/conda-meta", "zlib-1.json", Some(Form::Conda)),
         ] {
-            assert_eq!(place(directory).unread(name.as_bytes()), want, "{directory}/{name}");
+            assert_eq!(place(directory).tells(name.as_bytes()), want, "{directory}/{name}");
         }
+        assert_eq!(Place::unread(b"node_modules.asar"), Some("asar"));
+        assert_eq!(Place::unread(b".pnp.cjs"), Some("yarn-pnp"));
+        assert_eq!(Place::unread(b"a.pnp.cjs"), None);
     }
 }

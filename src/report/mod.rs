@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     finding::Finding,
-    inventory::Skipped,
+    inventory::{LockFile, Skipped},
     policy::{Decision, Verdict},
 };
 
@@ -113,6 +113,10 @@ pub struct LookedAt {
     pub os: Option<Os>,
     /// Packages per ecosystem.
     pub packages: BTreeMap<String, usize>,
+    /// Lock files and manifests, sorted by path. In an image their packages are not counted: what it was built from is
+    /// not what it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_files: Vec<LockFile>,
     /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name in `verdict.allowed`.
     pub skipped: Vec<Skipped>,
 }

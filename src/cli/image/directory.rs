@@ -130,7 +130,7 @@ fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Con
         file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut data)?;
         let Some(analyser) = package::recognise(&inner, &data) else { return Ok(Contents::Plain) };
         if let Err(exceeded) = limits.hold_file(&analyser, size_bytes) {
-            return Ok(Contents::Unread(exceeded.to_string()));
+            return Ok(Contents::too_big(&analyser, &exceeded));
         }
         match analyser {
             package::Read::Whole(read) => {
@@ -143,7 +143,7 @@ fn contents(whole: &Path, inner: &[u8], size_bytes: u64, limits: &Limits) -> Con
             }
         }
     };
-    read().unwrap_or_else(|error| Contents::Unread(error.to_string()))
+    read().unwrap_or_else(|error| Contents::Unread { why: error.to_string(), anywhere: false })
 }
 
 fn refused(inner: &[u8], place: &str, why: Refused) -> Error {

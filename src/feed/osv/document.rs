@@ -198,10 +198,10 @@ mod tests {
               {"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.0"}]}],"versions":["1.0","2.5"]},
              {"package":{"ecosystem":"PyPI","name":"foo-bar"},"ranges":[
               {"type":"ECOSYSTEM","events":[{"introduced":"3"}]}]},
-             {"package":{"ecosystem":"Go","name":"x"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}"####,
+             {"package":{"ecosystem":"OSS-Fuzz","name":"x"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}"####,
         );
         assert_eq!((outcome.read, outcome.kept), (1, 1));
-        let why = "ecosystem Go is not supported yet".to_owned();
+        let why = "ecosystem OSS-Fuzz is not supported yet".to_owned();
         assert_eq!(
             outcome.named.into_iter().collect::<Vec<_>>(),
             [SkippedRecord { what: "PYSEC-1".into(), why }]

@@ -18,9 +18,13 @@ fn form(path: &str) -> Option<Read> {
     FORMS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read)
 }
 
-/// By name.
-pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
+/// Whether a file is a lock file by its name.
+pub fn is_lock_file(path: &str) -> bool {
     form(path).is_some()
+}
+
+pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
+    is_lock_file(path)
 }
 
 /// Reads all packages.

@@ -2,7 +2,7 @@
 //! package file; "RPM V4 package format", header structure.
 
 use super::Error;
-use crate::package::{Ecosystem, Package, Source};
+use crate::package::{Ecosystem, Owned, Package, Source};
 
 /// Bytes of an entry of the index.
 const ENTRY_BYTES: usize = 16;
@@ -14,13 +14,17 @@ const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
 const ARCH: u32 = 1022;
 const SOURCE_RPM: u32 = 1044;
+const DIRECTORY_INDEXES: u32 = 1116;
+const BASE_NAMES: u32 = 1117;
+const DIRECTORY_NAMES: u32 = 1118;
 
 /// Types of values.
 const INT32: u32 = 4;
 const STRING: u32 = 6;
+const STRINGS: u32 = 8;
 
-/// The package of a header; `None` for a key that is kept as if it were one.
-pub(super) fn package(blob: &[u8]) -> Result<Option<Package>, Error> {
+/// The package of a header, its files added to `owned`; `None` for a key that is kept as if it were one.
+pub(super) fn package(blob: &[u8], owned: &mut Owned) -> Result<Option<Package>, Error> {
     let header = Header::new(blob)?;
     let name = header.text(NAME)?.ok_or(Error::Header("no name"))?;
     if name == "gpg-pubkey" {
@@ -38,6 +42,7 @@ pub(super) fn package(blob: &[u8]) -> Result<Option<Package>, Error> {
     let source =
         source.map(|(name, version)| Source { name: name.to_owned(), version: format!("{epoch}{version}") });
     let version = format!("{epoch}{version}-{release}");
+    header.files(|path| owned.add(path, name))?;
     Ok(Some(Package {
         ecosystem: Ecosystem::Rpm,
         arch: header.text(ARCH)?.filter(|arch| !arch.is_empty() && *arch != "(none)").map(str::to_owned),
@@ -70,19 +75,39 @@ impl<'a> Header<'a> {
         Ok(Self { index, store: store.get(..size as usize).ok_or_else(cut)? })
     }
 
-    /// The store from the first value of `tag` on.
-    fn find(&self, tag: u32, kind: u32) -> Result<Option<&'a [u8]>, Error> {
+    /// Every file: its base name, and by its index the name of its directory, which ends with a slash.
+    fn files(&self, mut take: impl FnMut(&str)) -> Result<(), Error> {
+        let Some((names, count)) = self.find(BASE_NAMES, STRINGS)? else { return Ok(()) };
+        let (Some((directories, directory_count)), Some((indexes, _))) =
+            (self.find(DIRECTORY_NAMES, STRINGS)?, self.find(DIRECTORY_INDEXES, INT32)?)
+        else {
+            return Err(Error::Header("files without directories"));
+        };
+        let texts = |bytes: &'a [u8], count: u32| bytes.split(|byte| *byte == 0).take(count as usize);
+        let directories: Vec<_> = texts(directories, directory_count).map(String::from_utf8_lossy).collect();
+        for (at, name) in texts(names, count).enumerate() {
+            let index = super::be32(indexes, at * 4).ok_or(Error::Header("a value beyond its end"))?;
+            let directory =
+                directories.get(index as usize).ok_or(Error::Header("a file without a directory"))?;
+            take(&format!("{directory}{}", String::from_utf8_lossy(name)));
+        }
+        Ok(())
+    }
+
+    /// The store from the first value of `tag` on, and how many values there are.
+    fn find(&self, tag: u32, kind: u32) -> Result<Option<(&'a [u8], u32)>, Error> {
         let entry = self.index.chunks_exact(ENTRY_BYTES).find(|entry| super::be32(entry, 0) == Some(tag));
         let Some(entry) = entry else { return Ok(None) };
         let field = |at| super::be32(entry, at).unwrap_or_default();
         if field(4) != kind || field(12) == 0 {
             return Err(Error::Header("a tag of another type"));
         }
-        self.store.get(field(8) as usize..).map(Some).ok_or(Error::Header("a value beyond its end"))
+        let value = self.store.get(field(8) as usize..).ok_or(Error::Header("a value beyond its end"))?;
+        Ok(Some((value, field(12))))
     }
 
     fn text(&self, tag: u32) -> Result<Option<&'a str>, Error> {
-        let Some(value) = self.find(tag, STRING)? else { return Ok(None) };
+        let Some((value, _)) = self.find(tag, STRING)? else { return Ok(None) };
         let end = value.iter().position(|byte| *byte == 0).ok_or(Error::Header("a text without an end"))?;
         let text =
             std::str::from_utf8(&value[..end]).map_err(|_| Error::Header("a text that is not UTF-8"))?;
@@ -93,7 +118,7 @@ impl<'a> Header<'a> {
     }
 
     fn number(&self, tag: u32) -> Result<Option<u32>, Error> {
-        let Some(value) = self.find(tag, INT32)? else { return Ok(None) };
+        let Some((value, _)) = self.find(tag, INT32)? else { return Ok(None) };
         super::be32(value, 0).map(Some).ok_or(Error::Header("a value beyond its end"))
     }
 }

@@ -10,7 +10,7 @@ mod sqlite;
 
 use std::borrow::Cow;
 
-use super::{Fact, Package};
+use super::{Fact, Owned, Package};
 
 /// SQLite's write-ahead log, empty in most images.
 const JOURNAL: &str = "rpmdb.sqlite-wal";
@@ -50,10 +50,10 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, super::Erro
         return Err(super::Error::Database(why.to_owned()));
     }
     let packages = packages(bytes).map_err(|error| super::Error::Database(error.to_string()))?;
-    Ok(packages.map(|packages| Fact::Rpm { packages }))
+    Ok(packages.map(|(packages, owned)| Fact::Rpm { packages, owned }))
 }
 
-fn packages(bytes: &[u8]) -> Result<Option<Vec<Package>>, Error> {
+fn packages(bytes: &[u8]) -> Result<Option<(Vec<Package>, Owned)>, Error> {
     let blobs: Vec<Cow<'_, [u8]>> = if sqlite::recognise(bytes) {
         let Some(blobs) = sqlite::blobs(bytes)? else { return Ok(None) };
         blobs.into_iter().map(Cow::Owned).collect()
@@ -63,12 +63,13 @@ fn packages(bytes: &[u8]) -> Result<Option<Vec<Package>>, Error> {
         berkeley::blobs(bytes)?.into_iter().map(Cow::Owned).collect()
     };
     let mut packages = Vec::with_capacity(blobs.len());
+    let mut owned = Owned::default();
     for blob in blobs {
-        packages.extend(header::package(&blob)?);
+        packages.extend(header::package(&blob, &mut owned)?);
     }
     packages.sort();
     packages.dedup();
-    Ok(Some(packages))
+    Ok(Some((packages, owned)))
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -150,7 +151,7 @@ mod tests {
             ],
         );
         let key = blob(None, &[(1000, "gpg-pubkey"), (1001, "1"), (1002, "2"), (1044, "(none)")]);
-        let packages = packages(&ndb(&[openssl, key])).unwrap().unwrap();
+        let (packages, _) = packages(&ndb(&[openssl, key])).unwrap().unwrap();
         let [package] = &packages[..] else { panic!("{packages:?}") };
         assert_eq!((package.name.as_str(), package.version.as_str()), ("openssl-libs", "1:3.0.7-24.el9"));
         assert_eq!(package.source(), ("openssl", "1:3.0.7-24.el9"));

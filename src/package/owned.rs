@@ -1,0 +1,89 @@
+//! Which files are whose: what a system's package manager put there is its package, whatever language it is written in.
+
+use std::collections::HashMap;
+
+use super::{Error, Fact};
+
+/// Where dpkg keeps a list of each package's files.
+const DPKG_INFO: &str = "var/lib/dpkg/info/";
+/// The same in images without dpkg: hashes with paths.
+const DPKG_PARTS: &str = "var/lib/dpkg/status.d/";
+
+/// Files that never tell of a package, which are most of a system's.
+const MUTE: [&str; 6] = [
+    "usr/share/doc/",
+    "usr/share/man/",
+    "usr/share/locale/",
+    "usr/share/zoneinfo/",
+    "usr/share/icons/",
+    "usr/include/",
+];
+
+/// Names of system packages by the path of a file, from the image's root without a leading slash.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owned(HashMap<String, String>);
+
+impl Owned {
+    /// Says that the file at `path` is of `package`.
+    pub(super) fn add(&mut self, path: &str, package: &str) {
+        let path = path.trim_start_matches("./").trim_start_matches('/');
+        if !path.is_empty() && !MUTE.iter().any(|mute| path.starts_with(mute)) {
+            self.0.insert(path.to_owned(), package.to_owned());
+        }
+    }
+
+    /// Takes what another list says.
+    pub(crate) fn append(&mut self, other: Self) {
+        if self.0.is_empty() {
+            *self = other;
+        } else {
+            self.0.extend(other.0);
+        }
+    }
+
+    /// The package of the file at `path`. Where `/lib` and its kin are links into `/usr`, lists still name the links.
+    pub(crate) fn owner(&self, path: &str) -> Option<&str> {
+        let merged = || path.strip_prefix("usr/").and_then(|short| self.0.get(short));
+        self.0.get(path).or_else(merged).map(String::as_str)
+    }
+}
+
+/// By place: the lists of dpkg.
+pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
+    path.strip_prefix(DPKG_INFO).is_some_and(|name| name.ends_with(".list"))
+}
+
+/// Reads a list: a path on each line. Directories among them own nothing.
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    Ok(package(path).map(|package| {
+        let mut owned = Owned::default();
+        for line in String::from_utf8_lossy(bytes).lines() {
+            owned.add(line, package);
+        }
+        Fact::DpkgFiles { owned }
+    }))
+}
+
+/// The package that a list of dpkg is of: `NAME.list`, `NAME:ARCH.list`, `NAME.md5sums`.
+pub(super) fn package(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(DPKG_INFO).or_else(|| path.strip_prefix(DPKG_PARTS))?;
+    let (name, _) = name.rsplit_once('.')?;
+    name.split(':').next().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_dpkg() {
+        let path = "var/lib/dpkg/info/python3-six:all.list";
+        assert!(recognise(path, b"") && !recognise("srv/info/python3-six.list", b""));
+        let text = b"/.\n/usr\n/usr/lib/python3/dist-packages/six.egg-info\n/lib/a.jar\n/usr/share/doc/x\n";
+        let Some(Fact::DpkgFiles { owned }) = read(path, text).unwrap() else { panic!() };
+        assert_eq!(owned.owner("usr/lib/python3/dist-packages/six.egg-info"), Some("python3-six"));
+        assert_eq!(owned.owner("usr/lib/a.jar"), Some("python3-six"));
+        assert_eq!(owned.owner("usr/share/doc/x"), None);
+        assert_eq!(owned.owner("usr/lib/python3"), None);
+    }
+}
