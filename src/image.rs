@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    base::{self, Base},
     digest::Digest,
     document::{self, Document},
 };
@@ -23,6 +24,8 @@ pub struct Image {
     pub platform: Platform,
     /// Bottom to top.
     pub layers: Vec<Layer>,
+    /// Which of them are the base image's; `None` where that is not known.
+    pub base: Option<Base>,
 }
 
 /// One layer as the image names it.
@@ -273,7 +276,13 @@ impl Image {
             blob: None,
             instruction: if told { made[index].to_owned() } else { String::new() },
         });
-        Ok(Self { manifest_digest: None, config_digest, platform, layers: layers.collect() })
+        Ok(Self {
+            manifest_digest: None,
+            config_digest,
+            platform,
+            layers: layers.collect(),
+            base: if told { base::by_history(history) } else { None },
+        })
     }
 
     /// The digest people know the image by: the manifest's, or the image ID where there is no manifest.

@@ -22,6 +22,7 @@
 
 pub mod advisory;
 pub mod api;
+pub mod base;
 pub mod delta;
 pub mod digest;
 pub mod document;

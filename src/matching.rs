@@ -185,7 +185,8 @@ fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error>
         layers: image.layers.len(),
     })?;
     let (index, diff_id, instruction) = (installed.layer, layer.diff_id, layer.instruction.clone());
-    Ok(FindingLayer { index, diff_id, instruction, base: None })
+    let base = image.base.as_ref().map(|base| index < base.layers);
+    Ok(FindingLayer { index, diff_id, instruction, base })
 }
 
 /// Advisories of one package that speak of one vulnerability.

@@ -104,6 +104,7 @@ impl Scan<'_> {
                     .iter()
                     .map(|layer| LayerRef { diff_id: layer.diff_id, instruction: layer.instruction.clone() })
                     .collect(),
+                base: self.image.base.clone(),
             },
             snapshot: snapshot_ref(self.snapshot),
             looked_at: LookedAt {

@@ -62,6 +62,7 @@ fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             digest: Digest::of(b"manifest"),
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),
+            base: None,
             layers: vec![LayerRef { diff_id: Digest::of(b"\0"), instruction: "ADD rootfs.tar /".to_owned() }],
         },
         snapshot: SnapshotRef {

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    base::Base,
     digest::Digest,
     finding::Finding,
     inventory::{LockFile, Skipped},
@@ -66,6 +67,9 @@ pub struct ImageRef {
     pub platform: String,
     /// Every layer, bottom to top.
     pub layers: Vec<LayerRef>,
+    /// Its base image; `null` where that is not known.
+    #[serde(default)]
+    pub base: Option<Base>,
 }
 
 /// One layer of the image.

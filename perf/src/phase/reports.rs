@@ -115,6 +115,7 @@ fn report() -> Result<Report, Failure> {
         },
         snapshot: SnapshotRef { id: Digest::of(b"snapshot"), demo: false, feeds: feeds.to_vec() },
         looked_at: LookedAt {
+            base: None,
             layers: finding::INSTRUCTIONS.len(),
             files: 9_400,
             bytes: 241_000_000,

@@ -40,6 +40,7 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         config_digest: Digest::of(config.as_bytes()),
         platform,
         layers: vec![Layer { diff_id: fragment.diff_id, blob: None, instruction: String::new() }],
+        base: None,
     };
     skipped.sort();
     let opened = OpenedImage {
