@@ -109,7 +109,7 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
         | Fact::Locked { packages } => packages.len() * package_bytes,
         Fact::Python { .. } | Fact::Node { .. } => package_bytes,
         // Never in a fragment.
-        Fact::DpkgFiles { .. } => 0,
+        Fact::DpkgFiles { .. } | Fact::RpmJournal { .. } => 0,
     }
 }
 

@@ -346,9 +346,8 @@ impl Builder {
             directory.devices.sort();
             directory.whiteouts.sort();
         }
-        let mut facts = Vec::new();
+        let mut told = Vec::new();
         let mut unread = Vec::new();
-        let mut owned = Owned::default();
         for (number, contents) in self.files.into_iter().enumerate() {
             let Some(mut paths) = u32::try_from(number).ok().and_then(|number| names.remove(&number)) else {
                 continue; // replaced by a later entry
@@ -356,14 +355,22 @@ impl Builder {
             paths.sort();
             match contents {
                 Contents::Plain => {}
-                Contents::Fact(mut fact) => {
+                Contents::Fact(fact) => told.push((paths, Ok(fact))),
+                Contents::Unread { why, anywhere } => unread.push(Unread { paths, why, anywhere }),
+            }
+        }
+        package::settle(&mut told);
+        let mut facts = Vec::new();
+        let mut owned = Owned::default();
+        for (paths, fact) in told {
+            match fact {
+                Ok(mut fact) => {
                     owned.append(fact.take_owned());
-                    // It had nothing else to say.
-                    if !matches!(fact, Fact::DpkgFiles { .. }) {
+                    if !fact.is_told() {
                         facts.push(FileFact { paths, owner: None, fact });
                     }
                 }
-                Contents::Unread { why, anywhere } => unread.push(Unread { paths, why, anywhere }),
+                Err(why) => unread.push(Unread { paths, why, anywhere: false }),
             }
         }
         for fact in &mut facts {

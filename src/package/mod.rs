@@ -24,6 +24,7 @@ pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
 pub(crate) use python::normal_name as normal_python_name;
+pub(crate) use rpm::settle;
 
 /// Why a file that matters could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -317,6 +318,15 @@ pub enum Fact {
         /// As of apk.
         #[serde(skip)]
         owned: Owned,
+        /// The file itself, until it is known whether there is a log of changes to it: never in a fragment.
+        #[serde(skip)]
+        database: Option<Vec<u8>>,
+    },
+    /// A log of changes to an rpm database: never in a fragment.
+    #[serde(skip)]
+    RpmJournal {
+        /// The file.
+        log: Vec<u8>,
     },
     /// The list of a package's files that dpkg keeps: never in a fragment, as of apk.
     #[serde(skip)]
@@ -349,8 +359,16 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// Whether all that it had to say was of other files.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self, Self::DpkgFiles { .. } | Self::RpmJournal { .. })
+    }
+
     /// Takes out what it says of other files: that is for the layer to know.
     pub(crate) fn take_owned(&mut self) -> Owned {
+        if let Self::Rpm { database, .. } = self {
+            *database = None;
+        }
         match self {
             Self::Dpkg { owned, .. }
             | Self::Apk { owned, .. }

@@ -5,6 +5,7 @@
 
 mod berkeley;
 mod header;
+mod journal;
 mod ndb;
 mod sqlite;
 
@@ -14,6 +15,8 @@ use super::{Fact, Owned, Package};
 
 /// SQLite's write-ahead log, empty in most images.
 const JOURNAL: &str = "rpmdb.sqlite-wal";
+/// What it adds to the name of the database.
+const JOURNAL_SUFFIX: &str = "-wal";
 
 /// What is wrong with a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,14 +46,45 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     }
 }
 
-/// Reads all packages.
+/// Reads all packages. A database that a write-ahead log may belong to is kept until the layer's end, see [`settle`].
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, super::Error> {
     if path.ends_with(JOURNAL) {
-        let why = "a journal of changes that may not be in the database; `rpm --rebuilddb` writes them there";
-        return Err(super::Error::Database(why.to_owned()));
+        return Ok(Some(Fact::RpmJournal { log: bytes.to_vec() }));
     }
-    let packages = packages(bytes).map_err(|error| super::Error::Database(error.to_string()))?;
-    Ok(packages.map(|(packages, owned)| Fact::Rpm { packages, owned }))
+    let found = packages(bytes).map_err(|error| super::Error::Database(error.to_string()))?;
+    let database = sqlite::has_journal(bytes).then(|| bytes.to_vec());
+    // Its first packages may be in the log.
+    let found = found.or_else(|| database.is_some().then(Default::default));
+    Ok(found.map(|(packages, owned)| Fact::Rpm { packages, owned, database }))
+}
+
+/// Puts the write-ahead logs of a layer into the databases beside them. A log whose database is in another layer, or that
+/// cannot be read, is an error of the log's.
+pub(crate) fn settle(files: &mut [(Vec<String>, Result<Fact, String>)]) {
+    let is_log = |file: &(Vec<String>, Result<Fact, String>)| matches!(file.1, Ok(Fact::RpmJournal { .. }));
+    for at in (0..files.len()).filter(|at| is_log(&files[*at])).collect::<Vec<_>>() {
+        let names =
+            files[at].0.iter().filter_map(|path| path.strip_suffix(JOURNAL_SUFFIX).map(str::to_owned));
+        let names: Vec<String> = names.collect();
+        let beside = |file: &&mut (Vec<String>, _)| file.0.iter().any(|path| names.contains(path));
+        let database = files.iter_mut().find(beside).and_then(|file| match &mut file.1 {
+            Ok(Fact::Rpm { database, .. }) => database.take(),
+            _ => None,
+        });
+        let Ok(Fact::RpmJournal { log }) = &files[at].1 else { continue };
+        let whole = database.ok_or("changes to a database that is not in the same layer".to_owned());
+        let whole = whole.and_then(|database| journal::apply(database, log).map_err(|e| e.to_string()));
+        let found = whole.and_then(|whole| packages(&whole).map_err(|error| error.to_string()));
+        match found {
+            Ok(found) => {
+                let (packages, owned) = found.unwrap_or_default();
+                if let Some(file) = files.iter_mut().find(beside) {
+                    file.1 = Ok(Fact::Rpm { packages, owned, database: None });
+                }
+            }
+            Err(why) => files[at].1 = Err(format!("{why}; `rpm --rebuilddb` writes them there")),
+        }
+    }
 }
 
 fn packages(bytes: &[u8]) -> Result<Option<(Vec<Package>, Owned)>, Error> {

@@ -13,6 +13,11 @@ pub(super) fn recognise(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
 
+/// Whether changes may be in a write-ahead log beside the file.
+pub(super) fn has_journal(head: &[u8]) -> bool {
+    recognise(head) && head.get(18) == Some(&2)
+}
+
 /// Every blob of the table `Packages`; `None` when the file has no such table.
 pub(super) fn blobs(file: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Error> {
     let database = Database::new(file)?;
