@@ -119,7 +119,7 @@ def sha256(data):
 
 
 def image(put, layers, history=None, config=None, manifest=None):
-    """Stores an image of pairs of blob and uncompressed tar, and gives its descriptor.
+    """Stores an image of pairs of blob and uncompressed tar, or its digest, and gives its descriptor.
 
     `put` stores bytes; `config` and `manifest` may spoil their document: from a value to a value or bytes."""
     def store(document, spoil):
@@ -127,7 +127,7 @@ def image(put, layers, history=None, config=None, manifest=None):
         return put(spoilt if isinstance(spoilt, bytes) else json.dumps(spoilt).encode())
     kind = "application/vnd.oci.image."
     config = store({"os": "linux", "architecture": "amd64", "history": history or [],
-                    "rootfs": {"type": "layers", "diff_ids": [sha256(tar) for _, tar in layers]}}, config)
+                    "rootfs": {"type": "layers", "diff_ids": [tar if isinstance(tar, str) else sha256(tar) for _, tar in layers]}}, config)
     return {"mediaType": kind + "manifest.v1+json", **store({
         "schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
         "config": {"mediaType": kind + "config.v1+json", **config},

@@ -1,0 +1,175 @@
+"""What costs far more than it looks like: each ends in a named limit or in time, within 200 MiB, and never in a crash."""
+import gzip
+import io
+import os
+import struct
+import subprocess
+import tarfile
+import time
+import unittest
+import zipfile
+import zlib
+
+import program
+from program import STELLA, environment, tar, write_layout
+
+PEAK_KIB = 200 << 10
+SECONDS = 60
+FULL = os.environ.get("STELLA_TEST_FULL") == "1"
+
+
+def jar(entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def zeros_in_a_jar(name, size):
+    """A jar of one entry of `size` zero bytes, made without holding them."""
+    deflate, packed, crc, chunk = zlib.compressobj(9, zlib.DEFLATED, -15), [], 0, bytes(1 << 20)
+    for _ in range(size >> 20):
+        packed.append(deflate.compress(chunk))
+        crc = zlib.crc32(chunk, crc)
+    data = b"".join([*packed, deflate.flush()])
+    sizes = min(size, 0xFFFFFFFE)
+    common = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, crc, len(data), sizes, len(name), 0)
+    local = b"PK\3\4" + common + name + data
+    central = b"PK\1\2\x14\0" + common + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
+    return local + central + end
+
+
+class Bombs(program.Case):
+    def gated(self, image, *words, arguments=()):
+        """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped."""
+        report = self.path("report.json")
+        begun = time.monotonic()
+        with open(self.path("stderr"), "w+b") as said:
+            process = subprocess.Popen(
+                [STELLA, "gate", image, "--advisories", "demo", "--no-cache", "-o", f"json={report}", *arguments],
+                stdout=subprocess.DEVNULL, stderr=said, env=environment(self.work))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            said.seek(0)
+            text = said.read().decode()
+        if os.path.exists(report):
+            with open(report, encoding="utf-8") as written:
+                text += written.read()
+            os.remove(report)
+        self.assertEqual(process.returncode, 3, text[-2000:])
+        self.assertLess(usage.ru_maxrss, PEAK_KIB)
+        self.assertLess(time.monotonic() - begun, SECONDS)
+        for word in words:
+            self.assertIn(word, text)
+
+    def layer(self, entries):
+        content = tar(entries)
+        return "oci:" + write_layout(self.path("layout"), [(gzip.compress(content, 1), content)])
+
+    def test_a_jar_whose_metadata_is_endless(self):
+        for name in (b"META-INF/maven/g/a/pom.properties", b"META-INF/MANIFEST.MF", b"lib/a.jar"):
+            with self.subTest(name=name):
+                self.gated(self.layer([("opt/a.jar", zeros_in_a_jar(name, 3 << 30))]), "opt/a.jar", "limit")
+
+    def test_jars_in_jars_in_jars(self):
+        data = jar([("META-INF/MANIFEST.MF", "")])
+        for depth in range(100):
+            data = jar([("META-INF/MANIFEST.MF", ""), (f"lib/{depth}.jar", data)])
+        self.gated(self.layer([("opt/a.jar", data)]), "archive depth")
+
+    def test_a_jar_that_lies_about_sizes(self):
+        data = bytearray(zeros_in_a_jar(b"META-INF/maven/g/a/pom.properties", 64 << 20))
+        at = data.rindex(b"PK\1\2") + 24
+        data[at:at + 4] = struct.pack("<I", 100)
+        self.gated(self.layer([("opt/a.jar", bytes(data))]), "opt/a.jar")
+
+    def test_a_jar_of_a_million_jars(self):
+        inner = jar([("META-INF/MANIFEST.MF", "Implementation-Title: a\nImplementation-Version: 1\n")])
+        local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 0, 0, 33, zlib.crc32(inner), len(inner), len(inner), 5, 0)
+        # Every entry of the directory is the same file.
+        entry = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, 0, 0, 33, zlib.crc32(inner), len(inner),
+                            len(inner), 5, 0, 0, 0, 0, 0, 0) + b"a.jar"
+        count = 1_000_000
+        start = len(local) + 5 + len(inner)
+        zip64 = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(entry) * count, start)
+        locator = struct.pack("<4sIQI", b"PK\6\7", 0, start + len(entry) * count, 1)
+        end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        data = local + b"a.jar" + inner + entry * count + zip64 + locator + end
+        self.gated(self.layer([("opt/a.jar", data)]), "opt/a.jar")
+
+    def test_databases_over_the_limit(self):
+        stanza = b"Package: a%07d\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nDescription: x\n\n"
+        status = b"".join(stanza % number for number in range(2_200_000))
+        self.assertGreater(len(status), 200 << 20)
+        image = self.layer([("etc/os-release", b"ID=debian\nVERSION_ID=12\n"), ("var/lib/dpkg/status", status)])
+        self.gated(image, "var/lib/dpkg/status", "database size")
+
+    def test_sparse_files_of_ten_gigabytes(self):
+        root = self.path("root")
+        for path in ("opt/a.jar", "usr/bin/tool", "var/lib/rpm/rpmdb.sqlite", "srv/node_modules/a/package.json", "a.bin"):
+            whole = os.path.join(root, path)
+            os.makedirs(os.path.dirname(whole), exist_ok=True)
+            with open(whole, "wb") as sparse:
+                sparse.write(b"\x7fELF\2\1\1" if path == "usr/bin/tool" else b"PK\3\4" if path.endswith("jar") else b"{")
+                sparse.truncate(10 << 30)
+        self.gated(f"dir:{root}", "opt/a.jar", "file size", "srv/node_modules/a/package.json", "database size",
+                   arguments=["--limit", "layer-size=100GB"])
+
+    def test_a_sparse_file_in_a_tar(self):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            entry = tarfile.TarInfo("a")
+            entry.type = tarfile.GNUTYPE_SPARSE
+            archive.addfile(entry)
+        content = out.getvalue()
+        self.gated("oci:" + write_layout(self.path("layout"), [(gzip.compress(content), content)]), "sparse")
+
+    def test_nesting(self):
+        deep = 1_000_000
+        image = self.layer([
+            ("srv/node_modules/a/package.json", b'{"name":' + b"[" * deep),
+            ("srv/vendor/composer/installed.json", b"[" * deep),
+            ("srv/package-lock.json", b'{"packages":' * deep),
+            ("srv/pnpm-lock.yaml", b"packages: " + b"{a: " * deep),
+            ("srv/Cargo.lock", b"a = " + b"[" * deep),
+            ("srv/pom.xml", b"<project>" * deep),
+        ])
+        self.gated(image, "srv/node_modules/a/package.json", "srv/vendor/composer/installed.json")
+
+    @unittest.skipUnless(FULL, "a layer of gigabytes: with STELLA_TEST_FULL=1")
+    def test_three_million_empty_files(self):
+        def stored():
+            header = bytearray(tarfile.TarInfo("f0000000").tobuf(tarfile.USTAR_FORMAT))
+            base = sum(header) - sum(header[148:156]) + 8 * 32 - sum(header[1:8])
+            packed = zlib.compressobj(1, zlib.DEFLATED, 31)
+            for number in range(3_000_000):
+                name = b"%07d" % number
+                header[1:8] = name
+                header[148:156] = b"%06o\0 " % (base + sum(name))
+                yield packed.compress(bytes(header))
+            yield packed.compress(bytes(1024)) + packed.flush()
+        data = b"".join(stored())
+        content = zlib.decompress(data, 31)
+        self.gated("oci:" + write_layout(self.path("layout"), [(data, content)]), "layer entries")
+
+    @unittest.skipUnless(FULL, "a layer of gigabytes: with STELLA_TEST_FULL=1")
+    def test_ten_gigabytes_of_zeros(self):
+        packed, hasher, chunk = zlib.compressobj(1, zlib.DEFLATED, 31), program.hashlib.sha256(), bytes(1 << 20)
+        info = tarfile.TarInfo("a.jar")
+        info.size = 10 << 30
+        header = info.tobuf(tarfile.GNU_FORMAT)
+        parts = [packed.compress(header)]
+        hasher.update(header)
+        for _ in range(10 << 10):
+            parts.append(packed.compress(chunk))
+            hasher.update(chunk)
+        parts += [packed.compress(bytes(1024)), packed.flush()]
+        hasher.update(bytes(1024))
+        layout = write_layout(self.path("layout"), [(b"".join(parts), "sha256:" + hasher.hexdigest())])
+        self.gated(f"oci:{layout}", "a.jar", "file size")
+
+
+if __name__ == "__main__":
+    unittest.main()
