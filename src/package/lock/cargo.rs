@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{super::Ecosystem, Error, Package, text};
+use super::{super::Ecosystem, Error, Package, toml};
 
 #[derive(Deserialize)]
 struct Lock {
@@ -21,7 +21,7 @@ struct Locked {
 
 /// Every package, members of the workspace included.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let lock: Lock = text::toml(bytes)?;
+    let lock: Lock = toml::read(bytes)?;
     let locked = lock.root.into_iter().chain(lock.package);
     Ok(locked.map(|locked| Package::new(Ecosystem::Cargo, locked.name, locked.version)).collect())
 }

@@ -1,14 +1,10 @@
 //! Julia's `Manifest.toml`, formats 1 and 2; Pkg's documentation, "Project.toml and Manifest.toml".
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{
-    super::Ecosystem,
-    Error, Package,
-    text::{self, Entries},
-};
+use super::{super::Ecosystem, Error, Package, text::Entries, toml};
 
 /// What tells the formats apart; the first has packages at the top.
 #[derive(Deserialize)]
@@ -36,7 +32,7 @@ struct Locked {
 #[serde(untagged)]
 enum Needed {
     Names(Vec<String>),
-    Uuids(HashMap<String, String>),
+    Uuids(BTreeMap<String, String>),
 }
 
 /// `Manifest-v1.11.toml`, for one version of Julia.
@@ -47,43 +43,35 @@ pub(super) fn is_named(path: &str) -> bool {
 
 /// Every package; one whose version nothing tells has an empty one.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let head: Head = match text::toml(bytes) {
+    let head: Head = match toml::read(bytes) {
         Ok(head) => head,
         // A package may have one of these names, in the first format.
         Err(_) => Head { manifest_format: None, julia_version: None },
     };
     let Entries(locked) = match head.manifest_format {
-        Some(format) if !format.starts_with("1.") => text::toml::<Second>(bytes)?.deps,
-        _ => text::toml(bytes)?,
+        Some(format) if !format.starts_with("1.") => toml::read::<Second>(bytes)?.deps,
+        _ => toml::read(bytes)?,
     };
-    let uuids: HashMap<&str, Vec<&str>> = locked
-        .iter()
-        .map(|(name, all)| (name.as_str(), all.iter().map(|one| one.uuid.as_str()).collect()))
-        .collect();
-    let damaged = |why| Error::Damaged { form: "Manifest.toml", why };
+    let count: HashMap<&str, usize> = locked.iter().map(|(name, all)| (name.as_str(), all.len())).collect();
+    let each = locked.iter().flat_map(|(name, all)| all.iter().map(move |one| (name, one)));
+    let known: HashSet<(&str, &str)> =
+        each.clone().map(|(name, one)| (name.as_str(), one.uuid.as_str())).collect();
     let mut packages = Vec::new();
-    for (name, all) in &locked {
-        for one in all {
-            let missing = match &one.deps {
-                None => None,
-                Some(Needed::Names(names)) => {
-                    names.iter().find(|name| uuids.get(name.as_str()).is_none_or(|uuids| uuids.len() != 1))
-                }
-                Some(Needed::Uuids(needed)) => needed
-                    .iter()
-                    .find(|(name, uuid)| {
-                        !uuids.get(name.as_str()).is_some_and(|all| all.contains(&uuid.as_str()))
-                    })
-                    .map(|(name, _)| name),
-            };
-            if let Some(missing) = missing {
-                return Err(damaged(format!(
-                    "{name} needs {missing}, of which there is none or more than one"
-                )));
-            }
-            let version = one.version.as_deref().or(head.julia_version.as_deref()).unwrap_or_default();
-            packages.push(Package::new(Ecosystem::Julia, name, version));
+    for (name, one) in each {
+        let missing = match &one.deps {
+            None => None,
+            Some(Needed::Names(names)) => names.iter().find(|name| count.get(name.as_str()) != Some(&1)),
+            Some(Needed::Uuids(uuids)) => uuids
+                .iter()
+                .find(|(name, uuid)| !known.contains(&(name.as_str(), uuid.as_str())))
+                .map(|(name, _)| name),
+        };
+        if let Some(missing) = missing {
+            let why = format!("{name} needs {missing}, of which there is none or more than one");
+            return Err(Error::Damaged { form: "Manifest.toml", why });
         }
+        let version = one.version.as_deref().or(head.julia_version.as_deref()).unwrap_or_default();
+        packages.push(Package::new(Ecosystem::Julia, name, version));
     }
     Ok(packages)
 }

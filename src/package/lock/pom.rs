@@ -12,29 +12,18 @@ use super::{
 /// What tells dependencies apart: group, artifact, type, classifier.
 type Key = [String; 4];
 
-struct Project<'a> {
-    root: &'a Element,
-    parent: Option<&'a Element>,
-    properties: HashMap<&'a str, &'a str>,
-}
-
 /// The dependencies of whatever scope of which the file tells the version; not what a profile adds, nor plugins.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let root = xml::read(bytes, "project")?;
-    let properties = root.child("properties")?.map_or(&[][..], |properties| &properties.children);
-    let project = Project {
-        root: &root,
-        parent: root.child("parent")?,
-        properties: properties.iter().map(|property| (property.name.as_str(), property.text())).collect(),
-    };
+    let values = Values::of(&root)?;
     let managed = match root.child("dependencyManagement")? {
-        Some(management) => project.dependencies(management)?,
+        Some(management) => dependencies(management, &values)?,
         None => Vec::new(),
     };
     let managed: HashMap<Key, String> =
         managed.into_iter().filter_map(|(key, version)| Some((key, version?))).collect();
     let mut packages = Vec::new();
-    for (key, version) in project.dependencies(&root)? {
+    for (key, version) in dependencies(&root, &values)? {
         let version = version.or_else(|| managed.get(&key).cloned());
         let [group, artifact, ..] = key;
         if let Some(version) = version.as_deref().and_then(single) {
@@ -53,55 +42,61 @@ fn single(requirement: &str) -> Option<&str> {
         .then_some(version)
 }
 
-/// The text of an element's child.
-fn own_text<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
-    element.children.iter().find(|child| child.name == name).map(Element::text)
-}
-
-impl Project<'_> {
-    /// The dependencies listed in an element, each with its version, where the file tells it; those whose group or
-    /// artifact it does not tell are left out.
-    fn dependencies(&self, within: &Element) -> Result<Vec<(Key, Option<String>)>, Error> {
-        let mut dependencies = Vec::new();
-        let Some(list) = within.child("dependencies")? else { return Ok(dependencies) };
-        for element in list.children.iter().filter(|element| element.name == "dependency") {
-            let given = |name| Ok(element.child(name)?.map(Element::text).filter(|text| !text.is_empty()));
-            let (Some(group), Some(artifact)) = (given("groupId")?, given("artifactId")?) else {
-                return Err(element.error("a dependency has `groupId` and `artifactId`"));
-            };
-            let kind = given("type")?.unwrap_or("jar");
-            let classifier = given("classifier")?.unwrap_or_default();
-            let (Some(group), Some(artifact), Some(kind), Some(classifier)) =
-                (self.expand(group), self.expand(artifact), self.expand(kind), self.expand(classifier))
-            else {
-                continue;
-            };
-            // A version that cannot be told must not fall back on the managed one.
-            let version = given("version")?.map(|version| self.expand(version).unwrap_or_default());
+/// The dependencies listed in an element, each with its version, where the file tells it; those whose group or artifact it
+/// does not tell are left out.
+fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<(Key, Option<String>)>, Error> {
+    let mut dependencies = Vec::new();
+    let Some(list) = within.child("dependencies")? else { return Ok(dependencies) };
+    for element in list.children.iter().filter(|element| element.name == "dependency") {
+        let given = |name| Ok(element.child(name)?.map(Element::text).filter(|text| !text.is_empty()));
+        let (Some(group), Some(artifact)) = (given("groupId")?, given("artifactId")?) else {
+            return Err(element.error("a dependency has `groupId` and `artifactId`"));
+        };
+        let kind = given("type")?.unwrap_or("jar");
+        let classifier = given("classifier")?.unwrap_or_default();
+        let key = [group, artifact, kind, classifier].map(|text| values.expand(text));
+        // A version that cannot be told must not fall back on the managed one.
+        let version = given("version")?.map(|version| values.expand(version).unwrap_or_default());
+        if let [Some(group), Some(artifact), Some(kind), Some(classifier)] = key {
             dependencies.push(([group, artifact, kind, classifier], version));
         }
-        Ok(dependencies)
+    }
+    Ok(dependencies)
+}
+
+/// What `${name}` stands for: the properties, and the coordinates of the project and its parent.
+struct Values<'a>(HashMap<String, &'a str>);
+
+impl<'a> Values<'a> {
+    fn of(root: &'a Element) -> Result<Self, Error> {
+        let mut values = HashMap::new();
+        let parent = root.child("parent")?;
+        for name in ["groupId", "artifactId", "version"] {
+            let of_parent = match parent {
+                Some(parent) => parent.child(name)?.map(Element::text),
+                None => None,
+            };
+            // Group and version are the parent's where the project does not give its own.
+            let inherited = of_parent.filter(|_| name != "artifactId");
+            let own = root.child(name)?.map(Element::text).or(inherited);
+            for prefix in ["project.", "pom.", ""] {
+                values.extend(own.map(|own| (format!("{prefix}{name}"), own)));
+                values.extend(of_parent.map(|value| (format!("{prefix}parent.{name}"), value)));
+            }
+        }
+        for property in root.child("properties")?.map_or(&[][..], |properties| &properties.children) {
+            // Names such as `project.version` keep their meaning.
+            if property.name.starts_with("project.") {
+                values.entry(property.name.clone()).or_insert(property.text());
+            } else {
+                values.insert(property.name.clone(), property.text());
+            }
+        }
+        Ok(Self(values))
     }
 
     fn expand(&self, text: &str) -> Option<String> {
-        properties::expand(text, ("${", "}"), |name| self.value(name))
-    }
-
-    /// A property, or a coordinate of the project or its parent; group and version are the parent's where the project does
-    /// not give its own.
-    fn value(&self, name: &str) -> Option<&str> {
-        let own = name.strip_prefix("project.").or_else(|| name.strip_prefix("pom."));
-        let coordinate = |name: &str| match name.strip_prefix("parent.").unwrap_or(name) {
-            known @ ("groupId" | "version" | "artifactId") if name != known => {
-                self.parent.and_then(|parent| own_text(parent, known))
-            }
-            known @ ("groupId" | "version") => {
-                own_text(self.root, known).or_else(|| self.parent.and_then(|parent| own_text(parent, known)))
-            }
-            "artifactId" => own_text(self.root, "artifactId"),
-            _ => None,
-        };
-        own.and_then(coordinate).or_else(|| self.properties.get(name).copied()).or_else(|| coordinate(name))
+        properties::expand(text, ("${", "}"), |name| self.0.get(name).copied())
     }
 }
 
@@ -109,7 +104,7 @@ impl Project<'_> {
 mod tests {
     use super::*;
 
-    fn dependencies(text: &str) -> String {
+    fn names(text: &str) -> String {
         let packages = read(text.as_bytes()).unwrap();
         let packages = packages.into_iter().map(|package| package.name + "@" + &package.version);
         packages.collect::<Vec<_>>().join(" ")
@@ -144,16 +139,17 @@ mod tests {
             "q",
             "m ${none} <classifier>x</classifier>",
             "${pom.artifactId} ${version}",
+            "r ${project.r}",
         ]
         .map(dependency)
         .concat();
         let text = format!(
             "<project xmlns='http://maven.apache.org/POM/4.0.0'><parent><groupId>g</groupId><artifactId>par</artifactId><version>7</version></parent>
-            <artifactId>own</artifactId><properties><x>2.${{y}}</x><y>5</y></properties>
+            <artifactId>own</artifactId><properties><x>2.${{y}}</x><y>5</y><project.r>6</project.r><project.version>8</project.version></properties>
             <dependencyManagement><dependencies>{managed}</dependencies></dependencyManagement>
             <dependencies>{listed}</dependencies><profiles><profile><dependencies/></profile></profiles></project>"
         );
-        assert_eq!(dependencies(&text), "g:a@1.0 g:b@2.5 g:c@7 g:d@par g:f@1.0 g:m@1.0 g:n@2.5 g:own@7");
+        assert_eq!(names(&text), "g:a@1.0 g:b@2.5 g:c@7 g:d@par g:f@1.0 g:m@1.0 g:n@2.5 g:own@7 g:r@6");
     }
 
     #[test]

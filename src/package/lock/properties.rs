@@ -13,16 +13,16 @@ pub(super) fn expand<'a>(
     value: impl Fn(&str) -> Option<&'a str>,
 ) -> Option<String> {
     let (begin, end) = marks;
-    let mut text = text.to_owned();
+    let mut text = Some(text).filter(|text| text.len() <= MAX_BYTES)?.to_owned();
     for _ in 0..MAX_STEPS {
-        if text.len() > MAX_BYTES {
-            return None;
-        }
         // The last one that begins has no other within it.
         let Some(start) = text.rfind(begin) else { return Some(text) };
         let inner = start + begin.len();
         let length = text[inner..].find(end)?;
         let replacement = value(text[inner..inner + length].trim())?;
+        if text.len() + replacement.len() > MAX_BYTES {
+            return None;
+        }
         text.replace_range(start..inner + length + end.len(), replacement);
     }
     None
@@ -53,5 +53,7 @@ mod tests {
             assert_eq!(expand(text, ("${", "}"), value).as_deref(), want, "{text}");
         }
         assert_eq!(expand(&"x".repeat(2000), ("${", "}"), value), None);
+        let long = "x".repeat(2000);
+        assert_eq!(expand("${long}", ("${", "}"), |_| Some(&long)), None);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     super::{Ecosystem, normal_python_name},
-    Error, Package, text,
+    Error, Package, toml,
 };
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(super) fn is_pylock(path: &str) -> bool {
 
 /// Every package with a version, whatever group it is for.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let lock: Lock<Locked> = text::toml(bytes)?;
+    let lock: Lock<Locked> = toml::read(bytes)?;
     Ok(lock.package.into_iter().filter_map(|locked| package(&locked.name, locked.version)).collect())
 }
 
@@ -63,7 +63,7 @@ struct UvSource {
 /// Reads `uv.lock`, in which something must ask for the packages: members of the project, each at a place of its own, or
 /// the requirements in `manifest`.
 pub(super) fn read_uv(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let lock: Lock<UvLocked> = text::toml(bytes)?;
+    let lock: Lock<UvLocked> = toml::read(bytes)?;
     let damaged = |why| Error::Damaged { form: "uv.lock", why };
     let mut places = HashSet::new();
     for UvLocked { source, .. } in &lock.package {
@@ -80,7 +80,7 @@ pub(super) fn read_uv(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 
 /// No package: what `pyproject.toml` names are ranges.
 pub(super) fn read_project(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    text::toml::<IgnoredAny>(bytes).map(|_| Vec::new())
+    toml::read::<IgnoredAny>(bytes).map(|_| Vec::new())
 }
 
 #[cfg(test)]
