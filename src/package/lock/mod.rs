@@ -61,6 +61,8 @@ const FORMS: &[(&str, Read)] = &[
 const ENDINGS: &[(&str, Named, Read)] = &[
     (".txt", requirements::is_named, requirements::read),
     (".lockfile", gradle::is_named, gradle::read),
+    (".lock.json", nuget::is_of_project, nuget::read_lock),
+    (".config", nuget::is_of_project, nuget::read_config),
     (".props", nuget::is_props, nuget::read_props),
     (".toml", python::is_pylock, python::read),
     (".toml", julia::is_named, julia::read),
@@ -180,6 +182,10 @@ mod tests {
             assert!(matches!(fact, Some(Fact::Locked { packages }) if !packages.is_empty()), "{path}");
         }
         assert!(!recognise("a/go.mod.txt", b"") && !recognise("a/go.mod/b", b"") && recognise("go.mod", b""));
+        for path in ["packages.a.lock.json", "b/packages.a.config", "pylock.dev.toml", "Manifest-v1.11.toml"]
+        {
+            assert!(recognise(path, b""), "{path}");
+        }
     }
 
     #[test]

@@ -25,6 +25,12 @@ struct Locked {
     resolved: Option<String>,
 }
 
+/// `packages.PROJECT.lock.json` and `packages.PROJECT.config`, where projects share a directory.
+pub(super) fn is_of_project(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.starts_with("packages.")
+}
+
 /// Reads `packages.lock.json`: the packages of every target.
 pub(super) fn read_lock(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let lock: Lock = text::json(bytes)?;

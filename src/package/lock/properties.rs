@@ -3,7 +3,7 @@
 /// Replacements of one value, so that properties that name each other come to an end.
 const MAX_STEPS: usize = 32;
 /// Bytes of one value: no name and no version is longer.
-const MAX_BYTES: usize = 1024;
+const MAX_BYTES: usize = 256;
 
 /// `text` with every property replaced; `None` where the file does not say one, or says it by itself. `marks` begin and end
 /// a property, such as `${` and `}`.

@@ -6,6 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::{super::utf8, Error};
 
@@ -67,7 +68,7 @@ pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     };
     serde_saphyr::from_str_with_options(&text, options).map(|Map(read)| read).map_err(|error| Error::Line {
         line: error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)),
-        why: error.to_string(),
+        why: UserMessageFormatter.format_message(&error).into_owned(),
     })
 }
 

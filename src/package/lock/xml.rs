@@ -12,7 +12,7 @@ use super::{Error, text};
 /// `XML depth`: elements within each other.
 const MAX_DEPTH: usize = 64;
 /// `XML elements`: elements of one file.
-const MAX_ELEMENTS: usize = 200_000;
+const MAX_ELEMENTS: usize = 100_000;
 /// `XML attributes`: attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
 
