@@ -48,12 +48,12 @@ fn package(name: &str, version: Option<String>) -> Option<Package> {
 struct UvLocked {
     name: String,
     version: Option<String>,
-    #[serde(default)]
-    source: UvSource,
+    /// A package from elsewhere has one.
+    source: Option<UvSource>,
 }
 
 /// Where uv takes a package from; where it lies, if it is one of the project's own.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct UvSource {
     editable: Option<String>,
     #[serde(rename = "virtual")]
@@ -66,13 +66,17 @@ pub(super) fn read_uv(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let lock: Lock<UvLocked> = toml::read(bytes)?;
     let damaged = |why| Error::Damaged { form: "uv.lock", why };
     let mut places = HashSet::new();
+    let mut asked = lock.package.is_empty() || lock.manifest.is_some();
     for UvLocked { source, .. } in &lock.package {
-        let Some(place) = source.editable.as_ref().or(source.not_built.as_ref()) else { continue };
-        if !places.insert(place) {
+        let place = source.as_ref().map(|source| source.editable.as_ref().or(source.not_built.as_ref()));
+        if let Some(Some(place)) = place
+            && !places.insert(place)
+        {
             return Err(damaged(format!("two packages lie at {place:?}")));
         }
+        asked |= place.is_none_or(|place| place.is_some());
     }
-    if places.is_empty() && lock.manifest.is_none() && !lock.package.is_empty() {
+    if !asked {
         return Err(damaged("no package is the project's own, and no manifest asks for any".to_owned()));
     }
     Ok(lock.package.into_iter().filter_map(|locked| package(&locked.name, locked.version)).collect())
@@ -121,6 +125,7 @@ mod tests {
         assert!(read_uv(other.as_bytes()).is_err());
         assert!(read_uv([own, own].concat().as_bytes()).is_err());
         assert_eq!(names(read_uv(b"version = 1\n")), "");
+        assert_eq!(names(read_uv(b"[[package]]\nname = \"a\"\nversion = \"1\"\n")), "a@1");
     }
 
     #[test]
