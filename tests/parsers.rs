@@ -68,8 +68,28 @@ fn file_name(parser: &str) -> Option<&'static str> {
     })
 }
 
-/// Cases that are not held, each with its reason.
-const SKIPPED: &[(&str, &str)] = &[];
+/// Cases that are not held: input, which of the cases of that input, and the reason.
+const SKIPPED: &[(&str, usize, &str)] = &[
+    (
+        "golang/mod/testdata/replaced/go.mod",
+        1,
+        "the other parser's setting that takes no notice of `replace`; what is built is what replaces",
+    ),
+    (
+        "nuget/lock/testdata/packages_lock_multi.json",
+        0,
+        "35 of the 40 packages that the file resolves; five under .NETStandard,Version=v1.0 are as the others there",
+    ),
+    (
+        "python/pip/testdata/requirements_compatible.txt",
+        0,
+        "the other parser's setting that takes the lower bound of a range for a version; \
+         requirements_operator.txt has the same lines and expects none",
+    ),
+];
+
+/// What has no content to be told by; both stand for executables without build information.
+const TOLD_BY_CONTENT: [&str; 2] = ["golang/binary/testdata/dummy", "rust/binary/testdata/dummy"];
 
 fn suite(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/suites/{name}.tar.zst"));
@@ -85,30 +105,33 @@ fn suite(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
     Some((unpacked, root))
 }
 
-fn read(path: &str, bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let fact = match recognise(path, &bytes[..bytes.len().min(4096)]) {
-        None => None,
-        Some(Read::Whole(read)) => read(path, bytes)?,
-        Some(Read::Parts(read)) => read(path, &mut Cursor::new(bytes))?,
+/// `None` where nobody knows the file.
+fn read(path: &str, bytes: &[u8]) -> Option<Result<Vec<Package>, Error>> {
+    let fact = match recognise(path, &bytes[..bytes.len().min(4096)])? {
+        Read::Whole(read) => read(path, bytes),
+        Read::Parts(read) => read(path, &mut Cursor::new(bytes)),
     };
-    Ok(match fact {
+    Some(fact.map(|fact| match fact {
         Some(Fact::Installed { packages, .. } | Fact::Locked { packages }) => packages,
         Some(Fact::Python { package } | Fact::Node { package }) => vec![package],
         _ => Vec::new(),
-    })
+    }))
 }
 
-/// How two packages are the same here: the suite keeps a language's spelling of names.
+/// How two packages are the same here: the suite keeps a language's spelling of names, and says `unknown` where there is
+/// no version.
 fn key(name: &str, version: &str) -> (String, String) {
-    (name.to_lowercase().replace(['_', '.'], "-"), version.to_owned())
+    (name.to_lowercase().replace(['_', '.'], "-"), if version == "unknown" { "" } else { version }.to_owned())
 }
 
 fn judge(case: &Case, bytes: &[u8]) -> Result<(), String> {
     let path = file_name(&case.parser).ok_or("no such parser")?;
-    match (read(path, bytes), case.error) {
+    let Some(read) = read(path, bytes) else {
+        let expected = case.error && TOLD_BY_CONTENT.contains(&case.input.as_str());
+        return if expected { Ok(()) } else { Err("nobody knows the file".to_owned()) };
+    };
+    match (read, case.error) {
         (Err(_), true) => Ok(()),
-        // What is no file of its form is no package; that it is not where one must be is for the merge to say.
-        (Ok(packages), true) if packages.is_empty() => Ok(()),
         (Ok(packages), true) => Err(format!("{} packages instead of an error", packages.len())),
         (Err(error), false) => Err(error.to_string()),
         (Ok(packages), false) => {
@@ -133,10 +156,16 @@ fn packages_of_lock_files_and_metadata() {
         return;
     };
     let expected = std::fs::read_to_string(root.join("expected.jsonl")).unwrap();
-    let (mut passed, mut skipped, mut failed) = (0, 0, BTreeMap::new());
+    let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
+    let mut seen = BTreeMap::new();
     for line in expected.lines() {
         let case: Case = serde_json::from_str(line).unwrap();
-        if let Some((input, why)) = SKIPPED.iter().find(|(input, _)| *input == case.input) {
+        let count = seen.entry(case.input.clone()).or_insert(0_usize);
+        let of_input = *count;
+        *count += 1;
+        if let Some((input, _, why)) =
+            SKIPPED.iter().find(|(input, of, _)| *input == case.input && *of == of_input)
+        {
             println!("skipped {input}: {why}");
             skipped += 1;
             continue;
@@ -144,9 +173,7 @@ fn packages_of_lock_files_and_metadata() {
         let bytes = std::fs::read(root.join("inputs").join(&case.input)).unwrap();
         match judge(&case, &bytes) {
             Ok(()) => passed += 1,
-            Err(why) => {
-                failed.insert(case.input.clone(), why);
-            }
+            Err(why) => failed.push((case.input, why)),
         }
     }
     println!("{name}: {passed} passed, {} failed, {skipped} skipped", failed.len());

@@ -92,11 +92,12 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (owned::recognise, Read::Whole(owned::read)),
     (apk::recognise, Read::Whole(apk::read)),
+    // Their names say more than their content: many are JSON objects, as `package.json` is.
+    (lock::recognise, Read::Whole(lock::read)),
     (python::recognise, Read::Whole(python::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
-    (lock::recognise, Read::Whole(lock::read)),
 ];
 
 /// The analyser for a file, if it may matter.

@@ -1,0 +1,143 @@
+//! NuGet's files of a project: `packages.lock.json`, `packages.config`, and the versions that all projects of a directory
+//! share, `Directory.Packages.props`; Microsoft's documentation of NuGet and MSBuild.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{
+    super::Ecosystem,
+    Error, Package, properties,
+    text::{self, Entries},
+    xml,
+};
+
+#[derive(Deserialize)]
+struct Lock {
+    /// By target framework, then by name.
+    #[serde(default)]
+    dependencies: Entries<Entries<Locked>>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    /// Not there for another project of the solution.
+    resolved: Option<String>,
+}
+
+/// `packages.PROJECT.lock.json` and `packages.PROJECT.config`, where projects share a directory.
+pub(super) fn is_of_project(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.starts_with("packages.")
+}
+
+/// Reads `packages.lock.json`: the packages of every target.
+pub(super) fn read_lock(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let lock: Lock = text::json(bytes)?;
+    let all = lock.dependencies.0.into_iter().flat_map(|(_, packages)| packages.0);
+    Ok(all
+        .filter_map(|(name, locked)| Some(Package::new(Ecosystem::Nuget, name, locked.resolved?)))
+        .collect())
+}
+
+/// Reads `packages.config`. What is there only to build, such as a compiler, is no part of the project.
+pub(super) fn read_config(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let root = xml::read(bytes, "packages")?;
+    let mut packages = Vec::new();
+    for element in root.children.iter().filter(|element| element.name == "package") {
+        let given = |name| element.attribute(name).filter(|value| !value.is_empty());
+        let (Some(name), Some(version)) = (given("id"), given("version")) else {
+            return Err(element.error("a package has `id` and `version`"));
+        };
+        if !given("developmentDependency").is_some_and(|only| only.eq_ignore_ascii_case("true")) {
+            packages.push(Package::new(Ecosystem::Nuget, name, version));
+        }
+    }
+    Ok(packages)
+}
+
+/// `*Packages.props`, in whatever case.
+pub(super) fn is_props(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let ending = name.len().checked_sub("packages.props".len()).and_then(|start| name.get(start..));
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("packages.props"))
+}
+
+/// Reads the items of a `*.Packages.props`. A version is what the packages get, unless a range or a pattern says
+/// otherwise.
+pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let root = xml::read(bytes, "Project")?;
+    let groups =
+        |name| root.children.iter().filter(move |group| group.name == name).flat_map(|group| &group.children);
+    // MSBuild minds no case in the names of properties.
+    let properties: HashMap<String, &str> =
+        groups("PropertyGroup").map(|property| (property.name.to_lowercase(), property.text())).collect();
+    let expand = |text: &str| {
+        properties::expand(text, ("$(", ")"), |name| properties.get(&name.to_lowercase()).copied())
+    };
+    let mut packages = Vec::new();
+    for item in groups("ItemGroup") {
+        if !matches!(item.name.as_str(), "PackageReference" | "PackageVersion" | "GlobalPackageReference") {
+            continue;
+        }
+        let Some(name) = item.attribute("Include").or_else(|| item.attribute("Update")) else { continue };
+        let version = match item.attribute("Version") {
+            Some(version) => Some(version),
+            None => item.child("Version")?.map(xml::Element::text),
+        };
+        let (Some(name), Some(version)) = (expand(name), version.and_then(expand)) else { continue };
+        // Brackets around one version ask for exactly that one.
+        let version =
+            version.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&version).trim();
+        let one = version.starts_with(|first: char| first.is_ascii_digit())
+            && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
+        if one && !name.is_empty() {
+            packages.push(Package::new(Ecosystem::Nuget, name, version));
+        }
+    }
+    Ok(packages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(packages: Result<Vec<Package>, Error>) -> String {
+        let packages = packages.unwrap().into_iter().map(|package| package.name + "@" + &package.version);
+        packages.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn locks() {
+        let lock = br#"{"version": 2, "dependencies": {"net6.0": {"A.B": {"type": "CentralTransitive", "resolved": "1.0"},
+            "own": {"type": "Project"}}, "net6.0/linux-x64": {"C": {"type": "Direct", "resolved": "2.0-rc.1"}}}}"#;
+        assert_eq!(names(read_lock(lock)), "A.B@1.0 C@2.0-rc.1");
+        for wrong in [
+            "[]",
+            r#"{"dependencies": {"a": {"b": {"resolved": 1}}}}"#,
+            r#"{"dependencies": {"a": {}, "a": {}}}"#,
+        ] {
+            assert!(matches!(read_lock(wrong.as_bytes()), Err(Error::Json(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn configs() {
+        let config = b"<packages><package id='A' version='1.0'/><package id='B' version='2' developmentDependency='True'/></packages>";
+        assert_eq!(names(read_config(config)), "A@1.0");
+        let wrong = read_config(b"<packages>\n<package id='A'/></packages>");
+        assert!(matches!(wrong, Err(Error::Line { line: 2, .. })), "{wrong:?}");
+    }
+
+    #[test]
+    fn props() {
+        let props = b"<Project><PropertyGroup><X>1.2</X><Y>$(x).3</Y></PropertyGroup><ItemGroup>
+            <PackageVersion Include='A' Version='$(Y)'/><PackageVersion Include='B'><Version> 2.0 </Version></PackageVersion>
+            <GlobalPackageReference Include='C' Version='[3.0]'/><PackageVersion Include='D' Version='[1,2)'/>
+            <PackageVersion Include='E' Version='4.*'/><PackageVersion Include='F' Version='$(Z)'/>
+            <PackageVersion Remove='G' Version='1'/></ItemGroup></Project>";
+        assert_eq!(names(read_props(props)), "A@1.2.3 B@2.0 C@3.0");
+        assert!(is_props("a/Directory.Packages.props") && is_props("packages.props"));
+        assert!(!is_props("Directory.Build.props") && !is_props("\u{e9}ackages.props"));
+    }
+}

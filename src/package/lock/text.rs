@@ -1,0 +1,181 @@
+//! Text, JSON and YAML of lock files, each bounded, with errors that name the line.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+
+use super::{super::utf8, Error};
+
+/// Text by its byte order mark: UTF-16, or UTF-8 as without one. Editors on Windows write marks, and `pip freeze >` in
+/// PowerShell writes UTF-16.
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
+    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        _ => return utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).map(Cow::Borrowed),
+    };
+    let (pairs, odd) = rest.as_chunks::<2>();
+    let mut text = String::with_capacity(pairs.len());
+    let mut at = 2;
+    for character in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
+        let character = character.map_err(|_| Error::Encoding(at))?;
+        at += 2 * character.len_utf16();
+        text.push(character);
+    }
+    if odd.is_empty() { Ok(Cow::Owned(text)) } else { Err(Error::Encoding(at)) }
+}
+
+/// Text as [`decode`] gives it, or in an encoding of which only the ASCII is read: in forms that may name one, people's
+/// names are written in it, and never a package's.
+pub(super) fn decode_ascii(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
+    match decode(bytes) {
+        Err(_) if !matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => Ok(String::from_utf8_lossy(bytes)),
+        decoded => decoded,
+    }
+}
+
+/// The line, from 1, of a byte of `text`.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+/// Reads JSON; `serde_json` bounds its depth.
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_str(&decode(bytes)?)
+        .map(|Map(read)| read)
+        .map_err(|error| Error::Json(error.to_string()))
+}
+
+/// Reads YAML: one document, in which aliases repeat next to nothing.
+pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let text = decode(bytes)?;
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: 32,
+            max_documents: 1,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 20_000,
+            max_replay_stack_depth: 4,
+        },
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(&text, options).map(|Map(read)| read).map_err(|error| Error::Line {
+        line: error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(usize::MAX)),
+        why: UserMessageFormatter.format_message(&error).into_owned(),
+    })
+}
+
+/// A value that is written as a map; a type's own reader would take a list of its fields as well.
+pub(super) struct Map<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Whole<T> {
+            type Value = Map<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Map)
+            }
+        }
+        deserializer.deserialize_map(Whole(PhantomData))
+    }
+}
+
+/// A map as a list of its entries, in the file's order. A key that is there twice is an error: parsers differ in which of
+/// the two holds.
+#[derive(Debug)]
+pub(super) struct Entries<T>(pub(super) Vec<(String, T)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut seen = std::collections::HashSet::new();
+                let mut entries = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if !seen.insert(key.clone()) {
+                        return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
+                    }
+                    entries.push((key, map.next_value()?));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Each(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::toml, *};
+
+    #[test]
+    fn byte_order_marks() {
+        assert_eq!(decode(b"\xef\xbb\xbfa").unwrap(), "a");
+        assert_eq!(decode(b"\xff\xfea\0=\xd8\0\xde").unwrap(), "a\u{1f600}");
+        assert_eq!(decode(b"\xfe\xff\0a").unwrap(), "a");
+        assert_eq!(decode(b"\xff\xfea\0b"), Err(Error::Encoding(4)));
+        assert_eq!(decode(b"\xff\xfea\0\0\xdc"), Err(Error::Encoding(4)));
+        assert_eq!(decode(b"a\xff"), Err(Error::Encoding(1)));
+    }
+
+    #[test]
+    fn a_key_is_there_once_and_errors_name_the_line() {
+        type Bytes = Entries<u8>;
+        let keys = |map: Bytes| map.0.into_iter().map(|(key, _)| key).collect::<String>();
+        assert_eq!(keys(json::<Bytes>(br#"{"b": 1, "a": 2}"#).unwrap()), "ba");
+        let why = json::<Bytes>(b"{\"b\": 1,\n \"b\": 2}").unwrap_err().to_string();
+        assert!(why.contains("\"b\" is there twice at line 2"), "{why}");
+        for (result, line) in [
+            (toml::read::<Bytes>(b"a = 1\nb = 2\na = 3\n"), 3),
+            (toml::read::<Bytes>(b"a = 1\nb = []\n"), 2),
+            (toml::read::<Bytes>(b"a = 1\n["), 2),
+            (yaml::<Bytes>(b"a: 1\nb: 1\na: 1\n"), 3),
+            (yaml::<Bytes>(b"a: 1\nb: x\n"), 2),
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::Line { line: at, .. } if at == line), "{error} {line}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |one: &str| one.repeat(100_000).into_bytes();
+        for one in ["[", "{\"a\":"] {
+            assert!(json::<serde_json::Value>(&deep(one)).is_err());
+        }
+        for one in ["[", "{a: ", "- ", "? "] {
+            assert!(yaml::<serde_json::Value>(&deep(one)).is_err());
+        }
+        let laughs: String = (1..30).fold("a0: &a0 x\n".to_owned(), |text, level| {
+            let below = level - 1;
+            text + &format!("a{level}: &a{level} [*a{below}, *a{below}, *a{below}]\n")
+        });
+        assert!(yaml::<serde_json::Value>(laughs.as_bytes()).is_err());
+    }
+}
