@@ -87,11 +87,12 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 const ANALYSERS: &[(Recognise, Read)] = &[
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (apk::recognise, Read::Whole(apk::read)),
+    // By name, before those that would take them by content.
+    (lock::recognise, Read::Whole(lock::read)),
     (python::recognise, Read::Whole(python::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
-    (lock::recognise, Read::Whole(lock::read)),
 ];
 
 /// The analyser for a file, if it may matter.

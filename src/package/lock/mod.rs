@@ -6,11 +6,18 @@
 
 use super::{Error, Fact, Package};
 
+mod entries;
+mod json;
+mod npm;
+mod yaml;
+mod yarn;
+
 /// Reads one lock file.
 type Read = fn(bytes: &[u8]) -> Result<Vec<Package>, Error>;
 
 /// Every form, by file name.
-const FORMS: &[(&str, Read)] = &[];
+const FORMS: &[(&str, Read)] =
+    &[("npm-shrinkwrap.json", npm::read), ("package-lock.json", npm::read), ("yarn.lock", yarn::read)];
 
 /// The reader for a file of this name.
 fn form(path: &str) -> Option<Read> {
