@@ -6,9 +6,17 @@
 
 use super::{Error, Fact, Package};
 
+mod bun;
+mod cocoapods;
+mod composer;
+mod conan;
 mod entries;
 mod json;
 mod npm;
+mod pnpm;
+mod pub_dev;
+mod renv;
+mod swift;
 mod yaml;
 mod yarn;
 
@@ -16,8 +24,20 @@ mod yarn;
 type Read = fn(bytes: &[u8]) -> Result<Vec<Package>, Error>;
 
 /// Every form, by file name.
-const FORMS: &[(&str, Read)] =
-    &[("npm-shrinkwrap.json", npm::read), ("package-lock.json", npm::read), ("yarn.lock", yarn::read)];
+const FORMS: &[(&str, Read)] = &[
+    ("Package.resolved", swift::read),
+    ("Podfile.lock", cocoapods::read),
+    ("bun.lock", bun::read),
+    ("bun.lockb", bun::read_binary),
+    ("composer.lock", composer::read),
+    ("conan.lock", conan::read),
+    ("npm-shrinkwrap.json", npm::read),
+    ("package-lock.json", npm::read),
+    ("pnpm-lock.yaml", pnpm::read),
+    ("pubspec.lock", pub_dev::read),
+    ("renv.lock", renv::read),
+    ("yarn.lock", yarn::read),
+];
 
 /// The reader for a file of this name.
 fn form(path: &str) -> Option<Read> {
