@@ -10,8 +10,10 @@ mod bun;
 mod cocoapods;
 mod composer;
 mod conan;
+mod deno;
 mod entries;
 mod json;
+mod mix;
 mod npm;
 mod pnpm;
 mod pub_dev;
@@ -31,6 +33,8 @@ const FORMS: &[(&str, Read)] = &[
     ("bun.lockb", bun::read_binary),
     ("composer.lock", composer::read),
     ("conan.lock", conan::read),
+    ("deno.lock", deno::read),
+    ("mix.lock", mix::read),
     ("npm-shrinkwrap.json", npm::read),
     ("package-lock.json", npm::read),
     ("pnpm-lock.yaml", pnpm::read),
