@@ -9,47 +9,49 @@ use super::{
     json,
 };
 
+/// By key, of which the values do not matter.
+type Keys = Entries<IgnoredAny>;
+
 #[derive(Deserialize)]
 struct File {
     version: String,
-    /// Since version 4 the packages by key; in version 2 under `packages`.
-    npm: Option<Npm>,
+    /// Since version 4 by key; in version 2 `packages` holds them.
+    npm: Option<Entries<Keys>>,
     /// In version 3.
     packages: Option<Sections>,
 }
 
 #[derive(Deserialize)]
 struct Sections {
-    npm: Option<Entries<IgnoredAny>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Npm {
-    Two { packages: Entries<IgnoredAny> },
-    Four(Entries<IgnoredAny>),
+    npm: Option<Keys>,
 }
 
 /// Reads npm's packages.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let wrong = |why| Error::Damaged { form: "deno.lock", why };
     let file: File = json::document(bytes)?;
-    let packages = match (file.version.as_str(), file.npm, file.packages) {
-        ("1", ..) => None,
-        ("2", Some(Npm::Two { packages }), _) => Some(packages),
-        ("3", _, Some(sections)) => sections.npm,
-        ("4" | "5", Some(Npm::Four(packages)), _) => Some(packages),
-        ("2" | "3" | "4" | "5", ..) => None,
-        (version, ..) => return Err(wrong(format!("version {version} is not known"))),
+    let npm = file.npm.unwrap_or_default().0;
+    let keys: Vec<String> = match file.version.as_str() {
+        "1" => Vec::new(),
+        "2" => {
+            npm.into_iter().find(|(key, _)| key == "packages").map_or_else(Vec::new, |(_, keys)| list(keys))
+        }
+        "3" => file.packages.and_then(|sections| sections.npm).map_or_else(Vec::new, list),
+        "4" | "5" => npm.into_keys().collect(),
+        version => return Err(wrong(format!("version {version} is not known"))),
     };
-    let package = |(key, _): (String, IgnoredAny)| {
+    let package = |key: String| {
         // NAME@VERSION, with `_NAME@VERSION` after it for each peer.
         let at = key.char_indices().skip(1).find(|(_, character)| *character == '@');
         let at = at.ok_or_else(|| wrong(format!("the key `{key}` is not NAME@VERSION")))?.0;
         let version = key[at + 1..].split('_').next().unwrap_or_default();
         Ok(Package::new(Ecosystem::Npm, &key[..at], version))
     };
-    packages.unwrap_or_default().into_iter().map(package).collect()
+    keys.into_iter().map(package).collect()
+}
+
+fn list(keys: Keys) -> Vec<String> {
+    keys.0.into_keys().collect()
 }
 
 #[cfg(test)]
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(why(r#"{"version": "6"}"#), "deno.lock: version 6 is not known");
         assert!(why(r#"{"version": "5", "npm": {"a": {}}}"#).contains("the key `a` is not NAME@VERSION"));
         assert!(why(r#"{"version": "3", "packages": {"npm": {"a@1": {}, "a@1": {}}}}"#).contains("twice"));
+        assert!(why(r#"{"version": "5", "npm": {"a@1": {}, "a@1": {}}}"#).contains("twice"));
         assert!(why("{\"version\": \"5\",\n\"npm\": []}").contains("at line 2"));
     }
 }

@@ -38,7 +38,7 @@ struct Installed {
     resolved: Option<Resolved>,
 }
 
-/// `true` and `false` are found in files that were made with `omit-lockfile-registry-resolved`.
+/// npm takes what is not a text as absent.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Resolved {
