@@ -65,20 +65,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             if locked.dev {
                 continue;
             }
-            let (name, version) = match (&locked.name, &locked.version) {
-                (Some(name), Some(version)) => (name.as_str(), version.as_str()),
-                (name, version) => {
-                    let Some((key_name, key_version)) = parse(&key) else {
-                        return Err(wrong(format!("the key `{key}` names no package")));
-                    };
-                    (name.as_deref().unwrap_or(key_name), version.as_deref().unwrap_or(key_version))
+            let (name, version) = match (locked.name, locked.version) {
+                // From elsewhere, with a key of another form.
+                (Some(name), version) => (name, version.unwrap_or_else(|| key.clone())),
+                (None, version) => {
+                    let (name, reference) =
+                        parse(&key).ok_or_else(|| wrong(format!("the key `{key}` names no package")))?;
+                    (name.to_owned(), version.unwrap_or_else(|| reference.to_owned()))
                 }
             };
-            // A directory, whose version nothing says; or else something from elsewhere, of which the same holds.
-            if !version.starts_with("file:") && !version.starts_with("link:") {
-                let version = if version.contains([':', '/']) { "" } else { version };
-                packages.push(Package::new(Ecosystem::Npm, name, version));
+            if version.starts_with("file:") || version.starts_with("link:") {
+                continue;
             }
+            // Where it is from holds `:` or `/`, as no version does.
+            let version = if version.contains([':', '/']) { "" } else { &version };
+            packages.push(Package::new(Ecosystem::Npm, name, version));
         }
     }
     Ok(packages)
@@ -150,6 +151,9 @@ packages:
   file:vendor/h:
     name: h
     version: 0.1.0
+  file:vendor/no-version:
+    resolution: {directory: vendor/no-version, type: directory}
+    name: no-version
   /i@1.0.0:
     dev: true
 ",
