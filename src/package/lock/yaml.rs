@@ -6,7 +6,7 @@ use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 use super::super::{Error, utf8};
 
 /// `lock file nodes`: most maps, lists and scalars of a file. The lock file of a large monorepo has some 500,000.
-const MAX_NODES: usize = 10_000_000;
+const MAX_NODES: usize = 3_000_000;
 
 /// Reads every document that is not empty.
 pub(super) fn documents<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, Error> {
@@ -37,7 +37,9 @@ fn options() -> serde_saphyr::Options {
 }
 
 fn yaml_error(error: &serde_saphyr::Error) -> Error {
-    let line = error.location().map_or(0, |at| usize::try_from(at.line()).unwrap_or(usize::MAX));
     let why = UserMessageFormatter.format_message(error).into_owned();
-    Error::Line { line, why }
+    match error.location() {
+        Some(at) => Error::Line { line: usize::try_from(at.line()).unwrap_or(usize::MAX), why },
+        None => Error::Damaged { form: "YAML", why },
+    }
 }

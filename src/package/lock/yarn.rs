@@ -31,7 +31,7 @@ const REMOTE: &[&str] = &[
 
 /// Reads all packages.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let text = utf8(bytes)?;
+    let text = utf8(bytes)?.trim_start_matches('\u{feff}');
     let is_yaml = text.lines().any(|line| line.starts_with("__metadata:"));
     if is_yaml { read_yaml(bytes) } else { read_classic(text) }
 }
@@ -226,7 +226,7 @@ mod tests {
         ];
         assert_eq!(names(SAMPLES[0]), want);
         assert_eq!(names(&SAMPLES[0].replace('\n', "\r\n")), want);
-        assert_eq!(names("# yarn lockfile v1\n"), [""; 0]);
+        assert_eq!(names("\u{feff}# yarn lockfile v1\n"), [""; 0]);
     }
 
     #[test]
