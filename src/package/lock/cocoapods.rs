@@ -9,6 +9,7 @@ use serde::{
 
 use super::{
     super::{Ecosystem, Error, Package},
+    entries::List,
     yaml,
 };
 
@@ -17,7 +18,7 @@ use super::{
 struct File {
     /// Absent where there are none.
     #[serde(default)]
-    pods: Vec<Pod>,
+    pods: List<Pod>,
 }
 
 /// `NAME (VERSION)`, as the only key of a map where the pod has dependencies.

@@ -5,15 +5,16 @@ use serde::Deserialize;
 
 use super::{
     super::{Ecosystem, Error, Package},
+    entries::List,
     json,
 };
 
 #[derive(Deserialize)]
 struct File {
-    packages: Vec<Locked>,
+    packages: List<Locked>,
     /// `null` where Composer was told to leave them out.
     #[serde(rename = "packages-dev")]
-    packages_dev: Option<Vec<Locked>>,
+    packages_dev: Option<List<Locked>>,
 }
 
 #[derive(Deserialize)]

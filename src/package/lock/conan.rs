@@ -13,7 +13,7 @@ use serde::{
 
 use super::{
     super::{Ecosystem, Error, Package},
-    entries::Entries,
+    entries::{Entries, List},
     json,
 };
 
@@ -22,7 +22,7 @@ struct File {
     /// Conan 1.
     graph_lock: Option<Graph>,
     /// Conan 2.
-    requires: Option<Vec<Reference>>,
+    requires: Option<List<Reference>>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             .filter(|(_, node)| node.context != "build")
             .filter_map(|(_, node)| node.reference.or(node.pref))
             .collect(),
-        (None, Some(requires)) => requires,
+        (None, Some(requires)) => requires.0,
         (None, None) => return Err(Error::Field("graph_lock or requires")),
     };
     let package = |reference: Reference| Package::new(Ecosystem::Conan, reference.name, reference.version);

@@ -9,49 +9,53 @@ use super::{
     json,
 };
 
-/// By key, of which the values do not matter.
-type Keys = Entries<IgnoredAny>;
-
+/// Read first: it says where npm's packages are.
 #[derive(Deserialize)]
-struct File {
+struct Version {
     version: String,
-    /// Since version 4 by key; in version 2 `packages` holds them.
-    npm: Option<Entries<Keys>>,
-    /// In version 3.
-    packages: Option<Sections>,
 }
 
 #[derive(Deserialize)]
-struct Sections {
+struct Two {
+    npm: Option<Packages>,
+}
+
+#[derive(Deserialize)]
+struct Packages {
+    packages: Keys,
+}
+
+#[derive(Deserialize)]
+struct Three {
+    packages: Option<Npm>,
+}
+
+#[derive(Default, Deserialize)]
+struct Npm {
     npm: Option<Keys>,
 }
+
+/// `NAME@VERSION`, with `_NAME@VERSION` after it for each peer.
+type Keys = Entries<IgnoredAny>;
 
 /// Reads npm's packages.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let wrong = |why| Error::Damaged { form: "deno.lock", why };
-    let file: File = json::document(bytes)?;
-    let npm = file.npm.unwrap_or_default().0;
-    let keys: Vec<String> = match file.version.as_str() {
-        "1" => Vec::new(),
-        "2" => {
-            npm.into_iter().find(|(key, _)| key == "packages").map_or_else(Vec::new, |(_, keys)| list(keys))
-        }
-        "3" => file.packages.and_then(|sections| sections.npm).map_or_else(Vec::new, list),
-        "4" | "5" => npm.into_keys().collect(),
-        version => return Err(wrong(format!("version {version} is not known"))),
+    let Version { version } = json::document(bytes)?;
+    let keys = match version.as_str() {
+        "1" => None,
+        "2" => json::document::<Two>(bytes)?.npm.map(|npm| npm.packages),
+        "3" => json::document::<Three>(bytes)?.packages.and_then(|packages| packages.npm),
+        "4" | "5" => json::document::<Npm>(bytes)?.npm,
+        _ => return Err(wrong(format!("version {version} is not known"))),
     };
-    let package = |key: String| {
-        // NAME@VERSION, with `_NAME@VERSION` after it for each peer.
+    let package = |(key, _): (String, IgnoredAny)| {
         let at = key.char_indices().skip(1).find(|(_, character)| *character == '@');
         let at = at.ok_or_else(|| wrong(format!("the key `{key}` is not NAME@VERSION")))?.0;
         let version = key[at + 1..].split('_').next().unwrap_or_default();
         Ok(Package::new(Ecosystem::Npm, &key[..at], version))
     };
-    keys.into_iter().map(package).collect()
-}
-
-fn list(keys: Keys) -> Vec<String> {
-    keys.0.into_keys().collect()
+    keys.unwrap_or_default().into_iter().map(package).collect()
 }
 
 #[cfg(test)]

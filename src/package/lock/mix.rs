@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Ecosystem, Error, Package, utf8};
+use super::{
+    super::{Ecosystem, Error, Package, utf8},
+    entries::one_more,
+};
 
 /// `mix.lock depth`: most brackets that are open at once. Mix writes five.
 const MAX_DEPTH: usize = 64;
@@ -31,6 +34,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             },
             _ => return Err(tokens.error("expected the name of a dependency")),
         };
+        one_more(keys.len())?;
         if !keys.insert(key) {
             return Err(tokens.error(&format!("the key `{key}` is there twice")));
         }

@@ -3,13 +3,19 @@
 //! The root project is left out, members of its workspaces and other linked directories are not. `.package-lock.json` in
 //! `node_modules` is not read here: it repeats the `package.json` files that lie beside it, which are what counts.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{
     super::{Ecosystem, Error, Package},
-    entries::Entries,
+    entries::{Entries, one_more, twice},
     json,
 };
 
@@ -22,7 +28,7 @@ struct File {
     packages: Option<Entries<Installed>>,
     /// By name; in version 2 the same once more, for old npm.
     #[serde(default)]
-    dependencies: Entries<Dependency>,
+    dependencies: Nested,
 }
 
 /// A directory that npm fills, or links to another.
@@ -46,15 +52,6 @@ enum Resolved {
     Other(IgnoredAny),
 }
 
-#[derive(Deserialize)]
-struct Dependency {
-    /// A version, `npm:NAME@VERSION`, or where the package is from if that is not the registry.
-    #[serde(default)]
-    version: String,
-    #[serde(default)]
-    dependencies: Entries<Dependency>,
-}
-
 /// Reads all packages.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let file: File = json::document(bytes)?;
@@ -62,7 +59,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         let why = format!("lockfileVersion {version} is not known");
         return Err(Error::Damaged { form: "package-lock.json", why });
     }
-    Ok(file.packages.map_or_else(|| nested(file.dependencies), by_path))
+    Ok(file.packages.map_or(file.dependencies.0, by_path))
 }
 
 fn by_path(Entries(mut directories): Entries<Installed>) -> Vec<Package> {
@@ -97,24 +94,92 @@ fn in_node_modules(path: &str) -> Option<&str> {
     (before.is_empty() || before.ends_with('/')).then_some(name)
 }
 
-fn nested(dependencies: Entries<Dependency>) -> Vec<Package> {
-    let mut packages = Vec::new();
-    let mut open = vec![dependencies];
-    while let Some(dependencies) = open.pop() {
-        for (name, dependency) in dependencies {
-            let version = dependency.version.as_str();
-            let alias = version.strip_prefix("npm:").and_then(|alias| alias.rsplit_once('@'));
-            // Where it is from holds `:` or `/`, as no version does.
-            let (name, version) = match alias {
-                Some((real, version)) if !real.is_empty() => (real.to_owned(), version),
-                _ if version.contains([':', '/']) => (name, ""),
-                _ => (name, version),
-            };
-            packages.push(Package::new(Ecosystem::Npm, name, version));
-            open.push(dependency.dependencies);
-        }
+/// The packages of dependencies in dependencies. They are gathered while they are read, so that a tree of them is never
+/// held.
+#[derive(Default)]
+struct Nested(Vec<Package>);
+
+impl<'de> Deserialize<'de> for Nested {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut packages = Vec::new();
+        Dependencies(&mut packages).deserialize(deserializer)?;
+        Ok(Self(packages))
     }
-    packages
+}
+
+/// By name.
+struct Dependencies<'a>(&'a mut Vec<Package>);
+
+impl<'de> DeserializeSeed<'de> for Dependencies<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Dependencies<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map of dependencies")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            one_more(self.0.len()).map_err(A::Error::custom)?;
+            map.next_value_seed(Dependency { name: &name, packages: self.0 })?;
+            if let Some(name) = names.replace(name) {
+                return Err(twice(&name));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Dependency<'a> {
+    name: &'a str,
+    packages: &'a mut Vec<Package>,
+}
+
+impl<'de> DeserializeSeed<'de> for Dependency<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Dependency<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a dependency")
+    }
+
+    /// `version` is a version, `npm:NAME@VERSION`, or where the package is from if that is not the registry.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut version: Option<String> = None;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "version" if version.is_some() => return Err(twice(&key)),
+                "version" => version = Some(map.next_value()?),
+                "dependencies" => map.next_value_seed(Dependencies(self.packages))?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let version = version.unwrap_or_default();
+        let alias = version.strip_prefix("npm:").and_then(|alias| alias.rsplit_once('@'));
+        // Where it is from holds `:` or `/`, as no version does.
+        let (name, version) = match alias {
+            Some((real, version)) if !real.is_empty() => (real, version),
+            _ if version.contains([':', '/']) => (self.name, ""),
+            _ => (self.name, version.as_str()),
+        };
+        self.packages.push(Package::new(Ecosystem::Npm, name, version));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +243,8 @@ mod tests {
         let why = |text: &str| read(text.as_bytes()).unwrap_err().to_string();
         assert!(why("{\n\"packages\": {\n\"a\": {\"version\": 1}}}").contains("at line 3"));
         assert!(why(r#"{"packages": {"a": {}, "a": {}}}"#).contains("the key `a` is there twice"));
+        assert!(why("{\"dependencies\": {\n\"a\": {},\n\"a\": {}}}").contains("twice at line 3"));
+        assert!(why(r#"{"dependencies": {"a": {"version": 1}}}"#).contains("expected a string"));
         assert!(why(r#"{"lockfileVersion": 4}"#).contains("lockfileVersion 4 is not known"));
         let deep = format!("{}1{}", r#"{"dependencies":{"a":"#.repeat(10_000), "}}".repeat(10_000));
         assert!(why(&deep).contains("recursion limit"));

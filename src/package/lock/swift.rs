@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     super::{Ecosystem, Error, Package},
+    entries::List,
     json,
 };
 
@@ -15,14 +16,14 @@ use super::{
 struct File {
     version: u64,
     /// Since version 2.
-    pins: Option<Vec<Pin>>,
+    pins: Option<List<Pin>>,
     /// In version 1.
     object: Option<Pins>,
 }
 
 #[derive(Deserialize)]
 struct Pins {
-    pins: Vec<PinOne>,
+    pins: List<PinOne>,
 }
 
 /// A pin of version 1.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     super::{Ecosystem, Error, Package, utf8},
-    entries::Entries,
+    entries::{Entries, one_more},
     yaml,
 };
 
@@ -89,6 +89,7 @@ fn read_classic(text: &str) -> Result<Vec<Package>, Error> {
         } else if let (2, Some(version)) = (indent, field(content, "version"))
             && let Some((_, name)) = entry.take()
         {
+            one_more(packages.len())?;
             packages.extend(name.map(|name| Package::new(Ecosystem::Npm, name, version)));
         }
     }
