@@ -1,5 +1,5 @@
 //! Deno's `deno.lock`, versions 1 to 5; Deno's documentation of its lock file. npm's packages are given; modules of JSR and
-//! from addresses are not, because no advisories speak of them.
+//! from addresses are not, since they are of no [`Ecosystem`].
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -30,7 +30,7 @@ struct Three {
     packages: Option<Npm>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Npm {
     npm: Option<Keys>,
 }
