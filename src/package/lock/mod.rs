@@ -143,7 +143,7 @@ mod tests {
                         0 => bytes[at] = *byte,
                         1 => bytes.truncate(at),
                         2 => { bytes.splice(at..at, punctuation.bytes()); }
-                        _ => { bytes.drain(at..(at + usize::from(*byte % 16)).min(text.len()).min(bytes.len())); }
+                        _ => { bytes.drain(at..(at + usize::from(*byte % 16)).min(bytes.len())); }
                     }
                 }
                 holds(path, &bytes);
