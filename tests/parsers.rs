@@ -71,6 +71,11 @@ fn file_name(parser: &str) -> Option<&'static str> {
 /// Cases that are not held: input, which of the cases of that input, and the reason.
 const SKIPPED: &[(&str, usize, &str)] = &[
     (
+        "dart/pub/testdata/happy.lock",
+        1,
+        "the file says 0.0.0, as another case of the same file expects; 3.3.0 is the least Flutter that will do",
+    ),
+    (
         "golang/mod/testdata/replaced/go.mod",
         1,
         "the other parser's setting that takes no notice of `replace`; what is built is what replaces",

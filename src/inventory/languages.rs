@@ -200,8 +200,10 @@ impl Search<'_, '_, '_> {
                 Said::Fact(_) => {}
                 Said::Unread(unread) => {
                     let path = path();
-                    if self.lock_files == LockFiles::Counted && is_lock_file(&path) && is_own(&path) {
-                        self.inventory.skipped.push(skip("lock-file", path, unread.why.clone()));
+                    if is_lock_file(&path) {
+                        if self.lock_files == LockFiles::Counted && is_own(&path) {
+                            self.inventory.skipped.push(skip("lock-file", path, unread.why.clone()));
+                        }
                     } else if unread.anywhere {
                         self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
                     }
