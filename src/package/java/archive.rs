@@ -3,7 +3,8 @@
 //! The end record is searched from the end of the file; the central directory lies right before it; where that is not
 //! where the record says, something was put in front of the archive and all offsets shift by as much. Sizes, methods
 //! and names are the central directory's. Of a local header only the lengths count, which say where the data begins.
-//! A checksum is not looked at. One encrypted entry, or one of a method that Java does not know, spoils the archive.
+//! A checksum is not looked at. One encrypted entry, or one of a method that Java does not know, spoils the archive. What
+//! only some of Java's releases refuse, such as names that are not UTF-8 and extra fields that are too long, is read.
 //!
 //! The format: PKWARE's APPNOTE, 4.3. The directory is read as a stream, so that memory does not depend on its length.
 
@@ -22,7 +23,9 @@ use super::{
 /// The form that errors name.
 pub(super) const FORM: &str = "zip";
 const END_BYTES: usize = 22;
-const LONGEST_COMMENT_BYTES: u64 = 0xFFFF;
+/// How far back the end record is searched: the longest comment, and what is left of Java's last block of 128 bytes,
+/// each of which begins 106 before the one after it.
+const TAIL_BYTES: u64 = 128 + 106 * 618;
 const DIRECTORY_HEADER_BYTES: usize = 46;
 const LOCAL_HEADER_BYTES: usize = 30;
 /// In place of a number that the zip64 records hold.
@@ -138,7 +141,8 @@ impl<'f> Archive<'f> {
         let data = self.locate(entry)?;
         self.file.seek(SeekFrom::Start(data.start)).map_err(damaged)?;
         let raw = (&mut *self.file).take(data.end - data.start);
-        Ok(if entry.deflated { Box::new(DeflateDecoder::new(raw)) } else { Box::new(raw) })
+        // Java lends the decompressor one more byte.
+        Ok(if entry.deflated { Box::new(DeflateDecoder::new(raw.chain(&[0][..]))) } else { Box::new(raw) })
     }
 
     /// The first [`METADATA_ENTRY_BYTES`] of an entry, and whether that is all.
@@ -167,7 +171,7 @@ struct End {
 impl End {
     fn find(file: &mut dyn File, within: &Range<u64>, spent: &mut Spent) -> Result<Option<Self>, Error> {
         let length = within.end.saturating_sub(within.start);
-        let tail = length.min(LONGEST_COMMENT_BYTES + END_BYTES as u64);
+        let tail = length.min(TAIL_BYTES);
         let mut buffer = vec![0; usize::try_from(tail).unwrap_or(0)];
         read_at(file, within.end - tail, within.end, &mut buffer)?;
         let mut searched = buffer.len().saturating_sub(END_BYTES - 4);

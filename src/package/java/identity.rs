@@ -66,7 +66,9 @@ impl Own<'_> {
 
     fn itself(&self) -> Option<Itself> {
         let (name, version) = self.declared().or_else(|| self.assumed())?;
-        let known = known::project(&name, &version);
+        // What was renamed may still be a known project's by its title.
+        let title = self.manifest.get("implementation-title").unwrap_or_default();
+        let known = known::project(&name, &version).or_else(|| known::project(title, &version));
         Some(Itself { package: Package::new(Ecosystem::Maven, name, version), known })
     }
 
@@ -104,15 +106,9 @@ impl Own<'_> {
             return Some((format!("{group}:{artifact}"), version.to_owned()));
         }
         // Gradle's Nebula plugins: `GROUP#ARTIFACT;VERSION`.
-        if let Some((group, rest)) = get("implementation-title").and_then(|title| title.split_once('#')) {
-            let (artifact, version) = rest.split_once(';')?;
-            return Some((format!("{group}:{artifact}"), version.to_owned()));
-        }
-        // Maven's archiver writes the group here; other builds write whatever they please.
-        let group = get("implementation-vendor-id").filter(|_| {
-            get("created-by").is_some_and(|by| by.contains("Maven")) && self.file_name.version.is_some()
-        })?;
-        Some((format!("{group}:{}", self.file_name.artifact), self.version()?))
+        let (group, rest) = get("implementation-title")?.split_once('#')?;
+        let (artifact, version) = rest.split_once(';')?;
+        Some((format!("{group}:{artifact}"), version.to_owned()))
     }
 
     /// The artifact alone, where there is a version, or at least classes.

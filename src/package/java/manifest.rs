@@ -7,21 +7,18 @@ use std::collections::BTreeMap;
 pub(super) struct Manifest(BTreeMap<String, String>);
 
 /// Those that tell what an archive is.
-const ATTRIBUTES: [&str; 14] = [
+const ATTRIBUTES: [&str; 11] = [
     "artifact-id",
     "bundle-symbolicname",
     "bundle-version",
-    "created-by",
     "extension-name",
     "group-id",
     "implementation-title",
-    "implementation-vendor-id",
     "implementation-version",
     "plugin-version",
     "short-name",
     "specification-title",
     "specification-version",
-    "built-by",
 ];
 
 impl Manifest {

@@ -245,13 +245,6 @@ fn identities() {
             &["org.j:git@4.0"],
         ),
         ("a.jar", zip().manifest("Implementation-Title: g#a;1.0"), &["g:a@1.0"]),
-        (
-            "a-1.0.jar",
-            zip().manifest(
-                "Created-By: Apache Maven 3.0\nImplementation-Vendor-Id: g\nImplementation-Version: 1.0.0",
-            ),
-            &["g:a@1.0"],
-        ),
         ("a-1.0.jar", zip().manifest("Implementation-Vendor-Id: g"), &["a@1.0"]),
         ("app.jar", zip().class().manifest("Implementation-Title: it\nImplementation-Version: 3"), &["it@3"]),
         ("a-1.0.jar", zip().manifest("Bundle-Version: 2.0.0"), &["a@2.0.0"]),
