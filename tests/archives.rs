@@ -1,5 +1,6 @@
 //! Java archives made by the real tools and read by the real Java, where they are there; skipped, and said so, where
 //! they are not.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

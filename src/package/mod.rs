@@ -94,6 +94,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (rpm::recognise, Read::Whole(rpm::read)),
     (lock::recognise, Read::Whole(lock::read)),
     (java::recognise, Read::Parts(java::read)),
+    (java::recognise_unpacked, Read::Whole(java::read_unpacked)),
 ];
 
 /// The analyser for a file, if it may matter.
@@ -328,7 +329,7 @@ pub enum Fact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// `*.jar` and its kin, nested ones included.
+    /// `*.jar` and its kin, nested ones included; Maven's `pom.properties` where one was unpacked.
     Jar,
     /// An executable that carries its packages: Go's build information, cargo-auditable's section.
     Executable,

@@ -145,18 +145,29 @@ impl<'f> Archive<'f> {
         Ok(if entry.deflated { Box::new(DeflateDecoder::new(raw.chain(&[0][..]))) } else { Box::new(raw) })
     }
 
-    /// The first [`METADATA_ENTRY_BYTES`] of an entry, and whether that is all.
+    /// Reads an entry that holds metadata, up to where `enough` has been read. `None` where that is not within
+    /// [`METADATA_ENTRY_BYTES`].
     pub(in crate::package) fn metadata(
         &mut self,
         entry: Entry,
         spent: &mut Spent,
-    ) -> Result<(Vec<u8>, bool), Error> {
+        enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut contents = self.contents(entry)?.take(METADATA_ENTRY_BYTES);
         let mut bytes = Vec::new();
-        self.contents(entry)?.take(METADATA_ENTRY_BYTES).read_to_end(&mut bytes).map_err(damaged)?;
-        spent.bytes(bytes.len())?;
-        spent.metadata(bytes.len())?;
-        let whole = (bytes.len() as u64) < METADATA_ENTRY_BYTES;
-        Ok((bytes, whole))
+        let whole = loop {
+            let before = bytes.len();
+            contents.by_ref().take(1 << 14).read_to_end(&mut bytes).map_err(damaged)?;
+            // It is parsed too, which costs more than to decompress it.
+            spent.bytes((bytes.len() - before) * 4)?;
+            if bytes.len() == before || enough(&bytes[before.saturating_sub(2)..]) {
+                break true;
+            }
+            if bytes.len() as u64 == METADATA_ENTRY_BYTES {
+                break false;
+            }
+        };
+        Ok(whole.then_some(bytes))
     }
 }
 
@@ -174,10 +185,13 @@ impl End {
         let tail = length.min(TAIL_BYTES);
         let mut buffer = vec![0; usize::try_from(tail).unwrap_or(0)];
         read_at(file, within.end - tail, within.end, &mut buffer)?;
-        let mut searched = buffer.len().saturating_sub(END_BYTES - 4);
-        while let Some(found) = buffer[..searched].windows(4).rposition(|bytes| bytes == b"PK\x05\x06") {
-            spent.entry()?;
-            searched = found + 3;
+        let mut searched = buffer.len().saturating_sub(END_BYTES - 1);
+        while let Some(found) = buffer[..searched].iter().rposition(|byte| *byte == b'P') {
+            searched = found;
+            if !buffer[found..].starts_with(b"PK\x05\x06") {
+                continue;
+            }
+            spent.end()?;
             let record = &buffer[found..];
             let at = length - tail + found as u64;
             let end = Self { at, directory_bytes: le32(record, 12), directory_offset: le32(record, 16) };

@@ -14,6 +14,8 @@ pub(super) struct Own<'a> {
     pub is_java: bool,
     /// Whether classes lie in it.
     pub has_classes: bool,
+    /// Whether it is laid out as an application, which brings its libraries and is none of them.
+    pub is_application: bool,
     pub manifest: Manifest,
     /// Of every project of Maven's in it; several where an archive was made of others.
     pub projects: Vec<Coordinates>,
@@ -51,13 +53,7 @@ impl Own<'_> {
             let own = &mut self.projects[own];
             own.version = own.version.take().or(version);
         }
-        identity.packages.extend(self.projects.iter().filter_map(|project| {
-            let artifact = project.artifact.as_ref()?;
-            let version = project.version.as_deref().unwrap_or_default();
-            let group = project.group.as_ref();
-            let name = group.map_or_else(|| artifact.clone(), |group| format!("{group}:{artifact}"));
-            Some(Package::new(Ecosystem::Maven, name, version))
-        }));
+        identity.packages.extend(self.projects.iter().filter_map(Coordinates::package));
         if own.is_none() && self.is_java {
             identity.itself = self.itself();
         }
@@ -69,6 +65,7 @@ impl Own<'_> {
         // What was renamed may still be a known project's by its title.
         let title = self.manifest.get("implementation-title").unwrap_or_default();
         let known = known::project(&name, &version).or_else(|| known::project(title, &version));
+        let known = known.filter(|_| !self.is_application);
         Some(Itself { package: Package::new(Ecosystem::Maven, name, version), known })
     }
 

@@ -4,7 +4,7 @@
 //! advisory, silently. So a group is only given where both the artifact's name and the classes in the archive are a
 //! known project's.
 
-/// A row: artifacts, a directory of classes that they hold, the first major version, the group, and the artifact where
+/// A row: artifacts, a directory of classes that they hold (none if empty), the first major version, the group, and the artifact where
 /// the file is named otherwise.
 struct Known {
     artifacts: &'static [&'static str],
@@ -34,6 +34,8 @@ const fn renamed(
 
 /// `*` at an end stands for anything. The first row that fits counts.
 const KNOWN: &[Known] = &[
+    // Starters are empty; Spring keeps these names for its own.
+    row("org.springframework.boot", "", 0, &["spring-boot-starter", "spring-boot-starter-*"]),
     row("org.springframework.boot", "org/springframework/boot/", 0, &["spring-boot", "spring-boot-*"]),
     row("org.springframework.security", "org/springframework/security/", 0, &["spring-security-*"]),
     row("org.springframework.integration", "org/springframework/integration/", 0, &["spring-integration-*"]),
@@ -56,7 +58,6 @@ const KNOWN: &[Known] = &[
             "spring-core",
             "spring-expression",
             "spring-instrument",
-            "spring-jcl",
             "spring-jdbc",
             "spring-jms",
             "spring-messaging",
@@ -71,6 +72,7 @@ const KNOWN: &[Known] = &[
             "spring-websocket",
         ],
     ),
+    row("org.springframework", "org/apache/commons/logging/", 0, &["spring-jcl"]),
     row("org.apache.tomcat.embed", "org/apache/", 0, &["tomcat-embed-*"]),
     row("org.apache.tomcat", "org/apache/", 0, &["tomcat-*"]),
     renamed("org.apache.tomcat", "org/apache/catalina/", &["catalina"], "tomcat-catalina"),
@@ -161,10 +163,11 @@ const KNOWN: &[Known] = &[
     row("xerces", "org/apache/xerces/", 0, &["xercesImpl"]),
     row("xalan", "org/apache/xalan/", 0, &["xalan"]),
     row("org.mozilla", "org/mozilla/javascript/", 0, &["rhino"]),
-    row("org.ow2.asm", "org/objectweb/asm/", 0, &["asm", "asm-*"]),
+    row("org.ow2.asm", "org/objectweb/asm/", 4, &["asm", "asm-*"]),
+    row("asm", "org/objectweb/asm/", 0, &["asm", "asm-*"]),
 ];
 
-/// A project that an artifact may be: the directory of classes that must be there, and its name `GROUP:ARTIFACT`.
+/// A project that an artifact may be: the directory of classes that must be there, unless it is empty, and its name `GROUP:ARTIFACT`.
 pub(super) fn project(artifact: &str, version: &str) -> Option<(&'static str, String)> {
     let major = version.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok());
     let fits = |pattern: &&str| match pattern.strip_suffix('*') {

@@ -22,14 +22,19 @@ const ATTRIBUTES: [&str; 11] = [
 ];
 
 impl Manifest {
-    /// Reads the main attributes; `None` where `bytes` is not all of the file and they do not end in it.
-    pub(super) fn parse(bytes: &[u8], whole: bool) -> Option<Self> {
+    /// Whether the main attributes end in these bytes.
+    pub(super) fn ends(bytes: &[u8]) -> bool {
+        bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+    }
+
+    /// Reads the main attributes, which an empty line ends.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let mut attributes = BTreeMap::new();
         let mut last: Option<String> = None;
         for line in text.split_terminator('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)) {
             if line.is_empty() {
-                return Some(Self(attributes));
+                break;
             }
             if let Some(more) = line.strip_prefix(' ') {
                 if let Some(value) = last.as_ref().and_then(|name| attributes.get_mut(name)) {
@@ -47,7 +52,7 @@ impl Manifest {
                 }
             }
         }
-        whole.then_some(Self(attributes))
+        Self(attributes)
     }
 
     /// An attribute that is there and says something.
@@ -66,10 +71,13 @@ mod tests {
     fn main_attributes() {
         let text = "Manifest-Version: 1.0\r\nImplementation-Title: a-rather-long\r\n -title\r\nX: 1\r\n 2\r\n\
             implementation-version: ${v}\r\n\r\nName: a/\r\nImplementation-Version: 9\r\n";
-        let manifest = Manifest::parse(text.as_bytes(), true).unwrap();
+        let manifest = Manifest::parse(text.as_bytes());
         assert_eq!(manifest.get("implementation-title"), Some("a-rather-long-title"));
         assert_eq!(manifest.get("implementation-version"), None);
-        assert!(Manifest::parse(b"A: 1\n", false).is_none());
-        assert!(Manifest::parse(b"A: 1\n\nName: a", false).is_some());
+        assert!(
+            Manifest::ends(text.as_bytes())
+                && Manifest::ends(b"A: 1\n\nName: a")
+                && !Manifest::ends(b"A: 1\r\n")
+        );
     }
 }

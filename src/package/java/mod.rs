@@ -58,6 +58,17 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
     Ok((!packages.is_empty()).then_some(Fact::Installed { form: Form::Jar, packages }))
 }
 
+/// By name: what Maven leaves in an archive, where one was unpacked.
+pub(super) fn recognise_unpacked(path: &str, _: &[u8]) -> bool {
+    path.ends_with("/pom.properties") && Coordinates::of_path(path).group.is_some()
+}
+
+/// Reads the project that an archive was unpacked from, or that was shaded into it.
+pub(super) fn read_unpacked(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let package = Coordinates::of_properties(bytes).or(Coordinates::of_path(path)).package();
+    Ok(package.map(|package| Fact::Installed { form: Form::Jar, packages: vec![package] }))
+}
+
 fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
@@ -78,6 +89,7 @@ struct Members {
     /// By file name. Other loaders than Java's read these, and may take another of two with one path: all count.
     nested: Vec<(String, Entry)>,
     has_classes: bool,
+    is_application: bool,
 }
 
 impl Search {
@@ -103,7 +115,7 @@ impl Search {
                 Err(Error::Damaged { form: FORM, .. }) => {
                     let FileName { artifact, version, .. } = FileName::of(&name);
                     let version = version.unwrap_or_default();
-                    self.packages.insert(Package::new(Ecosystem::Maven, artifact, version));
+                    self.add(Package::new(Ecosystem::Maven, artifact, version))?;
                 }
                 other => other?,
             }
@@ -115,16 +127,17 @@ impl Search {
         let mut members = Members::default();
         archive.entries(&mut self.spent, |spent, path, entry| {
             members.has_classes |= path.ends_with(b".class");
+            members.is_application |= path.starts_with(b"BOOT-INF/") || path.starts_with(b"WEB-INF/");
             if path.eq_ignore_ascii_case(MANIFEST) {
                 members.manifest = Some(entry);
             } else if path.ends_with(b"/pom.properties") || path.ends_with(b"/pom.xml") {
-                spent.metadata(path.len() + MEMBER_BYTES)?;
+                spent.kept(path.len() + MEMBER_BYTES)?;
                 members.maven.insert(String::from_utf8_lossy(path).into_owned(), entry);
             } else {
                 let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
                 let name = String::from_utf8_lossy(name);
                 if file_name::may_be_java(&name) {
-                    spent.metadata(name.len() + MEMBER_BYTES)?;
+                    spent.kept(name.len() + MEMBER_BYTES)?;
                     members.nested.push((name.into_owned(), entry));
                 }
             }
@@ -135,12 +148,11 @@ impl Search {
 
     /// Adds what an archive is, without those inside it.
     fn itself(&mut self, archive: &mut Archive<'_>, name: &str, members: &Members) -> Result<(), Error> {
-        let too_large = Error::Limit { name: "archive metadata entry", limit: METADATA_ENTRY_BYTES };
         let mut manifest = Manifest::default();
         if let Some(entry) = members.manifest
-            && let Some((bytes, whole)) = self.metadata(archive, entry)?
+            && let Some(bytes) = self.metadata(archive, entry, Manifest::ends)?
         {
-            manifest = Manifest::parse(&bytes, whole).ok_or_else(|| too_large.clone())?;
+            manifest = Manifest::parse(&bytes);
         }
         let mut projects = Vec::new();
         for (path, entry) in &members.maven {
@@ -152,28 +164,47 @@ impl Search {
             {
                 continue;
             }
-            let project = match self.metadata(archive, *entry)? {
-                Some((_, false)) => return Err(too_large),
-                Some((bytes, true)) if beside.is_some() => of_path.or(Coordinates::of_xml(&bytes)),
-                Some((bytes, true)) => Coordinates::of_properties(&bytes).or(of_path),
+            let project = match self.metadata(archive, *entry, |_| false)? {
+                Some(bytes) if beside.is_some() => {
+                    // A tree of it is built, which costs far more than to decompress it.
+                    self.spent.bytes(bytes.len() * 16)?;
+                    of_path.or(Coordinates::of_xml(&bytes))
+                }
+                Some(bytes) => Coordinates::of_properties(&bytes).or(of_path),
                 None => of_path,
             };
+            self.spent.kept(project.size_bytes())?;
             projects.push(project);
         }
         let file_name = FileName::of(name);
         let of_name = file_name::is_java(name) || members.manifest.is_some() && file_name::may_be_java(name);
-        let Members { has_classes, .. } = *members;
-        let own = Own { file_name, is_java: of_name || has_classes, has_classes, manifest, projects };
+        let Members { has_classes, is_application, .. } = *members;
+        let own = Own {
+            file_name,
+            is_java: of_name || has_classes,
+            has_classes,
+            is_application,
+            manifest,
+            projects,
+        };
         let Identity { packages, itself } = own.identify();
-        self.packages.extend(packages);
+        for package in packages {
+            self.add(package)?;
+        }
         if let Some(Itself { mut package, known }) = itself {
             if let Some((classes, name)) = known
-                && self.holds(archive, classes)?
+                && (classes.is_empty() || self.holds(archive, classes)?)
             {
                 package.name = name;
             }
-            self.packages.insert(package);
+            self.add(package)?;
         }
+        Ok(())
+    }
+
+    fn add(&mut self, package: Package) -> Result<(), Error> {
+        self.spent.kept(package.name.len() + package.version.len() + MEMBER_BYTES)?;
+        self.packages.insert(package);
         Ok(())
     }
 
@@ -187,15 +218,17 @@ impl Search {
         Ok(holds)
     }
 
-    /// Reads the beginning of an entry; `None` where Java could not read it either.
+    /// Reads an entry up to where it is enough; `None` where Java could not read it either.
     fn metadata(
         &mut self,
         archive: &mut Archive<'_>,
         entry: Entry,
-    ) -> Result<Option<(Vec<u8>, bool)>, Error> {
-        match archive.metadata(entry, &mut self.spent) {
+        enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        match archive.metadata(entry, &mut self.spent, enough) {
+            Ok(None) => Err(Error::Limit { name: "archive metadata entry", limit: METADATA_ENTRY_BYTES }),
             Err(Error::Damaged { .. }) => Ok(None),
-            other => other.map(Some),
+            other => other,
         }
     }
 

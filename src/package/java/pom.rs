@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::package::{Ecosystem, Package};
+
 /// Coordinates of a project, as far as they are known.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Coordinates {
@@ -28,6 +30,19 @@ impl Coordinates {
             artifact: self.artifact.or(other.artifact),
             version: self.version.or(other.version),
         }
+    }
+
+    /// What they cost to keep.
+    pub(super) fn size_bytes(&self) -> usize {
+        [&self.group, &self.artifact, &self.version].into_iter().flatten().map(String::len).sum()
+    }
+
+    /// The package, where there is a name at all; the version is empty where it is not known.
+    pub(super) fn package(&self) -> Option<Package> {
+        let artifact = self.artifact.as_ref()?;
+        let group = self.group.as_ref();
+        let name = group.map_or_else(|| artifact.clone(), |group| format!("{group}:{artifact}"));
+        Some(Package::new(Ecosystem::Maven, name, self.version.as_deref().unwrap_or_default()))
     }
 
     /// Reads `pom.properties`; the form is that of `java.util.Properties.load`.

@@ -4,13 +4,15 @@ use super::super::Error;
 
 /// Entries of all central directories of one file.
 const ENTRIES: u64 = 2_000_000;
+/// Records that look like the end of an archive; one for each archive, where nobody means harm.
+const ENDS: u64 = 100_000;
 /// Archives inside one file.
-const NESTED: u64 = 20_000;
+const NESTED: u64 = 10_000;
 /// Archives inside archives.
 pub(super) const DEPTH: u64 = 8;
-/// Bytes decompressed for one file. What is stored is read in place, and costs none.
+/// Bytes decompressed for one file. Archives that are stored are read in place, and cost none.
 const SIZE_BYTES: u64 = 512 << 20;
-/// Names and contents of the metadata of one file; with what a nested archive may hold in memory, all that is held.
+/// Names of members that matter, and packages: with the nested archives that are open, all that memory holds.
 const METADATA_BYTES: u64 = 32 << 20;
 /// One entry that holds metadata.
 pub(super) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
@@ -19,15 +21,21 @@ pub(super) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
 #[derive(Default)]
 pub(in crate::package) struct Spent {
     entries: u64,
+    ends: u64,
     nested: u64,
     size_bytes: u64,
     metadata_bytes: u64,
 }
 
 impl Spent {
-    /// An entry of a central directory, or a place where one might have been.
+    /// An entry of a central directory.
     pub(super) fn entry(&mut self) -> Result<(), Error> {
         spend("archive entries", &mut self.entries, 1, ENTRIES)
+    }
+
+    /// What looks like an end record.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        spend("archive end records", &mut self.ends, 1, ENDS)
     }
 
     /// An archive inside an archive.
@@ -40,8 +48,8 @@ impl Spent {
         spend("archive size", &mut self.size_bytes, bytes as u64, SIZE_BYTES)
     }
 
-    /// Bytes of metadata that are kept for a while.
-    pub(super) fn metadata(&mut self, bytes: usize) -> Result<(), Error> {
+    /// Bytes that are kept.
+    pub(super) fn kept(&mut self, bytes: usize) -> Result<(), Error> {
         spend("archive metadata", &mut self.metadata_bytes, bytes as u64, METADATA_BYTES)
     }
 }
