@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod apk;
 mod dpkg;
+mod java;
 mod lock;
 mod node;
 mod os_release;
@@ -98,6 +99,8 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
+    (java::recognise, Read::Parts(java::read)),
+    (java::recognise_unpacked, Read::Whole(java::read_unpacked)),
 ];
 
 /// The analyser for a file, if it may matter.
@@ -384,7 +387,7 @@ impl Fact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// `*.jar` and its kin, nested ones included.
+    /// `*.jar` and its kin, nested ones included; Maven's `pom.properties` where one was unpacked.
     Jar,
     /// An executable that carries its packages: Go's build information, cargo-auditable's section.
     Executable,
