@@ -3,15 +3,17 @@
 //! An analyser sees one file: its path and its bytes. It never sees an image, so its word about a file holds in
 //! whatever image the file's layer is used. Adding one is a new file here and a line in [`ANALYSERS`].
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod alpm;
 mod apk;
 mod dpkg;
 mod lock;
 mod node;
+mod opkg;
 mod os_release;
 mod place;
 mod purl;
@@ -85,8 +87,10 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 /// Files are told by content where the content has a shape of its own, because a link in another layer may lead to
 /// them from anywhere.
 const ANALYSERS: &[(Recognise, Read)] = &[
+    (opkg::recognise, Read::Whole(opkg::read)),
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (apk::recognise, Read::Whole(apk::read)),
+    (alpm::recognise, Read::Whole(alpm::read)),
     (python::recognise, Read::Whole(python::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
@@ -284,14 +288,28 @@ pub enum Fact {
     Dpkg {
         /// Packages whose files are there, whatever state their configuration is in.
         packages: Vec<Package>,
-        /// Names of packages of which only configuration is left, sorted.
+        /// Names of packages of which only configuration is left, or an installation that never got far, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<String>,
+        /// By the name of a package: sources of which it holds compiled parts, from `Built-Using` and
+        /// `Static-Built-Using`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        built_using: BTreeMap<String, Vec<Source>>,
     },
     /// An apk `installed` database.
     Apk {
         /// All packages.
         packages: Vec<Package>,
+    },
+    /// An opkg `status` file.
+    Opkg {
+        /// Packages whose files are there.
+        packages: Vec<Package>,
+    },
+    /// The file `desc` of one package in pacman's database.
+    Alpm {
+        /// The package.
+        package: Package,
     },
     /// An rpm database.
     Rpm {
