@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 mod alpm;
 mod apk;
 mod dpkg;
+mod end_of_life;
 mod lock;
 mod node;
 mod opkg;
@@ -20,6 +21,7 @@ mod purl;
 mod python;
 mod rpm;
 
+pub use end_of_life::end_of_life;
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
 pub(crate) use python::normal_name as normal_python_name;
@@ -260,24 +262,28 @@ impl Package {
     }
 }
 
-/// What `os-release` says; os-release(5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What `os-release` says; os-release(5). Older files that name a system are told in its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OsRelease {
     /// `ID`, such as `debian`.
     pub id: String,
     /// `VERSION_ID`, such as `12`; empty on rolling releases.
     #[serde(default)]
     pub version: String,
-    /// `VERSION_CODENAME`, such as `bookworm`; empty where there is none.
+    /// `VERSION_CODENAME`, such as `bookworm`; empty where there is none. CentOS Stream, which differs from CentOS Linux in
+    /// its `NAME` alone, is `stream`.
     #[serde(default)]
     pub codename: String,
+    /// `SUPPORT_END`, a day as `YYYY-MM-DD`; empty where it is not given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub support_end: String,
 }
 
 /// What one file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fact {
-    /// An `os-release` file.
+    /// An `os-release` file, or another that names a system and its release.
     OsRelease(OsRelease),
     /// A file that names the system's release and nothing else, such as `etc/debian_version`.
     Release {
