@@ -10,15 +10,25 @@ use serde::{Deserialize, Serialize};
 
 mod alpm;
 mod apk;
+mod bitnami;
+mod composer;
+mod conda;
 mod dpkg;
+mod egg;
+mod elixir;
 mod end_of_life;
+mod gem;
+#[cfg(test)]
+mod hostile;
 mod lock;
 mod node;
+mod nuget;
 mod opkg;
 mod os_release;
 mod place;
 mod purl;
 mod python;
+mod r;
 mod rpm;
 
 pub use end_of_life::end_of_life;
@@ -89,11 +99,21 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 /// Files are told by content where the content has a shape of its own, because a link in another layer may lead to
 /// them from anywhere.
 const ANALYSERS: &[(Recognise, Read)] = &[
+    // Whatever else it looks like, at its place it is this.
+    (node::is_named, Read::Whole(node::read)),
     (opkg::recognise, Read::Whole(opkg::read)),
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (apk::recognise, Read::Whole(apk::read)),
     (alpm::recognise, Read::Whole(alpm::read)),
+    (r::recognise, Read::Whole(r::read)),
     (python::recognise, Read::Whole(python::read)),
+    (egg::recognise, Read::Parts(egg::read)),
+    (gem::recognise, Read::Whole(gem::read)),
+    (elixir::recognise, Read::Whole(elixir::read)),
+    (composer::recognise, Read::Whole(composer::read)),
+    (conda::recognise, Read::Whole(conda::read)),
+    (nuget::recognise, Read::Whole(nuget::read)),
+    (bitnami::recognise, Read::Whole(bitnami::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
@@ -107,6 +127,29 @@ pub fn recognise(path: &str, head: &[u8]) -> Option<Read> {
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|error| Error::Encoding(error.valid_up_to()))
+}
+
+/// Reads JSON; a byte order mark before it is nobody's.
+fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))
+}
+
+/// Whether the first bytes of a file are those of a JSON object or array, and have all of `keys` among them, each in its
+/// quotes.
+fn is_json_with(head: &[u8], keys: &[&str]) -> bool {
+    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    matches!(start.first(), Some(b'{' | b'[')) && keys.iter().all(|key| holds(head, key.as_bytes()))
+}
+
+/// Whether `needle` is somewhere in `head`.
+fn holds(head: &[u8], needle: &[u8]) -> bool {
+    head.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The name of a file, and the path of its directory.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').map_or((path, ""), |(directory, name)| (name, directory))
 }
 
 /// Where a package comes from; named as the type of its purl.
@@ -344,6 +387,14 @@ pub enum Fact {
         /// The packages, sorted, each once.
         packages: Vec<Package>,
     },
+}
+
+impl Fact {
+    fn installed(form: Form, mut packages: Vec<Package>) -> Self {
+        packages.sort();
+        packages.dedup();
+        Self::Installed { form, packages }
+    }
 }
 
 /// Forms of files that tell of installed packages.
