@@ -54,14 +54,14 @@ struct Library {
     kind: String,
 }
 
-/// Reads the packages, projects and packs of the runtime that bring files for the target that runs. Where that target is
-/// not described, nothing says that one of them brings none.
+/// Reads the packages, projects and packs of the runtime that bring files for the target that runs. Of those that this
+/// target does not describe nothing says that they bring none.
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let file: Dependencies = json(bytes)?;
     let Some(libraries) = file.libraries else { return Ok(None) };
     let name = file.runtime_target.and_then(|target| target.name);
     let target = name.and_then(|name| file.targets.get(&name));
-    let ships = |key: &String| target.is_none_or(|target| target.get(key).is_some_and(Target::ships));
+    let ships = |key: &String| target.and_then(|target| target.get(key)).is_none_or(Target::ships);
     let mut packages = Vec::new();
     for (key, library) in libraries.iter().filter(|(key, _)| ships(key)) {
         let kind = library.kind.to_ascii_lowercase();
@@ -104,12 +104,18 @@ mod tests {
                 "runtimepack.Microsoft.NETCore.App.Runtime.linux-x64/8.0.0": {{"native": {{"libclrjit.so": {{}}}}}}}}}},
                 "libraries": {{"app/1.0.0": {{"type": "project"}}, "A/1.0": {{"type": "package", "sha512": ""}},
                 "N/1.0": {{"type": "package"}}, "L/1.0": {{"type": "package"}}, "Meta/1.0": {{"type": "package"}},
-                "Empty/1.0": {{"type": "package"}}, "R/1.0.0.0": {{"type": "reference"}},
+                "Empty/1.0": {{"type": "package"}}, "R/1.0.0.0": {{"type": "reference"}}, "Far/1.0": {{"type": "package"}},
                 "runtimepack.Microsoft.NETCore.App.Runtime.linux-x64/8.0.0": {{"type": "runtimepack"}}}}}}"#
             )
         };
-        let shipped =
-            ["A 1.0", "L 1.0", "Microsoft.NETCore.App.Runtime.linux-x64 8.0.0", "N 1.0", "app 1.0.0"];
+        let shipped = [
+            "A 1.0",
+            "Far 1.0",
+            "L 1.0",
+            "Microsoft.NETCore.App.Runtime.linux-x64 8.0.0",
+            "N 1.0",
+            "app 1.0.0",
+        ];
         assert_eq!(told(&text("net8/linux-x64")), shipped);
         assert_eq!(told(&text("net9")).len(), shipped.len() + 2);
         assert!(recognise("x/any", text("net8").as_bytes()));
