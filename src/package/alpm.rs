@@ -1,12 +1,12 @@
 //! pacman's local database: a directory for each package, whose file `desc` has a name in `%` on a line of its own, then
 //! its values, then a blank line; alpm-db-desc(5).
 
-use super::{Ecosystem, Error, Fact, Package, Source, utf8};
+use super::{Ecosystem, Error, Fact, Package, Source, holds, utf8};
 
 /// By content: the first field is the package's name, and nothing else starts so.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     let placed = path.ends_with("/desc") && path.contains("pacman/local/");
-    placed || (head.starts_with(b"%NAME%") && head.windows(9).any(|window| window == b"%VERSION%"))
+    placed || (head.starts_with(b"%NAME%") && holds(head, b"%VERSION%"))
 }
 
 /// Reads name, version, base and architecture.

@@ -3,13 +3,18 @@
 
 use serde::Deserialize;
 
-use super::{Ecosystem, Error, Fact, Form, Package, Source, is_json_with, json, normal_python_name, split};
+use super::{
+    Ecosystem, Error, Fact, Form, Package, Source, holds, is_json_with, json, normal_python_name, split,
+};
 
 /// By name, or as SPDX that speaks of Bitnami.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
+    is_named(path) || (is_json_with(head, &["\"spdxVersion\""]) && holds(head, b"pkg:bitnami/"))
+}
+
+fn is_named(path: &str) -> bool {
     let (name, _) = split(path);
-    let named = name.starts_with(".spdx-") && name.ends_with(".spdx");
-    named || (is_json_with(head, &["\"spdxVersion\""]) && is_json_with(head, &["pkg:bitnami/"]))
+    name.starts_with(".spdx-") && name.ends_with(".spdx")
 }
 
 #[derive(Deserialize)]
@@ -36,8 +41,11 @@ struct Reference {
 
 /// Reads all packages that have a purl of an ecosystem known here; those of the system are in its own database. A file
 /// that names nothing of Bitnami's is somebody else's.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let document: Document = json(bytes)?;
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let document: Document = match json(bytes) {
+        Err(_) if !is_named(path) => return Ok(None),
+        document => document?,
+    };
     let references = document.packages.iter().flat_map(|entry| &entry.external_refs);
     let purls = references.filter(|reference| reference.reference_type == "purl");
     let packages: Vec<Package> =
@@ -167,6 +175,7 @@ mod tests {
         assert!(recognise("opt/bitnami/a/.spdx-a.spdx", b""));
         assert!(recognise("x", b"{\"spdxVersion\": \"SPDX-2.3\", \"x\": \"pkg:bitnami/a@1\"}"));
         assert!(!recognise("x.json", b"{\"spdxVersion\": \"SPDX-2.3\"}"));
-        assert!(read("", br#"{"invalid": "data"}"#).is_err());
+        assert!(read("a/.spdx-a.spdx", br#"{"invalid": "data"}"#).is_err());
+        assert_eq!(read("a.json", br#"{"invalid": "data"}"#), Ok(None));
     }
 }

@@ -3,13 +3,16 @@
 
 use serde::Deserialize;
 
-use super::{Ecosystem, Error, Fact, Form, Package, is_json_with, json, split};
+use super::{Ecosystem, Error, Fact, Form, Package, at_place, is_json_with, json, split};
 
-/// By name, or by a key that nobody else writes.
+/// By place, or by a key that nobody else writes.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
+    is_placed(path) || is_json_with(head, &["\"name\"", "\"version_normalized\""])
+}
+
+fn is_placed(path: &str) -> bool {
     let (name, directory) = split(path);
-    (name == "installed.json" && split(directory).0 == "composer")
-        || is_json_with(head, &["\"name\"", "\"version_normalized\""])
+    name == "installed.json" && split(directory).0 == "composer"
 }
 
 #[derive(Deserialize)]
@@ -24,15 +27,18 @@ struct Entry {
 }
 
 /// Reads all packages.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    at_place(is_placed(path), packages(bytes).map(|packages| Fact::installed(Form::Composer, packages)))
+}
+
+fn packages(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     // Before the first package of a new project, Composer 1 writes an empty array.
     let entries = match bytes.trim_ascii_start().first() {
         Some(b'[') => json(bytes)?,
         _ => json::<Installed>(bytes)?.packages,
     };
-    let packages =
-        entries.iter().map(|entry| Package::new(Ecosystem::Composer, name(entry), version(&entry.version)));
-    Ok(Some(Fact::installed(Form::Composer, packages.collect())))
+    let package = |entry: &Entry| Package::new(Ecosystem::Composer, name(entry), version(&entry.version));
+    Ok(entries.iter().map(package).collect())
 }
 
 /// Names are the same in any case.
@@ -68,7 +74,8 @@ mod tests {
         }
         assert!(matches!(read("", b"[]"), Ok(Some(Fact::Installed { packages, .. })) if packages.is_empty()));
         for broken in ["", "{}", "[{}]", r#"{"packages": [{"name": "a/b"}]}"#, r#"{"packages": 1}"#] {
-            assert!(read("", broken.as_bytes()).is_err(), "{broken}");
+            assert!(read("vendor/composer/installed.json", broken.as_bytes()).is_err(), "{broken}");
+            assert_eq!(read("", broken.as_bytes()), Ok(None), "{broken}");
         }
     }
 }

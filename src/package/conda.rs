@@ -3,13 +3,16 @@
 
 use serde::Deserialize;
 
-use super::{Ecosystem, Error, Fact, Form, Package, is_json_with, json, split};
+use super::{Ecosystem, Error, Fact, Form, Package, at_place, is_json_with, json, split};
 
-/// By place, or by two keys that stand at its beginning, because they are sorted.
+/// By place, or by keys that stand at its beginning, because they are sorted.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
+    is_placed(path) || is_json_with(head, &["\"build\"", "\"build_number\"", "\"channel\""])
+}
+
+fn is_placed(path: &str) -> bool {
     let (name, directory) = split(path);
-    (name.ends_with(".json") && split(directory).0 == "conda-meta")
-        || is_json_with(head, &["\"build\"", "\"build_number\"", "\"channel\""])
+    name.ends_with(".json") && split(directory).0 == "conda-meta"
 }
 
 #[derive(Deserialize)]
@@ -19,11 +22,15 @@ struct Record {
 }
 
 /// Reads name and version.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    at_place(is_placed(path), package(bytes).map(|package| Fact::installed(Form::Conda, vec![package])))
+}
+
+fn package(bytes: &[u8]) -> Result<Package, Error> {
     let Record { name, version } = json(bytes)?;
     match name.trim().is_empty() || version.trim().is_empty() {
         true => Err(Error::Field("name and version")),
-        false => Ok(Some(Fact::installed(Form::Conda, vec![Package::new(Ecosystem::Conda, name, version)]))),
+        false => Ok(Package::new(Ecosystem::Conda, name, version)),
     }
 }
 
@@ -41,7 +48,8 @@ mod tests {
         let Ok(Some(Fact::Installed { packages, .. })) = read("", text) else { panic!() };
         assert_eq!(packages, [Package::new(Ecosystem::Conda, "zlib", "1.2.13")]);
         for broken in ["{}", "[]", r#"{"name": "a"}"#, r#"{"name": "", "version": "1"}"#] {
-            assert!(read("", broken.as_bytes()).is_err(), "{broken}");
+            assert!(read("conda-meta/a.json", broken.as_bytes()).is_err(), "{broken}");
+            assert_eq!(read("", broken.as_bytes()), Ok(None), "{broken}");
         }
     }
 }

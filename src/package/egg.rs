@@ -2,16 +2,15 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{Error, Fact, File, Form, holds, python};
+use super::{Error, Fact, File, Form, python};
 
 /// What all reading of one egg may come to: the archive's list of members and the metadata.
 const EGG_BYTES: u64 = 8 << 20;
 
-/// By name, or as an archive with the directory of an egg's metadata near its beginning.
+/// By name, since as archives go there are others: whoever reads those by content must not lose one to an egg.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let named =
-        || path.get(path.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".egg"));
-    head.starts_with(b"PK\x03\x04") && (named() || holds(head, b"EGG-INFO/"))
+    let end = path.get(path.len().saturating_sub(4)..);
+    head.starts_with(b"PK\x03\x04") && end.is_some_and(|end| end.eq_ignore_ascii_case(".egg"))
 }
 
 /// Reads `EGG-INFO/PKG-INFO`; without one it is another archive.
@@ -88,9 +87,7 @@ pub(super) mod tests {
     fn the_metadata_inside() {
         let info: &[u8] = b"Metadata-Version: 1.1\nName: Zope.Six\nVersion: 1.16.0\n";
         let egg = archive(&[("EGG-INFO/PKG-INFO", info), ("six.py", b"x")]);
-        assert!(
-            recognise("x/any", &egg) && recognise("a/SIX.EGG", b"PK\x03\x04") && !recognise("a.egg", b"text")
-        );
+        assert!(recognise("a/SIX.EGG", &egg) && !recognise("a.egg", b"text") && !recognise("a.jar", &egg));
         let Ok(Some(Fact::Installed { packages, .. })) = told(egg) else { panic!() };
         assert_eq!((packages[0].name.as_str(), packages[0].version.as_str()), ("zope-six", "1.16.0"));
         assert_eq!(told(archive(&[("six.py", b"x")])), Ok(None));

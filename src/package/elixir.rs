@@ -1,7 +1,7 @@
 //! `ebin/NAME.app` of an Erlang or Elixir application: the Erlang term `{application, NAME, [{vsn, "VERSION"}, …]}.`;
 //! app(4). Applications of Erlang and Elixir themselves are among them, under names that Hex keeps from everybody else.
 
-use super::{Ecosystem, Error, Fact, Form, Package, split, utf8};
+use super::{Ecosystem, Error, Fact, Form, Package, at_place, split, utf8};
 
 /// By what the term starts with.
 pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
@@ -14,11 +14,8 @@ pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
 
 /// Reads name and version. Elsewhere than in `ebin` a broken one is a template, or the source's own.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    match package(bytes) {
-        Ok(package) => Ok(Some(Fact::installed(Form::Elixir, vec![package]))),
-        Err(error) if split(split(path).1).0 == "ebin" => Err(error),
-        Err(_) => Ok(None),
-    }
+    let is_placed = split(split(path).1).0 == "ebin";
+    at_place(is_placed, package(bytes).map(|package| Fact::installed(Form::Elixir, vec![package])))
 }
 
 fn package(bytes: &[u8]) -> Result<Package, Error> {

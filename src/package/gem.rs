@@ -1,11 +1,12 @@
 //! The `*.gemspec` that RubyGems writes into `specifications` for each installed gem: Ruby code of a fixed shape, with a
 //! comment before it, `# stub: NAME VERSION PLATFORM REQUIRE_PATHS`, from which RubyGems itself lists its gems.
 
-use super::{Ecosystem, Error, Fact, Form, Package, holds, split, utf8};
+use super::{Ecosystem, Error, Fact, Form, Package, at_place, holds, split, utf8};
 
 /// By name, or by the code's first call.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let code = || matches!(head.first(), Some(b'#' | b'G')) && holds(head, NEW.as_bytes());
+    // What RubyGems writes starts with a comment on the encoding, or right away.
+    let code = || (head.starts_with(b"# ") || head.starts_with(b"Gem")) && holds(head, NEW.as_bytes());
     !head.is_empty() && (path.ends_with(".gemspec") || code())
 }
 
@@ -16,11 +17,10 @@ const NEW: &str = "Gem::Specification.new";
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let (_, directory) = split(path);
     let is_placed = split(directory.strip_suffix("/default").unwrap_or(directory)).0 == "specifications";
-    match utf8(bytes).and_then(package) {
-        Ok(package) => Ok(Some(Fact::installed(Form::Gem, vec![package]))),
-        Err(error) if is_placed => Err(error),
-        Err(_) => Ok(None),
-    }
+    at_place(
+        is_placed,
+        utf8(bytes).and_then(package).map(|package| Fact::installed(Form::Gem, vec![package])),
+    )
 }
 
 fn package(text: &str) -> Result<Package, Error> {
@@ -32,7 +32,9 @@ fn package(text: &str) -> Result<Package, Error> {
         if line == "__END__" {
             break;
         }
-        if let Some(stub) = line.strip_prefix("# stub: ").filter(|_| variable.is_none()) {
+        // A second stub, right after it, names the parts that are built.
+        let first = name.is_none() && variable.is_none();
+        if let Some(stub) = line.strip_prefix("# stub: ").filter(|_| first) {
             let mut words = stub.split_ascii_whitespace();
             let (Some(first), Some(second)) = (words.next(), words.next()) else {
                 return Err(wrong("a stub without name and version".to_owned()));
@@ -121,7 +123,7 @@ mod tests {
         let want = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
         for (text, expected) in [
             (
-                "# -*- encoding: utf-8 -*-\n# stub: nokogiri 1.15.4 x86_64-linux lib\n\nGem::Specification.new do |s|\n  \
+                "# -*- encoding: utf-8 -*-\n# stub: nokogiri 1.15.4 x86_64-linux lib\n# stub: ext/a/extconf.rb\n\nGem::Specification.new do |s|\n  \
                  s.name = \"nokogiri\".freeze\n  s.version = \"1.15.4\"\n  s.platform = \"x86_64-linux\".freeze\nend\n",
                 want("nokogiri", "1.15.4"),
             ),

@@ -110,10 +110,11 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (egg::recognise, Read::Parts(egg::read)),
     (gem::recognise, Read::Whole(gem::read)),
     (elixir::recognise, Read::Whole(elixir::read)),
+    // The two that count anywhere come first: at the places of the others the merge asks for a word of theirs.
+    (bitnami::recognise, Read::Whole(bitnami::read)),
+    (nuget::recognise, Read::Whole(nuget::read)),
     (composer::recognise, Read::Whole(composer::read)),
     (conda::recognise, Read::Whole(conda::read)),
-    (nuget::recognise, Read::Whole(nuget::read)),
-    (bitnami::recognise, Read::Whole(bitnami::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
@@ -144,7 +145,23 @@ fn is_json_with(head: &[u8], keys: &[&str]) -> bool {
 
 /// Whether `needle` is somewhere in `head`.
 fn holds(head: &[u8], needle: &[u8]) -> bool {
-    head.windows(needle.len()).any(|window| window == needle)
+    let Some(first) = needle.first() else { return true };
+    let mut rest = head;
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        if rest[at..].starts_with(needle) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+/// What was read of a file, at whose place only a good one may lie; elsewhere a broken one is of another form.
+fn at_place(placed: bool, read: Result<Fact, Error>) -> Result<Option<Fact>, Error> {
+    match read {
+        Err(_) if !placed => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// The name of a file, and the path of its directory.

@@ -9,7 +9,12 @@ use super::{Ecosystem, Error, Fact, Form, Package, is_json_with, json};
 
 /// By name, or by its keys.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    path.ends_with(".deps.json") || is_json_with(head, &["\"runtimeTarget\"", "\"targets\""])
+    is_named(path) || is_json_with(head, &["\"runtimeTarget\"", "\"targets\""])
+}
+
+fn is_named(path: &str) -> bool {
+    let end = path.get(path.len().saturating_sub(".deps.json".len())..);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(".deps.json"))
 }
 
 #[derive(Deserialize)]
@@ -56,8 +61,15 @@ struct Library {
 
 /// Reads the packages, projects and packs of the runtime that bring files for the target that runs. Of those that this
 /// target does not describe nothing says that they bring none.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let file: Dependencies = json(bytes)?;
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    match json::<Dependencies>(bytes).and_then(packages) {
+        Err(_) if !is_named(path) => Ok(None),
+        packages => Ok(packages?.map(|packages| Fact::installed(Form::Nuget, packages))),
+    }
+}
+
+/// `None` for a file without libraries, which is of another form.
+fn packages(file: Dependencies) -> Result<Option<Vec<Package>>, Error> {
     let Some(libraries) = file.libraries else { return Ok(None) };
     let name = file.runtime_target.and_then(|target| target.name);
     let target = name.and_then(|name| file.targets.get(&name));
@@ -78,7 +90,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             if kind == "runtimepack" { name.strip_prefix("runtimepack.").unwrap_or(name) } else { name };
         packages.push(Package::new(Ecosystem::Nuget, name, version));
     }
-    Ok(Some(Fact::installed(Form::Nuget, packages)))
+    Ok(Some(packages))
 }
 
 #[cfg(test)]

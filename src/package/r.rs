@@ -3,11 +3,13 @@
 
 use super::{Ecosystem, Error, Fact, Form, Package, holds, split};
 
-/// By name and any of its fields, or by the fields that an installed one has.
+/// By name and the field of its own name, or by the fields that an installed one has.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let named = split(path).0 == "DESCRIPTION";
+    let is_field = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/' | b'@');
+    // Nearly every file of an image comes by here.
+    let starts = || head.iter().find(|byte| !is_field(byte)) == Some(&b':');
     let has = |field: &[u8]| head.starts_with(&field[1..]) || holds(head, field);
-    (named && has(b"\nPackage:")) || (has(b"\nPackage:") && has(b"\nBuilt: R "))
+    starts() && has(b"\nPackage:") && (split(path).0 == "DESCRIPTION" || has(b"\nBuilt: R "))
 }
 
 /// Reads `Package` and `Version` where there is `Built`.
