@@ -32,6 +32,7 @@ mod r;
 mod rpm;
 
 pub use end_of_life::end_of_life;
+pub use os_release::OLDER_FILES;
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
 pub(crate) use python::normal_name as normal_python_name;

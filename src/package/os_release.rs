@@ -8,6 +8,24 @@ const ONE_LINE: [&str; 2] = ["debian_version", "alpine-release"];
 /// Whose mere presence names a system; written by Arch's package filesystem.
 const ARCH: &str = "arch-release";
 
+/// Files that name the system where there is no `os-release`, the first that is there. A rebuild of Red Hat's keeps
+/// `redhat-release` beside its own, Oracle's with Red Hat's name in it.
+pub const OLDER_FILES: [&str; 13] = [
+    "etc/oracle-release",
+    "etc/enterprise-release",
+    "etc/almalinux-release",
+    "etc/rocky-release",
+    "etc/centos-release",
+    "etc/fedora-release",
+    "etc/redhat-release",
+    "etc/system-release",
+    "etc/SuSE-release",
+    "etc/lsb-release",
+    "etc/openwrt_release",
+    "etc/system-release-cpe",
+    "etc/arch-release",
+];
+
 /// What a system's name in a line such as `CentOS Linux release 7.6.1810 (Core)` starts with, and its `ID`. The longer
 /// stand before the shorter.
 const PRODUCTS: [(&str, &str); 14] = [
