@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     layer::{path::escape, tree::Id},
-    package::{Ecosystem, Fact, OsRelease, Package},
+    package::{Ecosystem, Fact, OLDER_FILES, OsRelease, Package},
 };
 
 /// Where dpkg keeps its database.
@@ -17,11 +17,12 @@ const DPKG: &str = "var/lib/dpkg/status";
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 /// Where apk keeps its database; the second since Alpine 3.23.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+/// Where opkg keeps its database.
+const OPKG: [&str; 2] = ["usr/lib/opkg/status", "var/lib/opkg/status"];
+/// Where pacman keeps a directory per package, and in it a file that names the package.
+const PACMAN: &str = "var/lib/pacman/local";
 /// Package databases that are not read yet, by where they are kept: a file, or a directory with anything in it.
-const NOT_READ: [(&str, &str); 8] = [
-    ("pacman", "var/lib/pacman/local"),
-    ("opkg", "usr/lib/opkg/status"),
-    ("opkg", "var/lib/opkg/status"),
+const NOT_READ: [(&str, &str); 5] = [
     ("portage", "var/db/pkg"),
     ("xbps", "var/db/xbps"),
     ("chisel", "var/lib/chisel"),
@@ -38,6 +39,9 @@ const RPM_TRACES: [&str; 3] = ["rpmdb.sqlite-wal", "Index.db", "Name"];
 const RPM_JOURNAL: &str = "rpmdb.sqlite-wal";
 /// os-release(5) names both, in this order.
 pub(super) const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
+
+/// Systems that keep their release in a file of one line.
+const RELEASES: [(&str, &str); 2] = [("debian", "etc/debian_version"), ("alpine", "etc/alpine-release")];
 
 /// What reading a package of a database again costs, in steps of the merge.
 const PACKAGE_STEPS: usize = 4;
@@ -112,15 +116,28 @@ impl<'a> Databases<'a> {
     }
 }
 
-/// What `os-release` says.
+/// What `os-release` says, or without one the files that were there before it.
 pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
-    OS_RELEASE.iter().find_map(|path| match merged.find_file(path)?.1.said {
-        Said::Fact(fact) => match &fact.fact {
-            Fact::OsRelease(release) => Some(release.clone()),
-            _ => None,
-        },
+    let fact = |path: &str| match merged.find_file(path)?.1.said {
+        Said::Fact(fact) => Some(&fact.fact),
         _ => None,
-    })
+    };
+    let names = |path: &&str| match fact(path)? {
+        Fact::OsRelease(release) => Some(release.clone()),
+        _ => None,
+    };
+    let numbers = |(id, path): &(&str, &str)| match fact(path)? {
+        Fact::Release { version } => {
+            Some(OsRelease { id: (*id).to_owned(), version: version.clone(), ..OsRelease::default() })
+        }
+        _ => None,
+    };
+    let is_there = |path: &&str| merged.find_file(path).is_some();
+    // Where there is one that cannot be read, that is said, and nothing else takes its place.
+    if OS_RELEASE.iter().any(|path| is_there(&path)) {
+        return OS_RELEASE.iter().find_map(names);
+    }
+    OLDER_FILES.iter().find_map(names).or_else(|| RELEASES.iter().find_map(numbers))
 }
 
 /// Databases that are there and could not be read: a clean result without them would be a lie.
@@ -129,6 +146,17 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
         if merged.tree.find(path.as_bytes(), true).is_ok_and(|found| holds(merged, found.id)) {
             let why = format!("package databases of {kind} are not read yet");
             skipped.push(skip("package-database", path, why));
+        }
+    }
+    if let Ok(directory) = merged.tree.find(PACMAN.as_bytes(), true) {
+        for name in merged.entries(directory.id) {
+            let package = [&directory.path, b"/".as_slice(), &name].concat();
+            let is_directory =
+                merged.tree.find(&package, true).is_ok_and(|found| merged.tree.directory(found.id).is_some());
+            if is_directory && merged.tree.find(&[&package, b"/desc".as_slice()].concat(), true).is_err() {
+                let why = "it is of a package, and has no file that tells which";
+                skipped.push(skip("package-database", escape(&package), why));
+            }
         }
     }
     for directory in RPM {
@@ -147,9 +175,9 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
     let os = os.map(|(found, file)| (escape(&found.path), file));
     for (path, file) in files.iter().cloned().chain(os) {
         match file.said {
-            Said::Fact(_) => {}
+            Said::Fact(fact) if is_database(&fact.fact) => {}
             Said::Unread(unread) => skipped.push(skip("package-database", path, unread.why.clone())),
-            Said::Nothing => {
+            Said::Nothing | Said::Fact(_) => {
                 let why = "it is where a package database belongs, and it is not of that form";
                 skipped.push(skip("package-database", path, why));
             }
@@ -162,11 +190,28 @@ fn holds(merged: &Merged<'_>, id: Id) -> bool {
     merged.tree.directory(id).is_none() || !merged.entries(id).is_empty()
 }
 
+/// Whether a file is one of a system's own.
+fn is_database(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::OsRelease(_)
+            | Fact::Dpkg { .. }
+            | Fact::Apk { .. }
+            | Fact::Rpm { .. }
+            | Fact::Opkg { .. }
+            | Fact::Alpm { .. }
+    )
+}
+
 /// The packages that a file of a database names.
 pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
     match file.said {
         Said::Fact(fact) => match &fact.fact {
-            Fact::Dpkg { packages, .. } | Fact::Apk { packages, .. } | Fact::Rpm { packages, .. } => packages,
+            Fact::Dpkg { packages, .. }
+            | Fact::Apk { packages, .. }
+            | Fact::Rpm { packages, .. }
+            | Fact::Opkg { packages } => packages,
+            Fact::Alpm { package } => std::slice::from_ref(package),
             _ => &[],
         },
         _ => &[],
@@ -177,7 +222,7 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
 fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: Files<'a> = Vec::new();
     let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| format!("{directory}/{name}")));
-    for path in [DPKG].iter().chain(&APK).map(|path| (*path).to_owned()).chain(rpm) {
+    for path in [DPKG].iter().chain(&APK).chain(&OPKG).map(|path| (*path).to_owned()).chain(rpm) {
         if let Some((found, file)) = merged.find_file(&path) {
             let path = escape(&found.path);
             if files.iter().all(|(known, _)| *known != path) {
@@ -188,16 +233,18 @@ fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     files
 }
 
-/// The files of `status.d`, links followed, in a fixed order.
+/// The databases that are a file for each package, links followed, in a fixed order.
 fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let Ok(directory) = merged.tree.find(DPKG_PARTS.as_bytes(), true) else { return Vec::new() };
     let mut files: BTreeMap<String, File<'a>> = BTreeMap::new();
-    for name in merged.entries(directory.id) {
-        let path = [&directory.path, b"/".as_slice(), &name].concat();
-        if let Ok(found) = merged.tree.find(&path, true)
-            && let Some(file) = merged.file(found.id)
-        {
-            files.insert(escape(&found.path), file);
+    for (directory, file) in [(DPKG_PARTS, ""), (PACMAN, "/desc")] {
+        let Ok(directory) = merged.tree.find(directory.as_bytes(), true) else { continue };
+        for name in merged.entries(directory.id) {
+            let path = [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
+            if let Ok(found) = merged.tree.find(&path, true)
+                && let Some(file) = merged.file(found.id)
+            {
+                files.insert(escape(&found.path), file);
+            }
         }
     }
     files.into_iter().collect()

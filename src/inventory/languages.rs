@@ -127,8 +127,15 @@ impl Search<'_, '_, '_> {
         match self.merged.file(found.id) {
             Some(file) if is_python_metadata(name) => self.take(escape(&found.path), file, target),
             Some(file) => {
-                if let Some(form) = form {
-                    self.file_of(form, escape(&found.path), file);
+                match form {
+                    // By its own name or content it would have been read.
+                    Some(Form::Jar) if matches!(file.said, Said::Nothing) => {
+                        let why =
+                            "a link that is named as an archive, to a file that is none by name or start";
+                        self.inventory.skipped.push(skip("package-metadata", escape(path), why));
+                    }
+                    Some(form) => self.file_of(form, escape(&found.path), file),
+                    None => {}
                 }
                 let real = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
                 if let Some(kind) = kind.filter(|kind| Place::unread(real) != Some(kind)) {
@@ -230,8 +237,8 @@ impl Search<'_, '_, '_> {
             Said::Unread(unread) => {
                 self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
-            // Others than .NET end the names of their files so.
-            _ if form == Form::Nuget => {}
+            // Others than .NET end the names of their files so; an archive that is none holds nothing that could run.
+            _ if matches!(form, Form::Nuget | Form::Jar) => {}
             _ => {
                 let why = "it is named as one that holds or names packages, and is none";
                 self.inventory.skipped.push(skip("package-metadata", path, why));
