@@ -122,6 +122,30 @@ pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
     })
 }
 
+fn is_dpkg(fact: &Fact) -> bool {
+    matches!(fact, Fact::Dpkg { .. })
+}
+
+fn is_apk(fact: &Fact) -> bool {
+    matches!(fact, Fact::Apk { .. })
+}
+
+fn is_rpm(fact: &Fact) -> bool {
+    matches!(fact, Fact::Rpm { .. })
+}
+
+fn is_os_release(fact: &Fact) -> bool {
+    matches!(fact, Fact::OsRelease(_))
+}
+
+/// A file as what belongs at its place; what says something else, as a link may make it, says nothing there.
+fn fitting<'a>(file: File<'a>, fits: fn(&Fact) -> bool) -> File<'a> {
+    match file.said {
+        Said::Fact(fact) if !fits(&fact.fact) => File { said: Said::Nothing, ..file },
+        _ => file,
+    }
+}
+
 /// Databases that are there and could not be read: a clean result without them would be a lie.
 pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<Skipped>) {
     for (kind, path) in NOT_READ {
@@ -143,7 +167,7 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
         }
     }
     let os = OS_RELEASE.iter().find_map(|path| merged.find_file(path));
-    let os = os.map(|(found, file)| (escape(&found.path), file));
+    let os = os.map(|(found, file)| (escape(&found.path), fitting(file, is_os_release)));
     for (path, file) in files.iter().cloned().chain(os) {
         match file.said {
             Said::Fact(_) => {}
@@ -175,13 +199,23 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
 /// The databases that are one file each.
 fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: Files<'a> = Vec::new();
-    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| format!("{directory}/{name}")));
-    for path in [DPKG].iter().chain(&APK).map(|path| (*path).to_owned()).chain(rpm) {
-        if let Some((found, file)) = merged.find_file(&path) {
-            let path = escape(&found.path);
-            if files.iter().all(|(known, _)| *known != path) {
+    let mut add = |path: &str, fits: fn(&Fact) -> bool| {
+        if let Some((found, file)) = merged.find_file(path) {
+            let (path, file) = (escape(&found.path), fitting(file, fits));
+            let same =
+                |other: &File<'a>| matches!(other.said, Said::Fact(_)) == matches!(file.said, Said::Fact(_));
+            if !files.iter().any(|(known, other)| *known == path && same(other)) {
                 files.push((path, file));
             }
+        }
+    };
+    add(DPKG, is_dpkg);
+    for path in APK {
+        add(path, is_apk);
+    }
+    for directory in RPM {
+        for name in RPM_FILES {
+            add(&format!("{directory}/{name}"), is_rpm);
         }
     }
     files
@@ -196,7 +230,7 @@ fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
         if let Ok(found) = merged.tree.find(&path, true)
             && let Some(file) = merged.file(found.id)
         {
-            files.insert(escape(&found.path), file);
+            files.insert(escape(&found.path), fitting(file, is_dpkg));
         }
     }
     files.into_iter().collect()

@@ -193,11 +193,17 @@ impl Search<'_, '_, '_> {
     }
 
     fn take(&mut self, path: String, file: File<'_>, place: Place) {
-        match file.said {
-            Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
+        match (file.said, place) {
+            (Said::Fact(FileFact { fact: Fact::Python { package }, .. }), Place::Python)
+            | (
+                Said::Fact(FileFact { fact: Fact::Node { package }, .. }),
+                Place::NodePackage | Place::NodeHidden,
+            ) => {
                 self.packages.entry((package.clone(), file.since)).or_default().insert(path);
             }
-            Said::Unread(unread) => self.skipped.push(skip("package-metadata", path, unread.why.clone())),
+            (Said::Unread(unread), _) => {
+                self.skipped.push(skip("package-metadata", path, unread.why.clone()))
+            }
             _ if place.must_tell() => {
                 let why = "it is where an installed package tells its name, and none was read from it";
                 self.skipped.push(skip("package-metadata", path, why));
