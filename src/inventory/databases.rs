@@ -45,8 +45,7 @@ const PACKAGE_STEPS: usize = 4;
 /// Files of databases: real path and file.
 pub(super) type Files<'a> = Vec<(String, File<'a>)>;
 
-/// The databases that hold many packages, watched layer by layer for the start of each package's last unbroken presence.
-/// A file of `status.d` is one package, and its own presence is the package's.
+/// The databases, watched layer by layer for the start of each package's last unbroken presence, whichever file names it.
 #[derive(Default)]
 pub(super) struct Databases<'a> {
     /// Path and identity of the facts seen after the last layer.
@@ -60,7 +59,7 @@ pub(super) struct Databases<'a> {
 impl<'a> Databases<'a> {
     /// Looks at the databases as they are after `layer`.
     pub(super) fn look(&mut self, merged: &Merged<'a>, layer: usize) {
-        let files = whole(merged);
+        let files = files(merged);
         let identity = |(path, file): &(String, File<'a>)| match file.said {
             Said::Fact(fact) => (path.clone(), std::ptr::from_ref(fact).addr()),
             _ => (path.clone(), 0),
@@ -74,7 +73,7 @@ impl<'a> Databases<'a> {
             for (index, (_, file)) in files.iter().enumerate() {
                 for package in packages(*file) {
                     let first = self.since.get(package).map_or(layer, |(first, _)| *first);
-                    since.insert(package, (first, index));
+                    since.entry(package).or_insert((first, index));
                 }
             }
             self.since = since;
@@ -83,32 +82,21 @@ impl<'a> Databases<'a> {
             .extend(files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer))));
     }
 
-    /// The files of all databases after the last layer.
-    pub(super) fn files(&self, merged: &Merged<'a>) -> Files<'a> {
-        let mut files = whole(merged);
-        files.extend(parts(merged));
-        files
-    }
-
     /// The packages after the last layer.
-    pub(super) fn packages(&self, files: &Files<'a>) -> Packages {
-        let mut found: BTreeMap<&Package, (usize, &String)> = BTreeMap::new();
-        for (path, file) in files {
-            for package in packages(*file) {
-                let whole =
-                    self.since.get(package).and_then(|(since, at)| Some((*since, &self.last.get(*at)?.0)));
-                let (since, path) = whole.unwrap_or((file.since, path));
-                found
-                    .entry(package)
-                    .and_modify(|(first, _)| *first = since.min(*first))
-                    .or_insert((since, path));
-            }
-        }
-        let owned = |(package, (since, path)): (&Package, (usize, &String))| {
-            ((package.clone(), since), [path.clone()].into())
+    pub(super) fn packages(&self) -> Packages {
+        let owned = |(package, (since, at)): (&&Package, &(usize, usize))| {
+            let path = self.last.get(*at).map(|(path, _)| path.clone());
+            (((*package).clone(), *since), path.into_iter().collect())
         };
-        found.into_iter().map(owned).collect()
+        self.since.iter().map(owned).collect()
     }
+}
+
+/// The files of all databases.
+pub(super) fn files<'a>(merged: &Merged<'a>) -> Files<'a> {
+    let mut files = whole(merged);
+    files.extend(parts(merged));
+    files
 }
 
 /// What `os-release` says.

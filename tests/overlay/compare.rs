@@ -7,8 +7,8 @@ use std::{
 
 use stella::{
     inventory::{self, Inventory, Skipped},
-    layer::{self, Builder, Contents, Expected, Fragment, Kind, Limits, path},
-    package::Package,
+    layer::{self, Builder, Contents, Expected, FileFact, Fragment, Kind, Limits, path},
+    package::{Ecosystem, Fact, Package},
 };
 
 use super::{
@@ -156,7 +156,8 @@ pub fn compare(stack: &Stack, directory: &Path, attribute: bool) -> Result<Count
         let entry = layer.get(at).ok_or_else(|| error.to_string())?;
         if !replaced(entry, &fragments[number]) {
             return Err(format!(
-                "layer {number}: entry {at}, {entry:?}, cannot be unpacked: {error}\n{stack}"
+                "layer {number}: {:?}, entry {at}, cannot be unpacked: {error}",
+                path::escape(&entry.path)
             ));
         }
         let mut without = stack.clone();
@@ -254,32 +255,39 @@ fn skipped<'a>(whole: &'a Inventory, layered: &'a Inventory) -> [BTreeSet<(&'a s
     })
 }
 
-/// Looks each package's layer up: the first one of the views of prefixes that all have the package at this place.
+/// A package and where it is: nowhere for the packages of a system, which are there once, whatever database names them.
+type Place = (Package, String);
+
+fn place(package: &Package, path: &str) -> Place {
+    let path = match package.ecosystem {
+        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm => "",
+        Ecosystem::Pypi | Ecosystem::Npm => path,
+    };
+    (package.clone(), path.to_owned())
+}
+
+/// Looks each package's layer up: the first one of the views of prefixes that all have it. A package of a language is
+/// there as long as the file that tells of it, whenever a link to it was made.
 fn attribution(unpacked: &Unpacked, layers: usize, layered: &Inventory) -> Result<u64, String> {
-    let mut since: BTreeMap<(Package, String), usize> = BTreeMap::new();
+    let mut since: BTreeMap<Place, usize> = BTreeMap::new();
     for count in 1..=layers {
         let view =
             unpacked.mount(count).and_then(|mounted| mounted.view()).map_err(|error| error.to_string())?;
         let inventory = inventory::merge(&[&view.fragment]).map_err(|error| error.to_string())?;
-        since = packages(&inventory)
-            .into_iter()
-            .map(|(package, path)| {
-                let key = (package.clone(), path.clone());
-                let first = since.get(&key).copied().unwrap_or(count - 1);
-                (key, first)
-            })
-            .collect();
+        let systems = packages(&inventory).into_iter().map(|(package, path)| place(package, path));
+        let languages = view.fragment.facts.iter().filter_map(|FileFact { paths, fact }| match fact {
+            Fact::Python { package } | Fact::Node { package } => Some(place(package, &paths[0])),
+            _ => None,
+        });
+        let now = systems.chain(languages);
+        since = now.map(|key| (key.clone(), since.get(&key).copied().unwrap_or(count - 1))).collect();
     }
-    let wanted: Vec<_> = since.into_iter().map(|((package, path), layer)| (package, path, layer)).collect();
-    let mut found: Vec<_> = layered
-        .packages
-        .iter()
-        .flat_map(|installed| {
-            installed.paths.iter().map(|path| (installed.package.clone(), path.clone(), installed.layer))
-        })
-        .collect();
-    found.sort();
-    differ("attribution", &wanted, &found)?;
+    let mut found: BTreeMap<Place, usize> = BTreeMap::new();
+    for installed in &layered.packages {
+        found.extend(installed.paths.iter().map(|path| (place(&installed.package, path), installed.layer)));
+    }
+    since.retain(|place, _| found.contains_key(place));
+    differ("attribution", &Vec::from_iter(&since), &Vec::from_iter(&found))?;
     Ok(found.len() as u64)
 }
 

@@ -172,6 +172,10 @@ impl Maker {
                 Put { path: path.clone(), what: What::HardLink(self.hard_target(random)) }
             }
             54..57 => Put { path: path.clone(), what: What::Pipe },
+            // A file there would be in the way of much.
+            _ if PLACES.iter().any(|place| place.as_bytes() == path) && random.chance(80) => {
+                Put { path: path.clone(), what: What::Directory }
+            }
             _ => Put { path: path.clone(), what: What::File(self.contents(random, fit)) },
         };
         self.known.push(path);
@@ -180,7 +184,7 @@ impl Maker {
 
     /// A path, and what fits there: one that an entry had, something above or below one, or a new one.
     fn path(&self, random: &mut Random) -> (Vec<u8>, Fit) {
-        let path = match random.below(10) {
+        let path = match random.below(13) {
             0..3 if !self.known.is_empty() => random.pick(&self.known).clone(),
             3 if !self.known.is_empty() => {
                 let path = random.pick(&self.known);
@@ -220,6 +224,7 @@ impl Maker {
                 .to_vec(),
             1 => random.pick(&NAMES).to_vec(),
             2..5 => [b"../".repeat(depth), to].concat(),
+            6 => [b"../".repeat(depth), to, random.pick(&[b"/".as_slice(), b"/.", b"/.."]).to_vec()].concat(),
             5 => [b"../".repeat(depth), random.pick(&PLACES).as_bytes().to_vec(), b"/../".to_vec(), to]
                 .concat(),
             _ => [b"/".as_slice(), &to].concat(),
