@@ -1,13 +1,12 @@
 //! The kernel's word: layers unpacked as overlayfs-backed container engines do it, mounted, and walked.
 
 use std::{
-    collections::BTreeMap,
     ffi::{CString, OsStr},
     fs,
     io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{ffi::OsStrExt, fs::MetadataExt},
+        unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
 };
@@ -70,8 +69,8 @@ impl Drop for Mounted {
 pub struct Unpacked {
     directory: PathBuf,
     layers: usize,
-    /// Files that a hard link took from a lower layer: their bytes, and both paths.
-    copied: Vec<(Vec<u8>, [Vec<u8>; 2])>,
+    /// Files with hard links: their bytes, and two of their paths.
+    linked: Vec<(Vec<u8>, [Vec<u8>; 2])>,
 }
 
 impl Drop for Unpacked {
@@ -87,7 +86,7 @@ impl Unpacked {
         for name in EMPTY.iter().chain(&["merged"]) {
             fs::create_dir(directory.join(name))?;
         }
-        Ok(Self { directory, layers: 0, copied: Vec::new() })
+        Ok(Self { directory, layers: 0, linked: Vec::new() })
     }
 
     /// Mounts the lowest `count` layers.
@@ -151,9 +150,11 @@ impl Unpacked {
             What::Pipe => mknodat(&parent, name, FileType::Fifo, Mode::RWXU, 0)?,
             What::HardLink(target) => {
                 let target = self::clean(target);
-                match at(root, &target)
-                    .and_then(|(below, last)| Ok(linkat(below, last, &parent, name, AtFlags::empty())?))
-                {
+                let linked = at(root, &target).and_then(|(below, last)| {
+                    linkat(&below, last, &parent, name, AtFlags::empty())?;
+                    self.remember([(&below, last), (&parent, name)])
+                });
+                match linked {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         self.copy(&target, &parent, name)?;
                     }
@@ -171,16 +172,8 @@ impl Unpacked {
         let (below, last) = at(&root, target)?;
         match kind(&statat(&below, last, AtFlags::SYMLINK_NOFOLLOW)?) {
             FileType::RegularFile => {
-                let mut data = Vec::new();
-                let file = openat(&below, last, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty())?;
-                fs::File::from(file).read_to_end(&mut data)?;
-                write(parent, name, &data)?;
-                let layer = self.directory.join(self.layers.to_string());
-                let parent = fs::read_link(descriptor(parent))?;
-                let place =
-                    parent.strip_prefix(layer).map_err(io::Error::other)?.join(OsStr::from_bytes(name));
-                self.copied.push((data, [target.to_vec(), place.as_os_str().as_bytes().to_vec()]));
-                Ok(())
+                write(parent, name, &read(&below, last)?)?;
+                self.remember([(&below, last), (parent, name)])
             }
             FileType::Symlink => Ok(symlinkat(readlinkat(&below, last, Vec::new())?, parent, name)?),
             FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
@@ -188,37 +181,33 @@ impl Unpacked {
         }
     }
 
+    /// Takes down two names of one file, if it is one.
+    fn remember(&mut self, names: [(&OwnedFd, &[u8]); 2]) -> io::Result<()> {
+        let (parent, name) = names[1];
+        if kind(&statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?) != FileType::RegularFile {
+            return Ok(());
+        }
+        let mut places = names.iter().map(|(parent, name)| -> io::Result<Vec<u8>> {
+            let whole = fs::read_link(descriptor(parent))?.join(OsStr::from_bytes(name));
+            // What follows is the name of the layer or of the view.
+            let below = whole.strip_prefix(&self.directory).map_err(io::Error::other)?;
+            Ok(below.iter().skip(1).collect::<PathBuf>().into_os_string().into_encoded_bytes())
+        });
+        if let (Some(first), Some(second)) = (places.next(), places.next()) {
+            let places = [first?, second?];
+            self.linked.push((read(parent, name)?, places));
+        }
+        Ok(())
+    }
+
     /// Whether there is a hard-linked file that says one thing under one of its names and another under the next. Stella
     /// reads it under the first alone.
-    pub fn told_by_name(&self) -> io::Result<bool> {
-        let mut linked: BTreeMap<u64, (Vec<u8>, Vec<Vec<u8>>)> = BTreeMap::new();
-        for layer in 0..self.layers {
-            let root = self.directory.join(layer.to_string());
-            let mut open = vec![root.clone()];
-            while let Some(directory) = open.pop() {
-                for entry in fs::read_dir(directory)? {
-                    let entry = entry?;
-                    let (whole, metadata) = (entry.path(), entry.metadata()?);
-                    if metadata.is_dir() {
-                        open.push(whole);
-                    } else if metadata.is_file() && metadata.nlink() > 1 {
-                        let place = whole.strip_prefix(&root).map_err(io::Error::other)?;
-                        let (data, names) = linked.entry(metadata.ino()).or_default();
-                        *data = fs::read(&whole)?;
-                        names.push(place.as_os_str().as_bytes().to_vec());
-                    }
-                }
-            }
-        }
-        let copied = self.copied.iter().map(|(data, names)| (data, names.as_slice()));
-        let mut all = linked.values().map(|(data, names)| (data, names.as_slice())).chain(copied);
-        Ok(all.any(|(data, names)| {
-            let said = |name: &Vec<u8>| match contents(name, data) {
-                Contents::Unread(_) => None,
-                said => Some(said),
-            };
-            names.iter().any(|name| said(name) != said(&names[0]))
-        }))
+    pub fn told_by_name(&self) -> bool {
+        let said = |name: &[u8], data: &[u8]| match contents(name, data) {
+            Contents::Unread(_) => None,
+            said => Some(said),
+        };
+        self.linked.iter().any(|(data, [first, second])| said(first, data) != said(second, data))
     }
 
     /// Whether a hard link of layer `layer` to `target` would find something in the layers below that can be linked to.
@@ -340,6 +329,13 @@ fn parent(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
         start = end + 1;
     }
     Ok(opened)
+}
+
+fn read(parent: &OwnedFd, name: &[u8]) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    let file = openat(parent, name, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty())?;
+    fs::File::from(file).read_to_end(&mut data)?;
+    Ok(data)
 }
 
 fn write(parent: &OwnedFd, name: &[u8], data: &[u8]) -> io::Result<()> {
