@@ -182,7 +182,7 @@ benchmark() {
 
 overlay() {
     # In a mount namespace of its own, so that nothing stays mounted whatever happens.
-    stacks=2500
+    stacks=4000
     [ $full = no ] || stacks=10000
     cargo test --release --locked --package stella --test overlay \
         --config "target.'cfg(unix)'.runner = '$root env STELLA_TEST_OVERLAY_STACKS=$stacks unshare --mount'" \
