@@ -279,7 +279,9 @@ fn the_rest_of_the_apk_database_is_read() {
     let (_, bytes) = files.iter().find(|(path, _)| path.ends_with("pkg/apk/apk")).unwrap();
     let text = String::from_utf8(bytes.clone()).unwrap();
     let whole = text.replace("P:invalidPackageWithoutAVersion\n", "");
-    let Ok(Some(Fact::Apk { packages, .. })) = read("lib/apk/db/installed", whole.as_bytes()) else { panic!() };
+    let Ok(Some(Fact::Apk { packages, .. })) = read("lib/apk/db/installed", whole.as_bytes()) else {
+        panic!()
+    };
     let stanzas = whole.lines().filter(|line| line.starts_with("V:")).count();
     assert_eq!(packages.len(), stanzas);
     let got = |name: &str| packages.iter().find(|package| package.name == name).unwrap().source();

@@ -49,8 +49,7 @@ const PACKAGE_STEPS: usize = 4;
 /// Files of databases: real path and file.
 pub(super) type Files<'a> = Vec<(String, File<'a>)>;
 
-/// The databases that hold many packages, watched layer by layer for the start of each package's last unbroken presence.
-/// A file of `status.d` is one package, and its own presence is the package's.
+/// The databases, watched layer by layer for the start of each package's last unbroken presence, whichever file names it.
 #[derive(Default)]
 pub(super) struct Databases<'a> {
     /// Path and identity of the facts seen after the last layer.
@@ -64,7 +63,7 @@ pub(super) struct Databases<'a> {
 impl<'a> Databases<'a> {
     /// Looks at the databases as they are after `layer`.
     pub(super) fn look(&mut self, merged: &Merged<'a>, layer: usize) {
-        let files = whole(merged);
+        let files = files(merged);
         let identity = |(path, file): &(String, File<'a>)| match file.said {
             Said::Fact(fact) => (path.clone(), std::ptr::from_ref(fact).addr()),
             _ => (path.clone(), 0),
@@ -78,7 +77,7 @@ impl<'a> Databases<'a> {
             for (index, (_, file)) in files.iter().enumerate() {
                 for package in packages(*file) {
                     let first = self.since.get(package).map_or(layer, |(first, _)| *first);
-                    since.insert(package, (first, index));
+                    since.entry(package).or_insert((first, index));
                 }
             }
             self.since = since;
@@ -87,33 +86,22 @@ impl<'a> Databases<'a> {
             .extend(files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer))));
     }
 
-    /// The files of all databases after the last layer.
-    pub(super) fn files(&self, merged: &Merged<'a>) -> Files<'a> {
-        let mut files = whole(merged);
-        files.extend(parts(merged));
-        files
-    }
-
     /// The packages after the last layer.
-    pub(super) fn packages(&self, files: &Files<'a>) -> Packages {
-        let mut found: BTreeMap<&Package, (usize, &String)> = BTreeMap::new();
-        for (path, file) in files {
-            for package in packages(*file) {
-                let whole =
-                    self.since.get(package).and_then(|(since, at)| Some((*since, &self.last.get(*at)?.0)));
-                let (since, path) = whole.unwrap_or((file.since, path));
-                found
-                    .entry(package)
-                    .and_modify(|(first, _)| *first = since.min(*first))
-                    .or_insert((since, path));
-            }
-        }
-        let owned = |(package, (since, path)): (&Package, (usize, &String))| {
-            let presence = Presence { paths: [path.clone()].into(), identities: BTreeSet::new() };
-            ((package.clone(), since), presence)
+    pub(super) fn packages(&self) -> Packages {
+        let owned = |(package, (since, at)): (&&Package, &(usize, usize))| {
+            let path = self.last.get(*at).map(|(path, _)| path.clone());
+            let presence = Presence { paths: path.into_iter().collect(), identities: BTreeSet::new() };
+            (((*package).clone(), *since), presence)
         };
-        found.into_iter().map(owned).collect()
+        self.since.iter().map(owned).collect()
     }
+}
+
+/// The files of all databases.
+pub(super) fn files<'a>(merged: &Merged<'a>) -> Files<'a> {
+    let mut files = whole(merged);
+    files.extend(parts(merged));
+    files
 }
 
 /// What `os-release` says, or without one the files that were there before it.
@@ -138,6 +126,38 @@ pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
         return OS_RELEASE.iter().find_map(names);
     }
     OLDER_FILES.iter().find_map(names).or_else(|| RELEASES.iter().find_map(numbers))
+}
+
+fn is_dpkg(fact: &Fact) -> bool {
+    matches!(fact, Fact::Dpkg { .. })
+}
+
+fn is_apk(fact: &Fact) -> bool {
+    matches!(fact, Fact::Apk { .. })
+}
+
+fn is_rpm(fact: &Fact) -> bool {
+    matches!(fact, Fact::Rpm { .. })
+}
+
+fn is_opkg(fact: &Fact) -> bool {
+    matches!(fact, Fact::Opkg { .. })
+}
+
+fn is_alpm(fact: &Fact) -> bool {
+    matches!(fact, Fact::Alpm { .. })
+}
+
+fn is_os_release(fact: &Fact) -> bool {
+    matches!(fact, Fact::OsRelease(_))
+}
+
+/// A file as what belongs at its place; what says something else, as a link may make it, says nothing there.
+fn fitting<'a>(file: File<'a>, fits: fn(&Fact) -> bool) -> File<'a> {
+    match file.said {
+        Said::Fact(fact) if !fits(&fact.fact) => File { said: Said::Nothing, ..file },
+        _ => file,
+    }
 }
 
 /// Databases that are there and could not be read: a clean result without them would be a lie.
@@ -172,12 +192,12 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
         }
     }
     let os = OS_RELEASE.iter().find_map(|path| merged.find_file(path));
-    let os = os.map(|(found, file)| (escape(&found.path), file));
+    let os = os.map(|(found, file)| (escape(&found.path), fitting(file, is_os_release)));
     for (path, file) in files.iter().cloned().chain(os) {
         match file.said {
-            Said::Fact(fact) if is_database(&fact.fact) => {}
+            Said::Fact(_) => {}
             Said::Unread(unread) => skipped.push(skip("package-database", path, unread.why.clone())),
-            Said::Nothing | Said::Fact(_) => {
+            Said::Nothing => {
                 let why = "it is where a package database belongs, and it is not of that form";
                 skipped.push(skip("package-database", path, why));
             }
@@ -188,19 +208,6 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
 /// Whether there is a file, or a directory that holds anything.
 fn holds(merged: &Merged<'_>, id: Id) -> bool {
     merged.tree.directory(id).is_none() || !merged.entries(id).is_empty()
-}
-
-/// Whether a file is one of a system's own.
-fn is_database(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::OsRelease(_)
-            | Fact::Dpkg { .. }
-            | Fact::Apk { .. }
-            | Fact::Rpm { .. }
-            | Fact::Opkg { .. }
-            | Fact::Alpm { .. }
-    )
 }
 
 /// The packages that a file of a database names.
@@ -221,13 +228,26 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
 /// The databases that are one file each.
 fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: Files<'a> = Vec::new();
-    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| format!("{directory}/{name}")));
-    for path in [DPKG].iter().chain(&APK).chain(&OPKG).map(|path| (*path).to_owned()).chain(rpm) {
-        if let Some((found, file)) = merged.find_file(&path) {
-            let path = escape(&found.path);
-            if files.iter().all(|(known, _)| *known != path) {
+    let mut add = |path: &str, fits: fn(&Fact) -> bool| {
+        if let Some((found, file)) = merged.find_file(path) {
+            let (path, file) = (escape(&found.path), fitting(file, fits));
+            let same =
+                |other: &File<'a>| matches!(other.said, Said::Fact(_)) == matches!(file.said, Said::Fact(_));
+            if !files.iter().any(|(known, other)| *known == path && same(other)) {
                 files.push((path, file));
             }
+        }
+    };
+    add(DPKG, is_dpkg);
+    for path in APK {
+        add(path, is_apk);
+    }
+    for path in OPKG {
+        add(path, is_opkg);
+    }
+    for directory in RPM {
+        for name in RPM_FILES {
+            add(&format!("{directory}/{name}"), is_rpm);
         }
     }
     files
@@ -236,14 +256,16 @@ fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
 /// The databases that are a file for each package, links followed, in a fixed order.
 fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: BTreeMap<String, File<'a>> = BTreeMap::new();
-    for (directory, file) in [(DPKG_PARTS, ""), (PACMAN, "/desc")] {
+    for (directory, file, fits) in
+        [(DPKG_PARTS, "", is_dpkg as fn(&Fact) -> bool), (PACMAN, "/desc", is_alpm)]
+    {
         let Ok(directory) = merged.tree.find(directory.as_bytes(), true) else { continue };
         for name in merged.entries(directory.id) {
             let path = [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
             if let Ok(found) = merged.tree.find(&path, true)
                 && let Some(file) = merged.file(found.id)
             {
-                files.insert(escape(&found.path), file);
+                files.insert(escape(&found.path), fitting(file, fits));
             }
         }
     }

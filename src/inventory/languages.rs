@@ -302,12 +302,14 @@ impl Search<'_, '_, '_> {
     }
 
     fn take(&mut self, path: String, file: File<'_>, place: Place) {
-        match file.said {
-            Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
-                self.found(&path, file, std::slice::from_ref(package));
-            }
-            Said::Unread(unread) => {
-                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()))
+        match (file.said, place) {
+            (Said::Fact(FileFact { fact: Fact::Python { package }, .. }), Place::Python)
+            | (
+                Said::Fact(FileFact { fact: Fact::Node { package }, .. }),
+                Place::NodePackage | Place::NodeHidden,
+            ) => self.found(&path, file, std::slice::from_ref(package)),
+            (Said::Unread(unread), _) => {
+                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
             _ if place.must_tell() => {
                 let why = "it is where an installed package tells its name, and none was read from it";

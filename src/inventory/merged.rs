@@ -182,7 +182,12 @@ impl<'a> Merged<'a> {
         for (group, name, node, file) in links {
             let id = self.directory(layer, &group.path, &mut hidden, &mut Vec::new())?;
             match file {
-                Some(file) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
+                Some(file) => {
+                    let name = part(layer, name)?;
+                    // A file may be linked to its own name, or to a copy of it.
+                    let since = self.since(id, &name, file.said, &hidden).unwrap_or(layer);
+                    self.put_file(id, &name, File { since, ..file });
+                }
                 None => {
                     self.tree.put(id, &part(layer, name)?, node);
                 }
