@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod apk;
 mod dpkg;
+mod executable;
 mod lock;
 mod node;
 mod os_release;
@@ -92,6 +93,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
     (lock::recognise, Read::Whole(lock::read)),
+    (executable::recognise, Read::Parts(executable::read)),
 ];
 
 /// The analyser for a file, if it may matter.

@@ -1,0 +1,213 @@
+//! Programs that were installed without a package manager, told by the version that they carry, each as the program itself
+//! prints or keeps it. Adding one is a line in [`PROGRAMS`].
+//!
+//! A file is searched if its name is a program's, and believed only if all that is found agrees: a program whose version is
+//! not certain is not reported.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, SeekFrom},
+};
+
+use memchr::memmem;
+
+use super::unreadable;
+use crate::package::{Error, File};
+
+/// A program and how it tells its version.
+struct Program {
+    /// Its usual name.
+    name: &'static str,
+    /// What names of its files begin with; no letter follows.
+    files: &'static [&'static str],
+    /// What the version begins with.
+    start: Start,
+    /// What stands before the version.
+    before: &'static str,
+    /// What may stand after it; `0` is any digit.
+    after: &'static [&'static str],
+}
+
+/// What a version begins with.
+enum Start {
+    Any,
+    /// This text.
+    With(&'static str),
+    /// The number in the file's name, as `python3.11` has it; for programs whose version stands alone.
+    Number,
+    /// Anything, but the version is also the beginning of a build's name, `VERSION` `HOST-TIME` and a commit without
+    /// anything between: Redis keeps its version alone, among those of its commands.
+    Build,
+}
+
+use Start::{Any, Build, Number, With};
+
+const fn program(
+    name: &'static str,
+    files: &'static [&'static str],
+    start: Start,
+    before: &'static str,
+    after: &'static [&'static str],
+) -> Program {
+    Program { name, files, start, before, after }
+}
+
+#[rustfmt::skip]
+const PROGRAMS: &[Program] = &[
+    program("bash", &["bash"], Any, "@(#)Bash version ", &["("]),
+    program("bun", &["bun"], Any, "Bun/", &["\0"]),
+    program("busybox", &["busybox"], Any, "BusyBox v", &[" (", "\0"]),
+    program("curl", &["curl"], Any, "curl/", &["\0"]),
+    program("curl", &["libcurl"], Any, "libcurl/", &["\0"]),
+    program("deno", &["deno"], Any, "Deno/", &["+", "Deno/"]),
+    program("dovecot", &["dovecot"], Any, "Dovecot v", &[" ("]),
+    program("git", &["git"], Any, "git/", &["\0"]),
+    program("haproxy", &["haproxy"], Any, " version ", &[", released 0"]),
+    program("httpd", &["httpd", "apache2"], Any, "\0Apache/", &[" ("]),
+    program("lighttpd", &["lighttpd"], Any, "lighttpd/", &["\0", " ("]),
+    program("lua", &["lua"], Any, "$LuaVersion: Lua ", &["  Copyright"]),
+    program("mariadb", &["mariadbd", "mysqld"], Any, "\0", &["-MariaDB"]),
+    program("memcached", &["memcached"], Any, "memcached ", &["\n", "\0"]),
+    program("nginx", &["nginx"], Any, "nginx version: nginx/", &["\n", " (", "\0"]),
+    program("node", &["node", "libnode"], Any, "node.js/v", &["\0"]),
+    program("openresty", &["nginx", "openresty"], Any, "nginx version: openresty/", &["\n", " (", "\0"]),
+    // Two blanks before the date: the parts for FIPS in it tell versions of their own, with one.
+    program("openssl", &["openssl", "libcrypto", "libssl"], Any, "OpenSSL ", &["  0", "-fips  0"]),
+    program("openssl", &["openssl", "libcrypto", "libssl"], With("3."), "OpenSSL ", &[" 0"]),
+    program("openssl", &["openssl", "libcrypto", "libssl"], With("4."), "OpenSSL ", &[" 0"]),
+    program("perl", &["perl", "libperl"], With("5."), "\0v", &["\0"]),
+    program("php", &["php", "libphp"], Any, "X-Powered-By: PHP/", &["\0"]),
+    program("postgresql", &["postgres"], Any, "postgres (PostgreSQL) ", &["\n", " ("]),
+    program("proftpd", &["proftpd"], Any, "ProFTPD Version ", &["\0"]),
+    program("python", &["python", "libpython"], Number, "\0", &["\0"]),
+    // A linker keeps one copy of a text that is also another's end, such as that of the directory it was built for.
+    program("python", &["python", "libpython"], Number, "/", &["\0"]),
+    program("redis", &["redis-server", "redis-check", "redis-sentinel"], Build, "\0", &["\0"]),
+    program("ruby", &["ruby", "libruby"], Any, "\0ruby ", &["p0", " (0"]),
+    program("rust", &["rustc"], Any, "rustc version ", &[" ("]),
+    program("sqlite", &["sqlite3", "libsqlite3"], With("3."), "\0", &["\0"]),
+    program("squid", &["squid"], Any, "squid/", &["\0"]),
+    program("valkey", &["valkey-server", "valkey-check", "valkey-sentinel"], Build, "\0", &["\0"]),
+    program("varnish", &["varnishd"], Any, "varnish-", &[" revision"]),
+];
+
+/// Longer than any version with what stands around it.
+const MATCH_BYTES: usize = 256;
+/// No version is longer.
+const VERSION_BYTES: usize = 40;
+/// A program that carries more versions than this has none.
+const MAX_VERSIONS: usize = 64;
+
+/// What the program is, name and version, if its name is one in the table and its version is certain.
+pub(super) fn find(path: &str, file: &mut dyn File) -> Result<Option<(&'static str, String)>, Error> {
+    let file_name = path.rsplit('/').next().unwrap_or_default();
+    for program in PROGRAMS {
+        let Some(rest) = program.files.iter().find_map(|stem| file_name.strip_prefix(stem)) else { continue };
+        if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            continue;
+        }
+        let number = rest.split(|c: char| c != '.' && !c.is_ascii_digit()).next().unwrap_or_default();
+        let start = match program.start {
+            With(text) => text,
+            Number => number.trim_end_matches('.'),
+            Any | Build => "",
+        };
+        let mut versions = BTreeSet::new();
+        each_piece(file, |piece| {
+            program.versions(piece, start, &mut versions);
+            versions.len() <= MAX_VERSIONS
+        })?;
+        if matches!(program.start, Build) && versions.len() <= MAX_VERSIONS {
+            versions = named_by_build(file, &versions)?;
+        }
+        if versions.len() == 1 {
+            return Ok(versions.pop_first().map(|version| (program.name, version)));
+        }
+    }
+    Ok(None)
+}
+
+impl Program {
+    fn versions(&self, piece: &[u8], start: &str, found: &mut BTreeSet<String>) {
+        for at in memmem::find_iter(piece, self.before) {
+            let text = &piece[at + self.before.len()..];
+            if !text.starts_with(start.as_bytes()) || found.len() > MAX_VERSIONS {
+                continue;
+            }
+            let alone = matches!(self.before, "\0" | "/");
+            let whole = |version: &&str| !alone || version.split('.').count() >= 3;
+            if let Some(version) = version(text, self.after).filter(whole) {
+                found.insert(version.to_owned());
+            }
+        }
+    }
+}
+
+/// The shortest version that `text` begins with and that something of `after` follows.
+fn version<'a>(text: &'a [u8], after: &[&str]) -> Option<&'a str> {
+    if !text.first()?.is_ascii_digit() {
+        return None;
+    }
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b".+~_-".contains(byte);
+    let length = text.iter().take(VERSION_BYTES).take_while(|byte| legal(byte)).count();
+    let follows = |rest: &[u8], after: &str| {
+        let same = |(want, byte): (u8, &u8)| want == *byte || (want == b'0' && byte.is_ascii_digit());
+        rest.len() >= after.len() && after.bytes().zip(rest).all(same)
+    };
+    let end = (1..=length).find(|end| after.iter().any(|after| follows(&text[*end..], after)))?;
+    let version = without_commit(std::str::from_utf8(&text[..end]).ok()?);
+    let (first, rest) = version.split_once('.')?;
+    let number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    (first.bytes().all(|byte| byte.is_ascii_digit()) && number(rest)).then_some(version)
+}
+
+/// `2.8.3-86e043a` is 2.8.3, built from that commit.
+fn without_commit(version: &str) -> &str {
+    match version.rsplit_once('-') {
+        Some((before, commit))
+            if (7..=12).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            before
+        }
+        _ => version,
+    }
+}
+
+/// Those of `versions` that a build's name begins with, the longest where one begins another.
+fn named_by_build(file: &mut dyn File, versions: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+    // A time in seconds and a short commit are 18 characters.
+    const BUILD_BYTES: usize = 18;
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    each_piece(file, |piece| {
+        for version in versions {
+            let build = |at: usize| {
+                let rest = &piece[at + version.len()..];
+                let part = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+                let length =
+                    rest.iter().take(MATCH_BYTES - VERSION_BYTES).take_while(|byte| part(byte)).count();
+                length >= BUILD_BYTES && rest.get(length) == Some(&0)
+            };
+            if memmem::find_iter(piece, version).any(build) {
+                named.insert(version.clone());
+            }
+        }
+        true
+    })?;
+    let longest =
+        |version: &String| !named.iter().any(|other| other != version && other.starts_with(version.as_str()));
+    Ok(named.iter().filter(|version| longest(version)).cloned().collect())
+}
+
+/// Goes through a file in pieces that overlap by [`MATCH_BYTES`], until `take` says that it has enough.
+fn each_piece(file: &mut dyn File, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    const PIECE_BYTES: u64 = 256 << 10;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut piece = Vec::new();
+    while file.take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
+        if !take(&piece) {
+            break;
+        }
+        piece.drain(..piece.len().saturating_sub(MATCH_BYTES));
+    }
+    Ok(())
+}
