@@ -96,27 +96,17 @@ const MATCH_BYTES: usize = 256;
 /// No version is longer.
 const VERSION_BYTES: usize = 40;
 /// A program that carries more versions than this has none.
-const MAX_VERSIONS: usize = 64;
+const MAX_VERSIONS: usize = 128;
 
 /// What the program is, name and version, if its name is one in the table and its version is certain.
 pub(super) fn find(path: &str, file: &mut dyn File) -> Result<Option<(&'static str, String)>, Error> {
     let file_name = path.rsplit('/').next().unwrap_or_default();
-    for program in PROGRAMS {
-        let Some(rest) = program.files.iter().find_map(|stem| file_name.strip_prefix(stem)) else { continue };
-        if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            continue;
-        }
-        let number = rest.split(|c: char| c != '.' && !c.is_ascii_digit()).next().unwrap_or_default();
-        let start = match program.start {
-            With(text) => text,
-            Number => number.trim_end_matches('.'),
-            Any | Build => "",
-        };
-        let mut versions = BTreeSet::new();
-        each_piece(file, |piece| {
-            program.versions(piece, start, &mut versions);
-            versions.len() <= MAX_VERSIONS
-        })?;
+    let mut searches: Vec<Search> = PROGRAMS.iter().filter_map(|program| program.search(file_name)).collect();
+    if searches.is_empty() {
+        return Ok(None);
+    }
+    each_piece(file, |piece| searches.iter_mut().for_each(|search| search.take(piece)))?;
+    for Search { program, mut versions, .. } in searches {
         if matches!(program.start, Build) && versions.len() <= MAX_VERSIONS {
             versions = named_by_build(file, &versions)?;
         }
@@ -127,18 +117,45 @@ pub(super) fn find(path: &str, file: &mut dyn File) -> Result<Option<(&'static s
     Ok(None)
 }
 
+/// The search for one program's version in one file.
+struct Search {
+    program: &'static Program,
+    /// What stands before the version, and its beginning.
+    needle: String,
+    versions: BTreeSet<String>,
+}
+
 impl Program {
-    fn versions(&self, piece: &[u8], start: &str, found: &mut BTreeSet<String>) {
-        for at in memmem::find_iter(piece, self.before) {
-            let text = &piece[at + self.before.len()..];
-            if !text.starts_with(start.as_bytes()) || found.len() > MAX_VERSIONS {
-                continue;
+    /// The search in a file of this name; `None` if it is no name of the program.
+    fn search(&'static self, file_name: &str) -> Option<Search> {
+        let rest = self.files.iter().find_map(|stem| file_name.strip_prefix(stem))?;
+        if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let start = match self.start {
+            With(text) => text,
+            Number => {
+                let number = rest.split(|c: char| c != '.' && !c.is_ascii_digit()).next()?;
+                number.trim_end_matches('.')
             }
-            let alone = matches!(self.before, "\0" | "/");
+            Any | Build => "",
+        };
+        Some(Search { program: self, needle: format!("{}{start}", self.before), versions: BTreeSet::new() })
+    }
+}
+
+impl Search {
+    fn take(&mut self, piece: &[u8]) {
+        let before = self.program.before;
+        let alone = matches!(before, "\0" | "/");
+        for at in memmem::find_iter(piece, &self.needle) {
+            if self.versions.len() > MAX_VERSIONS {
+                break;
+            }
+            // Numbers of two parts stand alone in many places and mean many things.
             let whole = |version: &&str| !alone || version.split('.').count() >= 3;
-            if let Some(version) = version(text, self.after).filter(whole) {
-                found.insert(version.to_owned());
-            }
+            let found = version(&piece[at + before.len()..], self.program.after).filter(whole);
+            self.versions.extend(found.map(str::to_owned));
         }
     }
 }
@@ -187,26 +204,24 @@ fn named_by_build(file: &mut dyn File, versions: &BTreeSet<String>) -> Result<BT
                     rest.iter().take(MATCH_BYTES - VERSION_BYTES).take_while(|byte| part(byte)).count();
                 length >= BUILD_BYTES && rest.get(length) == Some(&0)
             };
-            if memmem::find_iter(piece, version).any(build) {
+            // Few are looked at: more in one piece are no version of a program's.
+            if memmem::find_iter(piece, version).take(MAX_VERSIONS).any(build) {
                 named.insert(version.clone());
             }
         }
-        true
     })?;
     let longest =
         |version: &String| !named.iter().any(|other| other != version && other.starts_with(version.as_str()));
     Ok(named.iter().filter(|version| longest(version)).cloned().collect())
 }
 
-/// Goes through a file in pieces that overlap by [`MATCH_BYTES`], until `take` says that it has enough.
-fn each_piece(file: &mut dyn File, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Error> {
+/// Goes through a file in pieces that overlap by [`MATCH_BYTES`].
+fn each_piece(file: &mut dyn File, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
     const PIECE_BYTES: u64 = 256 << 10;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let mut piece = Vec::new();
     while file.take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
-        if !take(&piece) {
-            break;
-        }
+        take(&piece);
         piece.drain(..piece.len().saturating_sub(MATCH_BYTES));
     }
     Ok(())
