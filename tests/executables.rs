@@ -1,14 +1,17 @@
 //! Executables built here, and what their own tools say of them: `go version -m` of Go programs, the JSON that
 //! cargo-auditable's section holds of Rust programs. Skipped, and said so, where the tool is not there.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers end the test")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Read as _, Write as _},
+    io::{Cursor, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
+use proptest::prelude::*;
 use stella::package::{Ecosystem, Fact, Form, Package, Read, recognise};
 
 /// Packages of a file, as the engine reads it.
@@ -178,6 +181,20 @@ fn go_programs_hold_what_go_version_says() {
         assert!(found.contains(&("example.com/fork".into(), "v1.1.0-rc.1".into())));
         assert!(found.contains(&("example.com/local".into(), "(devel)".into())));
         assert!(found.contains(&("example.com/big".into(), "v2.0.0+incompatible".into())));
+    }
+
+    // Whatever becomes of their bytes, they end in packages or an error.
+    for name in ["plain", "386", "windows.exe", "darwin"] {
+        let good = fs::read(source.join(name)).unwrap();
+        let headers = good.len() - 8192..good.len();
+        proptest!(|(at in prop_oneof![0..1024_usize, headers], value: u8, size in 4096..good.len(), cut: bool)| {
+            let mut bent = good.clone();
+            bent[at] = value;
+            bent.truncate(if cut { size } else { good.len() });
+            if let Some(Read::Parts(read)) = recognise(name, &bent[..4096]) {
+                let _ = read(name, &mut Cursor::new(bent));
+            }
+        });
     }
 
     // Without modules there is the toolchain's library alone.

@@ -10,7 +10,7 @@ const MAGIC: &[u8] = b"\xff Go buildinf:";
 const ALIGNMENT: usize = 16;
 const HEADER_BYTES: usize = 32;
 /// The most that the list of modules may take; that of the largest programs takes 50 kB.
-const TEXT_BYTES: u64 = 4 << 20;
+const TEXT_BYTES: u64 = 1 << 20;
 /// The version of what was built from no release, as Go writes it.
 const UNRELEASED: &str = "(devel)";
 
@@ -188,4 +188,121 @@ fn parse(text: &str, packages: &mut Vec<Package>) -> Result<(), Error> {
         replaceable = word != "=>";
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::{
+        super::layout::elf::made::{ADDRESS, elf, number},
+        *,
+    };
+
+    const MODULES: &str =
+        "path\ta/cmd\nmod\ta\t(devel)\t\ndep\tb\tv1.0.0\n=>\tc\tv1.1.0\th1:x=\nbuild\t-compiler=gc\n";
+
+    fn framed(text: &str) -> Vec<u8> {
+        [&[1; 16], text.as_bytes(), &[2; 16]].concat()
+    }
+
+    /// Build information as Go writes it since 1.18.
+    fn inline(version: &str, modules: &str) -> Vec<u8> {
+        let mut info = [MAGIC, &[8, 2], &[0; 16]].concat();
+        for text in [version.as_bytes(), &framed(modules)] {
+            let length = u8::try_from(text.len() & 0x7f).unwrap() | 0x80;
+            info.extend_from_slice(&[length, u8::try_from(text.len() >> 7).unwrap()]);
+            info.extend_from_slice(text);
+        }
+        info
+    }
+
+    fn read(file: &[u8]) -> Result<Vec<(String, String)>, Error> {
+        let mut file = Cursor::new(file);
+        let layouts = Layout::read(&mut file)?.unwrap();
+        let packages = packages(&layouts[0], &mut file)?;
+        Ok(packages.into_iter().map(|package| (package.name, package.version)).collect())
+    }
+
+    fn named(packages: &[(&str, &str)]) -> Vec<(String, String)> {
+        packages.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect()
+    }
+
+    #[test]
+    fn texts_that_follow() {
+        let info = inline("go1.22.1 X:nocoverageredesign", MODULES);
+        let want = named(&[("stdlib", "1.22.1"), ("a", "(devel)"), ("c", "v1.1.0")]);
+        assert_eq!(read(&elf(true, false, &[(".go.buildinfo", &info)])).unwrap(), want);
+        // At the first address that is a multiple of 16, of a section that begins before.
+        let file =
+            elf(false, true, &[(".data", b"12345678"), (".go.buildinfo", &[&[0; 8], &info[..]].concat())]);
+        assert_eq!(read(&file).unwrap(), want);
+        let file = elf(false, true, &[(".go.buildinfo", &[&[0; 8], &info[..]].concat())]);
+        assert_eq!(read(&file).unwrap(), []);
+        let cut = elf(false, true, &[(".go.buildinfo", &info[..60])]);
+        assert_eq!(read(&cut).unwrap_err().to_string(), "Go build information: a text ends early");
+    }
+
+    #[test]
+    fn texts_by_address() {
+        for (big, size) in [(false, 4), (false, 8), (true, 4), (true, 8)] {
+            let pointer = |value: u64| number(value, size, big);
+            let modules = framed(MODULES);
+            // The header, two strings, and their texts.
+            let strings = ADDRESS + 32;
+            let texts = strings + 4 * size as u64;
+            let flags = [u8::try_from(size).unwrap(), u8::from(big)];
+            let mut info = [MAGIC, &flags, &pointer(strings), &pointer(strings + 2 * size as u64)].concat();
+            info.resize(32, 0);
+            for number in [texts, 6, texts + 6, modules.len() as u64] {
+                info.extend_from_slice(&pointer(number));
+            }
+            info.extend_from_slice(b"go1.13");
+            info.extend_from_slice(&modules);
+            let file = elf(big, size == 8, &[(".go.buildinfo", &info)]);
+            let want = named(&[("stdlib", "1.13"), ("a", "(devel)"), ("c", "v1.1.0")]);
+            assert_eq!(read(&file).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn releases() {
+        for (toolchain, want) in [
+            ("go1.22.1", "1.22.1"),
+            ("go1.20", "1.20"),
+            ("go1.21.9 (Red Hat 1.21.9-2.el9_4)", "1.21.9"),
+            ("go1.18.7b7", "1.18.7"),
+            ("go1.20.5-vendor", "1.20.5"),
+            ("go1.22rc1", "1.22.0-rc.1"),
+            ("go1.18beta2", "1.18.0-beta.2"),
+            ("go1.25-devel_af1c4c1c2f Tue Jan 7", "(devel)"),
+            ("devel go1.23-6b2c1a4d0f Tue Jan 7", "(devel)"),
+            ("devel +b7a85e0003 linux/amd64", "(devel)"),
+            ("go", "(devel)"),
+            ("go1..2", "(devel)"),
+        ] {
+            assert_eq!(release(toolchain), want, "{toolchain}");
+        }
+    }
+
+    #[test]
+    fn modules() {
+        let parsed = |text: &str| {
+            let mut packages = Vec::new();
+            parse(text, &mut packages).map(|()| packages).map_err(|error| error.to_string())
+        };
+        let golang = |name, version| Package::new(Ecosystem::Golang, name, version);
+        // What a local directory replaces is there, in a version that nobody knows; Go before 1.18 left it empty.
+        for local in ["=>\t./b\t(devel)\t", "=>\t../b\t"] {
+            let text = format!("dep\tb\tv1.0.0\n{local}\ndep\tx/v2\tv2.0.0+incompatible\th1:x\n");
+            assert_eq!(
+                parsed(&text),
+                Ok(vec![golang("b", "(devel)"), golang("x/v2", "v2.0.0+incompatible")])
+            );
+        }
+        let error = |why: &str| Err(format!("Go build information: {why}"));
+        assert_eq!(parsed("path\ta\nmod\ta"), error("line 2: a module without a version"));
+        assert_eq!(parsed("=>\tc\tv1"), error("line 1: nothing to replace"));
+        assert_eq!(parsed("dep\ta\tv1\n=>\tb\tv1\n=>\tc\tv1"), error("line 3: nothing to replace"));
+    }
 }

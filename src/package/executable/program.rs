@@ -226,3 +226,74 @@ fn each_piece(file: &mut dyn File, mut take: impl FnMut(&[u8])) -> Result<(), Er
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
+        find(path, &mut Cursor::new(bytes)).unwrap()
+    }
+
+    #[test]
+    fn versions_as_programs_carry_them() {
+        for (path, bytes, name, want) in [
+            ("usr/sbin/nginx", &b"\0nginx version: nginx/1.25.3 (Ubuntu)\n\0OpenSSL 3.0.2 15 Mar 2022\0"[..], "nginx", "1.25.3"),
+            ("nginx", b"nginx version: openresty/1.21.4.1\n\0", "openresty", "1.21.4.1"),
+            ("lib/libcrypto.so.3", b"\0OpenSSL 3.0.22 25 Aug 2026\0", "openssl", "3.0.22"),
+            ("lib/libssl.so.1.1", b"\0OpenSSL 1.1.1w  11 Sep 2023\0", "openssl", "1.1.1w"),
+            (
+                "a.libs/libcrypto-d3570994.so.1.0.2k",
+                b"\0OpenSSL 1.0.2k-fips  26 Jan 2017\0OpenSSL 1.0.1e-fips 11 Feb 2013\0MD4 part of OpenSSL 1.0.2k  26 Jan 2017\0",
+                "openssl",
+                "1.0.2k",
+            ),
+            ("bin/python3.13", b"\x001.2.13\x003.13.0rc1\x003.13\0", "python", "3.13.0rc1"),
+            ("lib/libpython3.6m.so.1.0", b"\0/opt/python/3.6.15\x003.11.2\0", "python", "3.6.15"),
+            ("bin/redis-server", b"\x002.6.0\x007.0.1\x007.0.15\0A7.0.151790282056000000000\0", "redis", "7.0.15"),
+            ("bin/redis-server", b"\x002.6.0\x006.2.5\x006.2.58f1c18bfd7fc-1728390128000000000\0", "redis", "6.2.5"),
+            ("bin/ruby", b"\0ruby 3.1.2p20 (2022-04-12 revision 4491bb740a) [x86_64-linux]\0", "ruby", "3.1.2"),
+            ("bin/ruby", b"\0ruby 3.4.1 (2024-12-25 revision 48d4efcb85) +PRISM\0", "ruby", "3.4.1"),
+            ("sbin/haproxy", b"\0HAProxy version \0 version 2.8.3-86e043a, released 2023/09/07\0", "haproxy", "2.8.3"),
+            ("sbin/mysqld", b"\x005.5.5-\x0010.11.19-MariaDB\0", "mariadb", "10.11.19"),
+            ("bin/deno", b"node-globals2.9.6Deno/2.9.6Deno/2.9.6+e518fb", "deno", "2.9.6"),
+        ] {
+            assert_eq!(told(path, bytes), Some((name, want.to_owned())), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_certain() {
+        for (path, bytes) in [
+            ("bin/nodemon", &b"node.js/v20.1.0\0"[..]),
+            ("bin/node", b"node.js/vX\0node.js/v20\0"),
+            ("bin/node", b"node.js/v20.1.0\0node.js/v20.1.1\0"),
+            ("bin/node", b"node.js/v20.1.0"),
+            ("bin/sqlite3", b"\x001.2.13\0"),
+            ("bin/python3.11", b"\x003.12.1\0"),
+            ("bin/redis-server", b"\x002.6.0\x007.0.15\0"),
+        ] {
+            assert_eq!(told(path, bytes), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_version_between_two_pieces() {
+        for at in (256 << 10) - 30..(256 << 10) + 10 {
+            let mut bytes = vec![b'.'; at];
+            bytes.extend_from_slice(b"node.js/v20.11.1\0");
+            assert_eq!(told("bin/node", &bytes), Some(("node", "20.11.1".into())), "{at}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_have_a_version_or_none() {
+        proptest!(|(bytes in "[0-9.\0v/+-]{0,400}", name in prop::sample::select(vec!["redis-server", "python3", "perl"]))| {
+            let _ = told(name, bytes.as_bytes());
+        });
+    }
+}

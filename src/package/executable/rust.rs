@@ -41,3 +41,39 @@ pub(super) fn packages(layout: &Layout, file: &mut dyn File) -> Result<Vec<Packa
         list.packages.into_iter().filter(|one| one.kind.as_deref().is_none_or(|kind| kind == "runtime"));
     Ok(inside.map(|one| Package::new(Ecosystem::Cargo, one.name, one.version)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use flate2::{Compression, write::ZlibEncoder};
+
+    use super::{super::layout::elf::made::elf, *};
+
+    fn read(json: &[u8], left_out: usize) -> Result<Vec<Package>, Error> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(json).unwrap();
+        let section = encoder.finish().unwrap();
+        let mut file = Cursor::new(elf(false, true, &[(".dep-v0", &section[..section.len() - left_out])]));
+        let layouts = Layout::read(&mut file)?.unwrap();
+        packages(&layouts[0], &mut file)
+    }
+
+    #[test]
+    fn crates_of_the_program_alone() {
+        let json = br#"{"packages":[
+            {"name":"app","version":"0.1.0","source":"local","dependencies":[1],"root":true},
+            {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"},
+            {"name":"libc","version":"0.2.1","source":"crates.io","kind":"runtime"}],"format":8}"#;
+        let cargo = |name, version| Package::new(Ecosystem::Cargo, name, version);
+        assert_eq!(read(json, 0), Ok(vec![cargo("app", "0.1.0"), cargo("libc", "0.2.1")]));
+        assert!(matches!(read(json, 9), Err(Error::Damaged { .. })));
+        assert!(matches!(read(b"{}", 0), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_list_that_would_fill_memory() {
+        let limit = Error::Limit { name: "cargo-auditable's list", limit: LIST_BYTES };
+        assert_eq!(read(&vec![b' '; 9 << 20], 0), Err(limit));
+    }
+}
