@@ -1,8 +1,8 @@
 //! Go's build information: the toolchain's version and the modules of the program; Go's package `debug/buildinfo`.
 
-use std::io::{Read as _, SeekFrom};
+use std::io::Read as _;
 
-use super::{Layout, layout::Region, unreadable};
+use super::{Layout, layout::Region, seek, unreadable};
 use crate::package::{Ecosystem, Error, File, Package};
 
 /// What build information begins with, at an address that is a multiple of [`ALIGNMENT`].
@@ -52,7 +52,7 @@ fn find(file: &mut dyn File, region: Region) -> Result<Option<u64>, Error> {
     else {
         return Ok(None);
     };
-    file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
+    seek(file, offset)?;
     let mut left = region.size.saturating_sub(skip);
     let mut chunk = Vec::new();
     while left > 0 {
@@ -148,6 +148,10 @@ fn release(toolchain: &str) -> String {
     let (number, rest) = word.split_at(end);
     let parts = number.split('.').count();
     if !number.split('.').all(|part| !part.is_empty()) || !(2..=3).contains(&parts) {
+        return UNRELEASED.into();
+    }
+    // A vendor's snapshot on the way to a release, such as `1.25-20250209-RC00`.
+    if parts == 2 && rest.starts_with('-') {
         return UNRELEASED.into();
     }
     for stage in ["rc", "beta"] {
@@ -273,6 +277,7 @@ mod tests {
             ("go1.21.9 (Red Hat 1.21.9-2.el9_4)", "1.21.9"),
             ("go1.18.7b7", "1.18.7"),
             ("go1.20.5-vendor", "1.20.5"),
+            ("go1.25-20250209-RC00 cl/725183137 +457fd1d52d", "(devel)"),
             ("go1.22rc1", "1.22.0-rc.1"),
             ("go1.18beta2", "1.18.0-beta.2"),
             ("go1.25-devel_af1c4c1c2f Tue Jan 7", "(devel)"),

@@ -4,14 +4,11 @@
 //! A file is searched if its name is a program's, and believed only if all that is found agrees: a program whose version is
 //! not certain is not reported.
 
-use std::{
-    collections::BTreeSet,
-    io::{Read as _, SeekFrom},
-};
+use std::{collections::BTreeSet, io::Read as _};
 
 use memchr::memmem;
 
-use super::unreadable;
+use super::{seek, unreadable};
 use crate::package::{Error, File};
 
 /// A program and how it tells its version.
@@ -218,7 +215,7 @@ fn named_by_build(file: &mut dyn File, versions: &BTreeSet<String>) -> Result<BT
 /// Goes through a file in pieces that overlap by [`MATCH_BYTES`].
 fn each_piece(file: &mut dyn File, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
     const PIECE_BYTES: u64 = 256 << 10;
-    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    seek(file, 0)?;
     let mut piece = Vec::new();
     while file.take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
         take(&piece);

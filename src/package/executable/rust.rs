@@ -1,12 +1,12 @@
 //! Rust programs that were built with cargo-auditable: the section `.dep-v0` holds the crates, as JSON that zlib compressed;
 //! cargo-auditable's PARSING.md.
 
-use std::io::{Read as _, SeekFrom};
+use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
 use serde::Deserialize;
 
-use super::{Layout, unreadable};
+use super::{Layout, seek};
 use crate::package::{Ecosystem, Error, File, Package};
 
 /// The most that the list of crates may take, the limit that its authors name.
@@ -29,7 +29,7 @@ struct Crate {
 pub(super) fn packages(layout: &Layout, file: &mut dyn File) -> Result<Vec<Package>, Error> {
     let Some(region) = layout.rust else { return Ok(Vec::new()) };
     let damaged = |why: String| Error::Damaged { form: "cargo-auditable's list", why };
-    file.seek(SeekFrom::Start(region.offset)).map_err(unreadable)?;
+    seek(file, region.offset)?;
     let mut json = Vec::new();
     let inflated = ZlibDecoder::new(file.take(region.size)).take(LIST_BYTES + 1).read_to_end(&mut json);
     inflated.map_err(|error| damaged(error.to_string()))?;
