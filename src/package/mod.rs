@@ -17,6 +17,7 @@ mod dpkg;
 mod egg;
 mod elixir;
 mod end_of_life;
+mod executable;
 mod gem;
 #[cfg(test)]
 mod hostile;
@@ -129,6 +130,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (rpm::recognise, Read::Whole(rpm::read)),
     (java::recognise, Read::Parts(java::read)),
     (java::recognise_unpacked, Read::Whole(java::read_unpacked)),
+    (executable::recognise, Read::Parts(executable::read)),
 ];
 
 /// The analyser for a file, if it may matter.
