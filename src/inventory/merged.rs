@@ -185,7 +185,8 @@ impl<'a> Merged<'a> {
                 Some(file) => {
                     let name = part(layer, name)?;
                     // A file may be linked to its own name, or to a copy of it.
-                    let since = self.since(id, &name, file.said, &hidden).unwrap_or(layer);
+                    let before = self.before(id, &name, file.said, &hidden);
+                    let since = before.map_or(layer, |before| before.since);
                     self.put_file(id, &name, File { since, ..file });
                 }
                 None => {
