@@ -10,7 +10,7 @@ use serde::Deserialize;
 use stella::{
     api::ImageClaim,
     document,
-    image::{self, Image, MAX_LAYERS, Platform},
+    image::{self, Descriptor, Image, MAX_LAYERS, Platform},
     inventory::Skipped,
 };
 
@@ -62,20 +62,21 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there.
+/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there: what is no image, and what
+/// may hold statements about one.
 pub(super) fn open(
     store: &Store,
     tag: Option<&str>,
     platforms: &[Platform],
-) -> Result<(Vec<OpenedImage>, Vec<Skipped>), Error> {
+) -> Result<(Vec<OpenedImage>, Vec<Skipped>, Vec<Descriptor>), Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
-    let mut skipped = Vec::new();
+    let (mut skipped, mut attestations) = (Vec::new(), Vec::new());
     if store.has("index.json") {
         let found = index::beside(store, tag, platforms)?;
-        skipped = found.skipped;
+        (skipped, attestations) = (found.skipped, found.attestations);
         for opened in found.images {
             addressed.entry(opened.image.config_digest).or_insert(opened);
         }
@@ -119,7 +120,7 @@ pub(super) fn open(
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    Ok((images, skipped))
+    Ok((images, skipped, attestations))
 }
 
 /// The entries under one tag; several entries without a tag are one image for several platforms, or a question.
@@ -170,7 +171,8 @@ fn from_entry(store: &Store, entry: &Entry) -> Result<OpenedImage, Error> {
         let (manifest, config) = (entry.layers.len(), image.layers.len());
         return Err(Error::Image { name, place, source: image::Error::LayerCount { manifest, config } });
     }
-    let places = entry.layers.iter().map(|name| Some(Place { name: name.clone(), blob: blob_digest(name) }));
+    let place = |name: &String| Place { name: name.clone(), blob: blob_digest(name), size_bytes: 0 };
+    let places = entry.layers.iter().map(|name| Some(place(name)));
     Ok(OpenedImage {
         image,
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(&config) },

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use stella::{digest::Digest, image, layer};
 
+use super::registry;
+
 /// What went wrong with an image source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,7 +19,7 @@ pub enum Error {
     },
     /// A bare word that is neither a path nor an image reference.
     #[error(
-        "{text:?} is neither an existing path nor an image reference; write docker:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
+        "{text:?} is neither an existing path nor an image reference; write docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
     )]
     Reference {
         /// As the caller wrote it.
@@ -199,7 +201,7 @@ pub enum Error {
     },
     /// The engine does not have the image.
     #[error(
-        "no image {reference:?} in the Docker engine at {address}; build or pull it first, or name another source such as oci:DIR"
+        "no image {reference:?} in the Docker engine at {address}; build or pull it first, or name another source such as registry:REF or oci:DIR"
     )]
     NoImage {
         /// The image reference.
@@ -255,6 +257,19 @@ pub enum Error {
         path: String,
         /// Why.
         why: layer::Refused,
+    },
+    /// The registry gave no image.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A bare word that neither an engine nor a registry has.
+    #[error("{engine}; taken for registry:{name}: {registry}")]
+    Nowhere {
+        /// The name in full.
+        name: String,
+        /// Why the engine gave none.
+        engine: Box<Error>,
+        /// Why the registry gave none.
+        registry: Box<Error>,
     },
     /// Not there yet in this version.
     #[error("{what} is not built yet; {way_out}")]
