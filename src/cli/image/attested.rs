@@ -20,10 +20,10 @@ use super::{
     store::{Store, blob_name},
 };
 
-/// `statement size`: bytes of one statement.
+/// `statement size`: bytes of all statements that are read for one image.
 const MOST_STATEMENT_BYTES: u64 = 64 << 20;
 
-/// `statements`: most manifests, and most statements, that are looked into for one image.
+/// `statements`: most manifests that are looked into for one image, and most statements in them.
 const MOST_STATEMENTS: usize = 64;
 
 /// Which manifest BuildKit made an attestation manifest for.
@@ -102,6 +102,7 @@ pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -
     if let Store::Registry(repository) = store {
         manifests.extend(repository.referrers(subject)?);
     }
+    let mut left = Left { statements: MOST_STATEMENTS, bytes: MOST_STATEMENT_BYTES };
     let mut seen = Vec::new();
     for manifest in manifests {
         if seen.contains(&manifest.digest) {
@@ -112,7 +113,7 @@ pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -
             attested.skip(manifest.digest, &format!("over the limit `statements`, {MOST_STATEMENTS}"));
             break;
         }
-        if let Err(why) = look_into(store, &manifest, subject, &mut attested) {
+        if let Err(why) = look_into(store, &manifest, subject, &mut left, &mut attested) {
             attested.skip(manifest.digest, &why);
         }
     }
@@ -129,6 +130,7 @@ fn look_into(
     store: &Store,
     manifest: &Descriptor,
     subject: Digest,
+    left: &mut Left,
     attested: &mut Attested,
 ) -> Result<(), String> {
     if !store.holds_manifest(manifest.digest).map_err(|error| error.to_string())? {
@@ -140,16 +142,36 @@ fn look_into(
         Ok(Document::Index(_)) => return Ok(()),
         Err(error) => return Err(error.to_string()),
     };
-    for layer in layers.iter().filter(|layer| may_be_sbom(layer)).take(MOST_STATEMENTS) {
+    for layer in layers.iter().filter(|layer| may_be_sbom(layer)) {
         if attested.sboms.iter().any(|sbom| sbom.digest == layer.digest) {
             continue;
         }
-        match statement(store, layer, subject) {
+        match left.take(layer).and_then(|()| statement(store, layer, subject)) {
             Ok(sbom) => attested.sboms.extend(sbom),
             Err(why) => attested.skip(layer.digest, &why),
         }
+        if left.statements == 0 {
+            break;
+        }
     }
     Ok(())
+}
+
+/// What may still be read.
+struct Left {
+    statements: usize,
+    bytes: u64,
+}
+
+impl Left {
+    fn take(&mut self, layer: &Descriptor) -> Result<(), String> {
+        let over = |limit: &str, most: u64| format!("over the limit `{limit}`, {most}");
+        self.statements =
+            self.statements.checked_sub(1).ok_or_else(|| over("statements", MOST_STATEMENTS as u64))?;
+        let left = self.bytes.checked_sub(layer.size_bytes);
+        self.bytes = left.ok_or_else(|| over("statement size", MOST_STATEMENT_BYTES))?;
+        Ok(())
+    }
 }
 
 fn may_be_sbom(layer: &Descriptor) -> bool {
@@ -199,23 +221,16 @@ fn statement(store: &Store, layer: &Descriptor, subject: Digest) -> Result<Optio
     }))
 }
 
-/// A statement's blob, whole and verified.
+/// A statement's blob, verified, of no more bytes than its descriptor says.
 fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
     let place = super::Place {
         name: blob_name(layer.digest),
         blob: Some(layer.digest),
         size_bytes: layer.size_bytes,
     };
-    let over = || format!("over the limit `statement size`, {MOST_STATEMENT_BYTES} bytes");
-    if layer.size_bytes > MOST_STATEMENT_BYTES {
-        return Err(over());
-    }
     let mut bytes = Vec::new();
-    let mut reader = store.layer(&place).map_err(|error| error.to_string())?.take(MOST_STATEMENT_BYTES + 1);
+    let mut reader = store.layer(&place).map_err(|error| error.to_string())?.take(layer.size_bytes);
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MOST_STATEMENT_BYTES {
-        return Err(over());
-    }
     match Digest::of(&bytes) {
         found if found == layer.digest => Ok(bytes),
         found => Err(format!("it was changed: its bytes are {found}")),

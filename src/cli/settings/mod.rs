@@ -124,6 +124,7 @@ impl SourceSettings {
                 registry: Access {
                     deadline,
                     docker_config: docker_config(),
+                    docker_auth_config: env::var("DOCKER_AUTH_CONFIG").ok().filter(|text| !text.is_empty()),
                     certificates: CERTIFICATES.iter().map(PathBuf::from).collect(),
                 },
                 limits: limits.clone(),

@@ -298,7 +298,7 @@ impl Client {
 
     /// Who asks; found when the registry wants to know, and once.
     pub async fn credentials(&self) -> &Credentials {
-        let find = || credentials::find(self.access.docker_config.as_deref(), &self.name);
+        let find = || credentials::find(&self.access, &self.name);
         self.credentials.get_or_init(find).await
     }
 

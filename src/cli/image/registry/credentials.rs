@@ -14,11 +14,14 @@ use tokio::{
     process::Command,
 };
 
-use super::Name;
+use super::{Access, Name};
 use crate::client::excerpt;
 
 /// How Docker's own registry is called where credentials are kept.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// How it may be called where helpers are named.
+const HUB_KEYS: [&str; 3] = [HUB_KEY, "index.docker.io", "docker.io"];
 
 /// `configuration size`: bytes of one `config.json`.
 const MOST_CONFIG_BYTES: u64 = 4 << 20;
@@ -99,28 +102,39 @@ struct HelperJson {
     secret: String,
 }
 
-/// Finds who asks, in the order of Docker's program: a helper for this registry, the store, the file itself.
+/// Finds who asks, in the order of Docker's program: the variable, a helper for this registry, the store, the file itself.
 ///
 /// What cannot be read or run leaves the caller anonymous, and `tried` says so: if that is not enough, the error will.
-pub(super) async fn find(directory: Option<&Path>, name: &Name) -> Credentials {
+pub(super) async fn find(access: &Access, name: &Name) -> Credentials {
+    let key = key(name);
+    let mut why = String::new();
+    if let Some(text) = &access.docker_auth_config {
+        match parse(text.as_bytes()).map(|config| of(&config, name)) {
+            Ok(Ok(Some(secret))) => {
+                let tried = format!("with the credentials of {key} in DOCKER_AUTH_CONFIG");
+                return Credentials { secret: Some(secret), tried };
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(wrong)) => why = format!("DOCKER_AUTH_CONFIG has {wrong} for {key}, and "),
+            Err(wrong) => why = format!("DOCKER_AUTH_CONFIG {wrong}, and "),
+        }
+    }
     let anonymous = |why: String| Credentials { secret: None, tried: format!("without credentials: {why}") };
-    let Some(path) = directory.map(|directory| directory.join("config.json")) else {
-        return anonymous("there is no home directory with a .docker/config.json".to_owned());
+    let Some(path) = access.docker_config.as_ref().map(|directory| directory.join("config.json")) else {
+        return anonymous(format!("{why}there is no home directory with a .docker/config.json"));
     };
     let shown = path.display();
     let config = match read(&path) {
         Ok(Some(config)) => config,
-        Ok(None) => return anonymous(format!("there is no {shown}")),
-        Err(why) => return anonymous(format!("{shown} {why}")),
+        Ok(None) => return anonymous(format!("{why}there is no {shown}")),
+        Err(wrong) => return anonymous(format!("{why}{shown} {wrong}")),
     };
-    let key = key(name);
-    let own = if name.is_hub() {
-        [HUB_KEY, "index.docker.io", "docker.io"].iter().find_map(|key| config.cred_helpers.get(*key))
+    let helper = if name.is_hub() {
+        HUB_KEYS.iter().find_map(|key| config.cred_helpers.get(*key))
     } else {
         config.cred_helpers.get(key)
     };
-    let helper = own.filter(|helper| !helper.is_empty()).or(Some(&config.creds_store));
-    let mut why = String::new();
+    let helper = helper.filter(|helper| !helper.is_empty()).or(Some(&config.creds_store));
     if let Some(helper) = helper.filter(|helper| !helper.is_empty()) {
         match ask(helper, key).await {
             Ok(Some(secret)) => {
@@ -128,20 +142,25 @@ pub(super) async fn find(directory: Option<&Path>, name: &Name) -> Credentials {
                     format!("with the credentials of docker-credential-{helper}, which {shown} names");
                 return Credentials { secret: Some(secret), tried };
             }
-            Ok(None) => why = format!("docker-credential-{helper} has none for {key}, and "),
-            Err(error) => why = format!("docker-credential-{helper} {error}, and "),
+            Ok(None) => why += &format!("docker-credential-{helper} has none for {key}, and "),
+            Err(error) => why += &format!("docker-credential-{helper} {error}, and "),
         }
     }
-    let entry = config.auths.get(key).or_else(|| {
-        config.auths.iter().find(|(key, _)| host_of(key) == host_of(self::key(name))).map(|(_, auth)| auth)
-    });
-    match entry.map(secret) {
-        Some(Ok(Some(secret))) => {
+    match of(&config, name) {
+        Ok(Some(secret)) => {
             Credentials { secret: Some(secret), tried: format!("with the credentials of {key} in {shown}") }
         }
-        Some(Err(wrong)) => anonymous(format!("{why}{shown} has {wrong} for {key}")),
-        Some(Ok(None)) | None => anonymous(format!("{why}{shown} has none for {key}")),
+        Err(wrong) => anonymous(format!("{why}{shown} has {wrong} for {key}")),
+        Ok(None) => anonymous(format!("{why}{shown} has none for {key}")),
     }
+}
+
+/// What a configuration itself holds for a registry.
+fn of(config: &ConfigJson, name: &Name) -> Result<Option<Secret>, &'static str> {
+    let key = key(name);
+    let same = || config.auths.iter().find(|(other, _)| host_of(other) == host_of(key));
+    let entry = config.auths.get(key).or_else(|| same().map(|(_, auth)| auth));
+    entry.map_or(Ok(None), secret)
 }
 
 /// What credentials of this registry are kept under.
@@ -171,8 +190,11 @@ fn read(path: &Path) -> Result<Option<ConfigJson>, String> {
     if bytes.len() as u64 > MOST_CONFIG_BYTES {
         return Err(format!("is larger than the limit `configuration size`, {MOST_CONFIG_BYTES} bytes"));
     }
-    let parsed = serde_json::from_slice(&bytes);
-    parsed.map(Some).map_err(|error| {
+    parse(&bytes).map(Some)
+}
+
+fn parse(bytes: &[u8]) -> Result<ConfigJson, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
         format!("is no configuration of Docker (line {}, column {})", error.line(), error.column())
     })
 }
@@ -267,7 +289,11 @@ mod tests {
     async fn found(config: &str, registry: &str) -> Credentials {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("config.json"), config).unwrap();
-        find(Some(directory.path()), &format!("{registry}/a/b").parse().unwrap()).await
+        find(&at(directory.path()), &format!("{registry}/a/b").parse().unwrap()).await
+    }
+
+    fn at(directory: &Path) -> Access {
+        Access { docker_config: Some(directory.to_owned()), ..Access::default() }
     }
 
     fn password(user: &str, password: &str) -> Option<Secret> {
@@ -304,7 +330,7 @@ mod tests {
                 "{}",
                 found.tried
             );
-            assert!(!format!("{found:?}").contains("cret"), "{found:?}");
+            assert!(!format!("{found:?}").contains("s3:cret"), "{found:?}");
         }
     }
 
@@ -313,10 +339,17 @@ mod tests {
         let why = found(r#"{"auths": "s3cret"}"#, "r.io").await.tried;
         assert!(why.contains("line 1") && !why.contains("s3cret"), "{why}");
         let name = "r.io/a".parse().unwrap();
-        assert!(find(None, &name).await.tried.contains("no home"));
-        assert!(
-            find(Some(Path::new("/nosuch")), &name).await.tried.contains("there is no /nosuch/config.json")
-        );
+        assert!(find(&Access::default(), &name).await.tried.contains("no home"));
+        let nosuch = at(Path::new("/nosuch"));
+        assert!(find(&nosuch, &name).await.tried.contains("there is no /nosuch/config.json"));
+        let variable = |text: &str| Access { docker_auth_config: Some(text.to_owned()), ..nosuch.clone() };
+        let of_variable = r#"{"auths": {"r.io": {"username": "u", "password": "p"}}}"#;
+        let found_there = find(&variable(of_variable), &name).await;
+        assert_eq!(found_there.secret, password("u", "p"));
+        assert!(found_there.tried.contains("DOCKER_AUTH_CONFIG"), "{}", found_there.tried);
+        let why = find(&variable(r#"{"auths": "s3cret"}"#), &name).await.tried;
+        assert!(why.contains("DOCKER_AUTH_CONFIG is no configuration") && why.contains("/nosuch"), "{why}");
+        assert!(!why.contains("s3cret"), "{why}");
         let why = found(r#"{"credsStore": "stella-nosuch"}"#, "r.io").await.tried;
         assert!(why.contains("docker-credential-stella-nosuch cannot be run"), "{why}");
         let why = found(r#"{"credHelpers": {"r.io": "../evil"}}"#, "r.io").await.tried;

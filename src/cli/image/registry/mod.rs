@@ -15,6 +15,7 @@ mod token;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -49,19 +50,34 @@ const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 const MOST_FETCHED: usize = 16;
 
 /// How registries are reached.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Access {
     /// For each call, retries included; of a blob, for each part that is asked for.
     pub deadline: Duration,
     /// The directory of Docker's `config.json`.
     pub docker_config: Option<PathBuf>,
+    /// `DOCKER_AUTH_CONFIG`: what `config.json` would hold.
+    pub docker_auth_config: Option<String>,
     /// Directories with one directory for each registry, whose `*.crt` it may be certified by.
     pub certificates: Vec<PathBuf>,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(60), docker_config: None, certificates: Vec::new() }
+        Self {
+            deadline: Duration::from_secs(60),
+            docker_config: None,
+            docker_auth_config: None,
+            certificates: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the variable, which holds secrets.
+        let Self { deadline, docker_config, certificates, .. } = self;
+        f.debug_tuple("Access").field(deadline).field(docker_config).field(certificates).finish()
     }
 }
 

@@ -140,8 +140,8 @@ impl Sample {
             path if path.ends_with("/manifests/v1") || ends(&self.manifest) => {
                 answer("200 OK", &format!("Content-Type: {MANIFEST}\r\n"), &self.manifest)
             }
-            path if ends(&self.config) => ok(&self.config),
-            path if ends(&self.layer) => ok(&self.layer),
+            _ if ends(&self.config) => ok(&self.config),
+            _ if ends(&self.layer) => ok(&self.layer),
             _ => missing(),
         }
     }
@@ -480,4 +480,39 @@ fn a_blob_that_is_cut_goes_on_where_it_ended() {
         };
         assert_eq!(blobs, expected, "{rest:?}");
     }
+}
+
+#[test]
+fn a_foreign_layer_is_read_if_the_registry_has_it_after_all() {
+    for copied in [false, true] {
+        let mut sample = Sample::new();
+        let text = String::from_utf8(sample.manifest).unwrap();
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        sample.manifest = text.replace("application/vnd.oci.image.layer.v1.tar", foreign).into_bytes();
+        let server = Server::start({
+            let sample = sample.clone();
+            move |request| match sample.answer(request.path()) {
+                _ if !copied && request.path().ends_with(&Digest::of(&sample.layer).to_string()) => missing(),
+                answer => answer,
+            }
+        });
+        let opened = open_at(server.address, "a:v1", &options(5000)).unwrap();
+        assert_eq!(opened.images[0].skipped.len(), usize::from(!copied));
+        let layers = if copied { vec![Digest::of(&sample.layer)] } else { Vec::new() };
+        assert_eq!(read(&opened).unwrap(), layers);
+    }
+}
+
+#[test]
+fn authorities_of_one_registry() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir(at("r.io:5000")).unwrap();
+    for name in ["r.io:5000/b.crt", "r.io:5000/a.crt", "r.io:5000/client.key"] {
+        fs::write(at(name), "").unwrap();
+    }
+    let access =
+        Access { certificates: vec![at("nosuch"), directory.path().to_owned()], ..Access::default() };
+    assert_eq!(access.authorities("r.io:5000"), [at("r.io:5000/a.crt"), at("r.io:5000/b.crt")]);
+    assert!(access.authorities("r.io").is_empty());
 }
