@@ -105,10 +105,17 @@ def at(server):
     return f"127.0.0.1:{server.server_address[1]}"
 
 
+class Stall:
+    """A relay says so many bytes of a body (of 0, not even the head) and then nothing until `done`."""
+
+    def __init__(self, after, done):
+        self.after, self.done = after, done
+
+
 @contextlib.contextmanager
 def relay(upstream, fault=None):
     """Forwards to the registry; `fault(request, count)` may answer itself, where `count` is how often the path was asked
-    for: `(status, headers, body)`, or a number of bytes after which the connection is cut. Gives the relay; its
+    for: `(status, headers, body)`, a number of bytes after which the connection is cut, or a `Stall`. Gives the relay; its
     `requests` are pairs of method with path, and headers."""
     class Relay(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -138,6 +145,9 @@ def relay(upstream, fault=None):
         do_HEAD = do_GET
 
         def give(self, status, headers, body, cut=None, length=None):
+            stall = cut if isinstance(cut, Stall) else None
+            if stall and not stall.after:
+                stall.done.wait(60)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -145,10 +155,11 @@ def relay(upstream, fault=None):
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.wfile.write(body if cut is None else body[:cut])
-            if cut is not None:
-                self.wfile.flush()
-                self.close_connection = True
+            self.wfile.write(body if cut is None else body[:stall.after if stall else cut])
+            self.wfile.flush()
+            if stall:
+                stall.done.wait(60)
+            self.close_connection = cut is not None or self.close_connection
 
     with serving(Relay) as server:
         server.requests = []

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import stat
+import threading
 import unittest
 
 import registry
@@ -155,7 +156,8 @@ class Images(Case):
         for architecture in ("amd64", "arm64"):
             content = program.tar([("etc/os-release", "ID=debian\nVERSION_ID=12\n"), ("a", architecture)])
             image = repository.image(architecture, [(gzip.compress(content), content)])
-            spdx = repository.statement(image, "https://spdx.dev/Document", {"spdxVersion": "SPDX-2.3", "name": architecture})
+            bill = {"spdxVersion": "SPDX-2.3", "name": architecture}
+            spdx = repository.statement(image, "https://spdx.dev/Document", bill)
             provenance = repository.statement(image, "https://slsa.dev/provenance/v0.2", {})
             config = {"os": "unknown", "architecture": "unknown",
                       "rootfs": {"type": "layers", "diff_ids": [spdx["digest"], provenance["digest"]]}}
@@ -205,7 +207,8 @@ class Images(Case):
         bom = repository.statement(amd64, "https://cyclonedx.org/bom", {"bomFormat": "CycloneDX"})
         of_another = repository.statement({"digest": program.sha256(b"")}, "https://cyclonedx.org/bom", {"bomFormat": "no"})
         artifact = {"schemaVersion": 2, "mediaType": registry.KIND + "manifest.v1+json", "layers": [bom, of_another],
-                    "artifactType": bom["mediaType"], "subject": {name: amd64[name] for name in ("mediaType", "digest", "size")},
+                    "artifactType": bom["mediaType"],
+                    "subject": {name: amd64[name] for name in ("mediaType", "digest", "size")},
                     "config": {"mediaType": "application/vnd.oci.empty.v1+json", **repository.blob(b"{}")}}
         refers = {**repository.manifest(artifact), "artifactType": bom["mediaType"]}
         tag = amd64["digest"].replace(":", "-")
@@ -237,6 +240,8 @@ class Access(Case):
         host = self.locked()
         image = f"registry:{host}/{NAME}:1"
         self.same(image, "--no-cache", variables=self.password(host))
+        auth = {"auths": {host: {"username": USER, "password": PASSWORD}}}
+        self.same(image, "--no-cache", variables={"DOCKER_AUTH_CONFIG": json.dumps(auth)})
         self.refused(image, f"{host}/{NAME}:1", "401", "without credentials", f"docker login {host}")
         said = self.refused(image, "docker-config/config.json", variables=self.password(host, "hunter2"),
                             never=["hunter2", base64.b64encode(f"{USER}:hunter2".encode()).decode()])
@@ -259,11 +264,19 @@ class Access(Case):
             variables = {**path, **self.docker_config({"credsStore": name})}
             self.refused(image, words, "401", variables=variables, never=[PASSWORD])
 
+    def test_a_helper_that_hangs(self):
+        host = self.locked()
+        path = self.helper("slow", "exec sleep 100\n")
+        variables = {**path, **self.docker_config({"credsStore": "slow"})}
+        self.refused(f"registry:{host}/{NAME}:1", "docker-credential-slow did not answer within 2000 ms", "401",
+                     arguments=["--deadline", "4"], variables=variables)
+
     def test_a_helper_is_not_run_where_nobody_asks_who_it_is(self):
         host = self.start()
         self.demo(host)
         path = self.helper("good", f"touch '{self.path('asked')}'\nexit 1\n")
-        self.same(f"registry:{host}/{NAME}:1", "--no-cache", variables={**path, **self.docker_config({"credsStore": "good"})})
+        variables = {**path, **self.docker_config({"credsStore": "good"})}
+        self.same(f"registry:{host}/{NAME}:1", "--no-cache", variables=variables)
         self.assertFalse(os.path.exists(self.path("asked")))
 
     def test_a_token(self):
@@ -311,6 +324,22 @@ class Faults(Case):
         self.refused(f"registry:{at(between)}/{NAME}:1", layer["digest"], f"after 0 of {layer['size']} bytes",
                      arguments=["--deadline", "10"])
 
+    def test_a_registry_that_falls_silent(self):
+        host = self.start()
+        self.demo(host)
+        done = threading.Event()
+        self.addCleanup(done.set)
+        layer = program.manifest(DEMO)["layers"][1]["digest"]
+
+        def stall(request, count):
+            return registry.Stall(100, done) if request.path.endswith(layer) and count == 1 else None
+        between = self.relay(host, stall)
+        self.same(f"registry:{at(between)}/{NAME}:1", "--no-cache", "--deadline", "2")
+        ranges = [headers["Range"] for line, headers in between.requests if line.endswith(layer)]
+        self.assertEqual(ranges, [None, "bytes=100-"])
+        nothing = self.relay(host, lambda request, _: None if request.path == "/v2/" else registry.Stall(0, done))
+        self.refused(f"registry:{at(nothing)}/{NAME}:1", "did not answer within 1000 ms", arguments=["--deadline", "1"])
+
     def test_too_many_requests_and_a_registry_that_starts(self):
         host = self.start()
         self.demo(host)
@@ -341,9 +370,9 @@ class Faults(Case):
                     out.write(good)
         self.same(f"registry:{image}", "--no-cache")
         # A proxy that gives another manifest under a digest.
-        other = self.relay(host, lambda request, _: (200, {}, b'{"schemaVersion":2}') if "/manifests/" in request.path else None)
+        other = self.relay(host, lambda request, _: (200, {}, b"{}") if "/manifests/" in request.path else None)
         wanted = program.sha256(b"")
-        self.refused(f"registry:{at(other)}/{NAME}@{wanted}", wanted, program.sha256(b'{"schemaVersion":2}'))
+        self.refused(f"registry:{at(other)}/{NAME}@{wanted}", wanted, program.sha256(b"{}"))
 
 
 if __name__ == "__main__":

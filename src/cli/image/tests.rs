@@ -248,7 +248,7 @@ fn bills_count_if_they_name_this_manifest() {
         statement(&says(&other, spdx, json!({ "name": "of another image" }))),
         statement(&says(&image, "https://slsa.dev/provenance/v1", json!({}))),
         statement(&json!({ "predicateType": spdx, "predicate": {} })),
-        layout.json("application/vnd.in-toto+json", &json!([])),
+        layout.json("application/vnd.in-toto+json", &json!("words")),
     ]);
     let attestation = |layers: &Value| {
         let ids: Vec<_> = layers.as_array().unwrap().iter().map(|layer| layer["digest"].clone()).collect();

@@ -14,7 +14,7 @@ use super::{
     client::{Ask, backoff},
 };
 
-/// How long a registry may be silent in the middle of a blob.
+/// How long a registry may be silent in the middle of a blob, if the deadline is not shorter.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// `blob connections`: most connections that one blob is fetched by.
@@ -67,7 +67,8 @@ impl<'a> Blob<'a> {
                 Some(response) => response,
                 None => self.connect().await?,
             };
-            let why = match tokio::time::timeout(SILENCE, response.chunk()).await {
+            let silence = SILENCE.min(self.repository.client.access.deadline);
+            let why = match tokio::time::timeout(silence, response.chunk()).await {
                 Ok(Ok(Some(mut chunk))) => {
                     self.response = Some(response);
                     let again = usize::try_from(self.again).unwrap_or(usize::MAX).min(chunk.len());
@@ -85,7 +86,7 @@ impl<'a> Blob<'a> {
                 }
                 Ok(Ok(None)) => "the connection ended".to_owned(),
                 Ok(Err(error)) => crate::client::chain(&error.without_url()),
-                Err(_) => format!("it was silent for {} s", SILENCE.as_secs()),
+                Err(_) => format!("it was silent for {} ms", silence.as_millis()),
             };
             self.fruitless += 1;
             if self.connections >= MOST_CONNECTIONS || self.fruitless >= MOST_FRUITLESS {

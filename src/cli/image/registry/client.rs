@@ -79,7 +79,7 @@ impl From<Error> for Fault {
 #[derive(Debug)]
 pub(super) struct Client {
     pub name: Name,
-    access: Access,
+    pub access: Access,
     /// Ends with `/v2/`.
     pub base: Url,
     /// For `http://`, which is on this machine only: no proxy, no certificates to be read.

@@ -136,7 +136,7 @@ pub(super) async fn find(access: &Access, name: &Name) -> Credentials {
     };
     let helper = helper.filter(|helper| !helper.is_empty()).or(Some(&config.creds_store));
     if let Some(helper) = helper.filter(|helper| !helper.is_empty()) {
-        match ask(helper, key).await {
+        match ask(helper, key, HELPER_WAIT.min(access.deadline / 2)).await {
             Ok(Some(secret)) => {
                 let tried =
                     format!("with the credentials of docker-credential-{helper}, which {shown} names");
@@ -221,7 +221,7 @@ fn secret(auth: &AuthJson) -> Result<Option<Secret>, &'static str> {
 }
 
 /// Runs `docker-credential-HELPER get`. `None` where it says that it has none.
-async fn ask(helper: &str, key: &str) -> Result<Option<Secret>, String> {
+async fn ask(helper: &str, key: &str, wait: Duration) -> Result<Option<Secret>, String> {
     if !helper.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
         return Err("is no name of a program".to_owned());
     }
@@ -250,8 +250,8 @@ async fn ask(helper: &str, key: &str) -> Result<Option<Secret>, String> {
         let ((), (), (), status) = tokio::join!(tell, hear, mind, child.wait());
         (status, said, complained)
     };
-    let Ok((status, said, complained)) = tokio::time::timeout(HELPER_WAIT, talk).await else {
-        return Err(format!("did not answer within {} s", HELPER_WAIT.as_secs()));
+    let Ok((status, said, complained)) = tokio::time::timeout(wait, talk).await else {
+        return Err(format!("did not answer within {} ms", wait.as_millis()));
     };
     let status = status.map_err(|error| format!("cannot be waited for: {error}"))?;
     if status.success() {

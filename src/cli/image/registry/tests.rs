@@ -1,7 +1,5 @@
 //! Faults alone, of a small server that has them; the whole is tested against a real registry (`tests/registry`).
 
-#![expect(clippy::unwrap_used, reason = "a stand-in that fails ends its test")]
-
 use std::{
     collections::BTreeSet,
     fs,
