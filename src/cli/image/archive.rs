@@ -10,12 +10,13 @@ use serde::Deserialize;
 use stella::{
     api::ImageClaim,
     document,
-    image::{self, Descriptor, Image, MAX_LAYERS, Platform},
-    inventory::Skipped,
+    image::{self, Image, MAX_LAYERS, Platform},
 };
 
 use super::{
-    Error, OpenedImage, Place, index, platform,
+    Error, OpenedImage, Place,
+    index::{self, Found},
+    platform,
     store::{Store, blob_digest},
 };
 
@@ -64,20 +65,15 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
 
 /// Opens the images that `tag` names, for `platforms` or for all, and says what else is there: what is no image, and what
 /// may hold statements about one.
-pub(super) fn open(
-    store: &Store,
-    tag: Option<&str>,
-    platforms: &[Platform],
-) -> Result<(Vec<OpenedImage>, Vec<Skipped>, Vec<Descriptor>), Error> {
+pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
-    let (mut skipped, mut attestations) = (Vec::new(), Vec::new());
+    let mut found = Found::default();
     if store.has("index.json") {
-        let found = index::beside(store, tag, platforms)?;
-        (skipped, attestations) = (found.skipped, found.attestations);
-        for opened in found.images {
+        found = index::beside(store, tag, platforms)?;
+        for opened in found.images.drain(..) {
             addressed.entry(opened.image.config_digest).or_insert(opened);
         }
     }
@@ -120,7 +116,8 @@ pub(super) fn open(
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    Ok((images, skipped, attestations))
+    found.images = images;
+    Ok(found)
 }
 
 /// The entries under one tag; several entries without a tag are one image for several platforms, or a question.

@@ -112,7 +112,10 @@ pub enum Error {
         source: image::Error,
     },
     /// The tag is not there, or several are and none was named.
-    #[error("{place} {}; name one: {place}:TAG with one of {}", unnamed(wanted), there.join(", "))]
+    #[error(
+        "{place} {}; name one by its tag (PATH:TAG), its digest (in a registry NAME@DIGEST) or its platform (--platform); there are {}",
+        unnamed(wanted), there.join(", ")
+    )]
     Tag {
         /// The layout or archive.
         place: String,
@@ -260,7 +263,7 @@ pub enum Error {
     },
     /// The registry gave no image.
     #[error(transparent)]
-    Registry(#[from] registry::Error),
+    Registry(Box<registry::Error>),
     /// A bare word that neither an engine nor a registry has.
     #[error("{engine}; taken for registry:{name}: {registry}")]
     Nowhere {
@@ -279,6 +282,12 @@ pub enum Error {
         /// What to do instead.
         way_out: &'static str,
     },
+}
+
+impl From<registry::Error> for Error {
+    fn from(error: registry::Error) -> Self {
+        Self::Registry(Box::new(error))
+    }
 }
 
 impl Error {

@@ -36,6 +36,7 @@ pub use engine::EngineAddress;
 pub use error::Error;
 pub use reference::{Reference, Scheme};
 
+use index::Found;
 use registry::{Access, Name, Repository};
 use store::Store;
 
@@ -151,7 +152,8 @@ fn open_registry(name: Name, options: &Options) -> Result<Opened, Error> {
     let taken_for = format!("{}:{name}", Scheme::Registry.name());
     let repository = Repository::new(name, options.registry.clone())?;
     let store = Store::Registry(Box::new(repository));
-    Opened::from_layout(store, None, &options.platforms, taken_for)
+    let found = index::open(&store, None, &options.platforms)?;
+    Ok(Opened::new(store, found, taken_for))
 }
 
 fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<Opened, Error> {
@@ -168,18 +170,19 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
         Scheme::Oci => {
             let (path, tag) = path_and_tag()?;
             let store = Store::Directory(path);
-            Opened::from_layout(store, tag.as_deref(), platforms, taken_for)
+            let found = index::open(&store, tag.as_deref(), platforms)?;
+            Ok(Opened::new(store, found, taken_for))
         }
         Scheme::OciArchive | Scheme::DockerArchive => {
             let (path, tag) = path_and_tag()?;
             let store = Store::archive(&path)?;
             // Where both forms are in one tar, engines differ in which one they read: it is not the caller's choice.
-            if scheme == Scheme::OciArchive && !store.has("manifest.json") {
-                return Opened::from_layout(store, tag.as_deref(), platforms, taken_for);
-            }
-            let (images, skipped, attestations) = archive::open(&store, tag.as_deref(), platforms)?;
-            let source = Source::Store(store);
-            Ok(Opened { taken_for, doubt: None, images, skipped, source, attestations })
+            let found = if scheme == Scheme::OciArchive && !store.has("manifest.json") {
+                index::open(&store, tag.as_deref(), platforms)?
+            } else {
+                archive::open(&store, tag.as_deref(), platforms)?
+            };
+            Ok(Opened::new(store, found, taken_for))
         }
         Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
         Scheme::Registry => open_registry(rest.parse()?, options),
@@ -233,14 +236,9 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
 }
 
 impl Opened {
-    fn from_layout(
-        store: Store,
-        tag: Option<&str>,
-        platforms: &[Platform],
-        taken_for: String,
-    ) -> Result<Self, Error> {
-        let index::Found { images, skipped, attestations, .. } = index::open(&store, tag, platforms)?;
-        Ok(Self { taken_for, doubt: None, images, skipped, source: Source::Store(store), attestations })
+    fn new(store: Store, found: Found, taken_for: String) -> Self {
+        let Found { images, skipped, attestations, .. } = found;
+        Self { taken_for, doubt: None, images, skipped, source: Source::Store(store), attestations }
     }
 
     /// Bills of materials that statements in or beside the source make of `image`, by its manifest's digest.

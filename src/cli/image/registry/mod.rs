@@ -14,6 +14,7 @@ mod tests;
 mod token;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fmt,
     path::PathBuf,
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use reqwest::{Method, Response, header::HeaderMap};
 use stella::{
     digest::Digest,
@@ -48,6 +49,9 @@ const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// Entries of an index that are fetched side by side, before they are looked at one by one.
 const MOST_FETCHED: usize = 16;
+
+/// Once so many bytes are fetched like that, the rest is fetched when it is looked at.
+const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// How registries are reached.
 #[derive(Clone)]
@@ -191,7 +195,11 @@ impl Repository {
     /// Fetches manifests and the configs of images side by side, so that to look at each costs no way of its own. What
     /// goes wrong is told when it is asked for.
     pub fn expect<'a>(&self, entries: impl Iterator<Item = &'a Descriptor>) {
+        let kept = Cell::new(0);
         let fetch = async |digest: Digest| {
+            if kept.get() > MOST_KEPT_BYTES {
+                return;
+            }
             let manifest = self.fetch_manifest(digest).await;
             let config = match manifest.as_deref().map(|bytes| Document::parse(bytes, "")) {
                 Ok(Ok(Document::Manifest { config, .. }))
@@ -201,13 +209,14 @@ impl Repository {
                 }
                 _ => None,
             };
-            self.keep(digest, manifest);
-            if let Some((digest, config)) = config {
-                self.keep(digest, config);
+            for (digest, document) in [Some((digest, manifest)), config].into_iter().flatten() {
+                kept.set(kept.get() + document.as_ref().map_or(0, Vec::len));
+                self.keep(digest, document);
             }
         };
-        let fetches: Vec<_> = entries.take(MOST_FETCHED).map(|entry| fetch(entry.digest)).collect();
-        self.runtime.block_on(join_all(fetches));
+        let fetches =
+            stream::iter(entries.map(|entry| entry.digest)).for_each_concurrent(MOST_FETCHED, fetch);
+        self.runtime.block_on(fetches);
     }
 
     /// Manifests that say that they refer to `digest`: what the referrers API answers first, or the tag that stands in

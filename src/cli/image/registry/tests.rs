@@ -165,7 +165,7 @@ fn open_at(address: SocketAddr, name: &str, options: &Options) -> Result<Opened,
 /// Why it could not be opened.
 fn why(address: SocketAddr, name: &str, options: &Options) -> Error {
     match open_at(address, name, options) {
-        Err(super::super::Error::Registry(error)) => error,
+        Err(super::super::Error::Registry(error)) => *error,
         other => unreachable!("{other:?}"),
     }
 }

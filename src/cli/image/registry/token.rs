@@ -25,10 +25,8 @@ const MOST_TOKEN_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 struct TokenJson {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    access_token: String,
+    token: Option<String>,
+    access_token: Option<String>,
 }
 
 impl Client {
@@ -108,7 +106,7 @@ impl Client {
         let body = self.body(response, &what, attempts).await?;
         let TokenJson { token, access_token } = serde_json::from_slice(&body)
             .map_err(|_| self.answer(&what, "it is no JSON with a token".to_owned()))?;
-        match [token, access_token].into_iter().find(|token| !token.is_empty()) {
+        match [token, access_token].into_iter().flatten().find(|token| !token.is_empty()) {
             Some(token) => Ok(token),
             None => Err(self.answer(&what, "it holds no token".to_owned()).into()),
         }
