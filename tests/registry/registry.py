@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -74,7 +75,7 @@ def certificates(work):
                     "-subj", "/CN=test authority")
     program.prepare("openssl", "req", *curve, "-keyout", at("tls.key"), "-out", at("tls.csr"), "-subj", "/CN=registry")
     with open(at("san"), "w", encoding="utf-8") as out:
-        out.write("subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n")
+        out.write("subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.test\nbasicConstraints=CA:FALSE\n")
     program.prepare("openssl", "x509", "-req", "-in", at("tls.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"),
                     "-CAcreateserial", "-days", "2", "-extfile", at("san"), "-out", at("tls.crt"))
     return at("ca.crt"), at("tls.crt"), at("tls.key")
@@ -162,6 +163,36 @@ def relay(upstream, fault=None):
             self.close_connection = cut is not None or self.close_connection
 
     with serving(Relay) as server:
+        server.requests = []
+        yield server
+
+
+@contextlib.contextmanager
+def proxy(upstream):
+    """A proxy that connects whomever it is asked for to `upstream`; gives it, its `requests` are whom it was asked for."""
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_CONNECT(self):
+            self.server.requests.append(self.path)
+            host, port = upstream.split(":")
+            with socket.create_connection((host, int(port)), timeout=30) as there:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=self.pump, args=(there, self.connection), daemon=True)
+                back.start()
+                self.pump(self.connection, there)
+                back.join()
+
+        @staticmethod
+        def pump(source, target):
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    target.sendall(data)
+                target.shutdown(socket.SHUT_WR)
+
+    with serving(Proxy) as server:
         server.requests = []
         yield server
 

@@ -301,6 +301,13 @@ class Access(Case):
         trusted = {"SSL_CERT_FILE": authority}
         self.same(image, "--no-cache", variables={**trusted, **self.password(host)})
         self.refused(image, "certificate", host, variables=self.password(host))
+        # The same registry by a name that only a proxy knows.
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        proxy = stack.enter_context(registry.proxy(host))
+        away = {**trusted, **self.password("registry.test"), "HTTPS_PROXY": f"http://{at(proxy)}"}
+        self.same(f"registry:registry.test/{NAME}:1", "--no-cache", variables=away)
+        self.assertEqual(set(proxy.requests), {"registry.test:443"})
 
 
 class Faults(Case):
