@@ -217,6 +217,18 @@ class Images(Case):
         found = self.attested(f"registry:{host}/{NAME}@{amd64['digest']}")
         self.assertEqual([(one["predicate_type"], one["digest"]) for one in found],
                          [("https://cyclonedx.org/bom", bom["digest"])])
+        # cosign has a tag of its own, and puts the statement into an envelope.
+        statement = repository.get(repository.statement(amd64, "https://spdx.dev/Document", {"name": "signed"}))
+        envelope = {"payloadType": "application/vnd.in-toto+json", "payload": base64.b64encode(statement).decode(),
+                    "signatures": [{"sig": "not looked at"}]}
+        signed = {"mediaType": "application/vnd.dsse.envelope.v1+json",
+                  "annotations": {"predicateType": "https://spdx.dev/Document"},
+                  **repository.blob(json.dumps(envelope).encode())}
+        config = {"mediaType": registry.KIND + "config.v1+json", **repository.blob(b'{"rootfs":{"diff_ids":[]}}')}
+        repository.manifest({"schemaVersion": 2, "mediaType": registry.KIND + "manifest.v1+json", "config": config,
+                             "layers": [signed]}, f"{tag}.att")
+        found = self.attested(f"registry:{host}/{NAME}@{amd64['digest']}")
+        self.assertEqual([one["digest"] for one in found], [bom["digest"], signed["digest"]])
 
     def test_names_that_are_not_there(self):
         host = self.start()

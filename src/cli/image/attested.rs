@@ -1,5 +1,5 @@
 //! Bills of materials that statements make of an image: BuildKit's attestation manifests in an index, and manifests
-//! whose `subject` is the image (OCI distribution 1.1, referrers).
+//! whose `subject` is the image (OCI distribution 1.1, referrers), or whose tag is cosign's.
 //!
 //! Formats: in-toto Attestation Framework 1 (statement), DSSE 1 (envelope), Sigstore bundle 0.1 to 0.3.
 
@@ -29,8 +29,9 @@ const MOST_STATEMENTS: usize = 64;
 /// Which manifest BuildKit made an attestation manifest for.
 const OF: &str = "vnd.docker.reference.digest";
 
-/// What a statement says, beside its blob: BuildKit's key, and that of cosign.
-const PREDICATES: [&str; 2] = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType"];
+/// What a statement says, beside its blob: BuildKit's key, and those of cosign.
+const PREDICATES: [&str; 3] =
+    ["in-toto.io/predicate-type", "predicateType", "dev.sigstore.bundle.predicateType"];
 
 const STATEMENT: &str = "application/vnd.in-toto+json";
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";

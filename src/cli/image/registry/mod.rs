@@ -131,25 +131,34 @@ impl Repository {
     pub fn resolve(&self) -> Result<Descriptor, Error> {
         let name = &self.client.name;
         let what = name.to_string();
-        let path = format!("manifests/{}", name.reference());
-        let (bytes, headers) = self.runtime.block_on(self.fetch(path, MANIFESTS, &what))?;
+        let found = self.named(&name.reference(), &what)?;
+        if let Some(expected) = name.digest {
+            self.hold(&what, expected, found.digest)?;
+        }
+        Ok(found)
+    }
+
+    /// The manifest or index under a tag or a digest, kept for [`Self::manifest`].
+    fn named(&self, reference: &str, what: &str) -> Result<Descriptor, Error> {
+        let fetch = self.fetch(format!("manifests/{reference}"), MANIFESTS, what);
+        let (bytes, headers) = self.runtime.block_on(fetch)?;
         let text =
             |header: &str| headers.get(header).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = text("content-type").split(';').next().unwrap_or_default().trim();
         if media_type.starts_with(SCHEMA_1) {
-            return Err(Error::Schema1 { registry: name.registry.clone(), what });
+            let (registry, what) = (self.client.name.registry.clone(), what.to_owned());
+            return Err(Error::Schema1 { registry, what });
         }
-        let found = Digest::of(&bytes);
+        let digest = Digest::of(&bytes);
         // A tag is worth what the registry says; what it says must be one thing at least.
-        let said = text("docker-content-digest").parse::<Digest>().ok();
-        for expected in name.digest.into_iter().chain(said) {
-            self.hold(&what, expected, found)?;
+        if let Ok(said) = text("docker-content-digest").parse() {
+            self.hold(what, said, digest)?;
         }
         let size_bytes = bytes.len() as u64;
-        self.keep(found, Ok(bytes));
+        self.keep(digest, Ok(bytes));
         Ok(Descriptor {
             media_type: media_type.to_owned(),
-            digest: found,
+            digest,
             size_bytes,
             urls: Vec::new(),
             annotations: BTreeMap::new(),
@@ -180,11 +189,8 @@ impl Repository {
         let what = format!("blob {digest}");
         let (path, method) = (format!("blobs/{digest}"), Method::HEAD);
         let ask = Ask { method, path, accept: None, from: 0, what: &what };
-        match self.runtime.block_on(self.client.call(&ask, async |_| Ok(()))) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_absent() => Ok(false),
-            Err(error) => Err(error),
-        }
+        let asked = self.runtime.block_on(self.client.call(&ask, async |_| Ok(())));
+        absent_as_none(asked).map(|found| found.is_some())
     }
 
     /// The bytes of a blob, fetched while they are read; whoever reads verifies them.
@@ -219,25 +225,28 @@ impl Repository {
         self.runtime.block_on(fetches);
     }
 
-    /// Manifests that say that they refer to `digest`: what the referrers API answers first, or the tag that stands in
-    /// for it.
+    /// Manifests about `digest`: the first answer of the referrers API, or the tag that stands in for it; and the tag
+    /// under which cosign attests.
     pub fn referrers(&self, digest: Digest) -> Result<Vec<Descriptor>, Error> {
         let what = format!("what refers to {digest}");
-        for path in [format!("referrers/{digest}"), format!("manifests/sha256-{}", digest.hex())] {
-            match self.runtime.block_on(self.fetch(path, INDEX, &what)) {
-                Ok((bytes, _)) => {
-                    return match Document::parse(&bytes, INDEX) {
-                        Ok(Document::Index(manifests)) => Ok(manifests),
-                        Ok(Document::Manifest { .. }) => Ok(Vec::new()),
-                        Err(error) => Err(self.client.answer(&what, error.to_string())),
-                    };
-                }
-                // Registries without the API say so in many ways.
-                Err(Error::NotFound { .. } | Error::Answer { .. }) => {}
-                Err(error) => return Err(error),
+        let tag = format!("sha256-{}", digest.hex());
+        let api = self.runtime.block_on(self.fetch(format!("referrers/{digest}"), INDEX, &what));
+        let index = match api {
+            Ok((bytes, _)) => Some(bytes),
+            // Registries without the API say so in many ways.
+            Err(Error::NotFound { .. } | Error::Answer { .. } | Error::Refused { .. }) => {
+                let named = absent_as_none(self.named(&tag, &what))?;
+                named.map(|index| self.manifest(index.digest)).transpose()?
             }
-        }
-        Ok(Vec::new())
+            Err(error) => return Err(error),
+        };
+        let mut manifests = match index.map(|bytes| Document::parse(&bytes, "")) {
+            Some(Ok(Document::Index(manifests))) => manifests,
+            Some(Ok(Document::Manifest { .. })) | None => Vec::new(),
+            Some(Err(error)) => return Err(self.client.answer(&what, error.to_string())),
+        };
+        manifests.extend(absent_as_none(self.named(&format!("{tag}.att"), &what))?);
+        Ok(manifests)
     }
 
     async fn fetch_manifest(&self, digest: Digest) -> Result<Vec<u8>, Error> {
@@ -303,14 +312,8 @@ impl Repository {
     }
 
     fn present(&self, digest: Digest, found: Result<Vec<u8>, Error>) -> Result<bool, Error> {
-        match found {
-            Ok(bytes) => {
-                self.keep(digest, Ok(bytes));
-                Ok(true)
-            }
-            Err(error) if error.is_absent() => Ok(false),
-            Err(error) => Err(error),
-        }
+        let found = absent_as_none(found)?.map(|bytes| self.keep(digest, Ok(bytes)));
+        Ok(found.is_some())
     }
 
     fn keep(&self, digest: Digest, document: Result<Vec<u8>, Error>) {
@@ -319,5 +322,13 @@ impl Repository {
 
     fn kept(&self, digest: Digest) -> Option<Result<Vec<u8>, Error>> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest)
+    }
+}
+
+fn absent_as_none<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
     }
 }
