@@ -38,6 +38,8 @@ need python3 python3
 need skopeo skopeo
 need zstd zstd
 need docker docker.io
+need docker-registry docker-registry
+need htpasswd apache2-utils
 # The performance harness: its checkers come from PyPI and npm, the distance from `tc`, the trend is looked at.
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 need git git
@@ -205,6 +207,7 @@ else
 fi
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+suite registry python3 -m unittest discover --start-directory tests/registry
 suite performance-harness performance_harness
 
 if [ $full = yes ]; then
