@@ -338,7 +338,7 @@ fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
         ),
         (
             vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local/a-1")],
-            vec!["arch", "var/lib/pacman/local"],
+            vec!["arch", "var/lib/pacman/local/a-1"],
         ),
         (vec![File("var/lib/rpm/.rpm.lock", "")], vec![]),
         (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec!["alpine"]),

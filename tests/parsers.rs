@@ -81,6 +81,11 @@ const SKIPPED: &[(&str, usize, &str)] = &[
         "the other parser's setting that takes no notice of `replace`; what is built is what replaces",
     ),
     (
+        "nodejs/packagejson/testdata/invalid_name.json",
+        0,
+        "npm would not publish a package of that name; one that is installed all the same is better named than not",
+    ),
+    (
         "nuget/lock/testdata/packages_lock_multi.json",
         0,
         "35 of the 40 packages that the file resolves; five under .NETStandard,Version=v1.0 are as the others there",
