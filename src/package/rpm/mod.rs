@@ -10,6 +10,8 @@ mod sqlite;
 
 use std::borrow::Cow;
 
+pub(crate) use header::source_of;
+
 use super::{Fact, Package};
 
 /// SQLite's write-ahead log, empty in most images.
