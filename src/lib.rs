@@ -34,5 +34,6 @@ pub mod matching;
 pub mod package;
 pub mod policy;
 pub mod report;
+pub mod sbom;
 pub mod scan;
 pub mod version;

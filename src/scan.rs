@@ -60,20 +60,16 @@ pub enum Error {
 impl Scan<'_> {
     /// Merges and matches.
     pub fn discover(&self) -> Result<Discovered, Error> {
-        let mut inventory = inventory::merge(self.fragments)?;
+        self.discover_in(inventory::merge(self.fragments)?)
+    }
+
+    /// Matches an inventory that is known without merging.
+    pub fn discover_in(&self, mut inventory: Inventory) -> Result<Discovered, Error> {
         let matched = matching::findings(&inventory, self.image, self.snapshot)?;
         let mut skipped = self.skipped.to_vec();
         skipped.append(&mut inventory.skipped);
         skipped.extend(matched.skipped);
-        if inventory.packages.is_empty() {
-            // Programs that came without a package manager are not looked into: nothing found is nothing known. An image
-            // without files is as suspicious: nobody runs one.
-            skipped.push(Skipped {
-                name: "no-packages".to_owned(),
-                what: self.image.digest().to_string(),
-                why: format!("no package of a kind that is read was found in {} files", inventory.files),
-            });
-        }
+        skipped.extend(inventory.no_packages(self.image));
         skipped.sort();
         skipped.dedup();
         Ok(Discovered { inventory, findings: matched.findings, skipped })
@@ -111,6 +107,8 @@ impl Scan<'_> {
                 bytes: inventory.size_bytes,
                 os: inventory.os.map(|os| Os { id: os.id, version: os.version, end_of_life: None }),
                 packages,
+                inventory: inventory.given,
+                attested: Vec::new(),
                 skipped,
             },
             findings,

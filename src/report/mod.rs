@@ -1,8 +1,11 @@
-//! Reports: each is a pure function of one [`Report`] and a writer.
+//! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
+//! inventory.
 
+pub mod cyclonedx;
 pub mod json;
 pub mod junit;
 pub mod sarif;
+pub mod spdx;
 pub mod table;
 mod text;
 
@@ -18,6 +21,7 @@ use crate::{
     finding::Finding,
     inventory::Skipped,
     policy::{Decision, Verdict},
+    sbom::Attested,
 };
 
 /// Version of the JSON report's form.
@@ -113,6 +117,12 @@ pub struct LookedAt {
     pub os: Option<Os>,
     /// Packages per ecosystem.
     pub packages: BTreeMap<String, usize>,
+    /// Who gave the inventory and in which form, where the image itself was not looked into; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
+    /// SBOMs that came with the image, held against what was found in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attested: Vec<Attested>,
     /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name in `verdict.allowed`.
     pub skipped: Vec<Skipped>,
 }

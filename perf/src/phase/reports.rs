@@ -120,6 +120,8 @@ fn report() -> Result<Report, Failure> {
             bytes: 241_000_000,
             os: Some(Os { id: "debian".to_owned(), version: "12".to_owned(), end_of_life: Some(false) }),
             packages,
+            inventory: None,
+            attested: Vec::new(),
             skipped: Vec::new(),
         },
         findings,
