@@ -256,6 +256,14 @@ pub enum Error {
         /// Why.
         why: layer::Refused,
     },
+    /// A file that is no SBOM, or one of another form.
+    #[error("SBOM {path:?}: {source}")]
+    Sbom {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: stella::sbom::Error,
+    },
     /// Not there yet in this version.
     #[error("{what} is not built yet; {way_out}")]
     NotYet {

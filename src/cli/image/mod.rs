@@ -14,6 +14,7 @@ mod members;
 mod platform;
 mod read;
 mod reference;
+mod sbom;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use stella::{
     api::ImageClaim,
     digest::Digest,
     image::{Image, Platform},
-    inventory::Skipped,
+    inventory::{Inventory, Skipped},
     layer::{Analysed, Limits},
 };
 
@@ -65,6 +66,8 @@ enum Source {
     Store(Store),
     Directory(Box<Analysed>),
     Engine(engine::Connection),
+    /// No layers at all.
+    Sbom(Box<Inventory>),
 }
 
 /// One image of one platform.
@@ -141,10 +144,7 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
             what: format!("reading {taken_for} from a registry"),
             way_out: "pull it and gate docker:REF, or copy it to an OCI layout and gate oci:DIR",
         }),
-        Scheme::Sbom => Err(Error::NotYet {
-            what: format!("reading {taken_for}"),
-            way_out: "gate the image itself, such as docker:REF or oci:DIR",
-        }),
+        Scheme::Sbom => sbom::open(Path::new(rest), taken_for, &options.limits),
     }
 }
 
@@ -219,6 +219,15 @@ impl Opened {
                 .map(|_| (**layer).clone())
                 .collect()),
             Source::Engine(connection) => connection.analyse(&image.image, wanted, limits, progress),
+            Source::Sbom(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The inventory, where the source gives that instead of layers.
+    pub fn inventory(&self) -> Option<&Inventory> {
+        match &self.source {
+            Source::Sbom(inventory) => Some(inventory),
+            Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
         }
     }
 }
