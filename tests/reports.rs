@@ -79,6 +79,8 @@ fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             bytes: 120_300_000,
             os: Some(Os { id: "debian".to_owned(), version: "12".to_owned(), end_of_life: Some(false) }),
             packages: BTreeMap::from([("deb".to_owned(), 119), ("pypi".to_owned(), 4)]),
+            inventory: None,
+            attested: Vec::new(),
             skipped: vec![],
         },
         findings,

@@ -1,7 +1,6 @@
 //! CycloneDX 1.5 and 1.6 in JSON: the inventory of an image. <https://cyclonedx.org/docs/1.6/json/>
 //!
-//! The model is of just the fields that are written: the crates that model the whole standard are larger than this
-//! program's reports together, and none writes 1.6.
+//! The model is of just the fields that are written: the crates for the standard model all of it, each version apart.
 
 use std::io;
 

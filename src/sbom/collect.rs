@@ -81,37 +81,41 @@ impl Collector {
             self.skip("no-purl", what, "it has no purl, so its ecosystem is not known".to_owned());
             return Ok(());
         }
-        let parsed: Purl = match text.parse() {
-            Ok(parsed) => parsed,
-            Err(why) => return Err(Error::Purl { name, purl: text, why }),
+        let (package, distro) = match said.package.clone() {
+            // As Stella writes it, to the byte: names that no purl can hold stand beside it.
+            Some(exact) if purl(&exact, self.os.as_ref()) == text => (exact, None),
+            exact => {
+                let parsed: Purl = match text.parse() {
+                    Ok(parsed) => parsed,
+                    Err(why) => return Err(Error::Purl { name, purl: text, why }),
+                };
+                let Some(mut package) = parsed.package() else {
+                    let why = format!("purls of type {} name no package of a kind that is read", parsed.kind);
+                    self.skip(&parsed.kind, text, why);
+                    return Ok(());
+                };
+                match exact {
+                    // What stands beside a purl is no way around it.
+                    Some(exact) if !is_meant(&exact, &package) => {
+                        let why = format!("its properties say {} {}", exact.name, exact.version);
+                        self.skip("contradiction", text, why);
+                        return Ok(());
+                    }
+                    Some(exact) => package = exact,
+                    None => {
+                        if package.version.is_empty() && version != "UNKNOWN" {
+                            package.version = version;
+                        }
+                        if let Some(source) = source(&said, &package) {
+                            package.set_source(Some(source));
+                        }
+                    }
+                }
+                let distro = parsed.distro().filter(|_| package.ecosystem.is_system());
+                (package, distro)
+            }
         };
-        let Some(mut package) = parsed.package() else {
-            let why = format!("purls of type {} name no package of a kind that is read", parsed.kind);
-            self.skip(&parsed.kind, text, why);
-            return Ok(());
-        };
-        if let Some(exact) = said.package {
-            // Names that a purl cannot hold as they are stand beside it, but they are no way around it.
-            if purl(&exact, None).parse::<Purl>().ok().and_then(|purl| purl.package())
-                != Some(plain(&package))
-            {
-                self.skip(
-                    "contradiction",
-                    text,
-                    format!("its properties say {} {}", exact.name, exact.version),
-                );
-                return Ok(());
-            }
-            package = exact;
-        } else {
-            if package.version.is_empty() && version != "UNKNOWN" {
-                package.version = version;
-            }
-            if let Some(source) = source(&said, &package) {
-                package.set_source(Some(source));
-            }
-        }
-        if let Some(distro) = parsed.distro().filter(|_| package.ecosystem.is_system()) {
+        if let Some(distro) = distro {
             *self.distros.entry((distro.id, distro.version, distro.codename)).or_default() += 1;
         }
         let layer = match (said.layer_index.filter(|index| *index < self.layers.len()), said.layer) {
@@ -219,9 +223,10 @@ impl Collector {
     }
 }
 
-/// Without what only a qualifier or a property says.
-fn plain(package: &Package) -> Package {
-    Package { source: None, ..package.clone() }
+/// Whether a purl that means `parsed` may have been written for `exact`.
+fn is_meant(exact: &Package, parsed: &Package) -> bool {
+    let read = purl(exact, None).parse::<Purl>().ok().and_then(|purl| purl.package());
+    read.is_some_and(|read| read == Package { source: None, ..parsed.clone() })
 }
 
 fn source(said: &Said, package: &Package) -> Option<Source> {

@@ -65,10 +65,8 @@ pub fn read(bytes: &[u8]) -> Result<Found, Error> {
             collector.reference.clone_from(&subject.name);
             read_image(&subject.properties.0, &mut collector)?;
             let parts = std::mem::take(&mut subject.components);
-            // An image or a directory is no package, but what is described may be a library or a program.
-            if matches!(subject.kind.as_str(), "library" | "framework" | "application")
-                && subject.purl.is_some()
-            {
+            // An image is no package in itself, but what is described may be a library or a program.
+            if subject.kind != "container" && subject.purl.is_some() {
                 take(subject, &mut collector)?;
             }
             take_all(parts, &mut collector)?;

@@ -149,3 +149,135 @@ pub fn read(bytes: &[u8]) -> Result<Found, Error> {
         _ => Err(Error::Form("JSON of no known form")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages(found: &Found) -> Vec<String> {
+        let inventory = &found.sbom.inventory;
+        let text = |installed: &crate::inventory::Installed| {
+            let (name, version) = installed.package.source();
+            let package = &installed.package;
+            let said = format!(
+                "{} {} {name} {version} {}",
+                package.name,
+                package.version,
+                installed.paths.join(",")
+            );
+            said.trim_end().to_owned()
+        };
+        inventory.packages.iter().map(text).collect()
+    }
+
+    fn skipped(found: &Found) -> Vec<&str> {
+        found.sbom.inventory.skipped.iter().map(|skipped| skipped.name.as_str()).collect()
+    }
+
+    fn bom(components: &str) -> Result<Found, Error> {
+        read(
+            format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.4","components":[{components}]}}"#)
+                .as_bytes(),
+        )
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_skipped_by_name() {
+        let found = bom(r#"{"type":"library","name":"a"},
+            {"type":"application","name":"lock file"},
+            {"type":"file","name":"f","version":"1"},
+            {"type":"container","name":"c","purl":"pkg:oci/c@1"},
+            {"type":"library","name":"b","purl":"no-purl"},
+            {"type":"library","name":"n","version":"2","purl":"pkg:npm/n",
+             "components":[{"type":"library","name":"inner","purl":"pkg:npm/%40s/i@1"}]},
+            {"type":"library","name":"n","purl":"pkg:npm/n@2"}"#)
+        .unwrap();
+        assert_eq!(packages(&found), ["@s/i 1 @s/i 1", "n 2 n 2"]);
+        assert_eq!(skipped(&found), ["sbom:invalid-purl", "sbom:no-purl", "sbom:oci"]);
+    }
+
+    #[test]
+    fn properties_are_no_way_around_a_purl() {
+        let found = bom(r#"{"type":"library","name":"a","purl":"pkg:npm/a@1","properties":[
+            {"name":"stella:package:ecosystem","value":"npm"},{"name":"stella:package:name","value":"b"},
+            {"name":"stella:package:version","value":"9"}]}"#)
+        .unwrap();
+        assert_eq!((packages(&found).len(), skipped(&found)), (0, vec!["sbom:contradiction"]));
+    }
+
+    #[test]
+    fn other_tools_properties() {
+        let digest = crate::digest::Digest::of(b"layer");
+        let found = bom(&format!(
+            r#"{{"type":"operating-system","name":"redhat","version":"8.9"}},
+            {{"type":"library","name":"a","purl":"pkg:rpm/redhat/a@2-1?epoch=3&distro=redhat-8","properties":[
+            {{"name":"aquasecurity:trivy:SrcName","value":"s"}},{{"name":"aquasecurity:trivy:SrcVersion","value":"2"}},
+            {{"name":"aquasecurity:trivy:SrcRelease","value":"1"}},{{"name":"aquasecurity:trivy:SrcEpoch","value":"3"}},
+            {{"name":"aquasecurity:trivy:LayerDiffID","value":"{digest}"}}]}},
+            {{"type":"library","name":"b","purl":"pkg:deb/debian/b@1?distro=debian-12","properties":[
+            {{"name":"syft:location:0:path","value":"/var/lib/dpkg/status"}},
+            {{"name":"syft:metadata:source","value":"t"}}]}}"#
+        ))
+        .unwrap();
+        assert_eq!(packages(&found), ["b 1 t 1 var/lib/dpkg/status", "a 3:2-1 s 3:2-1"]);
+        // Those of Debian cannot be looked up among Red Hat's advisories.
+        assert_eq!(skipped(&found), ["sbom:distribution"]);
+        assert_eq!(found.sbom.inventory.os.as_ref().unwrap().id, "rhel");
+        let layers: Vec<_> = found.sbom.image.layers.iter().map(|layer| layer.diff_id).collect();
+        assert_eq!(layers[0], digest);
+        assert_eq!(found.sbom.inventory.packages[0].layer, 1);
+    }
+
+    #[test]
+    fn tag_value() {
+        let text = "# made by hand\nSPDXVersion: SPDX-2.2\nDocumentName: app\nPackageName: app\nSPDXID: SPDXRef-1\n\
+            PackageComment: <text>PackageName: no\nSPDXID: no</text>\nPackageName: b\nSPDXID: SPDXRef-2\nPackageVersion: 1\n\
+            PackageSourceInfo: built package from: s 2\nExternalRef: PACKAGE-MANAGER purl pkg:apk/alpine/b@1?distro=3.19\n\
+            Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-1\nRelationship: SPDXRef-2 OTHER SPDXRef-3\n\
+            RelationshipComment: evident-by: it\nFileName: ./lib/db\nSPDXID: SPDXRef-3\n";
+        let found = read(text.as_bytes()).unwrap();
+        assert_eq!(packages(&found), ["b 1 s 2 ./lib/db"]);
+        assert_eq!((found.form.as_str(), found.sbom.reference.as_str()), ("SPDX 2.2 (tag-value)", "app"));
+        let said = read(format!("{text}PackageVersion\n").as_bytes()).unwrap_err().to_string();
+        assert_eq!(said, "line 18: it is no `TAG: VALUE`");
+        assert!(read(format!("{text}A: <text>\n").as_bytes()).unwrap_err().to_string().contains("no end"));
+    }
+
+    #[test]
+    fn forms_are_told_by_content() {
+        let inner = r#"{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","packages":null}"#;
+        let statement = format!(r#"{{"_type":"s","predicateType":"p","predicate":{inner}}}"#);
+        for (text, want) in [
+            (format!("\u{feff}{inner}"), "SPDX 2.3"),
+            (statement.clone(), "SPDX 2.3"),
+            (r#"{"artifacts":[],"schema":{"version":"16.0.1"}}"#.to_owned(), "Syft JSON 16.0.1"),
+            (r#"{"SchemaVersion":2,"Results":null}"#.to_owned(), "Trivy JSON 2"),
+        ] {
+            assert_eq!(read(text.as_bytes()).unwrap().form, want);
+        }
+        for (text, why) in [
+            (format!(r#"{{"predicateType":"p","predicate":{statement}}}"#), "a statement in a statement"),
+            ("<bom/>".to_owned(), "it is XML"),
+            ("PK".to_owned(), "of no known form"),
+            ("{}".to_owned(), "JSON of no known form"),
+            ("{".to_owned(), "EOF"),
+            (r#"{"@context":"spdx 3"}"#.to_owned(), "SPDX 3"),
+            (r#"{"bomFormat":"CycloneDX","specVersion":"2.0"}"#.to_owned(), r#"CycloneDX "2.0""#),
+            (r#"{"bomFormat":"CycloneDX","specVersion":"1.5","serialNumber":1}"#.to_owned(), "string"),
+            (r#"{"spdxVersion":"SPDX-3.0"}"#.to_owned(), r#"SPDX "SPDX-3.0""#),
+            (r#"{"SchemaVersion":1}"#.to_owned(), r#"Trivy JSON "1""#),
+            (format!(r#"{{"a":[{}]}}"#, "{},".repeat(MOST_OBJECTS)), "`sbom objects`"),
+            (
+                format!(
+                    r#"{{"bomFormat":"CycloneDX","specVersion":"1.5",{0}{1}}}"#,
+                    r#""components":[{"#.repeat(99),
+                    "}]".repeat(99)
+                ),
+                "recursion limit",
+            ),
+        ] {
+            let said = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(said.contains(why), "{said} is not about {why}");
+        }
+    }
+}

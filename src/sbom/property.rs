@@ -44,9 +44,10 @@ pub fn of_image(sbom: &Sbom) -> Vec<Property> {
     properties.push(property("stella:image:config-digest", image.config_digest));
     for layer in &image.layers {
         properties.push(property("stella:image:layer", layer.diff_id));
-        properties.push(property("stella:image:instruction", &layer.instruction));
+        if !layer.instruction.is_empty() {
+            properties.push(property("stella:image:instruction", &layer.instruction));
+        }
     }
-    properties.retain(|property| !property.value.is_empty());
     properties
 }
 
@@ -58,13 +59,11 @@ pub fn of_skipped(sbom: &Sbom) -> Vec<Property> {
 
 /// Of the operating system.
 pub fn of_os(os: &OsRelease) -> Vec<Property> {
-    let mut properties = vec![
+    vec![
         property("stella:os:id", &os.id),
         property("stella:os:version", &os.version),
         property("stella:os:codename", &os.codename),
-    ];
-    properties.retain(|property| !property.value.is_empty());
-    properties
+    ]
 }
 
 /// Of a package: what it is, its source, its layer, the files that it was read from.

@@ -282,6 +282,9 @@ impl Error {
             _ => None,
         };
         match self {
+            Self::Limit { limit, .. } if layer::Limits::NAMES.contains(&limit.replace(' ', "-").as_str()) => {
+                Some(limit)
+            }
             Self::Entry { why, .. } => refused(why),
             Self::Layer { source, .. } => match source.as_ref() {
                 layer::Error::Tar(layer::tar::Error::Limit(exceeded)) => Some(exceeded.name),
