@@ -67,9 +67,9 @@ impl Scan<'_> {
     pub fn discover_in(&self, mut inventory: Inventory) -> Result<Discovered, Error> {
         let matched = matching::findings(&inventory, self.image, self.snapshot)?;
         let mut skipped = self.skipped.to_vec();
+        skipped.extend(inventory.no_packages(self.image));
         skipped.append(&mut inventory.skipped);
         skipped.extend(matched.skipped);
-        skipped.extend(inventory.no_packages(self.image));
         skipped.sort();
         skipped.dedup();
         Ok(Discovered { inventory, findings: matched.findings, skipped })

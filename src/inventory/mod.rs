@@ -37,14 +37,16 @@ impl Inventory {
     /// What to say where there is no package: nothing found is nothing known.
     ///
     /// Programs that came without a package manager are not looked into. An image without files is as suspicious: nobody
-    /// runs one.
+    /// runs one. An inventory that says so itself is believed.
     pub fn no_packages(&self, image: &Image) -> Option<Skipped> {
         let (what, files) = (image.digest().to_string(), self.files);
         let why = match &self.given {
             Some(given) => format!("no package of a kind that is read is in the inventory {given}"),
             None => format!("no package of a kind that is read was found in {files} files"),
         };
-        self.packages.is_empty().then(|| Skipped { name: "no-packages".to_owned(), what, why })
+        let is_said = self.skipped.iter().any(|skipped| skipped.name == "no-packages");
+        let name = "no-packages".to_owned();
+        (self.packages.is_empty() && !is_said).then_some(Skipped { name, what, why })
     }
 }
 

@@ -134,8 +134,7 @@ class Sbom(program.Case):
             value["layers"][1]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar"
             return value
         layout = write_layout(self.path("layout"), [(layer, layer), (tar([]), tar([]))], manifest=foreign)
-        missing = json.load(open(program.blob(layout, program.manifest(layout)["config"]["digest"]), encoding="utf-8"))
-        os.remove(program.blob(layout, missing["rootfs"]["diff_ids"][1]))
+        os.remove(program.blob(layout, program.sha256(tar([]))))
         image = f"oci:{layout}"
         result = self.assert_round_trip(image)
         self.assertEqual(self.unseen(result), ["foreign-layer"])
@@ -213,10 +212,12 @@ class Sbom(program.Case):
     def test_hostile_documents_end(self):
         deep = '{"bomFormat":"CycloneDX","specVersion":"1.5",' + '"components":[{' * 5000
         wide = json.dumps(components(*[{}] * 300_000, *[{"type": "library", "name": "a"}] * 100_000))
-        for text in (deep, wide, "SPDXVersion: SPDX-2.3\n" + "PackageName: a\n" * 1_100_000, '{"a":' + "[{}," * 300_000):
+        long = "SPDXVersion: SPDX-2.3\n" + "PackageName: a\n" * 1_100_000
+        # The wide one is no attack on the reader, and holds a vulnerable package.
+        for text, code in ((deep, 3), (wide, 1), (long, 3), ('{"a":' + "[{}," * 300_000, 3)):
             done = subprocess.run([STELLA, "gate", self.write(text), "--advisories", "demo", "-q", "-o", f"json={self.path('r')}"],
                                   capture_output=True, timeout=60, check=False, env=program.environment(self.work))
-            self.assertEqual(done.returncode, 3, done.stderr[-300:])
+            self.assertEqual(done.returncode, code, done.stderr[-300:])
 
 
 if __name__ == "__main__":
