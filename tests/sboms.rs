@@ -2,6 +2,8 @@
 //! `../shared/suites`; skipped, and said so, where the suite is not there), what is written is read back without a loss,
 //! and nothing that is read takes the program down.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},

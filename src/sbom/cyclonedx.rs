@@ -98,11 +98,10 @@ fn take(part: Part, collector: &mut Collector) -> Result<(), Error> {
             }
             return Ok(());
         }
-        // Without a purl only what is software by its type is missed: Trivy's applications without a version are the
-        // files that it found packages in.
-        "library" | "framework" => {}
-        "application" | "container" if !version.is_empty() => {}
-        _ if purl.is_empty() => return Ok(()),
+        _ if !purl.is_empty() => {}
+        // No software, or no package: Trivy's applications without a version are the files that it found packages in.
+        "file" | "data" | "device" | "machine-learning-model" | "cryptographic-asset" => return Ok(()),
+        "application" | "container" | "platform" if version.is_empty() => return Ok(()),
         _ => {}
     }
     let name = match part.group {

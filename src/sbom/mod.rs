@@ -184,6 +184,7 @@ mod tests {
     #[test]
     fn what_cannot_be_told_is_skipped_by_name() {
         let found = bom(r#"{"type":"library","name":"a"},
+            {"name":"of no type"},
             {"type":"application","name":"lock file"},
             {"type":"file","name":"f","version":"1"},
             {"type":"container","name":"c","purl":"pkg:oci/c@1"},
@@ -193,7 +194,7 @@ mod tests {
             {"type":"library","name":"n","purl":"pkg:npm/n@2"}"#)
         .unwrap();
         assert_eq!(packages(&found), ["@s/i 1 @s/i 1", "n 2 n 2"]);
-        assert_eq!(skipped(&found), ["sbom:invalid-purl", "sbom:no-purl", "sbom:oci"]);
+        assert_eq!(skipped(&found), ["sbom:invalid-purl", "sbom:no-purl", "sbom:no-purl", "sbom:oci"]);
     }
 
     #[test]
