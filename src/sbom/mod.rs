@@ -94,7 +94,7 @@ pub enum Error {
 }
 
 /// `sbom objects`: braces in a JSON document, or elements of a tag-value file; what is read of one takes some 300 bytes.
-pub const MOST_OBJECTS: usize = 1_000_000;
+pub const MOST_OBJECTS: usize = 300_000;
 
 /// Keys by which the forms are told.
 #[derive(Deserialize)]
