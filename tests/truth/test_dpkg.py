@@ -8,7 +8,7 @@ import os
 import shutil
 import unittest
 
-import dpkg
+import of_dpkg as dpkg
 from truth import TruthCase, inventory
 
 ADMIN = "var/lib/dpkg"

@@ -7,7 +7,7 @@ architecture; in SQLite the source rpm too):
 
 - SQLite, as Debian's rpm writes it; and with a write-ahead log that was not written back, where rpm reads a copy of both;
 - Berkeley DB in both byte orders, made by db_load of the same headers; Debian's rpm reads the machine's own;
-- ndb, written by `rpm.write_ndb`, because Debian's rpm neither writes nor reads it: held against the SQLite database
+- ndb, written by `of_rpm.write_ndb`, because Debian's rpm neither writes nor reads it: held against the SQLite database
   that its headers come from.
 """
 import os
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import unittest
 
-import rpm
+import of_rpm as rpm
 from truth import TruthCase, inventory
 
 PLACE = "var/lib/rpm"
