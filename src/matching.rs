@@ -113,6 +113,7 @@ fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
             format!("Alpine:v{}", release.splitn(3, '.').take(2).collect::<Vec<_>>().join("."))
         }
         // Kin of a distribution patch and number on their own: their parent's feed would be wrong in both directions.
+        (_, id) if release.is_empty() => id.to_owned(),
         (_, id) => format!("{id}:{release}"),
     })
 }
@@ -355,7 +356,7 @@ mod tests {
         let os = os.map(|(id, version)| OsRelease {
             id: id.into(),
             version: version.into(),
-            codename: String::new(),
+            ..OsRelease::default()
         });
         let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
         let image = Image::new(Digest::of(b"config"), platform, vec![Digest::of(b"layer")], &[]).unwrap();

@@ -10,7 +10,7 @@ use crate::{
     image::Image,
     inventory::{self, Inventory, LockFiles, Skipped},
     layer::Fragment,
-    matching,
+    matching, package,
     policy::{self, Class, Policy},
     report::{FeedRef, ImageRef, LayerRef, LookedAt, Os, ScanResult, SnapshotRef},
 };
@@ -111,7 +111,11 @@ impl Scan<'_> {
                 layers: self.image.layers.len(),
                 files: inventory.files,
                 bytes: inventory.size_bytes,
-                os: inventory.os.map(|os| Os { id: os.id, version: os.version, end_of_life: None }),
+                os: inventory.os.map(|os| Os {
+                    end_of_life: package::end_of_life(&os).map(|day| today.to_string().as_str() > day),
+                    id: os.id,
+                    version: os.version,
+                }),
                 packages,
                 lock_files: inventory.lock_files,
                 skipped,

@@ -143,6 +143,9 @@ fn what_engines_refuse_is_refused_by_name() {
         (tar(&[File(".wh..wh..opq", "")]), "opaque marker in the root"),
         (tar(&[File(".wh.", "")]), "whiteout prefix"),
         (tar(&[Directory("d"), Hard("h", "d")]), "hard link to a directory"),
+        (tar(&[Directory("d"), Link("l", "d"), File("l/.wh.a", "")]), "through a link"),
+        (tar(&[Directory("d"), Link("l", "d"), File("l/new/.wh.a", "")]), "through a link"),
+        (tar(&[File("f", ""), Link("l", "f/../d"), File("l/x", "")]), "not a directory"),
     ] {
         let error = analyse(&bytes).unwrap_err().to_string();
         assert!(error.contains(words), "{error:?} should say {words:?}");
@@ -274,6 +277,8 @@ fn metadata_goes_with_its_directory() {
         File("lib/.wh.six-1.12.0.dist-info", ""),
     ]);
     assert_eq!(packages(&[base(), moved])[0], at("six", "1.12.0", 1));
+    let itself = fragment(&[Hard(&path, &path)]);
+    assert_eq!(packages(&[base(), itself]), packages(&[base()]));
 }
 
 #[test]
@@ -300,6 +305,27 @@ fn a_database_that_is_none_is_not_a_clean_image() {
         Link("var/lib/dpkg/status", "status-old"),
     ]);
     assert_eq!(inventory::merge(&[&backup], LockFiles::Reported).unwrap().skipped.len(), 1);
+    // A link makes a file of another kind of it.
+    for (path, data) in
+        [("var/lib/dpkg/status", r#"{"name":"a","version":"1"}"#), ("etc/os-release", "P:musl\nV:1\n")]
+    {
+        let layer = fragment(&[File("data/x", data), Hard(path, "data/x")]);
+        let skipped = inventory::merge(&[&layer], LockFiles::Reported).unwrap().skipped;
+        assert_eq!((skipped.len(), skipped[0].what.as_str()), (1, path));
+    }
+}
+
+#[test]
+fn a_file_is_what_its_place_makes_of_it_however_the_entry_is_spelled() {
+    // Without a status, its place alone tells what it is.
+    let part = "Package: a\nVersion: 1\n";
+    for entries in [
+        vec![File("var/lib/dpkg/./status.d//a", part)],
+        vec![Directory("var/lib/dpkg/status.d"), Link("l", "/var/lib/dpkg/status.d"), File("l/a", part)],
+        vec![Directory("var/lib"), Link("l", "var/lib"), File("l/dpkg/status.d/a", part)],
+    ] {
+        assert_eq!(packages(&[fragment(&entries)]), [at("a", "1", 0)]);
+    }
 }
 
 #[test]
@@ -312,7 +338,7 @@ fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
         ),
         (
             vec![File("etc/os-release", "ID=arch\n"), Directory("var/lib/pacman/local/a-1")],
-            vec!["arch", "var/lib/pacman/local"],
+            vec!["arch", "var/lib/pacman/local/a-1"],
         ),
         (vec![File("var/lib/rpm/.rpm.lock", "")], vec![]),
         (vec![File("etc/os-release", "ID=alpine\n"), File("lib/apk/db/installed", "")], vec!["alpine"]),
@@ -326,7 +352,7 @@ fn a_system_whose_packages_are_not_read_is_not_a_clean_image() {
 }
 
 #[test]
-fn a_file_of_status_d_is_a_package_with_a_presence_of_its_own() {
+fn a_file_of_status_d_is_a_package() {
     let part = |name: &str, version: &str| format!("Package: {name}\nVersion: {version}\n");
     let (a, a2, b) = (part("a", "1"), part("a", "2"), part("b", "1"));
     let at_d = |name: &str| format!("var/lib/dpkg/status.d/{name}");
@@ -336,6 +362,8 @@ fn a_file_of_status_d_is_a_package_with_a_presence_of_its_own() {
         fragment(&[File(&at_d("b"), &b), Link(&at_d("c"), "b")]),
     ];
     assert_eq!(packages(&stack), [at("a", "2", 1), at("b", "1", 0)]);
+    let moved = fragment(&[File(&at_d("moved"), &b), File(&at_d(".wh.b"), "")]);
+    assert_eq!(packages(&[fragment(&[File(&at_d("b"), &b)]), moved]), [at("b", "1", 0)]);
 }
 
 #[test]

@@ -71,9 +71,19 @@ fn file_name(parser: &str) -> Option<&'static str> {
 /// Cases that are not held: input, which of the cases of that input, and the reason.
 const SKIPPED: &[(&str, usize, &str)] = &[
     (
+        "dart/pub/testdata/happy.lock",
+        1,
+        "the file says 0.0.0, as another case of the same file expects; 3.3.0 is the least Flutter that will do",
+    ),
+    (
         "golang/mod/testdata/replaced/go.mod",
         1,
         "the other parser's setting that takes no notice of `replace`; what is built is what replaces",
+    ),
+    (
+        "nodejs/packagejson/testdata/invalid_name.json",
+        0,
+        "npm would not publish a package of that name; one that is installed all the same is better named than not",
     ),
     (
         "nuget/lock/testdata/packages_lock_multi.json",

@@ -3,7 +3,7 @@
 # own, runs the suites, and stops what it started.
 #
 #   tests/run.sh            every suite of a few minutes
-#   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images
+#   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images, more stacks
 #
 # STELLA_TEST_DOCKER_HOST  use this engine instead of an own one (no root needed then)
 # STELLA_TEST_IMAGES       directory with real images for --full: oci/py-v1, oci/big-toolchain
@@ -38,6 +38,8 @@ need python3 python3
 need skopeo skopeo
 need zstd zstd
 need docker docker.io
+need docker-registry docker-registry
+need htpasswd apache2-utils
 # The performance harness: its checkers come from PyPI and npm, the distance from `tc`, the trend is looked at.
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 need git git
@@ -180,6 +182,15 @@ benchmark() {
     STELLA_PERF_BUILT="$target" perf/run.sh --out "$work/bench-artifacts"
 }
 
+overlay() {
+    # In a mount namespace of its own, so that nothing stays mounted whatever happens.
+    stacks=4000
+    [ $full = no ] || stacks=10000
+    cargo test --release --locked --package stella --test overlay \
+        --config "target.'cfg(unix)'.runner = '$root env STELLA_TEST_OVERLAY_STACKS=$stacks unshare --mount'" \
+        -- --nocapture
+}
+
 pypi() {
     python3 -m venv "$work/pypi" &&
         "$work/pypi/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$work/pypi" wheel
@@ -189,8 +200,14 @@ for data in version-osv-scalibr schemas; do
     [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
 done
 suite unit-and-program cargo test --release --locked --workspace
+if [ "$root" = none ]; then
+    skip merging-equals-the-kernel 'mounting takes root'
+else
+    suite merging-equals-the-kernel overlay
+fi
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+suite registry python3 -m unittest discover --start-directory tests/registry
 suite performance-harness performance_harness
 
 if [ $full = yes ]; then

@@ -99,15 +99,17 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
     let package_bytes = size_of::<Package>() + 4 * ITEM_BYTES;
     match fact {
         Fact::OsRelease(_) | Fact::Release { .. } => 4 * ITEM_BYTES,
-        Fact::Dpkg { packages, removed, .. } => {
+        Fact::Dpkg { packages, removed, built_using, .. } => {
             let names = removed.iter().map(|name| name.len() + ITEM_BYTES);
-            packages.len() * package_bytes + names.sum::<usize>()
+            let sources = built_using.values().map(|sources| (1 + sources.len()) * package_bytes);
+            packages.len() * package_bytes + names.sum::<usize>() + sources.sum::<usize>()
         }
         Fact::Apk { packages, .. }
         | Fact::Rpm { packages, .. }
+        | Fact::Opkg { packages }
         | Fact::Installed { packages, .. }
         | Fact::Locked { packages } => packages.len() * package_bytes,
-        Fact::Python { .. } | Fact::Node { .. } => package_bytes,
+        Fact::Python { .. } | Fact::Node { .. } | Fact::Alpm { .. } => package_bytes,
         // Never in a fragment.
         Fact::DpkgFiles { .. } | Fact::RpmJournal { .. } => 0,
     }

@@ -73,11 +73,13 @@ pub enum Command {
 const GATE_HELP: &str = "\
 IMAGE is one of
   docker:REF            an image of the Docker engine (DOCKER_HOST is honoured)
+  registry:REF          an image of a registry (credentials as `docker login` keeps them)
   oci:DIR[:TAG]         an OCI layout
   oci-archive:FILE[:TAG]  an OCI layout in a tar
   docker-archive:FILE   what `docker save` wrote
   dir:PATH              a root file system
-  or a bare word: an existing path, else an image of the Docker engine; a word that is both is refused.
+  or a bare word: an existing path, else an image of the Docker engine, else of a registry; a word that is a path \
+and an image of the engine is refused.
 
 Exit codes
   0  the gate passed (warnings allowed)
@@ -92,7 +94,7 @@ threads, verify and timings.";
 /// Which image, and how to get at it.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The image: docker:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, or a bare word
+    /// The image: docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, or a bare word
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath, env = "STELLA_IMAGE")]
     pub image: String,
     /// Gate only these platforms of an index, such as linux/arm64; repeats [default: all that can run]
@@ -101,7 +103,7 @@ pub struct Source {
     /// Ask this server which layers are new, instead of the cache of this machine
     #[arg(long, value_name = "URL", env = "STELLA_SERVER", value_hint = ValueHint::Url)]
     pub server: Option<String>,
-    /// Give up on a call to the server after this many seconds, its retries included [default: 60]
+    /// Give up on a call to the server or a registry after this many seconds, its retries included [default: 60]
     #[arg(long, value_name = "SECONDS", env = "STELLA_DEADLINE")]
     pub deadline: Option<u64>,
     /// Keep analysed layers here [default: the user's cache directory]
@@ -206,4 +208,6 @@ pub enum Debug {
     Listing(Layers),
     /// The packages of the merged image, a JSON line each
     Inventory(Layers),
+    /// The bills of materials that statements make of the image, a JSON line each, without the bills
+    Attested(Layers),
 }

@@ -14,7 +14,7 @@ use super::{
     cache::Cache,
     client::Client,
     exit::{Exit, Failure},
-    image::{Opened, OpenedImage, open},
+    image::{Attested, AttestedSbom, Opened, OpenedImage, open},
     log::{Log, printable},
     remote::USER_AGENT,
     settings::{File, SourceSettings},
@@ -75,12 +75,15 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
 
 /// Runs `stella debug`.
 pub fn debug(command: &Debug) -> Result<Exit, Failure> {
-    let (Debug::Listing(args) | Debug::Inventory(args)) = command;
+    let (Debug::Listing(args) | Debug::Inventory(args) | Debug::Attested(args)) = command;
     let source = SourceSettings::new(&args.source, &File::default())?;
     let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for image in &opened.images {
-        let fragments = fragments(&source, &opened, image)?;
+        let fragments = match command {
+            Debug::Listing(_) | Debug::Inventory(_) => fragments(&source, &opened, image)?,
+            Debug::Attested(_) => Vec::new(),
+        };
         let fragments: Vec<&Fragment> = fragments.iter().collect();
         let lines: Vec<String> = match command {
             Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
@@ -88,6 +91,7 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
                 let lock_files = LockFiles::in_directory(image.image.is_directory());
                 lines(&inventory::merge(&fragments, lock_files).map_err(Failure::unfinished)?.packages)
             }
+            Debug::Attested(_) => attested(&opened, image),
         }?;
         for line in lines {
             writeln!(out, "{line}").map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
@@ -95,6 +99,19 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
     }
     out.flush().map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
     Ok(Exit::Pass)
+}
+
+fn attested(opened: &Opened, image: &OpenedImage) -> Result<Vec<String>, Failure> {
+    let Attested { sboms, skipped } = opened.attested_sboms(image).map_err(Failure::from)?;
+    let platform = image.image.platform.to_string();
+    let found = sboms.iter().map(|AttestedSbom { predicate_type, media_type, digest, bytes }| {
+        serde_json::json!({ "platform": platform, "predicate_type": predicate_type, "media_type": media_type,
+            "digest": digest, "sbom": Digest::of(bytes), "size_bytes": bytes.len() })
+    });
+    let skipped = skipped.iter().map(
+        |skipped| serde_json::json!({ "platform": platform, "skipped": skipped.what, "why": skipped.why }),
+    );
+    lines(&found.chain(skipped).collect::<Vec<_>>())
 }
 
 fn lines(rows: &[impl serde::Serialize]) -> Result<Vec<String>, Failure> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     layer::{path::escape, tree::Id},
-    package::{Ecosystem, Fact, OsRelease, Package},
+    package::{Ecosystem, Fact, OLDER_FILES, OsRelease, Package},
 };
 
 /// Where dpkg keeps its database.
@@ -17,11 +17,12 @@ const DPKG: &str = "var/lib/dpkg/status";
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 /// Where apk keeps its database; the second since Alpine 3.23.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+/// Where opkg keeps its database.
+const OPKG: [&str; 2] = ["usr/lib/opkg/status", "var/lib/opkg/status"];
+/// Where pacman keeps a directory per package, and in it a file that names the package.
+const PACMAN: &str = "var/lib/pacman/local";
 /// Package databases that are not read yet, by where they are kept: a file, or a directory with anything in it.
-const NOT_READ: [(&str, &str); 8] = [
-    ("pacman", "var/lib/pacman/local"),
-    ("opkg", "usr/lib/opkg/status"),
-    ("opkg", "var/lib/opkg/status"),
+const NOT_READ: [(&str, &str); 5] = [
     ("portage", "var/db/pkg"),
     ("xbps", "var/db/xbps"),
     ("chisel", "var/lib/chisel"),
@@ -39,14 +40,16 @@ const RPM_JOURNAL: &str = "rpmdb.sqlite-wal";
 /// os-release(5) names both, in this order.
 pub(super) const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
+/// Systems that keep their release in a file of one line.
+const RELEASES: [(&str, &str); 2] = [("debian", "etc/debian_version"), ("alpine", "etc/alpine-release")];
+
 /// What reading a package of a database again costs, in steps of the merge.
 const PACKAGE_STEPS: usize = 4;
 
 /// Files of databases: real path and file.
 pub(super) type Files<'a> = Vec<(String, File<'a>)>;
 
-/// The databases that hold many packages, watched layer by layer for the start of each package's last unbroken presence.
-/// A file of `status.d` is one package, and its own presence is the package's.
+/// The databases, watched layer by layer for the start of each package's last unbroken presence, whichever file names it.
 #[derive(Default)]
 pub(super) struct Databases<'a> {
     /// Path and identity of the facts seen after the last layer.
@@ -60,7 +63,7 @@ pub(super) struct Databases<'a> {
 impl<'a> Databases<'a> {
     /// Looks at the databases as they are after `layer`.
     pub(super) fn look(&mut self, merged: &Merged<'a>, layer: usize) {
-        let files = whole(merged);
+        let files = files(merged);
         let identity = |(path, file): &(String, File<'a>)| match file.said {
             Said::Fact(fact) => (path.clone(), std::ptr::from_ref(fact).addr()),
             _ => (path.clone(), 0),
@@ -74,7 +77,7 @@ impl<'a> Databases<'a> {
             for (index, (_, file)) in files.iter().enumerate() {
                 for package in packages(*file) {
                     let first = self.since.get(package).map_or(layer, |(first, _)| *first);
-                    since.insert(package, (first, index));
+                    since.entry(package).or_insert((first, index));
                 }
             }
             self.since = since;
@@ -83,44 +86,78 @@ impl<'a> Databases<'a> {
             .extend(files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer))));
     }
 
-    /// The files of all databases after the last layer.
-    pub(super) fn files(&self, merged: &Merged<'a>) -> Files<'a> {
-        let mut files = whole(merged);
-        files.extend(parts(merged));
-        files
-    }
-
     /// The packages after the last layer.
-    pub(super) fn packages(&self, files: &Files<'a>) -> Packages {
-        let mut found: BTreeMap<&Package, (usize, &String)> = BTreeMap::new();
-        for (path, file) in files {
-            for package in packages(*file) {
-                let whole =
-                    self.since.get(package).and_then(|(since, at)| Some((*since, &self.last.get(*at)?.0)));
-                let (since, path) = whole.unwrap_or((file.since, path));
-                found
-                    .entry(package)
-                    .and_modify(|(first, _)| *first = since.min(*first))
-                    .or_insert((since, path));
-            }
-        }
-        let owned = |(package, (since, path)): (&Package, (usize, &String))| {
-            let presence = Presence { paths: [path.clone()].into(), identities: BTreeSet::new() };
-            ((package.clone(), since), presence)
+    pub(super) fn packages(&self) -> Packages {
+        let owned = |(package, (since, at)): (&&Package, &(usize, usize))| {
+            let path = self.last.get(*at).map(|(path, _)| path.clone());
+            let presence = Presence { paths: path.into_iter().collect(), identities: BTreeSet::new() };
+            (((*package).clone(), *since), presence)
         };
-        found.into_iter().map(owned).collect()
+        self.since.iter().map(owned).collect()
     }
 }
 
-/// What `os-release` says.
+/// The files of all databases.
+pub(super) fn files<'a>(merged: &Merged<'a>) -> Files<'a> {
+    let mut files = whole(merged);
+    files.extend(parts(merged));
+    files
+}
+
+/// What `os-release` says, or without one the files that were there before it.
 pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
-    OS_RELEASE.iter().find_map(|path| match merged.find_file(path)?.1.said {
-        Said::Fact(fact) => match &fact.fact {
-            Fact::OsRelease(release) => Some(release.clone()),
-            _ => None,
-        },
+    let fact = |path: &str| match merged.find_file(path)?.1.said {
+        Said::Fact(fact) => Some(&fact.fact),
         _ => None,
-    })
+    };
+    let names = |path: &&str| match fact(path)? {
+        Fact::OsRelease(release) => Some(release.clone()),
+        _ => None,
+    };
+    let numbers = |(id, path): &(&str, &str)| match fact(path)? {
+        Fact::Release { version } => {
+            Some(OsRelease { id: (*id).to_owned(), version: version.clone(), ..OsRelease::default() })
+        }
+        _ => None,
+    };
+    let is_there = |path: &&str| merged.find_file(path).is_some();
+    // Where there is one that cannot be read, that is said, and nothing else takes its place.
+    if OS_RELEASE.iter().any(|path| is_there(&path)) {
+        return OS_RELEASE.iter().find_map(names);
+    }
+    OLDER_FILES.iter().find_map(names).or_else(|| RELEASES.iter().find_map(numbers))
+}
+
+fn is_dpkg(fact: &Fact) -> bool {
+    matches!(fact, Fact::Dpkg { .. })
+}
+
+fn is_apk(fact: &Fact) -> bool {
+    matches!(fact, Fact::Apk { .. })
+}
+
+fn is_rpm(fact: &Fact) -> bool {
+    matches!(fact, Fact::Rpm { .. })
+}
+
+fn is_opkg(fact: &Fact) -> bool {
+    matches!(fact, Fact::Opkg { .. })
+}
+
+fn is_alpm(fact: &Fact) -> bool {
+    matches!(fact, Fact::Alpm { .. })
+}
+
+fn is_os_release(fact: &Fact) -> bool {
+    matches!(fact, Fact::OsRelease(_))
+}
+
+/// A file as what belongs at its place; what says something else, as a link may make it, says nothing there.
+fn fitting<'a>(file: File<'a>, fits: fn(&Fact) -> bool) -> File<'a> {
+    match file.said {
+        Said::Fact(fact) if !fits(&fact.fact) => File { said: Said::Nothing, ..file },
+        _ => file,
+    }
 }
 
 /// Databases that are there and could not be read: a clean result without them would be a lie.
@@ -129,6 +166,17 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
         if merged.tree.find(path.as_bytes(), true).is_ok_and(|found| holds(merged, found.id)) {
             let why = format!("package databases of {kind} are not read yet");
             skipped.push(skip("package-database", path, why));
+        }
+    }
+    if let Ok(directory) = merged.tree.find(PACMAN.as_bytes(), true) {
+        for name in merged.entries(directory.id) {
+            let package = [&directory.path, b"/".as_slice(), &name].concat();
+            let is_directory =
+                merged.tree.find(&package, true).is_ok_and(|found| merged.tree.directory(found.id).is_some());
+            if is_directory && merged.tree.find(&[&package, b"/desc".as_slice()].concat(), true).is_err() {
+                let why = "it is of a package, and has no file that tells which";
+                skipped.push(skip("package-database", escape(&package), why));
+            }
         }
     }
     for directory in RPM {
@@ -144,7 +192,7 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
         }
     }
     let os = OS_RELEASE.iter().find_map(|path| merged.find_file(path));
-    let os = os.map(|(found, file)| (escape(&found.path), file));
+    let os = os.map(|(found, file)| (escape(&found.path), fitting(file, is_os_release)));
     for (path, file) in files.iter().cloned().chain(os) {
         match file.said {
             Said::Fact(_) => {}
@@ -166,7 +214,11 @@ fn holds(merged: &Merged<'_>, id: Id) -> bool {
 pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
     match file.said {
         Said::Fact(fact) => match &fact.fact {
-            Fact::Dpkg { packages, .. } | Fact::Apk { packages, .. } | Fact::Rpm { packages, .. } => packages,
+            Fact::Dpkg { packages, .. }
+            | Fact::Apk { packages, .. }
+            | Fact::Rpm { packages, .. }
+            | Fact::Opkg { packages } => packages,
+            Fact::Alpm { package } => std::slice::from_ref(package),
             _ => &[],
         },
         _ => &[],
@@ -176,28 +228,45 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
 /// The databases that are one file each.
 fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
     let mut files: Files<'a> = Vec::new();
-    let rpm = RPM.iter().flat_map(|directory| RPM_FILES.map(|name| format!("{directory}/{name}")));
-    for path in [DPKG].iter().chain(&APK).map(|path| (*path).to_owned()).chain(rpm) {
-        if let Some((found, file)) = merged.find_file(&path) {
-            let path = escape(&found.path);
-            if files.iter().all(|(known, _)| *known != path) {
+    let mut add = |path: &str, fits: fn(&Fact) -> bool| {
+        if let Some((found, file)) = merged.find_file(path) {
+            let (path, file) = (escape(&found.path), fitting(file, fits));
+            let same =
+                |other: &File<'a>| matches!(other.said, Said::Fact(_)) == matches!(file.said, Said::Fact(_));
+            if !files.iter().any(|(known, other)| *known == path && same(other)) {
                 files.push((path, file));
             }
+        }
+    };
+    add(DPKG, is_dpkg);
+    for path in APK {
+        add(path, is_apk);
+    }
+    for path in OPKG {
+        add(path, is_opkg);
+    }
+    for directory in RPM {
+        for name in RPM_FILES {
+            add(&format!("{directory}/{name}"), is_rpm);
         }
     }
     files
 }
 
-/// The files of `status.d`, links followed, in a fixed order.
+/// The databases that are a file for each package, links followed, in a fixed order.
 fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let Ok(directory) = merged.tree.find(DPKG_PARTS.as_bytes(), true) else { return Vec::new() };
     let mut files: BTreeMap<String, File<'a>> = BTreeMap::new();
-    for name in merged.entries(directory.id) {
-        let path = [&directory.path, b"/".as_slice(), &name].concat();
-        if let Ok(found) = merged.tree.find(&path, true)
-            && let Some(file) = merged.file(found.id)
-        {
-            files.insert(escape(&found.path), file);
+    for (directory, file, fits) in
+        [(DPKG_PARTS, "", is_dpkg as fn(&Fact) -> bool), (PACMAN, "/desc", is_alpm)]
+    {
+        let Ok(directory) = merged.tree.find(directory.as_bytes(), true) else { continue };
+        for name in merged.entries(directory.id) {
+            let path = [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
+            if let Ok(found) = merged.tree.find(&path, true)
+                && let Some(file) = merged.file(found.id)
+            {
+                files.insert(escape(&found.path), fitting(file, fits));
+            }
         }
     }
     files.into_iter().collect()

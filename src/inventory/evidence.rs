@@ -25,7 +25,7 @@ struct System {
     program: &'static str,
 }
 
-const SYSTEMS: [System; 3] = [
+const SYSTEMS: [System; 5] = [
     System {
         ecosystem: Ecosystem::Deb,
         name: "dpkg",
@@ -85,6 +85,20 @@ const SYSTEMS: [System; 3] = [
         ],
         traces: &["etc/redhat-release", "etc/SuSE-release"],
         program: "usr/bin/rpm",
+    },
+    System {
+        ecosystem: Ecosystem::Alpm,
+        name: "pacman",
+        distributions: &["arch", "archarm", "manjaro", "endeavouros", "garuda", "cachyos", "artix"],
+        traces: &["etc/arch-release"],
+        program: "usr/bin/pacman",
+    },
+    System {
+        ecosystem: Ecosystem::Opkg,
+        name: "opkg",
+        distributions: &["openwrt"],
+        traces: &["etc/openwrt_release"],
+        program: "bin/opkg",
     },
 ];
 
@@ -315,7 +329,7 @@ mod tests {
     use super::*;
 
     fn why(id: &str, version: &str, packages: &[(Ecosystem, &str, &str)]) -> Option<String> {
-        let os = OsRelease { id: id.to_owned(), version: version.to_owned(), codename: String::new() };
+        let os = OsRelease { id: id.to_owned(), version: version.to_owned(), ..OsRelease::default() };
         let package = |(ecosystem, name, version): &(Ecosystem, &str, &str)| Package {
             ecosystem: *ecosystem,
             name: (*name).to_owned(),
@@ -333,6 +347,7 @@ mod tests {
             id: id.to_owned(),
             version: version.to_owned(),
             codename: codename.to_owned(),
+            ..OsRelease::default()
         };
         for (os, witness, contradicts) in [
             (os("debian", "12", "bookworm"), "12.5", false),

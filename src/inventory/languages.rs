@@ -127,8 +127,15 @@ impl Search<'_, '_, '_> {
         match self.merged.file(found.id) {
             Some(file) if is_python_metadata(name) => self.take(escape(&found.path), file, target),
             Some(file) => {
-                if let Some(form) = form {
-                    self.file_of(form, escape(&found.path), file);
+                match form {
+                    // By its own name or content it would have been read.
+                    Some(Form::Jar) if matches!(file.said, Said::Nothing) => {
+                        let why =
+                            "a link that is named as an archive, to a file that is none by name or start";
+                        self.inventory.skipped.push(skip("package-metadata", escape(path), why));
+                    }
+                    Some(form) => self.file_of(form, escape(&found.path), file),
+                    None => {}
                 }
                 let real = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
                 if let Some(kind) = kind.filter(|kind| Place::unread(real) != Some(kind)) {
@@ -200,8 +207,10 @@ impl Search<'_, '_, '_> {
                 Said::Fact(_) => {}
                 Said::Unread(unread) => {
                     let path = path();
-                    if self.lock_files == LockFiles::Counted && is_lock_file(&path) && is_own(&path) {
-                        self.inventory.skipped.push(skip("lock-file", path, unread.why.clone()));
+                    if is_lock_file(&path) {
+                        if self.lock_files == LockFiles::Counted && is_own(&path) {
+                            self.inventory.skipped.push(skip("lock-file", path, unread.why.clone()));
+                        }
                     } else if unread.anywhere {
                         self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
                     }
@@ -228,8 +237,8 @@ impl Search<'_, '_, '_> {
             Said::Unread(unread) => {
                 self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
-            // Others than .NET end the names of their files so.
-            _ if form == Form::Nuget => {}
+            // Others than .NET end the names of their files so; an archive that is none holds nothing that could run.
+            _ if matches!(form, Form::Nuget | Form::Jar) => {}
             _ => {
                 let why = "it is named as one that holds or names packages, and is none";
                 self.inventory.skipped.push(skip("package-metadata", path, why));
@@ -293,12 +302,14 @@ impl Search<'_, '_, '_> {
     }
 
     fn take(&mut self, path: String, file: File<'_>, place: Place) {
-        match file.said {
-            Said::Fact(FileFact { fact: Fact::Python { package } | Fact::Node { package }, .. }) => {
-                self.found(&path, file, std::slice::from_ref(package));
-            }
-            Said::Unread(unread) => {
-                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()))
+        match (file.said, place) {
+            (Said::Fact(FileFact { fact: Fact::Python { package }, .. }), Place::Python)
+            | (
+                Said::Fact(FileFact { fact: Fact::Node { package }, .. }),
+                Place::NodePackage | Place::NodeHidden,
+            ) => self.found(&path, file, std::slice::from_ref(package)),
+            (Said::Unread(unread), _) => {
+                self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
             _ if place.must_tell() => {
                 let why = "it is where an installed package tells its name, and none was read from it";

@@ -182,7 +182,13 @@ impl<'a> Merged<'a> {
         for (group, name, node, file) in links {
             let id = self.directory(layer, &group.path, &mut hidden, &mut Vec::new())?;
             match file {
-                Some(file) => self.put_file(id, &part(layer, name)?, File { since: layer, ..file }),
+                Some(file) => {
+                    let name = part(layer, name)?;
+                    // A file may be linked to its own name, or to a copy of it.
+                    let before = self.before(id, &name, file.said, &hidden);
+                    let since = before.map_or(layer, |before| before.since);
+                    self.put_file(id, &name, File { since, ..file });
+                }
                 None => {
                     self.tree.put(id, &part(layer, name)?, node);
                 }

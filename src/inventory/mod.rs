@@ -100,8 +100,8 @@ pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory
         size_bytes: fragments.iter().map(|fragment| fragment.size_bytes).sum(),
         ..Inventory::default()
     };
-    let files = databases.files(&merged);
-    let mut found = databases.packages(&files);
+    let files = databases::files(&merged);
+    let mut found = databases.packages();
     databases::unread(&merged, &files, &mut inventory.skipped);
     let system: Vec<&Package> = found.keys().map(|(package, _)| package).collect();
     evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);

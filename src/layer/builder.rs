@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Directory as FragmentDirectory, FileFact, Fragment, Limits, Unread, fragment, limits,
     path::{self, escape},
-    tree::{Directory, Id, Lost, Node, ROOT, Tree},
+    tree::{Directory, Found, Id, Lost, Node, ROOT, Tree},
 };
 use crate::{
     digest::Digest,
@@ -112,8 +112,8 @@ pub struct Builder {
     limits: Limits,
     entries: u64,
     names_bytes: u64,
-    /// The directory of the last entry: neighbours follow each other.
-    last: Option<(Vec<u8>, Id)>,
+    /// The directory of the last entry, and its path without links: neighbours follow each other.
+    last: Option<(Vec<u8>, Found)>,
 }
 
 impl Builder {
@@ -184,6 +184,16 @@ impl Builder {
         Ok(())
     }
 
+    /// The path of an entry of a layer as a container sees it: cleaned, links of the layer followed on the way, which is
+    /// made where it is missing. What a file is may hang on its path.
+    pub fn real_path(&mut self, raw: &[u8]) -> Result<Vec<u8>, Refused> {
+        let clean = path::clean(raw, self.limits.path_bytes)?;
+        let Some((directory, name)) = path::split(&clean) else { return Ok(clean) };
+        self.parent(directory)?;
+        let parent = self.last.as_ref().map_or(directory, |(_, found)| &found.path);
+        Ok(if parent.is_empty() { name.to_vec() } else { [parent, b"/", name].concat() })
+    }
+
     fn count(&mut self, bytes: usize) -> Result<(), limits::Exceeded> {
         self.entries += 1;
         self.names_bytes += bytes as u64;
@@ -193,28 +203,31 @@ impl Builder {
 
     /// The directory at `path`, made with its parents where it is missing, links followed as far as they lead.
     fn parent(&mut self, path: &[u8]) -> Result<Id, Refused> {
-        if let Some((last, id)) = &self.last
+        if let Some((last, found)) = &self.last
             && last == path
         {
-            return Ok(*id);
+            return Ok(found.id);
         }
-        let id = match self.tree.find(path, true) {
+        let found = match self.tree.find(path, true) {
             Ok(found) => {
                 if found.path.len() > self.limits.path_bytes {
                     return Err(path::Error::Length(found.path.len(), self.limits.path_bytes).into());
                 }
-                self.tree.directory(found.id).map(|_| found.id).ok_or(Refused::ParentNotADirectory)?
+                self.tree.directory(found.id).ok_or(Refused::ParentNotADirectory)?;
+                found
             }
             Err(Lost::Missing) => self.make(path)?,
             Err(Lost::NotADirectory) => return Err(Refused::ParentNotADirectory),
             Err(Lost::Loop) => return Err(Refused::ParentLost),
         };
-        self.last = Some((path.to_vec(), id));
+        let id = found.id;
+        self.last = Some((path.to_vec(), found));
         Ok(id)
     }
 
-    fn make(&mut self, path: &[u8]) -> Result<Id, Refused> {
-        let Some((above, name)) = path::split(path) else { return Ok(ROOT) };
+    fn make(&mut self, path: &[u8]) -> Result<Found, Refused> {
+        // The root is never missing.
+        let Some((above, name)) = path::split(path) else { return Err(Refused::Root) };
         // Recursion is bounded by the path's length; real paths are a few components deep.
         let mut missing = vec![name];
         let mut above = above;
@@ -239,13 +252,16 @@ impl Builder {
                 None if self.tree.directory(at.id).is_none() => return Err(Refused::ParentNotADirectory),
                 None => at.id = self.tree.put(at.id, name, Node::Directory(Directory::default())),
             }
+            if !at.path.is_empty() {
+                at.path.push(b'/');
+            }
             at.path.extend_from_slice(name);
             self.count(at.path.len())?;
             if at.path.len() > self.limits.path_bytes {
                 return Err(path::Error::Length(at.path.len(), self.limits.path_bytes).into());
             }
         }
-        Ok(at.id)
+        Ok(at)
     }
 
     fn hard_link(&self, target: &[u8]) -> Result<Node<'static>, Refused> {
@@ -265,12 +281,11 @@ impl Builder {
 
     /// The directory of a whiteout or marker, which must be the one its path spells.
     fn spelled_parent(&mut self, directory: &[u8]) -> Result<Id, Refused> {
-        if let Ok(found) = self.tree.find(directory, true)
-            && found.linked
-        {
-            return Err(Refused::WhiteoutThroughLink);
+        let id = self.parent(directory)?;
+        match &self.last {
+            Some((_, found)) if found.linked => Err(Refused::WhiteoutThroughLink),
+            _ => Ok(id),
         }
-        self.parent(directory)
     }
 
     fn opaque(&mut self, directory: &[u8]) -> Result<(), Refused> {

@@ -145,6 +145,7 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
     let mut archive = tar::Archive::new(stream::Hashed::new(blob), limits);
     let mut builder = Builder::new(limits);
     while let Some(entry) = archive.next_entry().map_err(Error::Tar)? {
+        let refused = |why| Error::Entry { path: path::shown(&entry.path), why };
         let kind = match entry.kind {
             tar::Kind::Directory => Kind::Directory,
             tar::Kind::Link(target) => Kind::Link(target),
@@ -152,11 +153,12 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
             tar::Kind::Device => Kind::Device,
             // It has no content of its own, and one that would remove an entry is caught as a lost parent.
             tar::Kind::Global => continue,
-            tar::Kind::File => Kind::File(contents(&mut archive, &entry, limits).map_err(Error::Tar)?),
+            tar::Kind::File => {
+                let path = path::escape(&builder.real_path(&entry.path).map_err(refused)?);
+                Kind::File(contents(&mut archive, &path, entry.size_bytes, limits).map_err(Error::Tar)?)
+            }
         };
-        builder
-            .layer_entry(&entry.path, kind)
-            .map_err(|why| Error::Entry { path: path::shown(&entry.path), why })?;
+        builder.layer_entry(&entry.path, kind).map_err(refused)?;
     }
     let (diff_id, size_bytes) = archive.finish().map_err(Error::Tar)?.finish();
     Ok((builder, diff_id, size_bytes))
@@ -164,28 +166,28 @@ fn walk(blob: impl Read, limits: &Limits) -> Result<(Builder, Digest, u64), Erro
 
 fn contents(
     archive: &mut tar::Archive<impl tar::Source>,
-    entry: &tar::Entry,
+    path: &str,
+    size_bytes: u64,
     limits: &Limits,
 ) -> Result<Contents, tar::Error> {
-    let path = path::escape(&entry.path);
-    let Some(analyser) = package::recognise(&path, archive.peek_data(HEAD_BYTES)?) else {
+    let Some(analyser) = package::recognise(path, archive.peek_data(HEAD_BYTES)?) else {
         return Ok(Contents::Plain);
     };
-    if let Err(exceeded) = limits.hold_file(&analyser, entry.size_bytes) {
+    if let Err(exceeded) = limits.hold_file(&analyser, size_bytes) {
         return Ok(Contents::too_big(&analyser, &exceeded));
     }
     Ok(match analyser {
-        package::Read::Whole(read) => Contents::said(read(&path, &archive.read_data(entry.size_bytes)?)),
+        package::Read::Whole(read) => Contents::said(read(path, &archive.read_data(size_bytes)?)),
         package::Read::Parts(read) => {
-            let mut spool = spool::Spool::new(entry.size_bytes);
+            let mut spool = spool::Spool::new(size_bytes);
             let mut kept = Ok(());
-            archive.each_data(entry.size_bytes, |bytes| {
+            archive.each_data(size_bytes, |bytes| {
                 if kept.is_ok() {
                     kept = spool.write(bytes);
                 }
             })?;
             match kept.and_then(|()| spool.rewind()) {
-                Ok(()) => Contents::said(read(&path, &mut spool)),
+                Ok(()) => Contents::said(read(path, &mut spool)),
                 Err(error) => {
                     let why = format!("it cannot be kept in a temporary file: {error}");
                     Contents::Unread { why, anywhere: true }

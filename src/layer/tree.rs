@@ -270,6 +270,8 @@ impl Walk<'_> {
         let mut pending: Vec<(Vec<u8>, bool)> = vec![(part.to_vec(), follow)];
         while let Some((part, follow)) = pending.pop() {
             self.spend(1)?;
+            // Of `.` and `..` too: neither leads out of a file.
+            self.tree.directory(self.here()).ok_or(Lost::NotADirectory)?;
             match part.as_slice() {
                 b"." => continue,
                 b".." => {
@@ -278,7 +280,6 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
-            self.tree.directory(self.here()).ok_or(Lost::NotADirectory)?;
             let id = self.tree.child(self.here(), &part).ok_or(Lost::Missing)?;
             match self.tree.node(id) {
                 Node::Link(target) if follow => {
@@ -291,6 +292,8 @@ impl Walk<'_> {
                     }
                     let parts: Vec<&[u8]> = path::components(target).collect();
                     self.spend(parts.len())?;
+                    // A slash behind the last name wants a directory, as a dot does.
+                    pending.extend(target.ends_with(b"/").then(|| (b".".to_vec(), true)));
                     pending.extend(parts.iter().rev().map(|part| (part.to_vec(), true)));
                 }
                 _ => self.stack.push((id, part)),
@@ -329,6 +332,14 @@ mod tests {
         assert_eq!(tree.find(b"loop/x", true).unwrap_err(), Lost::Loop);
         assert_eq!(tree.find(b"usr/lib/os-release/x", true).unwrap_err(), Lost::NotADirectory);
         assert_eq!(tree.find(b"usr/none", true).unwrap_err(), Lost::Missing);
+        for target in
+            [b"usr/lib/os-release/../b".as_slice(), b"usr/lib/os-release/.", b"/usr/lib/os-release/"]
+        {
+            tree.put(ROOT, b"through", Node::Link(target.into()));
+            assert_eq!(tree.find(b"through", true).unwrap_err(), Lost::NotADirectory);
+        }
+        tree.put(ROOT, b"slash", Node::Link(b"usr/lib/".as_slice().into()));
+        assert_eq!(tree.find(b"slash/os-release", true).unwrap().path, b"usr/lib/os-release");
     }
 
     #[test]

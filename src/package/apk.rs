@@ -1,12 +1,12 @@
 //! apk's `installed` database, version 2: one-letter fields, a blank line between packages; apk-package(5).
 
-use super::{Ecosystem, Error, Fact, Owned, Package, Source, utf8};
+use super::{Ecosystem, Error, Fact, Owned, Package, Source, holds, utf8};
 
 /// By its place, or: the first line is a checksum or a name, and some line is a name or a version.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     path.ends_with("apk/db/installed")
-        || (head.starts_with(b"C:Q") && head.windows(3).any(|window| window == b"\nP:"))
-        || (head.starts_with(b"P:") && head.windows(3).any(|window| window == b"\nV:"))
+        || (head.starts_with(b"C:Q") && holds(head, b"\nP:"))
+        || (head.starts_with(b"P:") && holds(head, b"\nV:"))
 }
 
 /// Reads all packages.

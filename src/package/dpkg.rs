@@ -1,5 +1,7 @@
 //! dpkg's `status` file and the files of `status.d`; deb-control(5), and distroless images for the latter.
 
+use std::collections::BTreeMap;
+
 use super::{Ecosystem, Error, Fact, Owned, Package, Source, owned};
 
 /// By their place, or as a stanza with a `Status`. Package indexes of apt start alike, have no `Status`, and are left
@@ -8,9 +10,17 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     let mut names = path.rsplit('/');
     let (name, parent) = (names.next().unwrap_or_default(), names.next());
     let placed = parent == Some("status.d") || (name == "status" && parent == Some("dpkg"));
-    let package = || field_at(head, b"package");
-    let status = || head.windows(7).enumerate().any(|(at, _)| field_at(&head[at..], b"\nstatus"));
-    placed || (name != "status-old" && package() && (name == "status" || status()))
+    placed || (name != "status-old" && is_stanza(head) && (name == "status" || has_field(head, b"\nstatus")))
+}
+
+/// Whether `head` starts with a package's name.
+pub(super) fn is_stanza(head: &[u8]) -> bool {
+    field_at(head, b"package")
+}
+
+/// Whether `head` has a field; `name` begins with the line's end before it.
+pub(super) fn has_field(head: &[u8], name: &[u8]) -> bool {
+    head.iter().enumerate().any(|(at, byte)| *byte == b'\n' && field_at(&head[at..], name))
 }
 
 /// Whether `head` starts with a field of this name; dpkg takes blanks before the colon.
@@ -23,37 +33,52 @@ fn field_at(head: &[u8], name: &[u8]) -> bool {
 
 /// Reads all stanzas, as lib/dpkg/parse.c does.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    // Each file of status.d is a package that is there; beside it lies one with the hashes of the package's files.
+    let part = path.rsplit('/').nth(1) == Some("status.d");
+    let text = String::from_utf8_lossy(bytes);
+    if path.ends_with(".md5sums") && text.lines().all(is_hash) {
+        let mut hashes = Found::default();
+        for (package, line) in text.lines().filter_map(|line| Some((owned::package(path)?, line))) {
+            let file = line.split_once(' ').map_or("", |(_, file)| file.trim_start_matches([' ', '*']));
+            hashes.owned.add(file, package);
+        }
+        return Ok(Some(hashes.fact()));
+    }
+    let found = status(bytes, Ecosystem::Deb, part)?;
+    match part && found.stanzas == 0 {
+        true => Err(Error::Field("package in a file of status.d")),
+        false => Ok(Some(found.fact())),
+    }
+}
+
+/// Reads the stanzas of a file in the form of dpkg's `status`. One without a `Status` is no package that is installed,
+/// except in files of their own, where `is_part`.
+pub(super) fn status(bytes: &[u8], ecosystem: Ecosystem, is_part: bool) -> Result<Found, Error> {
     // dpkg reads bytes: a maintainer's name in another encoding is no reason to know nothing of the system.
     let text = String::from_utf8_lossy(bytes);
     let mut found = Found::default();
-    // Beside each file of status.d lies one with the hashes of the package's files.
-    if path.ends_with(".md5sums") && text.lines().all(is_hash) {
-        for (package, line) in text.lines().filter_map(|line| Some((owned::package(path)?, line))) {
-            let file = line.split_once(' ').map_or("", |(_, file)| file.trim_start_matches([' ', '*']));
-            found.owned.add(file, package);
-        }
-        return Ok(Some(found.fact()));
-    }
-    let mut stanza = Stanza::default();
-    let mut stanzas = 0;
+    let start = || Stanza { is_part, ..Stanza::default() };
+    let mut stanza = start();
     for (index, line) in text.lines().enumerate() {
         let wrong = |why: String| Error::Line { line: index + 1, why };
         if line.trim_matches(BLANKS).is_empty() {
-            found.add(std::mem::take(&mut stanza)).map_err(wrong)?;
+            found.add(std::mem::replace(&mut stanza, start()), ecosystem).map_err(wrong)?;
         } else if line.starts_with(BLANKS) {
-            if !stanza.started {
-                return Err(wrong("a continuation of nothing".to_owned()));
-            }
+            stanza.go_on(line).map_err(wrong)?;
         } else {
-            stanzas += usize::from(!stanza.started);
             stanza.set(line).map_err(wrong)?;
         }
     }
-    found.add(stanza).map_err(|why| Error::Line { line: text.lines().count(), why })?;
-    if stanzas == 0 && path.rsplit('/').nth(1) == Some("status.d") {
-        return Err(Error::Field("package in a file of status.d"));
+    found.add(stanza, ecosystem).map_err(|why| Error::Line { line: text.lines().count(), why })?;
+    found.packages.sort();
+    found.packages.dedup();
+    found.removed.sort();
+    found.removed.dedup();
+    for sources in found.built_using.values_mut() {
+        sources.sort();
+        sources.dedup();
     }
-    Ok(Some(found.fact()))
+    Ok(found)
 }
 
 /// What C's `isspace` takes, the line's end left out.
@@ -67,53 +92,85 @@ fn is_hash(line: &str) -> bool {
     line.split_once(' ').is_some_and(|(start, path)| hash(start) && !path.trim().is_empty())
 }
 
+/// What a file says.
 #[derive(Default)]
-struct Found {
-    packages: Vec<Package>,
+pub(super) struct Found {
+    stanzas: usize,
+    pub(super) packages: Vec<Package>,
     removed: Vec<String>,
     owned: Owned,
+    built_using: BTreeMap<String, Vec<Source>>,
 }
 
 impl Found {
-    fn add(&mut self, stanza: Stanza<'_>) -> Result<(), String> {
-        if stanza.started {
-            match stanza.read()? {
-                State::There(package) => self.packages.push(package),
-                State::Removed(name) => self.removed.push(name.to_owned()),
-                State::Never => {}
+    fn add(&mut self, stanza: Stanza<'_>, ecosystem: Ecosystem) -> Result<(), String> {
+        if !stanza.started {
+            return Ok(());
+        }
+        self.stanzas += 1;
+        let built_using: Vec<Source> = sources(&stanza.built_using).collect();
+        match stanza.read(ecosystem)? {
+            State::There(package) => {
+                if !built_using.is_empty() {
+                    self.built_using.entry(package.name.clone()).or_default().extend(built_using);
+                }
+                self.packages.push(package);
             }
+            State::Removed(name) => self.removed.push(name.to_owned()),
+            State::Never => {}
         }
         Ok(())
     }
 
-    fn fact(mut self) -> Fact {
-        self.packages.sort();
-        self.packages.dedup();
-        self.removed.sort();
-        self.removed.dedup();
-        Fact::Dpkg { packages: self.packages, removed: self.removed, owned: self.owned }
+    fn fact(self) -> Fact {
+        let Self { packages, removed, built_using, owned, .. } = self;
+        Fact::Dpkg { packages, removed, built_using, owned }
     }
+}
+
+/// The sources in `NAME (= VERSION), …`; what is of no such form says nothing.
+fn sources(text: &str) -> impl Iterator<Item = Source> {
+    text.split(',').filter_map(|part| {
+        let (name, version) = part.split_once('(')?;
+        let version = version.trim().strip_suffix(')')?.trim_start().strip_prefix('=')?;
+        let (name, version) = (name.trim().to_owned(), version.trim().to_owned());
+        (!name.is_empty() && !version.is_empty()).then_some(Source { name, version })
+    })
 }
 
 /// What dpkg says of one package.
 enum State<'a> {
     There(Package),
-    /// Nothing but configuration is left.
+    /// Nothing but configuration is left, or nothing is known but the name.
     Removed(&'a str),
     Never,
 }
 
 #[derive(Default)]
 struct Stanza<'a> {
+    /// Whether no `Status` means that the package is there.
+    is_part: bool,
     started: bool,
     package: Option<&'a str>,
     version: Option<&'a str>,
     arch: Option<&'a str>,
     source: Option<&'a str>,
     status: Option<&'a str>,
+    /// The values of both fields, after a comma each.
+    built_using: String,
+    /// Whether the last field is one of them.
+    in_built_using: bool,
 }
 
 impl<'a> Stanza<'a> {
+    /// A line that continues the last field.
+    fn go_on(&mut self, line: &str) -> Result<(), String> {
+        if self.in_built_using {
+            self.built_using.push_str(line);
+        }
+        if self.started { Ok(()) } else { Err("a continuation of nothing".to_owned()) }
+    }
+
     fn set(&mut self, line: &'a str) -> Result<(), String> {
         self.started = true;
         let (field, value) = line.split_once(':').ok_or("neither a field nor a continuation")?;
@@ -121,7 +178,14 @@ impl<'a> Stanza<'a> {
         if field.is_empty() || field.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
             return Err("a field's name is empty or holds blanks".to_owned());
         }
+        self.in_built_using = false;
         let slot = match field.to_ascii_lowercase().as_str() {
+            "built-using" | "static-built-using" => {
+                self.in_built_using = true;
+                self.built_using.push(',');
+                self.built_using.push_str(value);
+                return Ok(());
+            }
             "package" => &mut self.package,
             "version" => &mut self.version,
             "architecture" => &mut self.arch,
@@ -138,22 +202,26 @@ impl<'a> Stanza<'a> {
         }
     }
 
-    fn read(self) -> Result<State<'a>, String> {
+    fn read(self, ecosystem: Ecosystem) -> Result<State<'a>, String> {
         let name = self.package.filter(|name| !name.is_empty()).ok_or("a package without a name")?;
-        // "want flag state": `deinstall ok config-files` has left nothing but configuration behind.
-        match self.status.and_then(|status| status.split_ascii_whitespace().nth(2)) {
-            Some("not-installed") => return Ok(State::Never),
-            Some("config-files") => return Ok(State::Removed(name)),
+        let version = self.version.filter(|version| !version.is_empty());
+        // "want flag state", in any case: `deinstall ok config-files` has left nothing but configuration behind.
+        let state = |status: &str| status.split_ascii_whitespace().nth(2).map(str::to_ascii_lowercase);
+        match (self.status.map(|status| state(status).unwrap_or_default()).as_deref(), version) {
+            (None, _) if !self.is_part => return Ok(State::Never),
+            (Some("not-installed"), _) => return Ok(State::Never),
+            (Some("config-files"), _) | (Some("half-installed"), None) => return Ok(State::Removed(name)),
             _ => {}
         }
-        let version = self.version.filter(|version| !version.is_empty());
         let version = version.ok_or_else(|| format!("package {name} has no version"))?;
-        let source = self.source.map(|source| match source.split_once('(') {
-            Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
-            None => (source, version),
-        });
+        // opkg's `Source` is a path in the tree that it was built from.
+        let source =
+            self.source.filter(|_| ecosystem == Ecosystem::Deb).map(|source| match source.split_once('(') {
+                Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
+                None => (source, version),
+            });
         Ok(State::There(Package {
-            ecosystem: Ecosystem::Deb,
+            ecosystem,
             name: name.to_owned(),
             version: version.to_owned(),
             arch: self.arch.map(str::to_owned),
@@ -183,6 +251,38 @@ mod tests {
             [("libssl3", ("openssl", "3.0.11-1~deb12u2")), ("perl-base", ("perl", "5.36.0-7+x"))]
         );
         assert_eq!(removed, ["jq"]);
+    }
+
+    #[test]
+    fn states_are_those_of_dpkg() {
+        let count = |status: &str| match read("dpkg/status", format!("Package: a\n{status}\n").as_bytes()) {
+            Ok(Some(Fact::Dpkg { packages, removed, .. })) => Some((packages.len(), removed.len())),
+            _ => None,
+        };
+        for (status, want) in [
+            ("Status: hold ok installed\nVersion: 1", Some((1, 0))),
+            ("Status: install reinstreq half-installed\nVersion: 1", Some((1, 0))),
+            ("Status: install reinstreq half-installed", Some((0, 1))),
+            ("Status: install ok triggers-awaited\nVersion: 1", Some((1, 0))),
+            ("Status: install ok unpacked\nVersion: 1", Some((1, 0))),
+            ("Status: deinstall ok Config-Files\nVersion: 1", Some((0, 1))),
+            ("Status: purge ok not-installed\nVersion: 1", Some((0, 0))),
+            ("Version: 1", Some((0, 0))),
+            ("Status: install ok unpacked", None),
+        ] {
+            assert_eq!(count(status), want, "{status}");
+        }
+    }
+
+    #[test]
+    fn sources_inside() {
+        let text = "Package: a\nVersion: 1\nBuilt-Using: gcc-12 (= 12.2.0-14),\n golang-1.19 (= 1.19.8-2)\n\
+            Static-Built-Using: rust-x (= 1), broken, gcc-12 (= 12.2.0-14)\nDescription: x\n y (= 1)\n";
+        let Ok(Some(Fact::Dpkg { built_using, .. })) = read("status.d/a", text.as_bytes()) else { panic!() };
+        let got: Vec<_> = built_using["a"].iter().map(|s| format!("{} {}", s.name, s.version)).collect();
+        assert_eq!(got, ["gcc-12 12.2.0-14", "golang-1.19 1.19.8-2", "rust-x 1"]);
+        let Ok(Some(fact)) = read("status.d/a", b"Package: a\nVersion: 1\n") else { panic!() };
+        assert!(!serde_json::to_string(&fact).unwrap().contains("built"));
     }
 
     #[test]

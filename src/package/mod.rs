@@ -3,23 +3,40 @@
 //! An analyser sees one file: its path and its bytes. It never sees an image, so its word about a file holds in
 //! whatever image the file's layer is used. Adding one is a new file here and a line in [`ANALYSERS`].
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod alpm;
 mod apk;
+mod bitnami;
+mod composer;
+mod conda;
 mod dpkg;
+mod egg;
+mod elixir;
+mod end_of_life;
+mod executable;
+mod gem;
+#[cfg(test)]
+mod hostile;
+mod java;
 mod lock;
 mod node;
+mod nuget;
+mod opkg;
 mod os_release;
 mod owned;
 mod place;
 mod purl;
 mod python;
+mod r;
 mod rpm;
 
+pub use end_of_life::end_of_life;
 pub use lock::is_lock_file;
+pub use os_release::OLDER_FILES;
 pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
 pub use purl::purl;
@@ -89,15 +106,31 @@ type Recognise = fn(path: &str, head: &[u8]) -> bool;
 /// Files are told by content where the content has a shape of its own, because a link in another layer may lead to
 /// them from anywhere.
 const ANALYSERS: &[(Recognise, Read)] = &[
+    // Whatever else it looks like, at its place it is this.
+    (node::is_named, Read::Whole(node::read)),
+    (opkg::recognise, Read::Whole(opkg::read)),
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (owned::recognise, Read::Whole(owned::read)),
     (apk::recognise, Read::Whole(apk::read)),
     // Their names say more than their content: many are JSON objects, as `package.json` is.
     (lock::recognise, Read::Whole(lock::read)),
+    (alpm::recognise, Read::Whole(alpm::read)),
+    (r::recognise, Read::Whole(r::read)),
     (python::recognise, Read::Whole(python::read)),
+    (egg::recognise, Read::Parts(egg::read)),
+    (gem::recognise, Read::Whole(gem::read)),
+    (elixir::recognise, Read::Whole(elixir::read)),
+    // The two that count anywhere come first: at the places of the others the merge asks for a word of theirs.
+    (bitnami::recognise, Read::Whole(bitnami::read)),
+    (nuget::recognise, Read::Whole(nuget::read)),
+    (composer::recognise, Read::Whole(composer::read)),
+    (conda::recognise, Read::Whole(conda::read)),
     (node::recognise, Read::Whole(node::read)),
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
+    (java::recognise, Read::Parts(java::read)),
+    (java::recognise_unpacked, Read::Whole(java::read_unpacked)),
+    (executable::recognise, Read::Parts(executable::read)),
 ];
 
 /// The analyser for a file, if it may matter.
@@ -114,6 +147,45 @@ impl Error {
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|error| Error::Encoding(error.valid_up_to()))
+}
+
+/// Reads JSON; a byte order mark before it is nobody's.
+fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))
+}
+
+/// Whether the first bytes of a file are those of a JSON object or array, and have all of `keys` among them, each in its
+/// quotes.
+fn is_json_with(head: &[u8], keys: &[&str]) -> bool {
+    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    matches!(start.first(), Some(b'{' | b'[')) && keys.iter().all(|key| holds(head, key.as_bytes()))
+}
+
+/// Whether `needle` is somewhere in `head`.
+fn holds(head: &[u8], needle: &[u8]) -> bool {
+    let Some(first) = needle.first() else { return true };
+    let mut rest = head;
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        if rest[at..].starts_with(needle) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+/// What was read of a file, at whose place only a good one may lie; elsewhere a broken one is of another form.
+fn at_place(placed: bool, read: Result<Fact, Error>) -> Result<Option<Fact>, Error> {
+    match read {
+        Err(_) if !placed => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// The name of a file, and the path of its directory.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').map_or((path, ""), |(directory, name)| (name, directory))
 }
 
 /// Where a package comes from; named as the type of its purl.
@@ -269,24 +341,28 @@ impl Package {
     }
 }
 
-/// What `os-release` says; os-release(5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What `os-release` says; os-release(5). Older files that name a system are told in its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OsRelease {
     /// `ID`, such as `debian`.
     pub id: String,
     /// `VERSION_ID`, such as `12`; empty on rolling releases.
     #[serde(default)]
     pub version: String,
-    /// `VERSION_CODENAME`, such as `bookworm`; empty where there is none.
+    /// `VERSION_CODENAME`, such as `bookworm`; empty where there is none. CentOS Stream, which differs from CentOS Linux in
+    /// its `NAME` alone, is `stream`.
     #[serde(default)]
     pub codename: String,
+    /// `SUPPORT_END`, a day as `YYYY-MM-DD`; empty where it is not given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub support_end: String,
 }
 
 /// What one file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fact {
-    /// An `os-release` file.
+    /// An `os-release` file, or another that names a system and its release.
     OsRelease(OsRelease),
     /// A file that names the system's release and nothing else, such as `etc/debian_version`.
     Release {
@@ -297,12 +373,16 @@ pub enum Fact {
     Dpkg {
         /// Packages whose files are there, whatever state their configuration is in.
         packages: Vec<Package>,
-        /// Names of packages of which only configuration is left, sorted.
+        /// Names of packages of which only configuration is left, or an installation that never got far, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<String>,
         /// As of apk.
         #[serde(skip)]
         owned: Owned,
+        /// By the name of a package: sources of which it holds compiled parts, from `Built-Using` and
+        /// `Static-Built-Using`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        built_using: BTreeMap<String, Vec<Source>>,
     },
     /// An apk `installed` database.
     Apk {
@@ -311,6 +391,16 @@ pub enum Fact {
         /// Which of the layer's files are theirs: never in a fragment, where each file names its owner.
         #[serde(skip)]
         owned: Owned,
+    },
+    /// An opkg `status` file.
+    Opkg {
+        /// Packages whose files are there.
+        packages: Vec<Package>,
+    },
+    /// The file `desc` of one package in pacman's database.
+    Alpm {
+        /// The package.
+        package: Package,
     },
     /// An rpm database.
     Rpm {
@@ -378,13 +468,19 @@ impl Fact {
             _ => Owned::default(),
         }
     }
+
+    fn installed(form: Form, mut packages: Vec<Package>) -> Self {
+        packages.sort();
+        packages.dedup();
+        Self::Installed { form, packages }
+    }
 }
 
 /// Forms of files that tell of installed packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// `*.jar` and its kin, nested ones included.
+    /// `*.jar` and its kin, nested ones included; Maven's `pom.properties` where one was unpacked.
     Jar,
     /// An executable that carries its packages: Go's build information, cargo-auditable's section.
     Executable,

@@ -2,15 +2,18 @@
 
 use serde::Deserialize;
 
-use super::{Ecosystem, Error, Fact, Package};
+use super::{Ecosystem, Error, Fact, Package, holds, json};
 
-/// By name, or as a JSON object that speaks of a name or a version: pnpm hard-links every file to one in its store, which
-/// has another name and comes first in the tar.
-pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let named = path == "package.json" || path.ends_with("/package.json");
+/// By name.
+pub(super) fn is_named(path: &str, head: &[u8]) -> bool {
+    (path == "package.json" || path.ends_with("/package.json")) && !head.is_empty()
+}
+
+/// As a JSON object that speaks of a name or a version: pnpm hard-links every file to one in its store, which has another
+/// name and comes first in the tar.
+pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
     let object = || head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().starts_with(b"{");
-    let speaks = |key: &[u8]| head.windows(key.len()).any(|window| window == key);
-    (named && !head.is_empty()) || (object() && (speaks(b"\"name\"") || speaks(b"\"version\"")))
+    object() && (holds(head, b"\"name\"") || holds(head, b"\"version\""))
 }
 
 #[derive(Deserialize)]
@@ -24,10 +27,8 @@ struct PackageJson {
 /// Reads name and version. A package of a workspace often has no version, and has its name all the same; a file without
 /// a name marks a directory, not a package.
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A broken one matters only where a package is installed, which the merge knows.
-    let parsed: PackageJson =
-        serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))?;
+    let parsed: PackageJson = json(bytes)?;
     let text = |value: serde_json::Value| match value {
         serde_json::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         _ => None,
@@ -47,7 +48,7 @@ mod tests {
     #[test]
     fn told_by_content_too() {
         assert!(recognise("store/v3/files/00/abc", b"\n{\"name\": \"a\""));
-        assert!(recognise("app/package.json", b"x"));
+        assert!(is_named("app/package.json", b"x"));
         assert!(!recognise("app/data.json", b"{\"colour\": 1}"));
         assert!(!recognise("app/main.js", b"const a = {\"name\": 1}"));
     }

@@ -74,7 +74,7 @@ mod tests {
         let os = |id: &str, version: &str| OsRelease {
             id: id.into(),
             version: version.into(),
-            codename: String::new(),
+            ..OsRelease::default()
         };
         let debian = package(Ecosystem::Deb, "libstdc++6", "1:12.2.0-14+deb12u1", Some("amd64"));
         assert_eq!(

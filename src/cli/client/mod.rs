@@ -332,14 +332,14 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Once for the whole program; another part of it may have been first.
-fn install_tls_provider() {
+pub fn install_tls_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }
@@ -353,7 +353,7 @@ fn shown(address: &str) -> String {
 }
 
 /// The beginning of a text that is not ours, without what could steer a terminal.
-fn excerpt(text: &str) -> String {
+pub fn excerpt(text: &str) -> String {
     let text = text.trim();
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut excerpt: String = clean.take(EXCERPT_CHARS).collect();
@@ -364,7 +364,7 @@ fn excerpt(text: &str) -> String {
 }
 
 /// An error with its causes: reqwest's own first line says next to nothing.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -11,11 +11,12 @@ use stella::{
     api::ImageClaim,
     document,
     image::{self, Image, MAX_LAYERS, Platform},
-    inventory::Skipped,
 };
 
 use super::{
-    Error, OpenedImage, Place, index, platform,
+    Error, OpenedImage, Place,
+    index::{self, Found},
+    platform,
     store::{Store, blob_digest},
 };
 
@@ -62,21 +63,17 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
     }
 }
 
-/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there.
-pub(super) fn open(
-    store: &Store,
-    tag: Option<&str>,
-    platforms: &[Platform],
-) -> Result<(Vec<OpenedImage>, Vec<Skipped>), Error> {
+/// Opens the images that `tag` names, for `platforms` or for all, and says what else is there: what is no image, and what
+/// may hold statements about one.
+pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
-    let mut skipped = Vec::new();
+    let mut found = Found::default();
     if store.has("index.json") {
-        let found = index::beside(store, tag, platforms)?;
-        skipped = found.skipped;
-        for opened in found.images {
+        found = index::beside(store, tag, platforms)?;
+        for opened in found.images.drain(..) {
             addressed.entry(opened.image.config_digest).or_insert(opened);
         }
     }
@@ -119,7 +116,8 @@ pub(super) fn open(
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    Ok((images, skipped))
+    found.images = images;
+    Ok(found)
 }
 
 /// The entries under one tag; several entries without a tag are one image for several platforms, or a question.
@@ -170,7 +168,8 @@ fn from_entry(store: &Store, entry: &Entry) -> Result<OpenedImage, Error> {
         let (manifest, config) = (entry.layers.len(), image.layers.len());
         return Err(Error::Image { name, place, source: image::Error::LayerCount { manifest, config } });
     }
-    let places = entry.layers.iter().map(|name| Some(Place { name: name.clone(), blob: blob_digest(name) }));
+    let place = |name: &String| Place { name: name.clone(), blob: blob_digest(name), size_bytes: 0 };
+    let places = entry.layers.iter().map(|name| Some(place(name)));
     Ok(OpenedImage {
         image,
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(&config) },

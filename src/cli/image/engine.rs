@@ -148,7 +148,8 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         places: Vec::new(),
     };
     let source = Source::Engine(Connection { address, id });
-    Ok(Opened { taken_for, doubt: None, images: vec![opened], skipped: Vec::new(), source })
+    let (images, skipped, attestations) = (vec![opened], Vec::new(), Vec::new());
+    Ok(Opened { taken_for, doubt: None, images, skipped, source, attestations })
 }
 
 /// Whether the engine has an image of this name.

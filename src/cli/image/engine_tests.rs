@@ -180,11 +180,12 @@ fn engine_errors_name_the_address() {
     let engine = Engine::start(&[layer("a", "1")], &[layer("a", "1")], true, history(&[]));
     let options = engine.options();
     let error = |text: &str, options: &Options| open(&text.parse().unwrap(), options).unwrap_err();
-    // A bare word goes to the engine where no such file is.
-    assert!(matches!(error("app:v2", &options), Error::NoImage { reference, .. } if reference == "app:v2"));
+    assert!(
+        matches!(error("docker:app:v2", &options), Error::NoImage { reference, .. } if reference == "app:v2")
+    );
     assert!(matches!(error("docker:../info", &options), Error::Reference { .. }));
     let nobody = engine.directory.path().join("nobody.sock");
-    let unreachable = error("app", &engine_at(&nobody));
+    let unreachable = error("docker:app", &engine_at(&nobody));
     assert!(
         matches!(&unreachable, Error::EngineUnreachable { address, .. } if address.ends_with("nobody.sock"))
     );
@@ -195,7 +196,28 @@ fn engine_errors_name_the_address() {
     for (host, tls_verify) in [("ssh://a", false), ("nonsense", false), ("tcp://127.0.0.1:1", true)] {
         assert!(matches!(error("app", &at(host, tls_verify)), Error::EngineAddress { .. }), "{host}");
     }
-    assert!(matches!(error("app", &at("tcp://127.0.0.1:1", false)), Error::EngineUnreachable { .. }));
+    assert!(matches!(error("docker:app", &at("tcp://127.0.0.1:1", false)), Error::EngineUnreachable { .. }));
     let options = Options { platforms: vec!["linux/s390x".parse().unwrap()], ..options };
     assert!(matches!(error("docker:app:v1", &options), Error::Platform { .. }));
+}
+
+#[test]
+fn a_bare_word_goes_to_the_engine_and_then_to_the_registry() {
+    let engine = Engine::start(&[layer("a", "1")], &[layer("a", "1")], true, history(&[]));
+    let options = engine.options();
+    let bare = |word: &str, options: &Options| open(&word.parse().unwrap(), options);
+    assert_eq!(bare("app:v1", &options).unwrap().taken_for, "docker:app:v1");
+    // Nobody listens at port 1. What each of them said is told, and what the word was taken for.
+    let nobody = engine_at(&engine.directory.path().join("nobody.sock"));
+    for (options, said) in [(&options, "no image"), (&nobody, "nobody.sock")] {
+        let error = bare("127.0.0.1:1/app", options).unwrap_err();
+        assert!(
+            matches!(&error, Error::Nowhere { name, registry, .. }
+                if name == "127.0.0.1:1/app:latest" && matches!(**registry, Error::Registry(_))),
+            "{error}"
+        );
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    // What no registry could have is the engine's alone.
+    assert!(matches!(bare("UPPER", &options).unwrap_err(), Error::NoImage { .. }));
 }

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use stella::{digest::Digest, image, layer};
 
+use super::registry;
+
 /// What went wrong with an image source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,7 +19,7 @@ pub enum Error {
     },
     /// A bare word that is neither a path nor an image reference.
     #[error(
-        "{text:?} is neither an existing path nor an image reference; write docker:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
+        "{text:?} is neither an existing path nor an image reference; write docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
     )]
     Reference {
         /// As the caller wrote it.
@@ -110,7 +112,10 @@ pub enum Error {
         source: image::Error,
     },
     /// The tag is not there, or several are and none was named.
-    #[error("{place} {}; name one: {place}:TAG with one of {}", unnamed(wanted), there.join(", "))]
+    #[error(
+        "{place} {}; name one by its tag (PATH:TAG), its digest (in a registry NAME@DIGEST) or its platform (--platform); there are {}",
+        unnamed(wanted), there.join(", ")
+    )]
     Tag {
         /// The layout or archive.
         place: String,
@@ -199,7 +204,7 @@ pub enum Error {
     },
     /// The engine does not have the image.
     #[error(
-        "no image {reference:?} in the Docker engine at {address}; build or pull it first, or name another source such as oci:DIR"
+        "no image {reference:?} in the Docker engine at {address}; build or pull it first, or name another source such as registry:REF or oci:DIR"
     )]
     NoImage {
         /// The image reference.
@@ -256,6 +261,19 @@ pub enum Error {
         /// Why.
         why: layer::Refused,
     },
+    /// The registry gave no image.
+    #[error(transparent)]
+    Registry(Box<registry::Error>),
+    /// A bare word that neither an engine nor a registry has.
+    #[error("{engine}; taken for registry:{name}: {registry}")]
+    Nowhere {
+        /// The name in full.
+        name: String,
+        /// Why the engine gave none.
+        engine: Box<Error>,
+        /// Why the registry gave none.
+        registry: Box<Error>,
+    },
     /// Not there yet in this version.
     #[error("{what} is not built yet; {way_out}")]
     NotYet {
@@ -264,6 +282,12 @@ pub enum Error {
         /// What to do instead.
         way_out: &'static str,
     },
+}
+
+impl From<registry::Error> for Error {
+    fn from(error: registry::Error) -> Self {
+        Self::Registry(Box::new(error))
+    }
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Indexes of an OCI layout: which images it holds, under which tags, for which platforms.
+//! Indexes of an OCI layout or a registry: which images they hold, under which tags, for which platforms.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,8 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 pub(super) struct Found {
     pub images: Vec<OpenedImage>,
     pub skipped: Vec<Skipped>,
+    /// What may be a statement about one of the images: told apart from images, and not looked into.
+    pub attestations: Vec<Descriptor>,
     platforms: BTreeSet<String>,
     /// Images with a name of their own for other platforms than those asked for.
     passed_over: BTreeSet<Digest>,
@@ -69,6 +71,9 @@ pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -
 }
 
 fn top(store: &Store) -> Result<Vec<Descriptor>, Error> {
+    if let Store::Registry(repository) = store {
+        return Ok(vec![repository.resolve()?]);
+    }
     let name = "index.json";
     match read(store, name, &store.document(name)?, "")? {
         Document::Index(manifests) => Ok(manifests),
@@ -151,37 +156,47 @@ impl Found {
         }
         let unwanted = descriptor.platform.as_ref().filter(|named| !platform::wanted(named, platforms));
         self.platforms.extend(unwanted.filter(|named| !platform::is_unknown(named)).map(Platform::to_string));
+        let is_marked = is_marked(descriptor);
+        if is_marked {
+            self.attestations.push(descriptor.clone());
+        }
         // What is not there cannot run. It must be there only if it is to be gated.
-        let needless = self.lenient || unwanted.is_some() || is_marked(descriptor);
-        let absent = |digest| needless && !store.has(&blob_name(digest));
+        let needless = self.lenient || unwanted.is_some() || is_marked;
         // An entry of `index.json` itself may be run by its name whatever its platform, so it must be coherent at least.
-        if (unwanted.is_some() && depth > 1) || absent(descriptor.digest) {
+        if (unwanted.is_some() && depth > 1) || (needless && !store.holds_manifest(descriptor.digest)?) {
             return Ok(());
         }
-        let bytes = store.verified(descriptor.digest)?;
+        let bytes = store.manifest(descriptor.digest)?;
         let (config, layers) = match read(store, &format!("manifest {name}"), &bytes, &descriptor.media_type)?
         {
             Document::Manifest { config, layers } => (config, layers),
             Document::Index(manifests) => {
+                if let Store::Registry(repository) = store {
+                    repository.expect(manifests.iter().filter(|inner| {
+                        inner.platform.as_ref().is_none_or(|named| platform::wanted(named, platforms))
+                    }));
+                }
                 for inner in &manifests {
                     self.visit(store, inner, platforms, depth + 1)?;
                 }
                 return Ok(());
             }
         };
-        if absent(config.digest) {
+        if needless && !store.holds_blob(config.digest)? {
             return Ok(());
         }
         let refuse = |source| Error::Image { name: name.clone(), place: place.clone(), source };
         let statements = layers.iter().all(|layer| layer.media_type == STATEMENT);
         if !image::is_config_media_type(&config.media_type) {
             // An artifact, unless its config says otherwise: not every engine asks for the media type.
-            let here = store.has(&blob_name(config.digest));
-            if here && image::has_file_system(&store.verified(config.digest)?) {
+            if store.holds_blob(config.digest)? && image::has_file_system(&store.verified(config.digest)?) {
                 return Err(refuse(image::Error::Disguised(config.media_type)));
             }
-            if !(statements && is_marked(descriptor)) {
+            if !(statements && is_marked) {
                 self.skip(descriptor, &config.media_type);
+            }
+            if !is_marked {
+                self.attestations.push(descriptor.clone());
             }
             return Ok(());
         }
@@ -197,8 +212,9 @@ impl Found {
             }));
         }
         if statements && platform::is_unknown(found) {
-            if !is_marked(descriptor) {
+            if !is_marked {
                 self.skip(descriptor, STATEMENT);
+                self.attestations.push(descriptor.clone());
             }
             return Ok(());
         }
@@ -209,7 +225,7 @@ impl Found {
         if platform::wanted(&chosen, platforms) {
             self.chosen.push(chosen);
             if !known {
-                self.images.push(OpenedImage::from_layout(store, image, &bytes, &config));
+                self.images.push(OpenedImage::from_layout(store, image, &bytes, &config)?);
             }
         } else if depth == 1 && named(descriptor).is_some() {
             self.passed_over.insert(descriptor.digest);

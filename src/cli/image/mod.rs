@@ -1,8 +1,9 @@
 //! Image sources: what the caller names is opened once, and afterwards only the layers that somebody wants are read.
 //!
-//! Everything here blocks; the Docker engine's client runs on a thread of its own.
+//! Everything here blocks; the clients of the Docker engine and of registries run on threads of their own.
 
 mod archive;
+mod attested;
 mod directory;
 mod engine;
 #[cfg(all(test, unix))]
@@ -14,6 +15,7 @@ mod members;
 mod platform;
 mod read;
 mod reference;
+pub mod registry;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -24,15 +26,18 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use stella::{
     api::ImageClaim,
     digest::Digest,
-    image::{Image, Platform},
+    image::{Descriptor, Image, Platform},
     inventory::Skipped,
     layer::{Analysed, Limits},
 };
 
+pub use attested::{Attested, AttestedSbom};
 pub use engine::EngineAddress;
 pub use error::Error;
 pub use reference::{Reference, Scheme};
 
+use index::Found;
+use registry::{Access, Name, Repository};
 use store::Store;
 
 /// What opening depends on, beside the reference.
@@ -42,6 +47,8 @@ pub struct Options {
     pub platforms: Vec<Platform>,
     /// How to reach the Docker engine.
     pub engine: EngineAddress,
+    /// How to reach registries.
+    pub registry: Access,
     /// Bounds on a directory, which is read when it is opened.
     pub limits: Limits,
 }
@@ -58,6 +65,8 @@ pub struct Opened {
     /// What was found beside them and is no image that could be looked at, sorted.
     pub skipped: Vec<Skipped>,
     source: Source,
+    /// Manifests that may hold statements about the images.
+    attestations: Vec<Descriptor>,
 }
 
 #[derive(Debug)]
@@ -87,6 +96,8 @@ pub struct OpenedImage {
 struct Place {
     name: String,
     blob: Option<Digest>,
+    /// As the manifest says; 0 where none does.
+    size_bytes: u64,
 }
 
 /// Told what happens while layers are read; called from any thread.
@@ -101,13 +112,48 @@ impl Progress for () {}
 
 /// Opens what `reference` names. Reads manifests and configs only, never a layer.
 pub fn open(reference: &Reference, options: &Options) -> Result<Opened, Error> {
-    let rest = reference.rest.as_str();
-    let (scheme, doubt) = match reference.scheme {
-        Some(scheme) => (scheme, None),
-        None => sniff(rest, &options.engine)?,
+    if let Some(scheme) = reference.scheme {
+        return open_as(scheme, reference, options);
+    }
+    let word = reference.rest.as_str();
+    let (scheme, doubt) = sniff(word, &options.engine)?;
+    match open_as(scheme, reference, options) {
+        Ok(opened) => Ok(Opened { doubt, ..opened }),
+        // No engine has it: a registry may.
+        Err(engine @ (Error::NoImage { .. } | Error::EngineUnreachable { .. }))
+            if scheme == Scheme::Docker =>
+        {
+            pull(word, engine, options)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a bare word for the image of a registry, after no engine had it.
+fn pull(word: &str, engine: Error, options: &Options) -> Result<Opened, Error> {
+    let Ok(name) = word.parse::<Name>() else { return Err(engine) };
+    let full = name.to_string();
+    let doubt = match &engine {
+        Error::NoImage { .. } => None,
+        other => Some(format!(
+            "{word} could be meant as an image of a Docker engine, and none could be asked ({other}); write docker:{word} or registry:{word}"
+        )),
     };
-    let opened = open_as(scheme, reference, options)?;
-    Ok(Opened { doubt, ..opened })
+    match open_registry(name, options) {
+        Ok(opened) => Ok(Opened { doubt, ..opened }),
+        Err(registry) => {
+            let (engine, registry) = (Box::new(engine), Box::new(registry));
+            Err(Error::Nowhere { name: full, engine, registry })
+        }
+    }
+}
+
+fn open_registry(name: Name, options: &Options) -> Result<Opened, Error> {
+    let taken_for = format!("{}:{name}", Scheme::Registry.name());
+    let repository = Repository::new(name, options.registry.clone())?;
+    let store = Store::Registry(Box::new(repository));
+    let found = index::open(&store, None, &options.platforms)?;
+    Ok(Opened::new(store, found, taken_for))
 }
 
 fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<Opened, Error> {
@@ -124,23 +170,22 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
         Scheme::Oci => {
             let (path, tag) = path_and_tag()?;
             let store = Store::Directory(path);
-            Opened::from_layout(store, tag.as_deref(), platforms, taken_for)
+            let found = index::open(&store, tag.as_deref(), platforms)?;
+            Ok(Opened::new(store, found, taken_for))
         }
         Scheme::OciArchive | Scheme::DockerArchive => {
             let (path, tag) = path_and_tag()?;
             let store = Store::archive(&path)?;
             // Where both forms are in one tar, engines differ in which one they read: it is not the caller's choice.
-            if scheme == Scheme::OciArchive && !store.has("manifest.json") {
-                return Opened::from_layout(store, tag.as_deref(), platforms, taken_for);
-            }
-            let (images, skipped) = archive::open(&store, tag.as_deref(), platforms)?;
-            Ok(Opened { taken_for, doubt: None, images, skipped, source: Source::Store(store) })
+            let found = if scheme == Scheme::OciArchive && !store.has("manifest.json") {
+                index::open(&store, tag.as_deref(), platforms)?
+            } else {
+                archive::open(&store, tag.as_deref(), platforms)?
+            };
+            Ok(Opened::new(store, found, taken_for))
         }
         Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
-        Scheme::Registry => Err(Error::NotYet {
-            what: format!("reading {taken_for} from a registry"),
-            way_out: "pull it and gate docker:REF, or copy it to an OCI layout and gate oci:DIR",
-        }),
+        Scheme::Registry => open_registry(rest.parse()?, options),
         Scheme::Sbom => Err(Error::NotYet {
             what: format!("reading {taken_for}"),
             way_out: "gate the image itself, such as docker:REF or oci:DIR",
@@ -148,7 +193,8 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
     }
 }
 
-/// What a bare word means: an existing path, else an image of the Docker engine; and what is doubtful about it.
+/// What a bare word means at first sight: an existing path, else an image of the Docker engine; and what is doubtful
+/// about it.
 fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>), Error> {
     let path = Path::new(word);
     if !path.exists() {
@@ -190,14 +236,19 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
 }
 
 impl Opened {
-    fn from_layout(
-        store: Store,
-        tag: Option<&str>,
-        platforms: &[Platform],
-        taken_for: String,
-    ) -> Result<Self, Error> {
-        let index::Found { images, skipped, .. } = index::open(&store, tag, platforms)?;
-        Ok(Self { taken_for, doubt: None, images, skipped, source: Source::Store(store) })
+    fn new(store: Store, found: Found, taken_for: String) -> Self {
+        let Found { images, skipped, attestations, .. } = found;
+        Self { taken_for, doubt: None, images, skipped, source: Source::Store(store), attestations }
+    }
+
+    /// Bills of materials that statements in or beside the source make of `image`, by its manifest's digest.
+    ///
+    /// A claim of whoever built or pushed it: no signature is looked at.
+    pub fn attested_sboms(&self, image: &OpenedImage) -> Result<Attested, Error> {
+        match &self.source {
+            Source::Store(store) => attested::sboms(store, &self.attestations, &image.image),
+            Source::Directory(_) | Source::Engine(_) => Ok(Attested::default()),
+        }
     }
 
     /// Reads, verifies and analyses the layers of `image` that are `wanted` (diff IDs), on `threads` threads.
@@ -225,8 +276,12 @@ impl Opened {
 
 impl OpenedImage {
     /// An image whose manifest names its blobs.
-    fn from_layout(store: &Store, image: Image, manifest: &[u8], config: &[u8]) -> Self {
-        let place = |blob: Digest| Place { name: store::blob_name(blob), blob: Some(blob) };
+    fn from_layout(store: &Store, image: Image, manifest: &[u8], config: &[u8]) -> Result<Self, Error> {
+        let place = |blob: &Descriptor| Place {
+            name: store::blob_name(blob.digest),
+            blob: Some(blob.digest),
+            size_bytes: blob.size_bytes,
+        };
         let mut skipped = Vec::new();
         let mut places = Vec::new();
         for layer in &image.layers {
@@ -234,10 +289,10 @@ impl OpenedImage {
                 places.push(None);
                 continue;
             };
-            let place = place(descriptor.digest);
             let why = descriptor.unreadable();
             // A foreign layer may have been copied all the same; then it is a layer like any other.
-            if let Some(why) = why.filter(|why| *why != "foreign layer" || !store.has(&place.name)) {
+            let copied = why == Some("foreign layer") && store.holds_blob(descriptor.digest)?;
+            if let Some(why) = why.filter(|_| !copied) {
                 let name = match why {
                     "foreign layer" => "foreign-layer",
                     "encrypted layer" => "encrypted-layer",
@@ -250,7 +305,7 @@ impl OpenedImage {
                 });
                 places.push(None);
             } else {
-                places.push(Some(place));
+                places.push(Some(place(descriptor)));
             }
         }
         skipped.sort();
@@ -259,6 +314,6 @@ impl OpenedImage {
             manifest: Some(STANDARD.encode(manifest)),
             config: STANDARD.encode(config),
         };
-        Self { image, claim, content_addressed: true, skipped, places }
+        Ok(Self { image, claim, content_addressed: true, skipped, places })
     }
 }

@@ -1,4 +1,4 @@
-//! Reads wanted layers of a directory or an archive, several at a time.
+//! Reads wanted layers of a directory, an archive or a registry, several at a time.
 
 use std::{
     collections::BTreeSet,
@@ -67,7 +67,7 @@ fn jobs<'a>(store: &Store, image: &'a OpenedImage, wanted: &[Digest]) -> Result<
     for (layer, place) in image.image.layers.iter().zip(&image.places) {
         let Some(place) = place else { continue };
         if left.remove(&layer.diff_id) {
-            let (_, size_bytes) = store.open(&place.name)?;
+            let size_bytes = store.size_bytes(place)?;
             jobs.push(Job { diff_id: layer.diff_id, place, size_bytes, index: jobs.len() });
         }
     }
@@ -75,7 +75,7 @@ fn jobs<'a>(store: &Store, image: &'a OpenedImage, wanted: &[Digest]) -> Result<
 }
 
 fn read(store: &Store, job: &Job, limits: &Limits, progress: &dyn Progress) -> Result<Analysed, Error> {
-    let (reader, _) = store.open(&job.place.name)?;
+    let reader = store.layer(job.place)?;
     let expected = Expected { blob: job.place.blob, diff_id: Some(job.diff_id) };
     layer::analyse(Counted { reader, progress }, expected, limits).map_err(|source| Error::Layer {
         diff_id: job.diff_id,

@@ -1,4 +1,4 @@
-//! Where the documents and blobs of an image lie: a directory or a tar. Nothing is unpacked.
+//! Where the documents and blobs of an image lie: a directory, a tar or a registry. Nothing is unpacked.
 
 use std::{
     collections::BTreeMap,
@@ -14,8 +14,9 @@ use stella::{
 };
 
 use super::{
-    Error,
+    Error, Place,
     members::{Kind, Member, Members},
+    registry::Repository,
 };
 
 /// `document size`: bytes of one index, manifest or config.
@@ -38,6 +39,8 @@ pub(super) enum Store {
         /// By path.
         members: BTreeMap<String, Member>,
     },
+    /// A repository of a registry: documents and blobs by digest, and no other name.
+    Registry(Box<Repository>),
 }
 
 impl Store {
@@ -77,14 +80,32 @@ impl Store {
     pub fn place(&self) -> String {
         match self {
             Self::Directory(path) | Self::Archive { path, .. } => path.display().to_string(),
+            Self::Registry(repository) => repository.place(),
         }
     }
 
-    /// Whether `name` is there.
+    /// Whether a file of this name is there.
     pub fn has(&self, name: &str) -> bool {
         match self {
             Self::Directory(root) => root.join(name).exists(),
             Self::Archive { members, .. } => members.contains_key(name),
+            Self::Registry(_) => false,
+        }
+    }
+
+    /// Whether the manifest or index of this digest is there.
+    pub fn holds_manifest(&self, digest: Digest) -> Result<bool, Error> {
+        match self {
+            Self::Registry(repository) => Ok(repository.holds_manifest(digest)?),
+            _ => Ok(self.has(&blob_name(digest))),
+        }
+    }
+
+    /// Whether the blob of this digest is there.
+    pub fn holds_blob(&self, digest: Digest) -> Result<bool, Error> {
+        match self {
+            Self::Registry(repository) => Ok(repository.holds_blob(digest)?),
+            _ => Ok(self.has(&blob_name(digest))),
         }
     }
 
@@ -105,6 +126,23 @@ impl Store {
                 let section = Section { file: Arc::clone(file), position: member.offset, end };
                 Ok((Box::new(section), member.size_bytes))
             }
+            Self::Registry(_) => Err(Error::Missing { name: name.to_owned(), place }),
+        }
+    }
+
+    /// How many bytes a layer has as stored.
+    pub fn size_bytes(&self, layer: &Place) -> Result<u64, Error> {
+        match self {
+            Self::Registry(_) => Ok(layer.size_bytes),
+            _ => self.open(&layer.name).map(|(_, size_bytes)| size_bytes),
+        }
+    }
+
+    /// Opens a layer.
+    pub fn layer(&self, layer: &Place) -> Result<Box<dyn Read + Send + '_>, Error> {
+        match (self, layer.blob) {
+            (Self::Registry(repository), Some(blob)) => Ok(Box::new(repository.blob(blob, layer.size_bytes))),
+            _ => Ok(self.open(&layer.name)?.0),
         }
     }
 
@@ -122,8 +160,19 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Reads a document by its digest and verifies it.
+    /// Reads a manifest or an index by its digest and verifies it.
+    pub fn manifest(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Registry(repository) => Ok(repository.manifest(digest)?),
+            _ => self.verified(digest),
+        }
+    }
+
+    /// Reads a config, or another document that is stored as a blob, by its digest and verifies it.
     pub fn verified(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        if let Self::Registry(repository) = self {
+            return Ok(repository.document(digest)?);
+        }
         let name = blob_name(digest);
         let bytes = self.document(&name)?;
         let found = Digest::of(&bytes);

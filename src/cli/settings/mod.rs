@@ -24,7 +24,7 @@ use stella::{
 use super::{
     args::{Gate, OnError, Source, Verify},
     exit::Failure,
-    image::{EngineAddress, Options, Reference},
+    image::{EngineAddress, Options, Reference, registry::Access},
     output::Output,
 };
 
@@ -121,6 +121,12 @@ impl SourceSettings {
                     tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),
                     certificates: certificates(),
                 },
+                registry: Access {
+                    deadline,
+                    docker_config: docker_config(),
+                    docker_auth_config: env::var("DOCKER_AUTH_CONFIG").ok().filter(|text| !text.is_empty()),
+                    certificates: CERTIFICATES.iter().map(PathBuf::from).collect(),
+                },
                 limits: limits.clone(),
             },
             server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server { url, deadline }),
@@ -155,11 +161,17 @@ fn amount(text: &str) -> Option<u64> {
 /// `DOCKER_CERT_PATH`, or where Docker keeps its certificates.
 fn certificates() -> Option<PathBuf> {
     let set = env::var_os("DOCKER_CERT_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    set.or_else(|| {
-        let configured = env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-        configured.or_else(|| choose_base_strategy().ok().map(|base| base.home_dir().join(".docker")))
-    })
+    set.or_else(docker_config)
 }
+
+/// `DOCKER_CONFIG`, or where Docker keeps its configuration.
+fn docker_config() -> Option<PathBuf> {
+    let configured = env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    configured.or_else(|| choose_base_strategy().ok().map(|base| base.home_dir().join(".docker")))
+}
+
+/// Where Docker and Podman look for the certificates of registries.
+const CERTIFICATES: &[&str] = &["/etc/docker/certs.d", "/etc/containers/certs.d"];
 
 /// Everything `stella gate` works by.
 #[derive(Debug)]

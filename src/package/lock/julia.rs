@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{super::Ecosystem, Error, Package, text::Entries, toml};
+use super::{super::Ecosystem, Error, Package, entries::Entries, toml};
 
 /// What tells the formats apart; the first has packages at the top.
 #[derive(Deserialize)]

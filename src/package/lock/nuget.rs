@@ -5,12 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{
-    super::Ecosystem,
-    Error, Package, properties,
-    text::{self, Entries},
-    xml,
-};
+use super::{super::Ecosystem, Error, Package, entries::Entries, properties, text, xml};
 
 #[derive(Deserialize)]
 struct Lock {

@@ -7,10 +7,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{
-    Error, Package, requirements,
-    text::{self, Entries},
-};
+use super::{Error, Package, entries::Entries, requirements, text};
 
 /// The packages of `default`, `develop` and the project's own categories: every key but `_meta`.
 struct Categories(Vec<(String, Locked)>);

@@ -4,15 +4,26 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::{super::utf8, Error};
 
+/// `lock file parts`: lines of one file that is read line by line, which bound what is read from it.
+pub(super) const MAX_PARTS: usize = 500_000;
+
+/// Text of lines, bounded, by its byte order mark as [`unmarked`] has it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
+    if bytes.iter().filter(|byte| **byte == b'\n').count() > MAX_PARTS {
+        return Err(Error::Limit { name: "lock file parts", limit: MAX_PARTS as u64 });
+    }
+    unmarked(bytes)
+}
+
 /// Text by its byte order mark: UTF-16, or UTF-8 as without one. Editors on Windows write marks, and `pip freeze >` in
 /// PowerShell writes UTF-16.
-pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
+fn unmarked(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
         [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
@@ -45,14 +56,14 @@ pub(super) fn line_at(text: &str, offset: usize) -> usize {
 
 /// Reads JSON; `serde_json` bounds its depth.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_str(&decode(bytes)?)
+    serde_json::from_str(&unmarked(bytes)?)
         .map(|Map(read)| read)
         .map_err(|error| Error::Json(error.to_string()))
 }
 
 /// Reads YAML: one document, in which aliases repeat next to nothing.
 pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let text = decode(bytes)?;
+    let text = unmarked(bytes)?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 32,
@@ -93,46 +104,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
     }
 }
 
-/// A map as a list of its entries, in the file's order. A key that is there twice is an error: parsers differ in which of
-/// the two holds.
-#[derive(Debug)]
-pub(super) struct Entries<T>(pub(super) Vec<(String, T)>);
-
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
-            type Value = Entries<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut seen = std::collections::HashSet::new();
-                let mut entries = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if !seen.insert(key.clone()) {
-                        return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
-                    }
-                    entries.push((key, map.next_value()?));
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Each(PhantomData))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::toml, *};
+    use super::{
+        super::{entries::Entries, toml},
+        *,
+    };
 
     #[test]
     fn byte_order_marks() {
@@ -148,9 +125,9 @@ mod tests {
     fn a_key_is_there_once_and_errors_name_the_line() {
         type Bytes = Entries<u8>;
         let keys = |map: Bytes| map.0.into_iter().map(|(key, _)| key).collect::<String>();
-        assert_eq!(keys(json::<Bytes>(br#"{"b": 1, "a": 2}"#).unwrap()), "ba");
+        assert_eq!(keys(json::<Bytes>(br#"{"b": 1, "a": 2}"#).unwrap()), "ab");
         let why = json::<Bytes>(b"{\"b\": 1,\n \"b\": 2}").unwrap_err().to_string();
-        assert!(why.contains("\"b\" is there twice at line 2"), "{why}");
+        assert!(why.contains("`b` is there twice at line 2"), "{why}");
         for (result, line) in [
             (toml::read::<Bytes>(b"a = 1\nb = 2\na = 3\n"), 3),
             (toml::read::<Bytes>(b"a = 1\nb = []\n"), 2),

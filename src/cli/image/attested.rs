@@ -1,0 +1,246 @@
+//! Bills of materials that statements make of an image: BuildKit's attestation manifests in an index, and manifests
+//! whose `subject` is the image (OCI distribution 1.1, referrers), or whose tag is cosign's.
+//!
+//! Formats: in-toto Attestation Framework 1 (statement), DSSE 1 (envelope), Sigstore bundle 0.1 to 0.3.
+
+use std::{collections::BTreeMap, io::Read as _};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use stella::{
+    digest::Digest,
+    document::Document,
+    image::{Descriptor, Image},
+    inventory::Skipped,
+};
+
+use super::{
+    Error,
+    store::{Store, blob_name},
+};
+
+/// `statement size`: bytes of all statements that are read for one image.
+const MOST_STATEMENT_BYTES: u64 = 64 << 20;
+
+/// `statements`: most manifests that are looked into for one image, and most statements in them.
+const MOST_STATEMENTS: usize = 64;
+
+/// Which manifest BuildKit made an attestation manifest for.
+const OF: &str = "vnd.docker.reference.digest";
+
+/// What a statement says, beside its blob: BuildKit's key, and those of cosign.
+const PREDICATES: [&str; 3] =
+    ["in-toto.io/predicate-type", "predicateType", "dev.sigstore.bundle.predicateType"];
+
+const STATEMENT: &str = "application/vnd.in-toto+json";
+const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+
+/// What the predicates of bills of materials begin with.
+const SBOMS: [&str; 2] = ["https://spdx.dev/Document", "https://cyclonedx.org/"];
+
+/// What was found for one image.
+#[derive(Debug, Default)]
+pub struct Attested {
+    /// In the order in which they were found, each statement once.
+    pub sboms: Vec<AttestedSbom>,
+    /// What could be one and could not be read, sorted; `what` is the digest.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A bill of materials that a statement makes of an image: the statement's subject is the image's manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestedSbom {
+    /// Such as `https://spdx.dev/Document` or `https://cyclonedx.org/bom`.
+    pub predicate_type: String,
+    /// Of the blob: a statement, an envelope or a bundle, whose signatures were not looked at.
+    pub media_type: String,
+    /// Of the blob.
+    pub digest: Digest,
+    /// The bill itself, as JSON; at most 64 MiB.
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement<'a> {
+    #[serde(default)]
+    subject: Vec<Subject>,
+    #[serde(default)]
+    predicate_type: String,
+    #[serde(borrow, default)]
+    predicate: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    #[serde(default)]
+    digest: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    #[serde(default)]
+    payload_type: String,
+    payload: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    dsse_envelope: Option<Envelope>,
+}
+
+/// Reads what `attestations`, and in a registry what refers to the image, state of `image`.
+pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -> Result<Attested, Error> {
+    let mut attested = Attested::default();
+    // Without a manifest there is nothing that a statement could be about.
+    let Some(subject) = image.manifest_digest else { return Ok(attested) };
+    let mut manifests: Vec<Descriptor> =
+        attestations.iter().filter(|descriptor| is_of(descriptor, subject)).cloned().collect();
+    if let Store::Registry(repository) = store {
+        manifests.extend(repository.referrers(subject)?);
+    }
+    let mut left = Left { statements: MOST_STATEMENTS, bytes: MOST_STATEMENT_BYTES };
+    let mut seen = Vec::new();
+    for manifest in manifests {
+        if seen.contains(&manifest.digest) {
+            continue;
+        }
+        seen.push(manifest.digest);
+        if seen.len() > MOST_STATEMENTS {
+            attested.skip(manifest.digest, &format!("over the limit `statements`, {MOST_STATEMENTS}"));
+            break;
+        }
+        if let Err(why) = look_into(store, &manifest, subject, &mut left, &mut attested) {
+            attested.skip(manifest.digest, &why);
+        }
+    }
+    attested.skipped.sort();
+    Ok(attested)
+}
+
+/// BuildKit says which manifest it means; the statement has to say it too.
+fn is_of(descriptor: &Descriptor, subject: Digest) -> bool {
+    descriptor.annotations.get(OF).is_none_or(|of| *of == subject.to_string())
+}
+
+fn look_into(
+    store: &Store,
+    manifest: &Descriptor,
+    subject: Digest,
+    left: &mut Left,
+    attested: &mut Attested,
+) -> Result<(), String> {
+    if !store.holds_manifest(manifest.digest).map_err(|error| error.to_string())? {
+        return Ok(());
+    }
+    let bytes = store.manifest(manifest.digest).map_err(|error| error.to_string())?;
+    let layers = match Document::parse(&bytes, &manifest.media_type) {
+        Ok(Document::Manifest { layers, .. }) => layers,
+        Ok(Document::Index(_)) => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    for layer in layers.iter().filter(|layer| may_be_sbom(layer)) {
+        if attested.sboms.iter().any(|sbom| sbom.digest == layer.digest) {
+            continue;
+        }
+        match left.take(layer).and_then(|()| statement(store, layer, subject)) {
+            Ok(sbom) => attested.sboms.extend(sbom),
+            Err(why) => attested.skip(layer.digest, &why),
+        }
+        if left.statements == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What may still be read.
+struct Left {
+    statements: usize,
+    bytes: u64,
+}
+
+impl Left {
+    fn take(&mut self, layer: &Descriptor) -> Result<(), String> {
+        let over = |limit: &str, most: u64| format!("over the limit `{limit}`, {most}");
+        self.statements =
+            self.statements.checked_sub(1).ok_or_else(|| over("statements", MOST_STATEMENTS as u64))?;
+        let left = self.bytes.checked_sub(layer.size_bytes);
+        self.bytes = left.ok_or_else(|| over("statement size", MOST_STATEMENT_BYTES))?;
+        Ok(())
+    }
+}
+
+fn may_be_sbom(layer: &Descriptor) -> bool {
+    let known =
+        matches!(layer.media_type.as_str(), STATEMENT | ENVELOPE) || layer.media_type.starts_with(BUNDLE);
+    let said = PREDICATES.iter().find_map(|key| layer.annotations.get(*key));
+    known && said.is_none_or(|said| is_sbom(said))
+}
+
+fn is_sbom(predicate_type: &str) -> bool {
+    SBOMS.iter().any(|begins| predicate_type.starts_with(begins))
+}
+
+/// The bill of one statement; `None` if it is about something else, or of another image.
+fn statement(store: &Store, layer: &Descriptor, subject: Digest) -> Result<Option<AttestedSbom>, String> {
+    let bytes = blob(store, layer)?;
+    let json = |error: serde_json::Error| format!("not a statement: {error}");
+    let payload;
+    let statement = if layer.media_type == STATEMENT {
+        bytes.as_slice()
+    } else {
+        let envelope = if layer.media_type == ENVELOPE {
+            Some(serde_json::from_slice::<Envelope>(&bytes).map_err(json)?)
+        } else {
+            serde_json::from_slice::<Bundle>(&bytes).map_err(json)?.dsse_envelope
+        };
+        // A bundle of a signature alone has none.
+        let Some(envelope) = envelope.filter(|envelope| envelope.payload_type == STATEMENT) else {
+            return Ok(None);
+        };
+        payload = STANDARD.decode(envelope.payload).map_err(|error| format!("its payload: {error}"))?;
+        payload.as_slice()
+    };
+    let parsed: Statement<'_> = serde_json::from_slice(statement).map_err(json)?;
+    if !is_sbom(&parsed.predicate_type) {
+        return Ok(None);
+    }
+    let names = |named: &Subject| named.digest.get("sha256").is_some_and(|hex| *hex == subject.hex());
+    let Some(predicate) = parsed.predicate.filter(|_| parsed.subject.iter().any(names)) else {
+        return Ok(None);
+    };
+    Ok(Some(AttestedSbom {
+        predicate_type: parsed.predicate_type,
+        media_type: layer.media_type.clone(),
+        digest: layer.digest,
+        bytes: predicate.get().as_bytes().to_vec(),
+    }))
+}
+
+/// A statement's blob, verified, of no more bytes than its descriptor says.
+fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
+    let place = super::Place {
+        name: blob_name(layer.digest),
+        blob: Some(layer.digest),
+        size_bytes: layer.size_bytes,
+    };
+    let mut bytes = Vec::new();
+    let mut reader = store.layer(&place).map_err(|error| error.to_string())?.take(layer.size_bytes);
+    reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    match Digest::of(&bytes) {
+        found if found == layer.digest => Ok(bytes),
+        found => Err(format!("it was changed: its bytes are {found}")),
+    }
+}
+
+impl Attested {
+    fn skip(&mut self, digest: Digest, why: &str) {
+        let (name, what) = ("attestation".to_owned(), digest.to_string());
+        self.skipped.push(Skipped { name, what, why: why.to_owned() });
+    }
+}
