@@ -70,16 +70,17 @@ def crates(path):
     """The packages of the section `.dep-v0` of a 64-bit ELF file, as cargo-auditable describes it; None without one."""
     with open(path, "rb") as file:
         head = file.read(64)
-        if head[:5] != b"\x7fELF\x02":
+        if len(head) < 64 or head[:5] != b"\x7fELF\x02":
             return None
         (sections,), (size, count, names) = struct.unpack_from("<Q", head, 40), struct.unpack_from("<HHH", head, 58)
+        # Go brings damaged ones for its own tests.
+        if size != 64 or names >= count or sections + count * size > os.path.getsize(path):
+            return None
         table = []
         for at in range(count):
             file.seek(sections + at * size)
             name, _, _, _, offset, length = struct.unpack_from("<IIQQQQ", file.read(size))
             table.append((name, offset, length))
-        if not table:
-            return None
         file.seek(table[names][1])
         texts = file.read(table[names][2])
         for name, offset, length in table:

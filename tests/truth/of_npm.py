@@ -27,16 +27,30 @@ def packages(project):
 def installed(root):
     """(path of package.json without the root, name, version) of every directory in a `node_modules` that has a name.
 
-    Those are the places from which Node's `require` takes a package; what has a dot before its name is none."""
-    for directory, directories, names in os.walk(root):
-        inside = os.path.basename(directory)
-        scoped = inside.startswith("@") and os.path.basename(os.path.dirname(directory)) == "node_modules"
-        if inside != "node_modules" and not scoped:
-            continue
-        for name in directories:
-            path = os.path.join(directory, name, FILE)
-            if not name.startswith((".", "@")) and os.path.isfile(path):
-                with open(path, encoding="utf-8-sig") as text:
-                    package = json.load(text)
-                if isinstance(package.get("name"), str):
-                    yield os.path.relpath(path, root), package["name"], package.get("version", "")
+    Those are the places from which Node's `require` takes a package; what has a dot before its name is none. The path is the
+    real one, where a link leads to the package."""
+    found = set()
+    for directory, directories, _ in os.walk(root):
+        if "node_modules" in directories:
+            modules = _inside(root, os.path.join(directory, "node_modules"))
+            for place in [modules, *(entry.path for entry in os.scandir(modules) if entry.name.startswith("@"))]:
+                for entry in os.scandir(place):
+                    path = os.path.join(_inside(root, entry.path), FILE)
+                    if not entry.name.startswith((".", "@")) and os.path.isfile(path):
+                        found |= set(_package(root, path))
+    return found
+
+
+def _inside(root, path):
+    """Where a path leads, links from the image's root on."""
+    while os.path.islink(path):
+        target = os.readlink(path)
+        path = root + target if target.startswith("/") else os.path.join(os.path.dirname(path), target)
+    return os.path.normpath(path)
+
+
+def _package(root, path):
+    with open(path, encoding="utf-8-sig") as text:
+        package = json.load(text)
+    if isinstance(package.get("name"), str):
+        yield os.path.relpath(path, root), package["name"], package.get("version", "")

@@ -32,11 +32,9 @@ class Pip(TruthCase):
     def setup(self, directory, *arguments):
         prepare(self.python, "setup.py", "-q", *arguments, cwd=directory)
 
-    def test_fresh_environment(self):
-        """What every environment starts with."""
-        self.assert_as_pip_says(2)
-
     def test_every_form(self):
+        # What every environment starts with.
+        self.assert_as_pip_says(2)
         fetch(self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *WHEELS)
         recorded = ("install", "--single-version-externally-managed", "--record", "record.txt")
         self.setup(self.project("Truth_Egg.Info", "1.0"), *recorded)
