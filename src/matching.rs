@@ -13,7 +13,7 @@ use crate::{
     finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
     image::Image,
     inventory::{Installed, Inventory, Skipped},
-    package::{Ecosystem, OsRelease, purl},
+    package::{Ecosystem, OsRelease, Package, purl},
     version::Scheme,
 };
 
@@ -49,6 +49,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     let os = inventory.os.as_ref();
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut unnamed = Vec::new();
     for installed in &inventory.packages {
         let ecosystem = feed_of(installed.package.ecosystem, os);
         let scheme = ecosystem.as_deref().and_then(advisory::scheme);
@@ -59,6 +60,10 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             continue;
         };
         let (name, version) = installed.package.source();
+        if installed.package.ecosystem == Ecosystem::Maven && !name.contains(':') {
+            unnamed.push(&installed.package);
+            continue;
+        }
         let certain = scheme.check(version).is_ok();
         let wanted = |ranges: &[Range], versions: &[String]| {
             affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
@@ -80,6 +85,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             matched.findings.extend(groups.iter().map(|group| finding(group, installed, scheme, &layer, os)));
         }
     }
+    matched.skipped.extend(without_group(&unnamed, snapshot)?);
     for ((name, why), count) in uncovered {
         let what = if count == 1 { "1 package".to_owned() } else { format!("{count} packages") };
         matched.skipped.push(Skipped { name, what, why });
@@ -92,6 +98,36 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             .cmp(&(severity_b, &b.id, &b.package, layer_b, &b.paths))
     });
     Ok(matched)
+}
+
+/// Java packages whose group no file tells: advisories are of a group and an artifact, and one of these could be meant.
+/// Said only where an artifact of that name, of whatever group, is hit.
+fn without_group(unnamed: &[&Package], snapshot: &Snapshot) -> Result<Vec<Skipped>, Error> {
+    let (feed, scheme) = (language_feed(Ecosystem::Maven), Scheme::Maven);
+    let names = if unnamed.is_empty() { Vec::new() } else { snapshot.names(feed)? };
+    let mut by_artifact: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in &names {
+        by_artifact.entry(name.rsplit(':').next().unwrap_or_default()).or_default().push(name);
+    }
+    let mut skipped = Vec::new();
+    for package in unnamed {
+        let version = package.version.as_str();
+        let certain = scheme.check(version).is_ok();
+        for name in by_artifact.get(package.name.as_str()).into_iter().flatten() {
+            let hits = snapshot.lookup_where(feed, name, |ranges, versions| {
+                affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
+            })?;
+            if let Some(first) = hits.first() {
+                let (count, id) = (hits.len(), &first.id);
+                let advisories = if count == 1 { "advisory" } else { "advisories" };
+                let why = format!(
+                    "no file tells its group; as {name} it would be met by {count} {advisories}, such as {id}"
+                );
+                skipped.push(Skipped { name: "unnamed-package".into(), what: purl(package, None), why });
+            }
+        }
+    }
+    Ok(skipped)
 }
 
 fn covered(snapshot: &Snapshot, ecosystem: &Option<String>) -> bool {
@@ -385,6 +421,39 @@ mod tests {
         let alpine = installed(Ecosystem::Apk, "libcrypto3", "3.1.4-r5", Some(("openssl", "3.1.4-r5")));
         let matched = run(Some(("alpine", "3.19.1")), vec![alpine], &snapshot);
         assert_eq!(told(&matched), [("CVE-3", "libcrypto3", Severity::Low, Some("3.1.4-r6"))]);
+    }
+
+    #[test]
+    fn names_and_versions_as_each_language_writes_them() {
+        let high = |id, fixed| advisory(id, &[], Severity::High, &[("0", fixed)]);
+        let snapshot = snapshot(&[
+            ("Go", "golang.org/x/net", high("GO-1", "0.17.0")),
+            ("Go", "stdlib", high("GO-2", "1.21.3")),
+            ("crates.io", "time", high("RUSTSEC-1", "0.2.23")),
+            ("Maven", "org.apache.logging.log4j:log4j-core", high("CVE-1", "2.15.0")),
+            ("NuGet", "Newtonsoft.Json", high("GHSA-1", "13.0.1")),
+        ]);
+        let ids = |ecosystem, name: &str, version: &str| {
+            let matched = run(None, vec![installed(ecosystem, name, version, None)], &snapshot);
+            let skipped = matched.skipped.iter().map(|skipped| skipped.name.clone());
+            matched.findings.iter().map(|finding| finding.id.clone()).chain(skipped).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.7.0"), ["GO-1"]);
+        assert_eq!(
+            ids(Ecosystem::Golang, "golang.org/x/net", "v0.0.0-20220722155237-a158d28d115b"),
+            ["GO-1"]
+        );
+        assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.17.0"), [""; 0]);
+        assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "(devel)"), ["unknown-version-order"]);
+        assert_eq!(ids(Ecosystem::Golang, "stdlib", "1.21.0-rc.2"), ["GO-2"]);
+        assert_eq!(ids(Ecosystem::Cargo, "time", "0.1.43"), ["RUSTSEC-1"]);
+        assert_eq!(ids(Ecosystem::Nuget, "newtonsoft.json", "12.0.3"), ["GHSA-1"]);
+        assert_eq!(ids(Ecosystem::Maven, "org.apache.logging.log4j:log4j-core", "2.14.1"), ["CVE-1"]);
+        // Without a group it may be the one that is hit.
+        assert_eq!(ids(Ecosystem::Maven, "log4j-core", "2.14.1"), ["unnamed-package"]);
+        assert_eq!(ids(Ecosystem::Maven, "log4j-core", "2.17.0"), [""; 0]);
+        assert_eq!(ids(Ecosystem::Maven, "log4j-core", ""), ["unnamed-package"]);
+        assert_eq!(ids(Ecosystem::Maven, "app", "1.0"), [""; 0]);
     }
 
     #[test]

@@ -103,9 +103,13 @@ fn language_scheme(ecosystem: &str) -> Option<Scheme> {
     })
 }
 
-/// A package's name as it is looked up: of Python packages the one that all spellings share, of all others the name itself.
+/// A package's name as it is looked up: the one that all its spellings share, where an ecosystem has more than one.
 fn lookup_name(ecosystem: &str, package: &str) -> String {
-    if ecosystem == "PyPI" { normal_python_name(package) } else { package.to_owned() }
+    match ecosystem {
+        "PyPI" => normal_python_name(package),
+        "NuGet" | "Packagist" => package.to_lowercase(),
+        _ => package.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn python_names() {
+    fn names_with_many_spellings() {
+        assert_eq!(lookup_name("NuGet", "Newtonsoft.Json"), "newtonsoft.json");
         assert_eq!(lookup_name("PyPI", "Foo._-Bar.baz"), "foo-bar-baz");
         assert_eq!(lookup_name("npm", "Foo_Bar"), "Foo_Bar");
     }

@@ -128,15 +128,10 @@ impl Snapshot {
     ) -> Result<Vec<Advisory>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
         let name_wanted = lookup_name(ecosystem, package);
-        let (entries, names) = (self.section(1)?, self.section(2)?);
-        let damaged = || corrupt(format!("the index of {ecosystem}"));
         let (mut low, mut high) = (0, feed.entries);
         while low < high {
             let middle = low + (high - low) / 2;
-            let offset =
-                feed.first_entry.checked_add(middle).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
-            let entry = offset.and_then(|offset| format::slice(entries, offset, ENTRY_BYTES as u64));
-            let (entry, name) = entry.and_then(|entry| Entry::decode(entry, names)).ok_or_else(damaged)?;
+            let (entry, name) = self.entry(feed, middle)?;
             match name.cmp(name_wanted.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
@@ -146,6 +141,24 @@ impl Snapshot {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Names of all packages that advisories of `ecosystem` speak of, sorted.
+    pub fn names(&self, ecosystem: &str) -> Result<Vec<String>, Error> {
+        let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
+        let name = |index| Ok(String::from_utf8_lossy(self.entry(feed, index)?.1).into_owned());
+        (0..feed.entries).map(name).collect()
+    }
+
+    /// The entry of a feed at `index`, and its package's name.
+    fn entry(&self, feed: &StoredFeed, index: u64) -> Result<(Entry, &[u8]), Error> {
+        let offset =
+            feed.first_entry.checked_add(index).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
+        let (entries, names) = (self.section(1)?, self.section(2)?);
+        let entry = offset.and_then(|offset| format::slice(entries, offset, ENTRY_BYTES as u64));
+        entry
+            .and_then(|entry| Entry::decode(entry, names))
+            .ok_or_else(|| corrupt(format!("the index of {}", feed.name)))
     }
 
     fn record(
@@ -224,6 +237,7 @@ mod tests {
         assert_eq!(snapshot.lookup("Debian:12", "zlib").unwrap(), [advisory("A"), advisory("B")]);
         assert_eq!(snapshot.lookup("PyPI", "a_B").unwrap(), [advisory("C")]);
         assert_eq!(snapshot.lookup("Debian:12", "zlib1g").unwrap(), []);
+        assert_eq!(snapshot.names("Debian:12").unwrap(), ["curl", "zlib"]);
         assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
         let (name, as_of) = ("Debian:12".into(), "2024-01-03T00:00:00Z".into());
         let debian = Feed { name, records: 2, as_of, not_understood: 0 };

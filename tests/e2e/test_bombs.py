@@ -4,7 +4,9 @@ import io
 import os
 import struct
 import subprocess
+import sys
 import tarfile
+import tempfile
 import time
 import unittest
 import zipfile
@@ -15,6 +17,14 @@ from program import STELLA, environment, tar, write_layout
 
 PEAK_KIB = 200 << 10
 SECONDS = 60
+# A process counts the memory of whoever made it until it becomes another program: a small one stands between.
+MEASURE = """
+import os, sys
+pid = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as out:
+    out.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
+"""
 FULL = os.environ.get("STELLA_TEST_FULL") == "1"
 
 
@@ -46,27 +56,27 @@ class Bombs(program.Case):
         """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped."""
         report = self.path("report.json")
         begun = time.monotonic()
-        with open(self.path("stderr"), "w+b") as said:
-            process = subprocess.Popen(
-                [STELLA, "gate", image, "--advisories", "demo", "--no-cache", "-o", f"json={report}", *arguments],
-                stdout=subprocess.DEVNULL, stderr=said, env=environment(self.work))
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            said.seek(0)
-            text = said.read().decode()
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, self.path("measured"), STELLA, "gate", image, "--advisories", "demo", "--no-cache",
+             "-o", f"json={report}", *arguments],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(self.work), timeout=10 * SECONDS, check=True)
+        text = done.stderr.decode()
+        with open(self.path("measured"), encoding="utf-8") as measured:
+            code, peak_kib = map(int, measured.read().split())
         if os.path.exists(report):
             with open(report, encoding="utf-8") as written:
                 text += written.read()
             os.remove(report)
-        self.assertEqual(process.returncode, 3, text[-2000:])
-        self.assertLess(usage.ru_maxrss, PEAK_KIB)
+        self.assertEqual(code, 3, text[-2000:])
+        self.assertLess(peak_kib, PEAK_KIB)
         self.assertLess(time.monotonic() - begun, SECONDS)
         for word in words:
             self.assertIn(word, text)
 
     def layer(self, entries):
         content = tar(entries)
-        return "oci:" + write_layout(self.path("layout"), [(gzip.compress(content, 1), content)])
+        layout = tempfile.mkdtemp(dir=self.work)
+        return "oci:" + write_layout(layout, [(gzip.compress(content, 1), content)])
 
     def test_a_jar_whose_metadata_is_endless(self):
         for name in (b"META-INF/maven/g/a/pom.properties", b"META-INF/MANIFEST.MF", b"lib/a.jar"):
@@ -101,7 +111,7 @@ class Bombs(program.Case):
 
     def test_databases_over_the_limit(self):
         stanza = b"Package: a%07d\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nDescription: x\n\n"
-        status = b"".join(stanza % number for number in range(2_200_000))
+        status = b"".join(stanza % number for number in range(2_300_000))
         self.assertGreater(len(status), 200 << 20)
         image = self.layer([("etc/os-release", b"ID=debian\nVERSION_ID=12\n"), ("var/lib/dpkg/status", status)])
         self.gated(image, "var/lib/dpkg/status", "database size")
