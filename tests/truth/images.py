@@ -15,7 +15,8 @@ The directory holds OCI layouts, `oci/NAME`; each but the zstd twins is unpacked
   name says.
 
 A file of a language that dpkg owns, as `dpkg-query --search` says, is no package of its own: the inventory must have it as an
-identity of the package that owns it, and every other as a package. Needs root for the chroot and what was unpacked.
+identity of the package that owns it, and every other as a package. Without root,
+pip is not asked; without Go, no Go program is.
 """
 import collections
 import json
@@ -30,7 +31,7 @@ import of_files
 import of_npm as npm
 import of_pip as pip
 import of_rpm as rpm
-from truth import TruthCase, call, inventory, prepare, python_name, row
+from truth import TruthCase, call, inventory, prepare, row
 
 IMAGES = os.path.join(os.environ.get("STELLA_TEST_IMAGES", ""), "oci")
 # Of what ecosystems a file tells here; a program known by its text alone is nobody's package to ask about.
@@ -46,7 +47,8 @@ def unpack(work, name):
     with open(os.path.join(layout, "index.json"), encoding="utf-8") as index:
         (manifest,) = json.load(index)["manifests"]
     tag = manifest.get("annotations", {}).get("org.opencontainers.image.ref.name", "latest")
-    subprocess.run(["umoci", "raw", "unpack", "--image", f"{layout}:{tag}", root], check=True, capture_output=True)
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    subprocess.run(["umoci", "raw", "unpack", *rootless, "--image", f"{layout}:{tag}", root], check=True, capture_output=True)
     return Unpacked(name, root, inventory("oci:" + layout, work))
 
 

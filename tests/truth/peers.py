@@ -43,6 +43,7 @@ class Image:
         for line in lines:
             self.packages[key_of(line["package"])] |= set(line["paths"])
             self.identities |= {key_of(identity) for identity in line.get("identities", [])}
+        self.java_versions = {key.version for key in {*self.packages, *self.identities} if key.ecosystem == "maven"} | {"", "UNKNOWN"}
         listing = prepare(STELLA, "debug", "listing", "--no-cache", "oci:" + layout, env=environment(work))
         self.files = {entry["path"] for entry in map(json.loads, listing.splitlines()) if entry["kind"] != "directory"}
 
@@ -133,7 +134,9 @@ def explain_more(image, key, paths, doubts):
     if any(posixpath.basename(path) in LOCK_FILES for path in paths):
         return "lock file in image"
     if key in doubts:
-        return doubts[key]
+        # Of a guessed name the version is often right, and Stella has it under another name.
+        known = doubts[key] != GUESSED or key.version in image.java_versions
+        return doubts[key] if known else GUESSED + " and version"
     if key.ecosystem == "npm":
         if key.version in ("", "UNKNOWN"):
             return "version-less package.json"
@@ -192,7 +195,8 @@ def rows(image, peers):
 
 
 def program(name, pattern):
-    found = os.environ.get(name) or next(iter(glob.glob(os.path.join(ROOT, "target", "peers", "**", pattern), recursive=True)), None)
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    found = os.environ.get(name) or next(glob.iglob(os.path.join(target, "peers", "**", pattern), recursive=True), None)
     return found or sys.exit(f"no {name.capitalize()} here: perf/peers.sh --install, or set {name}")
 
 

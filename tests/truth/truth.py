@@ -10,10 +10,9 @@ import unittest
 TRUTH = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(TRUTH), "e2e"))
 
-from program import ROOT, STELLA, Case, call, environment, prepare  # noqa: E402,F401
+from program import ROOT, STELLA, Case, call, environment, prepare  # noqa: E402
 
 SHARED = os.environ.get("STELLA_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
-SITES = ("site-packages", "dist-packages")
 
 Row = collections.namedtuple("Row", "ecosystem name version arch", defaults=[None])
 """A package. `arch` is None where the ecosystem has none."""
@@ -85,5 +84,7 @@ def fetch(*command, **more):
     """Runs what takes something from a package registry; where that cannot be reached the test is skipped, and says so."""
     done = call(*command, **more)
     if done.returncode != 0:
-        raise unittest.SkipTest(f"{' '.join(command[:3])} … ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        why = f"{' '.join(command[:3])} … ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+        print(f"skipped: {why}", file=sys.stderr)
+        raise unittest.SkipTest(why)
     return done.stdout
