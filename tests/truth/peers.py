@@ -7,8 +7,8 @@ puts into target/peers, or TRIVY and SYFT. What they said is kept in DIRECTORY, 
 Markdown table; ends with 1 when a difference has no explanation.
 
 A package counts once per image, by ecosystem, name and version (without epoch: they keep it in different places). Neither
-peer is an oracle. Each explanation is a check on what the three said (`explain_more`, `explain_less`). Trivy's database of jars by digest
-is not reachable from everywhere: an empty one takes its place, so it knows jars by what they say themselves.
+peer is an oracle. Each explanation is a check on what the three said (`explain_more`, `explain_less`). Trivy fetches a database of jars by
+digest that changes daily: an empty one takes its place, so it knows jars by what they say themselves.
 """
 import argparse
 import collections
