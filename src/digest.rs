@@ -35,6 +35,14 @@ impl Digest {
         })
     }
 
+    /// A UUID made from the digest, of version 8: RFC 9562, section 5.8.
+    pub fn uuid(&self) -> String {
+        let hex = self.hex();
+        // The first digit of the fourth group holds the variant in its two upper bits.
+        let variant = char::from(b"89ab"[usize::from(self.0[8] >> 4 & 3)]);
+        format!("{}-{}-8{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+    }
+
     /// The 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0

@@ -35,5 +35,6 @@ pub mod matching;
 pub mod package;
 pub mod policy;
 pub mod report;
+pub mod sbom;
 pub mod scan;
 pub mod version;

@@ -46,6 +46,13 @@ pub struct Discovered {
     skipped: Vec<Skipped>,
 }
 
+impl Discovered {
+    /// What the image holds.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+}
+
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -61,20 +68,16 @@ impl Scan<'_> {
     /// Merges and matches.
     pub fn discover(&self) -> Result<Discovered, Error> {
         let lock_files = LockFiles::in_directory(self.image.is_directory());
-        let mut inventory = inventory::merge(self.fragments, lock_files)?;
+        self.discover_in(inventory::merge(self.fragments, lock_files)?)
+    }
+
+    /// Matches an inventory that is known without merging.
+    pub fn discover_in(&self, mut inventory: Inventory) -> Result<Discovered, Error> {
         let matched = matching::findings(&inventory, self.image, self.snapshot)?;
         let mut skipped = self.skipped.to_vec();
+        skipped.extend(inventory.no_packages(self.image));
         skipped.append(&mut inventory.skipped);
         skipped.extend(matched.skipped);
-        if inventory.packages.is_empty() {
-            // Programs that came without a package manager are not looked into: nothing found is nothing known. An image
-            // without files is as suspicious: nobody runs one.
-            skipped.push(Skipped {
-                name: "no-packages".to_owned(),
-                what: self.image.digest().to_string(),
-                why: format!("no package of a kind that is read was found in {} files", inventory.files),
-            });
-        }
         skipped.sort();
         skipped.dedup();
         Ok(Discovered { inventory, findings: matched.findings, skipped })
@@ -118,6 +121,7 @@ impl Scan<'_> {
                 }),
                 packages,
                 lock_files: inventory.lock_files,
+                inventory: inventory.given,
                 skipped,
             },
             findings,

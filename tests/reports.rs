@@ -81,6 +81,7 @@ fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             os: Some(Os { id: "debian".to_owned(), version: "12".to_owned(), end_of_life: Some(false) }),
             packages: BTreeMap::from([("deb".to_owned(), 119), ("pypi".to_owned(), 4)]),
             lock_files: Vec::new(),
+            inventory: None,
             skipped: vec![],
         },
         findings,

@@ -52,6 +52,8 @@ pub enum Command {
     /// Gate an image: exit 0 passes, 1 fails, 2 the call is wrong, 3 could not look
     #[command(after_long_help = GATE_HELP)]
     Gate(Box<Gate>),
+    /// Write what an image holds as an SBOM: exit 3 where it was not looked at in full
+    Sbom(Box<Sbom>),
     /// The delta as a table: which layers are known, which are not
     Layers(Layers),
     /// Check policies
@@ -78,6 +80,7 @@ IMAGE is one of
   oci-archive:FILE[:TAG]  an OCI layout in a tar
   docker-archive:FILE   what `docker save` wrote
   dir:PATH              a root file system
+  sbom:FILE             an SBOM instead of the image: CycloneDX, SPDX 2, Syft's JSON, Trivy's JSON
   or a bare word: an existing path, else an image of the Docker engine, else of a registry; a word that is a path \
 and an image of the engine is refused.
 
@@ -94,7 +97,8 @@ threads, verify and timings.";
 /// Which image, and how to get at it.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The image: docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, or a bare word
+    /// The image: docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a
+    /// bare word
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath, env = "STELLA_IMAGE")]
     pub image: String,
     /// Gate only these platforms of an index, such as linux/arm64; repeats [default: all that can run]
@@ -165,6 +169,18 @@ pub enum Verify {
 pub enum OnError {
     Fail,
     Warn,
+}
+
+#[derive(Debug, Args)]
+pub struct Sbom {
+    #[command(flatten)]
+    pub source: Source,
+    /// Write an SBOM: cyclonedx (1.6), cyclonedx-1.5 or spdx (2.3), to FILE or to stdout; repeats [default: cyclonedx]
+    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_SBOM_OUTPUT", value_delimiter = ',')]
+    pub output: Vec<String>,
+    /// Exit 0 although this was not looked at, by its name in the SBOM's `stella:skipped`; repeats
+    #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
+    pub allow_skipped: Vec<String>,
 }
 
 #[derive(Debug, Args)]

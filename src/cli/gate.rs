@@ -1,18 +1,23 @@
 //! `stella gate`: the whole way of the data, once.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use stella::{
     policy::{Action, Outcome, Policy},
-    report::{Report, Run, SCHEMA, ScanResult},
+    report::{Report, Run, SCHEMA, ScanResult, json, junit, sarif, table},
 };
 
 use super::{
+    analyse::{Look, open},
     args::{Gate, OnError},
     exit::{Exit, Failure},
-    image::{Opened, open},
+    image::Opened,
     local::Local,
     log::Log,
+    output::ReportFormat,
     progress::Progress,
     remote::Remote,
     settings::GateSettings,
@@ -43,12 +48,10 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         Some(_) => None,
     };
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
-    let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
-    if source.reference.scheme.is_none() {
-        log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
-    }
-    if let Some(doubt) = &opened.doubt {
-        log.warn(doubt);
+    let opened = open(source, log)?;
+    if remote.is_some() && opened.inventory().is_some() {
+        return Err(Failure::usage("a server does not take an SBOM yet")
+            .advise("gate it on this machine: leave out --server (or STELLA_SERVER), and have advisories at hand, such as by `stella feeds import`"));
     }
     let mut run = Run::default();
     let mut results: Vec<ScanResult> = Vec::new();
@@ -112,6 +115,20 @@ pub struct Job<'a> {
     pub progress: Progress,
 }
 
+impl Job<'_> {
+    /// What is wanted of the image's layers.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            source: &self.settings.source,
+            verify_all: self.settings.verify_all,
+            opened: self.opened,
+            image: self.image,
+            skipped: &self.skipped,
+            progress: &self.progress,
+        }
+    }
+}
+
 /// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
 fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<Failure> {
     let since = Instant::now();
@@ -122,7 +139,16 @@ fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
         // One report that cannot be written keeps no other from being written.
-        if let Err(failure) = output.write(report, colour, terminal) {
+        let render = |out: &mut dyn io::Write| match (output.format, &output.file) {
+            (ReportFormat::Table, Some(_)) => table::write(report, table::Options::default(), out),
+            (ReportFormat::Table, None) => {
+                table::write(report, table::Options { colour, width: terminal }, out)
+            }
+            (ReportFormat::Json, _) => json::write(report, out),
+            (ReportFormat::Sarif, _) => sarif::write(report, out),
+            (ReportFormat::Junit, _) => junit::write(report, out),
+        };
+        if let Err(failure) = output.write(render) {
             failed.push(failure);
         }
     }

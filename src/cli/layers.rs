@@ -10,6 +10,7 @@ use stella::{
 };
 
 use super::{
+    analyse,
     args::{Debug, Layers},
     cache::Cache,
     client::Client,
@@ -23,13 +24,7 @@ use super::{
 /// Runs `stella layers`.
 pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
     let source = SourceSettings::new(&args.source, &File::read(Path::new(""))?)?;
-    let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
-    if source.reference.scheme.is_none() {
-        log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
-    }
-    if let Some(doubt) = &opened.doubt {
-        log.warn(doubt);
-    }
+    let opened = analyse::open(&source, log)?;
     let mut out = std::io::stdout().lock();
     for opened in &opened.images {
         let image = &opened.image;
@@ -87,10 +82,13 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
         let fragments: Vec<&Fragment> = fragments.iter().collect();
         let lines: Vec<String> = match command {
             Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
-            Debug::Inventory(_) => {
-                let lock_files = LockFiles::in_directory(image.image.is_directory());
-                lines(&inventory::merge(&fragments, lock_files).map_err(Failure::unfinished)?.packages)
-            }
+            Debug::Inventory(_) => match opened.inventory() {
+                Some(given) => lines(&given.packages),
+                None => {
+                    let lock_files = LockFiles::in_directory(image.image.is_directory());
+                    lines(&inventory::merge(&fragments, lock_files).map_err(Failure::unfinished)?.packages)
+                }
+            },
             Debug::Attested(_) => attested(&opened, image),
         }?;
         for line in lines {

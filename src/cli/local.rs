@@ -1,93 +1,55 @@
 //! The gate without a server: the same engine in this process, with a cache of fragments.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use stella::{
     advisory::{Compiler, Snapshot},
-    api::{ImageClaim, Pair},
-    delta::Delta,
-    digest::Digest,
     feed,
-    layer::Fragment,
+    inventory::Inventory,
     policy::{Class, Policy},
-    report::{LedgerEntry, Proof, Run, ScanResult},
+    report::{Run, ScanResult},
+    sbom::{self, Attested},
     scan::Scan,
 };
 
 use super::{
-    cache::Cache,
+    analyse::Analyser,
     exit::Failure,
     gate::{Job, ms, policies},
-    image::OpenedImage,
     settings::{Advisories, GateSettings},
 };
 
 /// What a gate without a server needs.
 pub struct Local {
     snapshot: Snapshot,
-    cache: Option<Cache>,
-    /// Why there is no cache although one was wanted.
-    uncached: Option<String>,
+    analyser: Analyser,
     policies: Vec<Policy>,
 }
 
 impl Local {
     /// Opens advisories and cache.
     pub fn new(settings: &GateSettings) -> Result<Self, Failure> {
-        let cache = settings.source.cache.as_deref().map(Cache::open).transpose();
         Ok(Self {
             snapshot: snapshot(&settings.advisories)?,
-            uncached: cache.as_ref().err().cloned(),
-            cache: cache.ok().flatten(),
+            analyser: Analyser::new(&settings.source),
             policies: policies(settings)?,
         })
     }
 
     /// Gates one image.
     pub fn scan(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Failure> {
-        let asked = Instant::now();
         let settings = job.settings;
-        if let Some(why) = self.uncached.as_ref().filter(|why| !run.notes.contains(why)) {
-            run.notes.push(why.clone());
-        }
-        let (mut fragments, delta) = self.delta(job);
-        run.layers.hits += delta.hits.len();
-        run.layers.misses += delta.misses(job.image.image.layers.len());
-        run.timings_ms.missing += ms(asked.elapsed());
-
-        let analyse = Instant::now();
         let source = &settings.source;
-        let analysed =
-            job.opened.analyse(job.image, &delta.missing, &source.limits, source.threads, &job.progress);
-        job.progress.finish();
-        let mut verified = Vec::new();
-        for layer in analysed.map_err(Failure::from)? {
-            run.bytes_read += layer.blob_bytes;
-            verified.push(layer.fragment.diff_id);
-            if let Some(cache) = &self.cache
-                && let Err(error) = cache.keep(&layer.fragment, layer.blob)
-            {
-                run.notes.push(format!("the cache cannot be written: {error}"));
-            }
-            fragments.insert(layer.fragment.diff_id, layer.fragment);
-        }
-        if let (Some(cache), false) = (&self.cache, verified.is_empty())
-            && let Err(error) = cache.trim()
-        {
-            run.notes.push(format!("the cache cannot be trimmed: {error}"));
-        }
-        run.timings_ms.analyse += ms(analyse.elapsed());
-        run.ledger.extend(ledger(job.image, &verified));
-
+        let image = &job.image.image;
+        let fragments = match job.opened.inventory() {
+            Some(_) => None,
+            None => Some(self.analyser.fragments(&job.look(), run)?),
+        };
         let matching = Instant::now();
-        let unseen: Vec<Fragment> =
-            job.image.image.layers.iter().map(|layer| Fragment::unseen(layer.diff_id)).collect();
-        let layers = job.image.image.layers.iter().zip(&unseen);
-        let stack: Vec<&Fragment> =
-            layers.map(|(layer, unseen)| fragments.get(&layer.diff_id).unwrap_or(unseen)).collect();
+        let stack = fragments.as_ref().map(|fragments| fragments.stack(image)).unwrap_or_default();
         let scan = Scan {
             reference: &source.text,
-            image: &job.image.image,
+            image,
             fragments: &stack,
             snapshot: &self.snapshot,
             policies: &self.policies,
@@ -96,62 +58,51 @@ impl Local {
             now: settings.now,
             class: Class::Trusted, // this machine's own work
         };
-        let discovered = scan.discover().map_err(Failure::unfinished)?;
+        let discovered = match job.opened.inventory() {
+            Some(given) => scan.discover_in(given.clone()),
+            None => scan.discover(),
+        }
+        .map_err(Failure::unfinished)?;
         run.timings_ms.matching += ms(matching.elapsed());
+        cross_check(job, discovered.inventory(), run);
         let policy = Instant::now();
         let result = scan.judge(discovered);
         run.timings_ms.policy += ms(policy.elapsed());
         Ok(result)
     }
+}
 
-    fn delta(&self, job: &Job<'_>) -> (BTreeMap<Digest, Fragment>, Delta) {
-        let settings = job.settings;
-        let mut fragments = BTreeMap::new();
-        let mut missing = Vec::new();
-        for layer in &job.image.image.layers {
-            if job.skipped.iter().any(|skipped| skipped.what == layer.diff_id.to_string())
-                || fragments.contains_key(&layer.diff_id)
-            {
-                continue;
+/// Holds SBOMs that came with the image against what was found in it. They are claims of the build that is gated: nothing
+/// rests on them, and where they cannot be had nothing is missing.
+fn cross_check(job: &Job<'_>, inventory: &Inventory, run: &mut Run) {
+    let sboms = match job.opened.attested_sboms(job.image) {
+        Ok(attested) => attested.sboms,
+        Err(error) => {
+            run.notes.push(format!("SBOMs attested with the image were not looked at: {error}"));
+            return;
+        }
+    };
+    for attested in sboms {
+        match sbom::read(&attested.bytes) {
+            Ok(found) => {
+                let attested = Attested::new(&found, inventory);
+                let differ = attested.only_attested + attested.only_image + attested.other_version;
+                let Attested { format, packages, .. } = &attested;
+                run.notes.push(match differ {
+                    0 => format!(
+                        "an SBOM attested with the image ({format}) names the same {packages} packages"
+                    ),
+                    _ => format!(
+                        "an SBOM attested with the image ({format}) differs from it in {differ} packages"
+                    ),
+                });
+                run.attested.push(attested);
             }
-            let known = self
-                .cache
-                .as_ref()
-                .filter(|cache| !settings.verify_all && provable(job.image, layer, |pair| cache.knows(pair)));
-            match known.and_then(|cache| cache.fragment(layer.diff_id, &settings.source.limits)) {
-                Some(fragment) => {
-                    fragments.insert(layer.diff_id, fragment);
-                }
-                None => missing.push(layer.diff_id),
+            Err(error) => {
+                run.notes.push(format!("an SBOM attested with the image, {}: {error}", attested.digest));
             }
         }
-        let diff_ids: Vec<Digest> = job.image.image.layers.iter().map(|layer| layer.diff_id).collect();
-        (fragments, Delta::new(&diff_ids, missing))
     }
-}
-
-/// Whether a layer's name may stand without reading it: a pair verified earlier, or the engine's own word.
-fn provable(image: &OpenedImage, layer: &stella::image::Layer, knows: impl Fn(Pair) -> bool) -> bool {
-    match (&layer.blob, &image.claim) {
-        (Some(blob), _) => knows(Pair { blob: blob.digest, diff_id: layer.diff_id }),
-        (None, ImageClaim::Engine { .. }) => true,
-        (None, ImageClaim::Content { .. }) => false,
-    }
-}
-
-/// How each layer's bytes stand to its name, after `verified` were read.
-pub fn ledger(image: &OpenedImage, verified: &[Digest]) -> Vec<LedgerEntry> {
-    let earlier = match image.claim {
-        ImageClaim::Content { .. } => Proof::PairVerifiedEarlier,
-        ImageClaim::Engine { .. } => Proof::AssertedByTheEngine,
-    };
-    let skipped = |diff_id: Digest| image.skipped.iter().any(|skipped| skipped.what == diff_id.to_string());
-    let layers = image.image.layers.iter().filter(|layer| !skipped(layer.diff_id));
-    let entry = |diff_id| LedgerEntry {
-        diff_id,
-        proof: if verified.contains(&diff_id) { Proof::VerifiedNow } else { earlier },
-    };
-    layers.map(|layer| entry(layer.diff_id)).collect()
 }
 
 /// Opens the advisories.

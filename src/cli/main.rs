@@ -1,5 +1,6 @@
 //! `stella`: parse, run, map to an exit code.
 
+mod analyse;
 mod args;
 mod cache;
 mod client;
@@ -13,6 +14,7 @@ mod log;
 mod output;
 mod progress;
 mod remote;
+mod sbom;
 mod settings;
 
 use std::{process::ExitCode, time::Instant};
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Gate(args) => gate::run(args, log, started),
+        Command::Sbom(args) => sbom::run(args, log),
         Command::Layers(args) => layers::run(args, log),
         Command::Policy(Policy::Check { files }) => {
             for file in files {

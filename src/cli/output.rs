@@ -5,33 +5,60 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stella::report::{self, Report};
+use stella::report::cyclonedx;
 
 use super::exit::Failure;
 
+/// Names of forms that one command writes.
+pub trait Format: Copy + 'static {
+    /// By name; the first is the default.
+    const NAMES: &'static [(&'static str, Self)];
+    /// Where to get a form that another command writes.
+    const ELSEWHERE: &'static str;
+}
+
 /// A form of report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ReportFormat {
     Table,
     Json,
     Sarif,
     Junit,
 }
 
-const FORMATS: &[(&str, Format)] =
-    &[("table", Format::Table), ("json", Format::Json), ("sarif", Format::Sarif), ("junit", Format::Junit)];
+impl Format for ReportFormat {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("table", Self::Table), ("json", Self::Json), ("sarif", Self::Sarif), ("junit", Self::Junit)];
+    const ELSEWHERE: &'static str = "cyclonedx and spdx are written by `stella sbom`";
+}
+
+/// A form of SBOM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SbomFormat {
+    CycloneDx(cyclonedx::Version),
+    Spdx,
+}
+
+impl Format for SbomFormat {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("cyclonedx", Self::CycloneDx(cyclonedx::Version::V1_6)),
+        ("cyclonedx-1.5", Self::CycloneDx(cyclonedx::Version::V1_5)),
+        ("spdx", Self::Spdx),
+    ];
+    const ELSEWHERE: &'static str = "reports on findings are written by `stella gate`";
+}
 
 /// One report to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct Output<F = ReportFormat> {
     /// Its form.
-    pub format: Format,
+    pub format: F,
     /// `None` for stdout.
     pub file: Option<PathBuf>,
 }
 
-impl Output {
-    /// Parses every `-o`; a table on stdout where there is none.
+impl<F: Format> Output<F> {
+    /// Parses every `-o`; the default on stdout where there is none.
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, Failure> {
         let mut outputs = Vec::new();
         for text in texts {
@@ -39,10 +66,13 @@ impl Output {
                 Some((name, file)) => (name, Some(file)),
                 None => (text.as_str(), None),
             };
-            let known = || FORMATS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            let Some((_, format)) = FORMATS.iter().find(|(known, _)| *known == name) else {
-                return Err(Failure::usage(format!("-o {text:?}: {name:?} is no format"))
-                    .advise(format!("write FORMAT or FORMAT=FILE with one of: {}", known())));
+            let known = || F::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            let Some((_, format)) = F::NAMES.iter().find(|(known, _)| *known == name) else {
+                return Err(Failure::usage(format!("-o {text:?}: {name:?} is no format")).advise(format!(
+                    "write FORMAT or FORMAT=FILE with one of: {}; {}",
+                    known(),
+                    F::ELSEWHERE
+                )));
             };
             let file = match file {
                 Some("") => return Err(Failure::usage(format!("-o {text:?} names no file"))),
@@ -52,7 +82,7 @@ impl Output {
             outputs.push(Self { format: *format, file });
         }
         if outputs.is_empty() {
-            outputs.push(Self { format: Format::Table, file: None });
+            outputs.push(Self { format: F::NAMES[0].1, file: None });
         }
         let mut places: Vec<_> = outputs.iter().map(|output| &output.file).collect();
         places.sort();
@@ -64,14 +94,14 @@ impl Output {
         Ok(outputs)
     }
 
-    /// Writes the report: to stdout, or to a file that appears whole or not at all.
-    pub fn write(&self, report: &Report, colour: bool, width: Option<usize>) -> Result<(), Failure> {
+    /// Writes what `render` makes: to stdout, or to a file that appears whole or not at all.
+    pub fn write(&self, render: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         let failed = |place: &str, error: io::Error| {
             Failure::unfinished(format!("the report cannot be written to {place}: {error}"))
         };
         let Some(path) = &self.file else {
             let mut out = io::BufWriter::new(io::stdout().lock());
-            return match self.render(report, colour, width, &mut out).and_then(|()| out.flush()) {
+            return match render(&mut out).and_then(|()| out.flush()) {
                 // A reader that has seen enough (`| head`) is no error.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed("stdout", error)),
                 _ => Ok(()),
@@ -84,30 +114,15 @@ impl Output {
             // Devices and pipes are written as they are; only a file can be replaced.
             if path.exists() && !path.is_file() {
                 let mut out = io::BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
-                self.render(report, false, None, &mut out)?;
+                render(&mut out)?;
                 return out.flush();
             }
             let mut file = io::BufWriter::new(new_file(parent)?);
-            self.render(report, false, None, &mut file)?;
+            render(&mut file)?;
             file.into_inner().map_err(io::IntoInnerError::into_error)?.persist(path)?;
             Ok(())
         };
         write().map_err(|error| failed(&place, error))
-    }
-
-    fn render(
-        &self,
-        report: &Report,
-        colour: bool,
-        width: Option<usize>,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        match self.format {
-            Format::Table => report::table::write(report, report::table::Options { colour, width }, out),
-            Format::Json => report::json::write(report, out),
-            Format::Sarif => report::sarif::write(report, out),
-            Format::Junit => report::junit::write(report, out),
-        }
     }
 }
 
@@ -135,11 +150,13 @@ mod tests {
     #[test]
     fn formats_and_places() {
         let outputs = parse(&["sarif=a/b=c.sarif", "json"]).unwrap();
-        assert_eq!(outputs[0], Output { format: Format::Sarif, file: Some("a/b=c.sarif".into()) });
-        assert_eq!(outputs[1], Output { format: Format::Json, file: None });
-        assert_eq!(parse(&[]).unwrap()[0].format, Format::Table);
+        assert_eq!(outputs[0], Output { format: ReportFormat::Sarif, file: Some("a/b=c.sarif".into()) });
+        assert_eq!(outputs[1], Output { format: ReportFormat::Json, file: None });
+        assert_eq!(parse(&[]).unwrap()[0].format, ReportFormat::Table);
         for wrong in [&["sarrif=x"][..], &["json="], &["json", "table=-"], &["json=x", "junit=x"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
+        let elsewhere = parse(&["cyclonedx=x"]).unwrap_err();
+        assert!(elsewhere.advice.contains("stella sbom"), "{elsewhere:?}");
     }
 }

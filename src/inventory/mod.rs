@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
+    image::Image,
     layer::Fragment,
     package::{OsRelease, Package},
 };
@@ -30,6 +31,25 @@ pub struct Inventory {
     pub size_bytes: u64,
     /// What of the running image could not be read.
     pub skipped: Vec<Skipped>,
+    /// Who gave it and in which form, where the image itself was not looked into.
+    pub given: Option<String>,
+}
+
+impl Inventory {
+    /// What to say where there is no package: nothing found is nothing known.
+    ///
+    /// Programs that came without a package manager are not looked into. An image without files is as suspicious: nobody
+    /// runs one. An inventory that says so itself is believed.
+    pub fn no_packages(&self, image: &Image) -> Option<Skipped> {
+        let (what, files) = (image.digest().to_string(), self.files);
+        let why = match &self.given {
+            Some(given) => format!("no package of a kind that is read is in the inventory {given}"),
+            None => format!("no package of a kind that is read was found in {files} files"),
+        };
+        let is_said = self.skipped.iter().any(|skipped| skipped.name == "no-packages");
+        let name = "no-packages".to_owned();
+        (self.packages.is_empty() && !is_said).then_some(Skipped { name, what, why })
+    }
 }
 
 /// One package of the running image.

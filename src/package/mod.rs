@@ -39,7 +39,7 @@ pub use lock::is_lock_file;
 pub use os_release::OLDER_FILES;
 pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
-pub use purl::purl;
+pub use purl::{Purl, PurlError, os_id, purl};
 pub(crate) use python::normal_name as normal_python_name;
 pub(crate) use rpm::settle;
 
@@ -333,6 +333,11 @@ impl Package {
     /// A package of a language: neither architecture nor source.
     pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>) -> Self {
         Self { ecosystem, name: name.into(), version: version.into(), arch: None, source: None }
+    }
+
+    /// Sets the source; one of the package's own name and version is none.
+    pub fn set_source(&mut self, source: Option<Source>) {
+        self.source = source.filter(|source| source.name != self.name || source.version != self.version);
     }
 
     /// Name and version that advisories are written against.

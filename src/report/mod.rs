@@ -1,8 +1,11 @@
-//! Reports: each is a pure function of one [`Report`] and a writer.
+//! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
+//! inventory.
 
+pub mod cyclonedx;
 pub mod json;
 pub mod junit;
 pub mod sarif;
+pub mod spdx;
 pub mod table;
 mod text;
 
@@ -19,6 +22,7 @@ use crate::{
     finding::Finding,
     inventory::{LockFile, Skipped},
     policy::{Decision, Verdict},
+    sbom::Attested,
 };
 
 /// Version of the JSON report's form.
@@ -121,6 +125,9 @@ pub struct LookedAt {
     /// not what it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lock_files: Vec<LockFile>,
+    /// Who gave the inventory and in which form, where the image itself was not looked into; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
     /// What was not looked at, sorted. Not empty means exit 3 unless each is allowed by name in `verdict.allowed`.
     pub skipped: Vec<Skipped>,
 }
@@ -164,6 +171,9 @@ pub struct Run {
     pub degraded: bool,
     /// What a reader should know of this run.
     pub notes: Vec<String>,
+    /// SBOMs that came with the image, held against what was found in it; only where it was looked into on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attested: Vec<Attested>,
     /// How each layer's bytes stand to its name.
     pub ledger: Vec<LedgerEntry>,
     /// Milliseconds per phase.

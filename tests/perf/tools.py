@@ -40,13 +40,13 @@ def debian(package, program):
     return path
 
 
-def python(program="python"):
+def python(program="python", packages=tuple(PYTHON_PACKAGES)):
     """A program of a virtual environment with pinned packages."""
-    place = os.path.join(FETCHED, "python-" + "-".join(name.replace("==", "-") for name in PYTHON_PACKAGES))
+    place = os.path.join(FETCHED, "python-" + "-".join(name.replace("==", "-") for name in packages))
     done = os.path.join(place, "complete")
     if not os.path.exists(done):
         fetch("python3", "-m", "venv", "--clear", place)
-        fetch(os.path.join(place, "bin", "pip"), "install", "-q", "--disable-pip-version-check", *PYTHON_PACKAGES)
+        fetch(os.path.join(place, "bin", "pip"), "install", "-q", "--disable-pip-version-check", *packages)
         with open(done, "w", encoding="utf-8"):
             pass
     return os.path.join(place, "bin", program)

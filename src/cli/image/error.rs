@@ -274,13 +274,13 @@ pub enum Error {
         /// Why the registry gave none.
         registry: Box<Error>,
     },
-    /// Not there yet in this version.
-    #[error("{what} is not built yet; {way_out}")]
-    NotYet {
-        /// The source.
-        what: String,
-        /// What to do instead.
-        way_out: &'static str,
+    /// A file that is no SBOM, or one of another form.
+    #[error("SBOM {path:?}: {source}")]
+    Sbom {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: stella::sbom::Error,
     },
 }
 
@@ -298,6 +298,9 @@ impl Error {
             _ => None,
         };
         match self {
+            Self::Limit { limit, .. } if layer::Limits::NAMES.contains(&limit.replace(' ', "-").as_str()) => {
+                Some(limit)
+            }
             Self::Entry { why, .. } => refused(why),
             Self::Layer { source, .. } => match source.as_ref() {
                 layer::Error::Tar(layer::tar::Error::Limit(exceeded)) => Some(exceeded.name),

@@ -16,6 +16,7 @@ mod platform;
 mod read;
 mod reference;
 pub mod registry;
+mod sbom;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use stella::{
     api::ImageClaim,
     digest::Digest,
     image::{Descriptor, Image, Platform},
-    inventory::Skipped,
+    inventory::{Inventory, Skipped},
     layer::{Analysed, Limits},
 };
 
@@ -74,6 +75,8 @@ enum Source {
     Store(Store),
     Directory(Box<Analysed>),
     Engine(engine::Connection),
+    /// No layers at all.
+    Sbom(Box<Inventory>),
 }
 
 /// One image of one platform.
@@ -186,10 +189,7 @@ fn open_as(scheme: Scheme, reference: &Reference, options: &Options) -> Result<O
         }
         Scheme::Dir => directory::open(Path::new(rest), taken_for, &options.limits),
         Scheme::Registry => open_registry(rest.parse()?, options),
-        Scheme::Sbom => Err(Error::NotYet {
-            what: format!("reading {taken_for}"),
-            way_out: "gate the image itself, such as docker:REF or oci:DIR",
-        }),
+        Scheme::Sbom => sbom::open(Path::new(rest), taken_for, &options.limits),
     }
 }
 
@@ -247,7 +247,7 @@ impl Opened {
     pub fn attested_sboms(&self, image: &OpenedImage) -> Result<Attested, Error> {
         match &self.source {
             Source::Store(store) => attested::sboms(store, &self.attestations, &image.image),
-            Source::Directory(_) | Source::Engine(_) => Ok(Attested::default()),
+            Source::Directory(_) | Source::Engine(_) | Source::Sbom(_) => Ok(Attested::default()),
         }
     }
 
@@ -270,6 +270,15 @@ impl Opened {
                 .map(|_| (**layer).clone())
                 .collect()),
             Source::Engine(connection) => connection.analyse(&image.image, wanted, limits, progress),
+            Source::Sbom(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The inventory, where the source gives that instead of layers.
+    pub fn inventory(&self) -> Option<&Inventory> {
+        match &self.source {
+            Source::Sbom(inventory) => Some(inventory),
+            Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
         }
     }
 }

@@ -13,11 +13,11 @@ use stella::{
 };
 
 use super::{
+    analyse::ledger,
     client::{self, Client},
     exit::Failure,
     gate::{Job, ms},
     image,
-    local::ledger,
     settings::Server,
 };
 

@@ -270,7 +270,7 @@ fn severity(text: &str) -> Result<Severity, Failure> {
 }
 
 /// `SOURCE_DATE_EPOCH`, or the clock cut to seconds.
-fn now() -> Result<Timestamp, Failure> {
+pub fn now() -> Result<Timestamp, Failure> {
     let seconds = match env::var("SOURCE_DATE_EPOCH") {
         Ok(text) if !text.is_empty() => {
             text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {

@@ -53,7 +53,7 @@ pub(super) fn package(blob: &[u8], owned: &mut Owned) -> Result<Option<Package>,
 }
 
 /// Name and `VERSION-RELEASE` of `NAME-VERSION-RELEASE.src.rpm`.
-fn source_of(file: &str) -> Option<(&str, &str)> {
+pub(crate) fn source_of(file: &str) -> Option<(&str, &str)> {
     let stem = file.strip_suffix(".src.rpm").or_else(|| file.strip_suffix(".nosrc.rpm"))?;
     let release = stem.rfind('-')?;
     let version = stem[..release].rfind('-')?;

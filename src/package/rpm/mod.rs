@@ -11,6 +11,8 @@ mod sqlite;
 
 use std::borrow::Cow;
 
+pub(crate) use header::source_of;
+
 use super::{Fact, Owned, Package};
 
 /// SQLite's write-ahead log, empty in most images.

@@ -1,0 +1,94 @@
+//! `stella sbom`: what an image holds, as a document.
+
+use std::{io, path::Path};
+
+use stella::{
+    inventory::{self, LockFiles},
+    report::{Run, cyclonedx, spdx},
+    sbom::Sbom,
+};
+
+use super::{
+    analyse::{Analyser, Look, open},
+    args,
+    exit::{Exit, Failure},
+    log::Log,
+    output::{Output, SbomFormat},
+    progress::Progress,
+    settings::{File, SourceSettings, now},
+};
+
+/// Writes every SBOM, then says what was not looked at.
+pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
+    let outputs = Output::<SbomFormat>::parse_all(&args.output)?;
+    let source = SourceSettings::new(&args.source, &File::read(Path::new(""))?)?;
+    let now = now()?;
+    let opened = open(&source, log)?;
+    let [image] = opened.images.as_slice() else {
+        let platforms: Vec<String> =
+            opened.images.iter().map(|image| image.image.platform.to_string()).collect();
+        return Err(Failure::usage("an SBOM is of one image, and these are several platforms")
+            .advise(format!("name one with --platform: {}", platforms.join(", "))));
+    };
+    if source.server.is_some() {
+        log.note("the server is not asked: an SBOM is made on this machine");
+    }
+    let mut skipped = image.skipped.clone();
+    skipped.extend_from_slice(&opened.skipped);
+    let mut inventory = match opened.inventory() {
+        Some(given) => given.clone(),
+        None => {
+            let progress = Progress::new(log);
+            let look = Look {
+                source: &source,
+                verify_all: false,
+                opened: &opened,
+                image,
+                skipped: &skipped,
+                progress: &progress,
+            };
+            let mut run = Run::default();
+            let fragments = Analyser::new(&source).fragments(&look, &mut run)?;
+            for note in &run.notes {
+                log.note(note);
+            }
+            let lock_files = LockFiles::in_directory(image.image.is_directory());
+            inventory::merge(&fragments.stack(&image.image), lock_files).map_err(Failure::unfinished)?
+        }
+    };
+    inventory.skipped.append(&mut skipped);
+    let empty = inventory.no_packages(&image.image);
+    inventory.skipped.extend(empty);
+    inventory.skipped.sort();
+    inventory.skipped.dedup();
+    let sbom = Sbom { reference: source.text.clone(), image: image.image.clone(), inventory };
+    let mut unwritten = Vec::new();
+    for output in &outputs {
+        let render = |out: &mut dyn io::Write| match output.format {
+            SbomFormat::CycloneDx(version) => cyclonedx::write(&sbom, version, now, out),
+            SbomFormat::Spdx => spdx::write(&sbom, now, out),
+        };
+        unwritten.extend(output.write(render).err());
+    }
+    for failure in &unwritten {
+        log.error(&failure.message);
+    }
+    let mut missed: Vec<_> = sbom.inventory.skipped.iter().collect();
+    missed.retain(|skipped| !args.allow_skipped.contains(&skipped.name));
+    for skipped in &missed {
+        log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
+    }
+    if missed.is_empty() && unwritten.is_empty() {
+        return Ok(Exit::Pass);
+    }
+    if !missed.is_empty() {
+        let mut names: Vec<_> = missed.iter().map(|skipped| skipped.name.as_str()).collect();
+        names.dedup();
+        log.error(format_args!(
+            "SBOM INCOMPLETE: {} was not looked at in full, which the SBOM says; allow it by name with --allow-skipped {}",
+            source.text,
+            names.join(",")
+        ));
+    }
+    Ok(Exit::Unfinished)
+}

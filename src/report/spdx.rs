@@ -1,0 +1,189 @@
+//! SPDX 2.3 in JSON: the inventory of an image. <https://spdx.github.io/spdx-spec/v2.3/>
+//!
+//! What SPDX has no field for (layers, files, what was not looked at) stands in annotations: an array of the properties
+//! that CycloneDX has, as JSON.
+
+use std::io;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::cyclonedx::reference;
+use crate::{
+    digest::Digest,
+    inventory::Installed,
+    package::{OsRelease, purl},
+    sbom::{Property, Sbom, of_image, of_os, of_package, of_skipped},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    spdx_version: &'static str,
+    data_license: &'static str,
+    #[serde(rename = "SPDXID")]
+    id: &'static str,
+    name: &'a str,
+    document_namespace: String,
+    creation_info: CreationInfo<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<Annotation<'a>>,
+    packages: Vec<Package<'a>>,
+    relationships: Vec<Relationship<'a>>,
+}
+
+#[derive(Serialize)]
+struct CreationInfo<'a> {
+    created: &'a str,
+    creators: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Package<'a> {
+    #[serde(rename = "SPDXID")]
+    id: String,
+    name: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    version_info: String,
+    primary_package_purpose: &'static str,
+    download_location: &'static str,
+    files_analyzed: bool,
+    license_concluded: &'static str,
+    license_declared: &'static str,
+    copyright_text: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source_info: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    external_refs: Vec<Reference>,
+    annotations: Vec<Annotation<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    reference_category: &'static str,
+    reference_type: &'static str,
+    reference_locator: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Annotation<'a> {
+    annotator: &'static str,
+    annotation_date: &'a str,
+    annotation_type: &'static str,
+    comment: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Relationship<'a> {
+    spdx_element_id: &'static str,
+    relationship_type: &'static str,
+    related_spdx_element: &'a str,
+}
+
+const DOCUMENT: &str = "SPDXRef-DOCUMENT";
+const IMAGE: &str = "SPDXRef-Image";
+const TOOL: &str = concat!("Tool: stella-", env!("CARGO_PKG_VERSION"));
+const UNKNOWN: &str = "NOASSERTION";
+
+/// Writes the SBOM as of `now`, indented by two spaces, with a newline at the end.
+///
+/// The namespace is made from the document's own content.
+pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
+    let now = now.to_string();
+    let os = sbom.inventory.os.as_ref();
+    let mut packages = vec![image(sbom, &now)];
+    packages.extend(os.map(|os| operating_system(os, &now)));
+    packages.extend(sbom.inventory.packages.iter().map(|installed| package(installed, sbom, &now)));
+    let ids: Vec<String> = packages.iter().skip(1).map(|package| package.id.clone()).collect();
+    let described = Relationship {
+        spdx_element_id: DOCUMENT,
+        relationship_type: "DESCRIBES",
+        related_spdx_element: IMAGE,
+    };
+    let contains =
+        |id| Relationship { spdx_element_id: IMAGE, relationship_type: "CONTAINS", related_spdx_element: id };
+    let mut document = Document {
+        spdx_version: "SPDX-2.3",
+        data_license: "CC0-1.0",
+        id: DOCUMENT,
+        name: name(&sbom.reference),
+        document_namespace: String::new(),
+        creation_info: CreationInfo { created: &now, creators: [TOOL] },
+        annotations: annotations(of_skipped(sbom), &now),
+        packages,
+        relationships: [described].into_iter().chain(ids.iter().map(|id| contains(id.as_str()))).collect(),
+    };
+    document.document_namespace = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&document)?).uuid());
+    let mut bytes = serde_json::to_vec_pretty(&document)?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
+
+fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {
+    let version = sbom.image.digest().to_string();
+    element(IMAGE.to_owned(), &sbom.reference, version, "CONTAINER", annotations(of_image(sbom), now))
+}
+
+fn operating_system<'a>(os: &'a OsRelease, now: &'a str) -> Package<'a> {
+    let version = if os.version.is_empty() { os.codename.clone() } else { os.version.clone() };
+    let said = annotations(of_os(os), now);
+    element("SPDXRef-OperatingSystem".to_owned(), &os.id, version, "OPERATING-SYSTEM", said)
+}
+
+fn package<'a>(installed: &'a Installed, sbom: &'a Sbom, now: &'a str) -> Package<'a> {
+    let package = &installed.package;
+    let said = annotations(of_package(installed, sbom), now);
+    let id = format!("SPDXRef-{}", reference(installed));
+    let source = package.source.as_ref();
+    Package {
+        source_info: source
+            .map(|source| format!("built package from: {} {}", source.name, source.version))
+            .unwrap_or_default(),
+        external_refs: vec![Reference {
+            reference_category: "PACKAGE-MANAGER",
+            reference_type: "purl",
+            reference_locator: purl(package, sbom.inventory.os.as_ref()),
+        }],
+        ..element(id, &package.name, package.version.clone(), "LIBRARY", said)
+    }
+}
+
+fn element<'a>(
+    id: String,
+    called: &'a str,
+    version_info: String,
+    primary_package_purpose: &'static str,
+    annotations: Vec<Annotation<'a>>,
+) -> Package<'a> {
+    Package {
+        id,
+        name: name(called),
+        version_info,
+        primary_package_purpose,
+        download_location: UNKNOWN,
+        files_analyzed: false,
+        license_concluded: UNKNOWN,
+        license_declared: UNKNOWN,
+        copyright_text: UNKNOWN,
+        source_info: String::new(),
+        external_refs: Vec::new(),
+        annotations,
+    }
+}
+
+/// Everything has a name in SPDX.
+fn name(text: &str) -> &str {
+    if text.is_empty() { "unknown" } else { text }
+}
+
+fn annotations(properties: Vec<Property>, now: &str) -> Vec<Annotation<'_>> {
+    if properties.is_empty() {
+        return Vec::new();
+    }
+    let comment = serde_json::to_string(&properties).unwrap_or_default();
+    vec![Annotation { annotator: TOOL, annotation_date: now, annotation_type: "OTHER", comment }]
+}
