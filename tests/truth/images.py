@@ -31,7 +31,7 @@ import of_files
 import of_npm as npm
 import of_pip as pip
 import of_rpm as rpm
-from truth import TruthCase, call, inventory, prepare, row
+from truth import TruthCase, call, inventory, places, prepare, row
 
 IMAGES = os.path.join(os.environ.get("STELLA_TEST_IMAGES", ""), "oci")
 # Of what ecosystems a file tells here; a program known by its text alone is nobody's package to ask about.
@@ -100,10 +100,9 @@ class Images(TruthCase):
         """`told`, (path, name, version): as identities of the packages that own the path, all others as packages."""
         told = set(told)
         owners = Owners(image.root).of({path for path, _, _ in told})
-        packages = {(name, version, path) for path, name, version in told if path not in owners}
+        packages = {entry for entry in told if entry[0] not in owners}
         identities = {(owner, name, version) for path, name, version in told for owner in owners.get(path, ())}
-        lines = [line for line in image.lines if line["package"]["ecosystem"] == ecosystem]
-        found = {(line["package"]["name"], line["package"]["version"], path) for line in lines for path in line["paths"]}
+        found = set(places(line for line in image.lines if line["package"]["ecosystem"] == ecosystem))
         found_identities = {(line["package"]["name"], identity["name"], identity["version"]) for line in image.lines
                             for identity in line.get("identities", []) if identity["ecosystem"] == ecosystem}
         self.note(image, f"{ecosystem} {len(packages)} packages, {len(identities)} identities")
@@ -244,7 +243,8 @@ class Images(TruthCase):
                         guesses += 1
                         self.assertTrue(any(version in text for text in versions[place]),
                                         f"{image.name}: nothing in {place} says {name} {version}")
-                self.note(image, f"maven {len(files)} archives, {properties} pom.properties, {guesses} by manifest or file name")
+                self.note(image, f"maven {len(files)} archives, {properties} pom.properties, "
+                                 f"{guesses} by manifest or file name")
 
     def java_files(self, image):
         """(path, coordinates, texts that say versions) of each archive."""

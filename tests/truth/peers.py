@@ -7,8 +7,8 @@ puts into target/peers, or TRIVY and SYFT. What they said is kept in DIRECTORY, 
 Markdown table; ends with 1 when a difference has no explanation.
 
 A package counts once per image, by ecosystem, name and version (without epoch: they keep it in different places). Neither
-peer is an oracle. Each explanation is a check on what the three said (`explain_more`, `explain_less`). Trivy fetches a database of jars by
-digest that changes daily: an empty one takes its place, so it knows jars by what they say themselves.
+peer is an oracle. Each explanation is a check on what the three said (`explain_more`, `explain_less`). Trivy fetches a
+database of jars by digest that changes daily: an empty one takes its place, so it knows jars by what they say themselves.
 """
 import argparse
 import collections
@@ -43,7 +43,8 @@ class Image:
         for line in lines:
             self.packages[key_of(line["package"])] |= set(line["paths"])
             self.identities |= {key_of(identity) for identity in line.get("identities", [])}
-        self.java_versions = {key.version for key in {*self.packages, *self.identities} if key.ecosystem == "maven"} | {"", "UNKNOWN"}
+        java = (key.version for key in {*self.packages, *self.identities} if key.ecosystem == "maven")
+        self.java_versions = {"", "UNKNOWN", *java}
         listing = prepare(STELLA, "debug", "listing", "--no-cache", "oci:" + layout, env=environment(work))
         self.files = {entry["path"] for entry in map(json.loads, listing.splitlines()) if entry["kind"] != "directory"}
 
@@ -87,8 +88,8 @@ def trivy(program, layout, out, work):
             day = {name: "2024-01-01T00:00:00Z" for name in ("UpdatedAt", "DownloadedAt")}
             json.dump({"Version": 1, "NextUpdate": "2100-01-01T00:00:00Z", **day}, text)
     if not os.path.exists(out):
-        prepare(program, "image", "--quiet", "--cache-dir", os.path.join(work, "trivy"), "--skip-java-db-update", "--offline-scan",
-                "--input", layout, "--format", "cyclonedx", "--output", out)
+        prepare(program, "image", "--quiet", "--cache-dir", os.path.dirname(java), "--skip-java-db-update",
+                "--offline-scan", "--input", layout, "--format", "cyclonedx", "--output", out)
     found = collections.defaultdict(set)
     with open(out, encoding="utf-8") as text:
         for component in json.load(text).get("components", []):
@@ -105,7 +106,8 @@ def syft(program, layout, out, _):
     found, doubts = collections.defaultdict(set), {}
     with open(out, encoding="utf-8") as text:
         for package in json.load(text)["artifacts"]:
-            key = key_of_purl(package["purl"]) if package.get("purl") else Key(package["type"], package["name"], package["version"])
+            purl = package.get("purl")
+            key = key_of_purl(purl) if purl else Key(package["type"], package["name"], package["version"])
             places = {place["path"].lstrip("/") for place in package["locations"]
                       if place.get("annotations", {}).get("evidence") != "supporting"}
             metadata = package.get("metadata") or {}

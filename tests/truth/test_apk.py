@@ -17,6 +17,7 @@ SUITE = os.path.join(SHARED, "suites", "image-trivy.tar.zst")
 # What the golden says and the database does not: each pair is checked against the database itself.
 OLDER = {"busybox": ("1.30.1-r2", "1.30.1-r3"), "ssl_client": ("1.30.1-r2", "1.30.1-r3"),
          "libcrypto1.1": ("1.1.1c-r0", "1.1.1d-r2"), "libssl1.1": ("1.1.1c-r0", "1.1.1d-r2")}
+GOLDEN = "fanal-integration/goldens/packages/alpine-310.json.golden"
 DATABASE = "lib/apk/db/installed"
 
 
@@ -51,7 +52,7 @@ class Apk(TruthCase):
         return [of_stella(line) for line in lines]
 
     def test_golden(self):
-        with open(os.path.join(self.images, "fanal-integration/goldens/packages/alpine-310.json.golden"), encoding="utf-8") as text:
+        with open(os.path.join(self.images, GOLDEN), encoding="utf-8") as text:
             golden = json.load(text)
         database = {row.name: row.version for row, _ in of_files.apk(self.database("alpine-310"))}
         for name, (older, newer) in OLDER.items():

@@ -10,7 +10,7 @@ import shutil
 import unittest
 
 import of_npm as npm
-from truth import TruthCase, fetch, inventory, prepare
+from truth import TruthCase, fetch, inventory, places, prepare
 
 DEPENDENCIES = {"debug": "2.6.9", "send": "0.18.0", "@sindresorhus/is": "4.6.0", "old-ms": "npm:ms@1.0.0",
                 "@truth/bundler": "file:../bundler/truth-bundler-1.0.0.tgz", "truth-linked": "file:../linked"}
@@ -38,9 +38,9 @@ class Npm(TruthCase):
             by_name.setdefault(name, set()).add(version)
         self.assertEqual(by_name["ms"], {"1.0.0", "2.0.0", "2.1.3"}, "nested and behind an alias")
         self.assertLessEqual({"@sindresorhus/is", "@truth/bundler", "truth-inner", "truth-linked"}, set(by_name))
-        found = [(os.path.realpath(os.path.join(root, os.path.dirname(path))), line["package"]["name"], line["package"]["version"])
-                 for line in inventory("dir:" + root, self.work, "npm") for path in line["paths"]
-                 # What the lock file says is counted in a directory, beside what is installed.
+        # What a lock file says is counted in a directory too, beside what is installed.
+        found = [(os.path.realpath(os.path.join(root, os.path.dirname(path))), name, version)
+                 for path, name, version in places(inventory("dir:" + root, self.work, "npm"))
                  if os.path.basename(path) == npm.FILE]
         self.assert_same(told, found)
 

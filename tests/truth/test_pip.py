@@ -1,9 +1,9 @@
 """pip: a virtual environment with a package in each form that is installed.
 
-Pinned wheels from PyPI (one with a name that is normalised), and projects made here: an `.egg-info` from `setup.py install`
-with a record, one as a single file, an editable one by pip, one by `setup.py develop`, an egg as directory and a zipped egg. `pip list` of the
-environment is held against the inventory of the directory that holds the environment and the projects: name and version of
-every distribution.
+Pinned wheels from PyPI (some with names that are normalised), and projects made here: an `.egg-info` from `setup.py install`
+with a record, one as a single file, an editable one by pip, one by `setup.py develop`, an egg as directory and a zipped egg.
+`pip list` of the environment is held against the inventory of the directory that holds the environment and the projects:
+name and version of every distribution.
 """
 import os
 import unittest
@@ -11,8 +11,8 @@ import unittest
 import of_pip as pip
 from truth import TruthCase, fetch, prepare
 
-WHEELS = ["setuptools==65.5.0", "wheel==0.45.1", "six==1.16.0", "MarkupSafe==2.1.5", "zope.interface==6.4", "ruamel.yaml==0.18.6",
-          "charset_normalizer==3.3.2"]
+WHEELS = ["setuptools==65.5.0", "wheel==0.45.1", "six==1.16.0", "MarkupSafe==2.1.5", "zope.interface==6.4",
+          "ruamel.yaml==0.18.6", "charset_normalizer==3.3.2"]
 
 
 class Pip(TruthCase):

@@ -33,10 +33,9 @@ def inventory(image, work, *ecosystems):
     return [line for line in lines if not ecosystems or line["package"]["ecosystem"] in ecosystems]
 
 
-def by_path(lines, suffix):
-    """(directory, name, version) of each path of each line, without the root; `suffix` is the file in the directory."""
-    return [(path.removesuffix(suffix), line["package"]["name"], line["package"]["version"])
-            for line in lines for path in line["paths"]]
+def places(lines):
+    """(path without the root, name, version) of each path of each line."""
+    return [(path, line["package"]["name"], line["package"]["version"]) for line in lines for path in line["paths"]]
 
 
 def python_name(name):
