@@ -6,7 +6,7 @@
 #   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images, more stacks
 #
 # STELLA_TEST_DOCKER_HOST  use this engine instead of an own one (no root needed then)
-# STELLA_TEST_IMAGES       directory with real images for --full: oci/py-v1, oci/big-toolchain
+# STELLA_TEST_IMAGES       directory with real images for --full: oci/py-v1, oci/big-toolchain, and any others as oci/NAME
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -56,11 +56,19 @@ need rsync rsync
 need npm npm
 need chromium chromium
 need tc iproute2
+# The package managers that the inventory is held against.
+need rpmbuild rpm
+need db_load db-util
+need gem ruby
 if [ -z "${STELLA_TEST_DOCKER_HOST:-}" ]; then
     need dockerd docker.io
     need iptables iptables
 fi
-[ $full = no ] || [ -x /usr/bin/time ] || packages="$packages time"
+if [ $full = yes ]; then
+    [ -x /usr/bin/time ] || packages="$packages time"
+    need umoci umoci
+    need go golang-go
+fi
 if [ -n "$packages" ]; then
     have apt-get || fail "missing, and no apt-get to install it with:$packages"
     say "installing$packages"
@@ -222,6 +230,7 @@ fi
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
 suite registry python3 -m unittest discover --start-directory tests/registry
+suite ground-truth python3 -m unittest discover --start-directory tests/truth
 suite performance-harness performance_harness
 
 if [ $full = yes ]; then
@@ -244,10 +253,18 @@ if [ $full = yes ]; then
     if [ -n "$images" ]; then
         suite engine-export engine_export "$images/oci/py-v1"
         suite peak-memory peak_memory "$images/oci/big-toolchain"
+        suite ground-truth-images env STELLA_TEST_IMAGES="$images" python3 tests/truth/images.py
+        if [ -x "${CARGO_TARGET_DIR:-target}/peers/bin/python3" ]; then
+            suite peer-counts python3 tests/truth/peers.py "$images"
+        else
+            skip peer-counts 'no Syft and Trivy'
+        fi
     else
         suite seeded-images "$target/stella-perf" images --out "$work/seeded"
         suite engine-export engine_export "$work/seeded/delta-v1"
-        skip peak-memory 'it takes a big real image: set STELLA_TEST_IMAGES'
+        for name in peak-memory ground-truth-images peer-counts; do
+            skip $name 'it takes big real images: set STELLA_TEST_IMAGES'
+        done
     fi
 fi
 

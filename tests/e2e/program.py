@@ -40,9 +40,9 @@ def call(*command, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **more)
 
 
-def prepare(*command):
+def prepare(*command, **more):
     """Runs what a test needs before it can look; fails loudly."""
-    done = call(*command)
+    done = call(*command, **more)
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout

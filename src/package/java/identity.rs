@@ -86,7 +86,9 @@ impl Own<'_> {
             return Some(named);
         }
         let [only] = &self.projects[..] else { return None };
-        let other = match (self.file_name.version, &only.version) {
+        // Of another version it is one that was shaded into an archive without a project of its own.
+        let own = self.file_name.version.map(str::to_owned).or_else(|| self.version());
+        let other = match (&own, &only.version) {
             (Some(own), Some(other)) => !agree(own, other),
             _ => false,
         };

@@ -233,6 +233,12 @@ fn identities() {
         ("app.jar", zip().class().pom("g", "a", "1"), &["g:a@1"]),
         ("app-2.0.jar", zip().class().pom("g", "a", "1"), &["app@2.0", "g:a@1"]),
         (
+            "app.jar",
+            zip().class().pom("g", "a", "1").manifest("Bundle-Version: 2.0.0"),
+            &["app@2.0.0", "g:a@1"],
+        ),
+        ("app.jar", zip().class().pom("g", "a", "1").manifest("Bundle-Version: 1.0.0"), &["g:a@1"]),
+        (
             "x-1.jar",
             zip().stored("META-INF/maven/g/a/pom.xml", b"<project><version>1</version></project>"),
             &["g:a@1"],
