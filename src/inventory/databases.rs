@@ -1,6 +1,6 @@
 //! The package databases of the system, found where the system looks for them, links followed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     Skipped,
@@ -55,7 +55,7 @@ pub(super) struct Databases<'a> {
     /// Path and identity of the facts seen after the last layer.
     last: Vec<(String, usize)>,
     /// Layer, and position in `last`.
-    since: BTreeMap<&'a Package, (usize, usize)>,
+    since: HashMap<&'a Package, (usize, usize)>,
     /// The last layer that left packages of a system in its database.
     pub(super) had: BTreeMap<Ecosystem, usize>,
 }
@@ -64,16 +64,17 @@ impl<'a> Databases<'a> {
     /// Looks at the databases as they are after `layer`.
     pub(super) fn look(&mut self, merged: &Merged<'a>, layer: usize) {
         let files = files(merged);
-        let identity = |(path, file): &(String, File<'a>)| match file.said {
-            Said::Fact(fact) => (path.clone(), std::ptr::from_ref(fact).addr()),
-            _ => (path.clone(), 0),
+        let identity = |file: &File<'a>| match file.said {
+            Said::Fact(fact) => std::ptr::from_ref(fact).addr(),
+            _ => 0,
         };
-        let now: Vec<(String, usize)> = files.iter().map(identity).collect();
+        let had = files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer)));
+        self.had.extend(had);
+        let now = files.iter().map(|(path, file)| (path, identity(file)));
         // A link that each layer turns to another big database is a few bytes.
         let cost = files.iter().map(|(_, file)| PACKAGE_STEPS * packages(*file).len()).sum();
-        if now != self.last && merged.tree.spend(cost) {
-            self.last = now;
-            let mut since = BTreeMap::new();
+        if !now.eq(self.last.iter().map(|(path, fact)| (path, *fact))) && merged.tree.spend(cost) {
+            let mut since = HashMap::with_capacity(self.since.len());
             for (index, (_, file)) in files.iter().enumerate() {
                 for package in packages(*file) {
                     let first = self.since.get(package).map_or(layer, |(first, _)| *first);
@@ -81,9 +82,8 @@ impl<'a> Databases<'a> {
                 }
             }
             self.since = since;
+            self.last = files.into_iter().map(|(path, file)| (path, identity(&file))).collect();
         }
-        self.had
-            .extend(files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer))));
     }
 
     /// The packages after the last layer.
@@ -255,19 +255,26 @@ fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
 
 /// The databases that are a file for each package, links followed, in a fixed order.
 fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let mut files: BTreeMap<String, File<'a>> = BTreeMap::new();
+    let mut files: Files<'a> = Vec::new();
     for (directory, file, fits) in
         [(DPKG_PARTS, "", is_dpkg as fn(&Fact) -> bool), (PACMAN, "/desc", is_alpm)]
     {
         let Ok(directory) = merged.tree.find(directory.as_bytes(), true) else { continue };
         for name in merged.entries(directory.id) {
             let path = [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
-            if let Ok(found) = merged.tree.find(&path, true)
+            // Nearly all are files right here: to walk to each from the root would be most of the work.
+            if let Some(id) = merged.tree.child(directory.id, &name)
+                && let Some(file) = merged.file(id).filter(|_| file.is_empty())
+            {
+                files.push((escape(&path), fitting(file, fits)));
+            } else if let Ok(found) = merged.tree.find(&path, true)
                 && let Some(file) = merged.file(found.id)
             {
-                files.insert(escape(&found.path), fitting(file, fits));
+                files.push((escape(&found.path), fitting(file, fits)));
             }
         }
     }
-    files.into_iter().collect()
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    files.dedup_by(|(a, _), (b, _)| a == b);
+    files
 }

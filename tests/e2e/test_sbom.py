@@ -211,8 +211,8 @@ class Sbom(program.Case):
 
     def test_hostile_documents_end(self):
         deep = '{"bomFormat":"CycloneDX","specVersion":"1.5",' + '"components":[{' * 5000
-        wide = json.dumps(components(*[{}] * 300_000, *[{"type": "library", "name": "a"}] * 100_000))
-        long = "SPDXVersion: SPDX-2.3\n" + "PackageName: a\n" * 1_100_000
+        wide = json.dumps(components(*[{}] * 150_000, *[{"type": "library", "name": "a"}] * 100_000))
+        long = "SPDXVersion: SPDX-2.3\n" + "PackageName: a\n" * 400_000
         # The wide one is no attack on the reader, and holds a vulnerable package.
         for text, code in ((deep, 3), (wide, 1), (long, 3), ('{"a":' + "[{}," * 300_000, 3)):
             done = subprocess.run([STELLA, "gate", self.write(text), "--advisories", "demo", "-q", "-o", f"json={self.path('r')}"],
