@@ -1,6 +1,11 @@
 //! Java archives made by the real tools and read by the real Java, where they are there; skipped, and said so, where
 //! they are not.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it leaves out"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

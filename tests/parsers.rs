@@ -1,12 +1,12 @@
 //! Lock files, manifests and metadata of installed packages, held against the expected packages of another project's
 //! parser tests: `extract-trivy-parsers` of `../shared/suites`. Skipped, and said so, where the suite is not there.
 
+mod suite;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io::Cursor,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use serde::Deserialize;
@@ -101,21 +101,6 @@ const SKIPPED: &[(&str, usize, &str)] = &[
 /// What has no content to be told by; both stand for executables without build information.
 const TOLD_BY_CONTENT: [&str; 2] = ["golang/binary/testdata/dummy", "rust/binary/testdata/dummy"];
 
-fn suite(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/suites/{name}.tar.zst"));
-    let file = std::fs::File::open(archive).ok()?;
-    let unpacked = tempfile::tempdir().unwrap();
-    let mut decoder = zstd::stream::read::Decoder::new(file).unwrap();
-    decoder.window_log_max(27).unwrap();
-    let mut tar = Command::new("tar");
-    let mut tar = tar.arg("x").arg("-C").arg(unpacked.path()).stdin(Stdio::piped()).spawn().unwrap();
-    std::io::copy(&mut decoder, &mut tar.stdin.take().unwrap()).unwrap();
-    assert!(tar.wait().unwrap().success());
-    let root = unpacked.path().join(name);
-    Some((unpacked, root))
-}
-
-/// `None` where nobody knows the file.
 fn read(path: &str, bytes: &[u8]) -> Option<Result<Vec<Package>, Error>> {
     let fact = match recognise(path, &bytes[..bytes.len().min(4096)])? {
         Read::Whole(read) => read(path, bytes),
@@ -161,11 +146,8 @@ fn judge(case: &Case, bytes: &[u8]) -> Result<(), String> {
 #[test]
 fn packages_of_lock_files_and_metadata() {
     let name = "extract-trivy-parsers";
-    let Some((_unpacked, root)) = suite(name) else {
-        println!("skipped: ../shared/suites/{name}.tar.zst is not there");
-        return;
-    };
-    let expected = std::fs::read_to_string(root.join("expected.jsonl")).unwrap();
+    let Some(files) = suite::files(name) else { return };
+    let expected = str::from_utf8(&files[&format!("{name}/expected.jsonl")]).unwrap();
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
     let mut seen = BTreeMap::new();
     for line in expected.lines() {
@@ -180,8 +162,7 @@ fn packages_of_lock_files_and_metadata() {
             skipped += 1;
             continue;
         }
-        let bytes = std::fs::read(root.join("inputs").join(&case.input)).unwrap();
-        match judge(&case, &bytes) {
+        match judge(&case, &files[&format!("{name}/inputs/{}", case.input)]) {
             Ok(()) => passed += 1,
             Err(why) => failed.push((case.input, why)),
         }

@@ -4,11 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+mod suite;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -22,27 +20,6 @@ use stella::{
     report::{cyclonedx, spdx},
     sbom::{Found, Sbom, read},
 };
-
-fn suite(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/suites/{name}.tar.zst"));
-    let file = std::fs::File::open(archive).ok()?;
-    let unpacked = tempfile::tempdir().unwrap();
-    let mut decoder = zstd::stream::read::Decoder::new(file).unwrap();
-    decoder.window_log_max(27).unwrap();
-    let mut tar = Command::new("tar");
-    let mut tar = tar.arg("x").arg("-C").arg(unpacked.path()).stdin(Stdio::piped()).spawn().unwrap();
-    std::io::copy(&mut decoder, &mut tar.stdin.take().unwrap()).unwrap();
-    assert!(tar.wait().unwrap().success());
-    let root = unpacked.path().join(name);
-    Some((unpacked, root))
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
-}
 
 /// Every text that stands where a purl belongs, at whatever depth.
 fn purls(value: &Value, found: &mut BTreeSet<String>) {
@@ -86,17 +63,9 @@ fn judge(bytes: &[u8]) -> Result<(), String> {
 #[test]
 fn documents_of_another_project() {
     let name = "sbom-trivy";
-    let Some((_unpacked, root)) = suite(name) else {
-        println!("skipped: ../shared/suites/{name}.tar.zst is not there");
-        return;
-    };
-    let mut paths = Vec::new();
-    files(&root, &mut paths);
-    paths.sort();
+    let Some(files) = suite::files(name) else { return };
     let (mut passed, mut failed) = (0, BTreeMap::new());
-    for path in paths {
-        let bytes = std::fs::read(&path).unwrap();
-        let place = path.strip_prefix(&root).unwrap().display().to_string();
+    for (place, bytes) in files {
         let is_bad = place.contains("/sad/") || place.contains("invalid_spdx");
         match (judge(&bytes), is_bad) {
             (Ok(()), false) => passed += 1,

@@ -6,11 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite that cannot be read must fail the test")]
 
-use std::{
-    collections::BTreeMap,
-    io::{Cursor, Read as _},
-    path::PathBuf,
-};
+mod suite;
+
+use std::{collections::BTreeMap, io::Cursor};
 
 use stella::package::{Error, Fact, OsRelease, Read, end_of_life, recognise};
 
@@ -177,21 +175,10 @@ const SKIPPED: &[(&str, &str)] = &[
     ("dpkg/available", "what a mirror offered, and not what is installed"),
 ];
 
-/// Every file of a suite by its path in it, those of a text archive (`-- PATH --` before each) as `ARCHIVE:PATH`.
-fn suite(name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
-    let shared = std::env::var_os("STELLA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let packed = std::fs::File::open(shared.join(format!("suites/{name}.tar.zst"))).ok()?;
-    let mut archive = tar::Archive::new(zstd::Decoder::new(packed).unwrap());
+/// Every file of a suite, those of a text archive (`-- PATH --` before each) as `ARCHIVE:PATH`.
+fn files(name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().display().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
+    for (path, bytes) in suite::files(name)? {
         if !path.ends_with(".txtar") {
             files.insert(path, bytes);
             continue;
@@ -244,10 +231,7 @@ fn judge(want: Want, got: &Result<Option<Fact>, Error>) -> bool {
 fn systems_and_their_packages() {
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
     for name in ["osdb-trivy", "osrelease-syft"] {
-        let Some(files) = suite(name) else {
-            println!("skipped: ../shared/suites/{name}.tar.zst is not there");
-            continue;
-        };
+        let Some(files) = files(name) else { continue };
         for (path, bytes) in files {
             if let Some((_, why)) = SKIPPED.iter().find(|(end, _)| path.ends_with(end)) {
                 println!("skipped {path}: {why}");
@@ -275,7 +259,7 @@ fn systems_and_their_packages() {
 
 #[test]
 fn the_rest_of_the_apk_database_is_read() {
-    let Some(files) = suite("osdb-trivy") else { return };
+    let Some(files) = files("osdb-trivy") else { return };
     let (_, bytes) = files.iter().find(|(path, _)| path.ends_with("pkg/apk/apk")).unwrap();
     let text = String::from_utf8(bytes.clone()).unwrap();
     let whole = text.replace("P:invalidPackageWithoutAVersion\n", "");

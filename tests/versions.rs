@@ -1,7 +1,8 @@
-//! Walks the published version comparisons, lines such as `1.0 < 1.1`, where the suite is at hand: unpacked as
-//! `suites/version-osv-scalibr.tar.zst` of the folder named by `STELLA_SHARED`, or `../shared` beside the checkout.
+//! Walks the published version comparisons, lines such as `1.0 < 1.1`, where the suite is at hand.
 
-use std::{cmp::Ordering, io::Read as _, path::PathBuf};
+mod suite;
+
+use std::cmp::Ordering;
 
 use stella::version::Scheme;
 
@@ -23,16 +24,11 @@ const SUITES: [(&str, Scheme, usize); 12] = [
 
 #[test]
 fn published_comparisons() {
-    let Some(files) = suite() else {
-        println!(
-            "versions: suite skipped: set STELLA_SHARED to the folder that holds suites/version-osv-scalibr.tar.zst"
-        );
-        return;
-    };
+    let Some(files) = suite::files("version-osv-scalibr") else { return };
     let mut failed = Vec::new();
     for (name, scheme, at_least) in SUITES {
-        let file = format!("{name}-versions.txt");
-        let (_, text) = files.iter().find(|(path, _)| path.ends_with(&file)).expect("the suite has the file");
+        let text = &files[&format!("version-osv-scalibr/{name}-versions.txt")];
+        let text = str::from_utf8(text).unwrap();
         let before = failed.len();
         let (mut passed, mut skipped) = (0, 0);
         for line in text.lines().map(str::trim) {
@@ -60,21 +56,4 @@ fn published_comparisons() {
         assert!(passed + failed.len() - before >= at_least, "{name}: the suite is shorter than known");
     }
     assert!(failed.is_empty(), "{} comparisons failed:\n{}", failed.len(), failed.join("\n"));
-}
-
-/// Every file of the suite, as path and text.
-#[expect(clippy::expect_used, reason = "a suite that cannot be read must fail the test")]
-fn suite() -> Option<Vec<(String, String)>> {
-    let shared = std::env::var_os("STELLA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let packed = std::fs::File::open(shared.join("suites/version-osv-scalibr.tar.zst")).ok()?;
-    let mut archive = tar::Archive::new(zstd::Decoder::new(packed).expect("zstd"));
-    let entries = archive.entries().expect("tar").map(|entry| {
-        let mut entry = entry.expect("tar entry");
-        let path = entry.path().expect("path").display().to_string();
-        let mut text = String::new();
-        entry.read_to_string(&mut text).expect("text");
-        (path, text)
-    });
-    Some(entries.collect())
 }

@@ -120,9 +120,8 @@ pub(super) fn os(merged: &Merged<'_>) -> Option<OsRelease> {
         }
         _ => None,
     };
-    let is_there = |path: &&str| merged.find_file(path).is_some();
     // Where there is one that cannot be read, that is said, and nothing else takes its place.
-    if OS_RELEASE.iter().any(|path| is_there(&path)) {
+    if OS_RELEASE.iter().any(|path| merged.find_file(path).is_some()) {
         return OS_RELEASE.iter().find_map(names);
     }
     OLDER_FILES.iter().find_map(names).or_else(|| RELEASES.iter().find_map(numbers))

@@ -29,7 +29,7 @@ pub(super) fn is_of_project(path: &str) -> bool {
 /// Reads `packages.lock.json`: the packages of every target.
 pub(super) fn read_lock(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let lock: Lock = text::json(bytes)?;
-    let all = lock.dependencies.0.into_iter().flat_map(|(_, packages)| packages.0);
+    let all = lock.dependencies.0.into_values().flat_map(|packages| packages.0);
     Ok(all
         .filter_map(|(name, locked)| Some(Package::new(Ecosystem::Nuget, name, locked.resolved?)))
         .collect())

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_key_is_there_once_and_errors_name_the_line() {
         type Bytes = Entries<u8>;
-        let keys = |map: Bytes| map.0.into_iter().map(|(key, _)| key).collect::<String>();
+        let keys = |map: Bytes| map.0.into_keys().collect::<String>();
         assert_eq!(keys(json::<Bytes>(br#"{"b": 1, "a": 2}"#).unwrap()), "ab");
         let why = json::<Bytes>(b"{\"b\": 1,\n \"b\": 2}").unwrap_err().to_string();
         assert!(why.contains("`b` is there twice at line 2"), "{why}");
