@@ -431,6 +431,18 @@ fn lock_files_are_counted_in_a_directory_and_reported_in_an_image() {
 }
 
 #[test]
+fn go_sum_counts_where_go_mod_leaves_modules_out() {
+    let sum = "a.org/x v1.0.0 h1:a=\na.org/y v1.0.0 h1:b=\n";
+    for (language, want) in [("1.17", vec!["a.org/x"]), ("1.16", vec!["a.org/x", "a.org/y"])] {
+        let module = format!("module a.org/m\n\ngo {language}\n\nrequire a.org/x v1.0.0\n");
+        let layer = fragment(&[File("go.mod", &module), File("go.sum", sum)]);
+        let merged = inventory::merge(&[&layer], LockFiles::Counted).unwrap();
+        assert_eq!(merged.packages.iter().map(|one| one.package.name.as_str()).collect::<Vec<_>>(), want);
+        assert_eq!(merged.lock_files.len(), 2);
+    }
+}
+
+#[test]
 fn links_cost_what_they_are_and_no_more() {
     // A directory of many packages, reached by many names: each is one look.
     let many: Vec<(String, String)> =

@@ -107,7 +107,7 @@ fn read(path: &str, bytes: &[u8]) -> Option<Result<Vec<Package>, Error>> {
         Read::Parts(read) => read(path, &mut Cursor::new(bytes)),
     };
     Some(fact.map(|fact| match fact {
-        Some(Fact::Installed { packages, .. } | Fact::Locked { packages }) => packages,
+        Some(Fact::Installed { packages, .. } | Fact::Locked { packages, .. }) => packages,
         Some(Fact::Python { package } | Fact::Node { package }) => vec![package],
         _ => Vec::new(),
     }))

@@ -108,7 +108,7 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
         | Fact::Rpm { packages, .. }
         | Fact::Opkg { packages }
         | Fact::Installed { packages, .. }
-        | Fact::Locked { packages } => packages.len() * package_bytes,
+        | Fact::Locked { packages, .. } => packages.len() * package_bytes,
         Fact::Python { .. } | Fact::Node { .. } | Fact::Alpm { .. } => package_bytes,
         // Never in a fragment.
         Fact::DpkgFiles { .. } | Fact::RpmJournal { .. } => 0,

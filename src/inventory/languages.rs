@@ -201,8 +201,10 @@ impl Search<'_, '_, '_> {
                 Said::Fact(FileFact { fact: Fact::Installed { form, packages }, .. }) if form.anywhere() => {
                     self.found(&path(), file, packages);
                 }
-                Said::Fact(FileFact { fact: Fact::Locked { packages }, .. }) => {
-                    self.lock_file(path(), file, packages);
+                Said::Fact(FileFact { fact: Fact::Locked { packages, .. }, .. }) => {
+                    // Beside a file that names all modules of a build, `go.sum` names many that are in none.
+                    let spare = **name == *b"go.sum" && self.is_told_by(id, b"go.mod");
+                    self.lock_file(path(), file, packages, !spare);
                 }
                 Said::Fact(_) => {}
                 Said::Unread(unread) => {
@@ -219,8 +221,17 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    fn lock_file(&mut self, path: String, file: File<'_>, packages: &[Package]) {
-        if self.lock_files == LockFiles::Counted && is_own(&path) {
+    /// Whether a lock file of this name is in the directory and names all that the project needs.
+    fn is_told_by(&self, directory: Id, name: &[u8]) -> bool {
+        let beside = self.merged.tree.child(directory, name).and_then(|id| self.merged.file(id));
+        matches!(
+            beside.map(|file| file.said),
+            Some(Said::Fact(FileFact { fact: Fact::Locked { is_partial: false, .. }, .. }))
+        )
+    }
+
+    fn lock_file(&mut self, path: String, file: File<'_>, packages: &[Package], counts: bool) {
+        if counts && self.lock_files == LockFiles::Counted && is_own(&path) {
             self.found(&path, file, packages);
         }
         self.inventory.lock_files.push(LockFile { path, layer: file.since, packages: packages.len() });

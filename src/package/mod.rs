@@ -451,6 +451,9 @@ pub enum Fact {
     Locked {
         /// The packages, sorted, each once.
         packages: Vec<Package>,
+        /// Whether others are needed beside them, which another file of the project names.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_partial: bool,
     },
 }
 

@@ -24,34 +24,42 @@ type Replacement<'a> = Option<(&'a str, &'a str)>;
 /// Reads `go.mod`: the modules it requires, with what replaces them, and the standard library of the toolchain that it asks
 /// for.
 pub(super) fn read_mod(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let text = text::decode(bytes)?;
-    let mut module = Module::default();
-    let mut block = None;
-    for (line, number) in text.lines().zip(1..) {
-        let (line, comment) = split_comment(line);
-        let words = words(line).map_err(|why| Error::Line { line: number, why: why.to_owned() })?;
-        let read = match (block, words.as_slice()) {
-            (_, []) => Ok(()),
-            (Some(_), [")"]) => {
-                block = None;
-                Ok(())
-            }
-            (None, [directive, "("]) => {
-                block = Some(*directive);
-                Ok(())
-            }
-            (Some(directive), words) => module.line(directive, words, comment),
-            (None, [directive, words @ ..]) => module.line(directive, words, comment),
-        };
-        read.map_err(|why| Error::Line { line: number, why: why.to_owned() })?;
-    }
-    match block {
-        None => Ok(module.packages()),
-        Some(_) => Err(Error::Damaged { form: "go.mod", why: "a block does not end".to_owned() }),
-    }
+    Ok(Module::parse(&text::decode(bytes)?)?.packages())
+}
+
+/// Whether a `go.mod` leaves modules out that the modules it requires need, so that only `go.sum` has all.
+pub(super) fn is_partial(bytes: &[u8]) -> bool {
+    text::decode(bytes).is_ok_and(|text| Module::parse(&text).is_ok_and(|module| !module.is_complete()))
 }
 
 impl<'a> Module<'a> {
+    fn parse(text: &'a str) -> Result<Self, Error> {
+        let mut module = Module::default();
+        let mut block = None;
+        for (line, number) in text.lines().zip(1..) {
+            let (line, comment) = split_comment(line);
+            let words = words(line).map_err(|why| Error::Line { line: number, why: why.to_owned() })?;
+            let read = match (block, words.as_slice()) {
+                (_, []) => Ok(()),
+                (Some(_), [")"]) => {
+                    block = None;
+                    Ok(())
+                }
+                (None, [directive, "("]) => {
+                    block = Some(*directive);
+                    Ok(())
+                }
+                (Some(directive), words) => module.line(directive, words, comment),
+                (None, [directive, words @ ..]) => module.line(directive, words, comment),
+            };
+            read.map_err(|why| Error::Line { line: number, why: why.to_owned() })?;
+        }
+        match block {
+            None => Ok(module),
+            Some(_) => Err(Error::Damaged { form: "go.mod", why: "a block does not end".to_owned() }),
+        }
+    }
+
     fn line(&mut self, directive: &str, words: &[&'a str], comment: &str) -> Result<(), &'static str> {
         match (directive, words) {
             ("require", [path, version]) => {
@@ -88,10 +96,13 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
+    /// Before 1.17, which a file without a `go` line is of, the indirect ones are few and say little: `go.sum` has all.
+    fn is_complete(&self) -> bool {
+        self.language.as_ref().is_some_and(|go| go.is_since(17))
+    }
+
     fn packages(self) -> Vec<Package> {
-        let since = |minor| move |go: &GoVersion| (go.major, go.minor) >= (1, minor);
-        // Before 1.17, which a file without a `go` line is of, the indirect ones are few and say little: `go.sum` has all.
-        let complete = self.language.as_ref().is_some_and(since(17));
+        let complete = self.is_complete();
         let mut packages = Vec::new();
         for (path, version, _) in self.required.into_iter().filter(|(.., indirect)| complete || !indirect) {
             let instead = |version| self.replaced.get(&(path, version)).copied();
@@ -102,7 +113,7 @@ impl<'a> Module<'a> {
             }
         }
         // From 1.21 on, the go command takes no older toolchain than the `go` line says.
-        let enforced = self.language.filter(since(21));
+        let enforced = self.language.filter(|go| go.is_since(21));
         if let Some(toolchain) = self.toolchain.or(enforced) {
             packages.push(Package::new(Ecosystem::Golang, "stdlib", toolchain.as_module_version()));
         }
@@ -119,6 +130,10 @@ struct GoVersion {
 }
 
 impl GoVersion {
+    fn is_since(&self, minor: u32) -> bool {
+        (self.major, self.minor) >= (1, minor)
+    }
+
     fn parse(version: &str) -> Option<Self> {
         let number = |text: &str| -> Option<u32> {
             let plain = text.bytes().all(|byte| byte.is_ascii_digit());

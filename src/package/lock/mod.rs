@@ -130,7 +130,8 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let mut packages = read(bytes)?;
     packages.sort();
     packages.dedup();
-    Ok(Some(Fact::Locked { packages }))
+    let is_partial = path.ends_with("go.mod") && go::is_partial(bytes);
+    Ok(Some(Fact::Locked { packages, is_partial }))
 }
 
 #[cfg(test)]
@@ -235,7 +236,7 @@ mod tests {
     /// A reader may err, and what it gives is sorted; that it returns at all is the test.
     fn holds(path: &str, bytes: &[u8]) {
         if let Ok(fact) = read(path, bytes) {
-            let Some(Fact::Locked { packages }) = fact else { panic!("{path} is not known") };
+            let Some(Fact::Locked { packages, .. }) = fact else { panic!("{path} is not known") };
             assert!(packages.is_sorted());
         }
     }
@@ -262,7 +263,7 @@ mod tests {
     fn good_files_have_packages() {
         for (path, text) in samples() {
             let fact = read(path, text.as_bytes()).unwrap();
-            assert!(matches!(fact, Some(Fact::Locked { packages }) if !packages.is_empty()), "{path}");
+            assert!(matches!(fact, Some(Fact::Locked { packages, .. }) if !packages.is_empty()), "{path}");
         }
     }
 
