@@ -50,7 +50,8 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut unnamed = Vec::new();
-    for installed in &inventory.packages {
+    let others = by_others(inventory, snapshot)?;
+    for installed in inventory.packages.iter().chain(&others) {
         let ecosystem = feed_of(installed.package.ecosystem, os);
         let scheme = ecosystem.as_deref().and_then(advisory::scheme);
         let (Some(ecosystem), Some(scheme)) = (&ecosystem, scheme.filter(|_| covered(snapshot, &ecosystem)))
@@ -98,6 +99,29 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             .cmp(&(severity_b, &b.id, &b.package, layer_b, &b.paths))
     });
     Ok(matched)
+}
+
+/// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
+/// that package: it came from somebody else, and nobody would speak of what is inside it.
+fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
+    let mut others = Vec::new();
+    for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
+        let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
+        let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
+        if snapshot.lookup_where(&feed, installed.package.source().0, |_, _| true)?.is_empty() {
+            let covered = |package: &&Package| {
+                feed_of(package.ecosystem, None).is_some_and(|feed| snapshot.covers(&feed))
+            };
+            let identities = installed.identities.iter().filter(covered).cloned();
+            others.extend(identities.map(|package| Installed {
+                package,
+                layer: installed.layer,
+                paths: installed.paths.clone(),
+                identities: Vec::new(),
+            }));
+        }
+    }
+    Ok(others)
 }
 
 /// Java packages whose group no file tells: advisories are of a group and an artifact, and one of these could be meant.
@@ -454,6 +478,21 @@ mod tests {
         assert_eq!(ids(Ecosystem::Maven, "log4j-core", "2.17.0"), [""; 0]);
         assert_eq!(ids(Ecosystem::Maven, "log4j-core", ""), ["unnamed-package"]);
         assert_eq!(ids(Ecosystem::Maven, "app", "1.0"), [""; 0]);
+    }
+
+    #[test]
+    fn what_others_packed_is_judged_by_what_it_is() {
+        let snapshot = snapshot(&[
+            ("Debian:12", "python-django", advisory("CVE-1", &[], Severity::High, &[("0", "3.2")])),
+            ("PyPI", "django", advisory("CVE-2", &[], Severity::High, &[("0", "99")])),
+        ]);
+        let with_django = |name: &str| {
+            let identities = vec![Package::new(Ecosystem::Pypi, "django", "3.2")];
+            Installed { identities, ..installed(Ecosystem::Deb, name, "3.2", Some((name, "3.2"))) }
+        };
+        let ids = |name| told(&run(Some(("debian", "12")), vec![with_django(name)], &snapshot)).len();
+        assert_eq!(ids("python-django"), 0, "the distribution speaks of it");
+        assert_eq!(ids("somebodys-agent"), 1);
     }
 
     #[test]

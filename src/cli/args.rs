@@ -137,7 +137,7 @@ pub struct Gate {
     /// Fail on this severity or worse, fixed or not: critical, high, medium, low, negligible, unknown
     #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
     pub fail_on: Option<String>,
-    /// Pass although this was not looked at, by its name in the report's `skipped`; repeats
+    /// Pass although this was not looked at, by its NAME in the report's `skipped`, or NAME:WHAT for one; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,
     /// The compiled advisories, or `demo` for the small dated snapshot that comes with the program

@@ -74,7 +74,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
         log.error(&failure.message);
     }
     let mut missed: Vec<_> = sbom.inventory.skipped.iter().collect();
-    missed.retain(|skipped| !args.allow_skipped.contains(&skipped.name));
+    missed.retain(|skipped| !args.allow_skipped.iter().any(|allowed| skipped.is_meant(allowed)));
     for skipped in &missed {
         log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
     }

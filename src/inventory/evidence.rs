@@ -75,7 +75,7 @@ const SYSTEMS: [System; 5] = [
             "photon",
             "mariner",
             "azurelinux",
-            "openEuler",
+            "openeuler",
             "anolis",
             "virtuozzo",
             "cloudlinux",
@@ -339,6 +339,12 @@ mod tests {
         };
         let packages: Vec<Package> = packages.iter().map(package).collect();
         another_release(&os, &[], &packages.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn distributions_are_written_as_they_are_read() {
+        let names = SYSTEMS.iter().flat_map(|system| system.distributions);
+        assert_eq!(names.filter(|name| **name != name.to_ascii_lowercase()).count(), 0);
     }
 
     #[test]

@@ -105,6 +105,14 @@ impl LockFiles {
     }
 }
 
+impl Skipped {
+    /// Whether `allowed` means this: its name, or `NAME:WHAT` for this one alone.
+    pub fn is_meant(&self, allowed: &str) -> bool {
+        let rest = allowed.strip_prefix(&self.name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':') == Some(&self.what))
+    }
+}
+
 /// Merges fragments, bottom to top, as overlayfs stacks layers.
 pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory, Error> {
     let mut merged = merged::Merged::new(fragments);

@@ -1,6 +1,11 @@
 //! `package.json` of installed Node packages; npm's package.json documentation.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
 use super::{Ecosystem, Error, Fact, Package, holds, json};
 
@@ -19,9 +24,61 @@ pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
 #[derive(Deserialize)]
 struct PackageJson {
     #[serde(default)]
-    name: serde_json::Value,
+    name: Text,
     #[serde(default)]
-    version: serde_json::Value,
+    version: Text,
+}
+
+/// A text; `None` for anything else, which may be of any size and is not kept.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self(None))
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self, E> {
+        Ok(Self(Some(text.trim().to_owned()).filter(|text| !text.is_empty())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// Reads name and version. A package of a workspace often has no version, and has its name all the same; a file without
@@ -29,13 +86,9 @@ struct PackageJson {
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     // A broken one matters only where a package is installed, which the merge knows.
     let parsed: PackageJson = json(bytes)?;
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-        _ => None,
-    };
-    let Some(name) = text(parsed.name) else { return Ok(None) };
+    let Some(name) = parsed.name.0 else { return Ok(None) };
     // A leading `v` or `=` is dropped by npm when it installs.
-    let version = text(parsed.version).unwrap_or_default().trim_start_matches(['v', '=', ' ']).to_owned();
+    let version = parsed.version.0.unwrap_or_default().trim_start_matches(['v', '=', ' ']).to_owned();
     Ok(Some(Fact::Node {
         package: Package { ecosystem: Ecosystem::Npm, name, version, arch: None, source: None },
     }))
@@ -61,6 +114,10 @@ mod tests {
         assert_eq!(read("", br#"{"type":"module"}"#), Ok(None));
         let fact = read("", br#"{"name":"a","private":true}"#).unwrap();
         assert!(matches!(fact, Some(Fact::Node { package }) if package.version.is_empty()));
+        for other in ["[[], {}]", r#"{"a": [1]}"#, "1", "-1", "1.5", "true", "null", "\" \""] {
+            let text = format!(r#"{{"version":"1","name":{other}}}"#);
+            assert_eq!(read("", text.as_bytes()), Ok(None), "{other}");
+        }
         assert!(read("node_modules/a/package.json", b"{").is_err());
     }
 }

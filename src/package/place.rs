@@ -41,7 +41,8 @@ impl Place {
             (Self::NodeModules, [b'@', ..]) => Self::NodeScope,
             (Self::NodeModules | Self::NodeScope, [b'.', ..]) => Self::NodeHidden,
             (Self::NodeModules | Self::NodeScope, _) => Self::NodePackage,
-            (Self::Vendor, b"composer") => Self::Composer,
+            // Below `vendor`, or whatever a project calls it.
+            (_, b"composer") => Self::Composer,
             (Self::Gems, b"default") | (_, b"specifications") => Self::Gems,
             (_, b"site-packages" | b"dist-packages") => Self::PythonSite,
             (_, b"vendor") => Self::Vendor,
@@ -89,6 +90,7 @@ impl Place {
             3 if is("pyz") || is("pex") => Some("python-zip"),
             4 if is("asar") => Some("asar"),
             2 | 3 if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
+            4 if stem == b".pnp.data" && is("json") => Some("yarn-pnp"),
             _ => None,
         }
     }
@@ -137,7 +139,7 @@ mod tests {
             ("lib/.egg-info", Place::Plain),
             ("gems/specifications/default", Place::Gems),
             ("srv/vendor/composer", Place::Composer),
-            ("srv/composer", Place::Plain),
+            ("srv/3rdparty/composer", Place::Composer),
         ] {
             assert_eq!(place(path), want, "{path}");
         }

@@ -84,12 +84,14 @@ impl Outcome {
 impl Verdict {
     /// Whether the caller allowed this to be left out.
     pub fn allows(&self, skipped: &Skipped) -> bool {
-        self.allowed.contains(&skipped.name)
+        self.allowed.iter().any(|allowed| skipped.is_meant(allowed))
     }
 
     /// Takes into account what was not looked at, of which the caller allows some by name.
     pub fn consider(&mut self, skipped: &[Skipped], allowed: &[String]) {
         self.allowed = allowed.to_vec();
+        let unpublished = skipped.iter().map(|skipped| &skipped.name);
+        self.allowed.extend(unpublished.filter(|name| UNPUBLISHED.contains(&name.as_str())).cloned());
         self.allowed.sort();
         self.allowed.dedup();
         if self.outcome != Outcome::Fail && !skipped.iter().all(|skipped| self.allows(skipped)) {
@@ -97,6 +99,10 @@ impl Verdict {
         }
     }
 }
+
+/// Skips that are allowed without being asked for: nobody publishes advisories for these in a form that is read, and no
+/// feed could make the look complete. That they were not looked up is said all the same.
+const UNPUBLISHED: [&str; 3] = ["advisories:cocoapods", "advisories:conda", "advisories:generic"];
 
 /// Trust class of a layer's facts, highest first in DESIGN's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

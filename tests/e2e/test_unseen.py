@@ -63,6 +63,7 @@ CASES = {
                                   (MODULES + ".package-lock.json", "{}"), (MODULES + ".cache/x", ""),
                                   (MODULES + ".vite/package.json", '{"type":"module"}'), (MODULES + ".bin/ok", link("../ok/cli.js")),
                                   (MODULES + "gone", link("../../packages/gone")), ("app/package.json", "{}")]], 0, ""),
+    "npm: Yarn Plug'n'Play, as data": ([SYSTEM + [("app/.pnp.data.json", "{}")]], 3, "unread:yarn-pnp"),
     "npm: Yarn Plug'n'Play": ([SYSTEM + [("app/.pnp.cjs", "")]], 3, "unread:yarn-pnp"),
     # ---- Python -------------------------------------------------------------------------------------------------------
     "pip: a wheel": ([SYSTEM + [(SITE + "Werkzeug-0.15.2.dist-info/METADATA", WHEEL)]], 1, "werkzeug"),
@@ -125,6 +126,7 @@ CASES = {
     "broken: no jars": ([SYSTEM + [("opt/b.jar", ""), ("opt/a.war", "see elsewhere\n")]], 0, ""),
     "broken: a gem": ([SYSTEM + [("g/specifications/default/rack-1.gemspec", "")]], 3, "package-metadata"),
     "broken: Composer": ([SYSTEM + [("srv/vendor/composer/installed.json", "{}")]], 3, "package-metadata"),
+    "broken: Composer, elsewhere": ([SYSTEM + [("srv/3rdparty/composer/installed.json", "{}")]], 3, "package-metadata"),
     "broken: .NET": ([SYSTEM + [("app/web.deps.json", '{"libraries": 1}')]], 3, "package-metadata"),
     "broken: Conda": ([SYSTEM + [("opt/conda-meta/zlib-1.json", "{}")]], 3, "package-metadata"),
     "unread: none": ([SYSTEM + [("a/jar", ""), ("g/rack.gemspec", ""), ("srv/installed.json", "{}"), ("a/x.json", "{}"),
