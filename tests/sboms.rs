@@ -220,3 +220,14 @@ proptest! {
         let _ = read(format!("SPDXVersion: SPDX-2.3\n{}", lines.join("\n")).as_bytes());
     }
 }
+
+#[test]
+fn a_package_with_two_purls_is_two() {
+    let text = r#"{"spdxVersion": "SPDX-2.3", "name": "x", "packages": [{"SPDXID": "SPDXRef-a", "name": "a", "versionInfo": "1.0",
+        "externalRefs": [
+            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": "pkg:pypi/ok@1.0"},
+            {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": "pkg:pypi/django@1.0"}]}]}"#;
+    let packages = read(text.as_bytes()).unwrap().sbom.inventory.packages;
+    let names: Vec<_> = packages.iter().map(|installed| installed.package.name.as_str()).collect();
+    assert_eq!(names, ["django", "ok"]);
+}

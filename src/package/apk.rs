@@ -19,6 +19,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         let wrong = |why: &str| Error::Line { line: index + 1, why: why.to_owned() };
         let slot = match line.as_bytes() {
             [] => {
+                super::one_more(packages.len())?;
                 packages.extend(std::mem::take(&mut stanza).package().map_err(wrong)?);
                 continue;
             }

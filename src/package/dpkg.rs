@@ -108,6 +108,7 @@ impl Found {
             return Ok(());
         }
         self.stanzas += 1;
+        super::one_more(self.stanzas).map_err(|error| error.to_string())?;
         let built_using: Vec<Source> = sources(&stanza.built_using).collect();
         match stanza.read(ecosystem)? {
             State::There(package) => {

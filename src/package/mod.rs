@@ -145,6 +145,18 @@ impl Error {
     }
 }
 
+/// `packages of a file`: most packages that one file may name. The largest database of a real system has some ten
+/// thousand.
+const MOST_PACKAGES: usize = 200_000;
+
+/// Whether there may be another package after `count`.
+fn one_more(count: usize) -> Result<(), Error> {
+    if count < MOST_PACKAGES {
+        return Ok(());
+    }
+    Err(Error::Limit { name: "packages of a file", limit: MOST_PACKAGES as u64 })
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|error| Error::Encoding(error.valid_up_to()))
 }

@@ -1,6 +1,9 @@
 //! Which files are whose: what a system's package manager put there is its package, whatever language it is written in.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use super::{Error, Fact};
 
@@ -19,33 +22,64 @@ const MUTE: [&str; 6] = [
     "usr/include/",
 ];
 
+/// Most files that are kept of a layer's lists; a whole system has some hundred thousand. A file beyond them has no owner,
+/// and what it tells counts.
+const MOST_FILES: usize = 2_000_000;
+
 /// Names of system packages by the path of a file, from the image's root without a leading slash.
+///
+/// Lists are long and few of their files tell of anything: of a path only its hash is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owned(HashMap<String, String>);
+pub struct Owned {
+    /// In the order in which they came.
+    packages: Vec<String>,
+    /// Position in `packages`, by the hash of a path.
+    files: HashMap<u64, u32>,
+}
 
 impl Owned {
-    /// Says that the file at `path` is of `package`.
+    /// Says that the file at `path` is of `package`; files of one package come one after the other.
     pub(super) fn add(&mut self, path: &str, package: &str) {
         let path = path.trim_start_matches("./").trim_start_matches('/');
-        if !path.is_empty() && !MUTE.iter().any(|mute| path.starts_with(mute)) {
-            self.0.insert(path.to_owned(), package.to_owned());
+        if path.is_empty() || MUTE.iter().any(|mute| path.starts_with(mute)) || self.files.len() >= MOST_FILES
+        {
+            return;
         }
+        if self.packages.last().is_none_or(|last| last != package) {
+            self.packages.push(package.to_owned());
+        }
+        let package = u32::try_from(self.packages.len() - 1).unwrap_or(u32::MAX);
+        self.files.insert(hash(path), package);
     }
 
     /// Takes what another list says.
     pub(crate) fn append(&mut self, other: Self) {
-        if self.0.is_empty() {
+        if self.files.is_empty() {
             *self = other;
-        } else {
-            self.0.extend(other.0);
+            return;
+        }
+        let before = u32::try_from(self.packages.len()).unwrap_or(u32::MAX);
+        self.packages.extend(other.packages);
+        let room = MOST_FILES.saturating_sub(self.files.len());
+        let moved = other.files.into_iter().map(|(file, package)| (file, package.saturating_add(before)));
+        if moved.len() <= room {
+            self.files.extend(moved);
         }
     }
 
     /// The package of the file at `path`. Where `/lib` and its kin are links into `/usr`, lists still name the links.
     pub(crate) fn owner(&self, path: &str) -> Option<&str> {
-        let merged = || path.strip_prefix("usr/").and_then(|short| self.0.get(short));
-        self.0.get(path).or_else(merged).map(String::as_str)
+        let of = |path: &str| self.files.get(&hash(path));
+        let package = of(path).or_else(|| of(path.strip_prefix("usr/")?))?;
+        self.packages.get(*package as usize).map(String::as_str)
     }
+}
+
+/// The same in every run: it decides what a fragment says.
+fn hash(path: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// By place: the lists of dpkg.
@@ -85,5 +119,10 @@ mod tests {
         assert_eq!(owned.owner("usr/lib/a.jar"), Some("python3-six"));
         assert_eq!(owned.owner("usr/share/doc/x"), None);
         assert_eq!(owned.owner("usr/lib/python3"), None);
+        let mut both = owned.clone();
+        let mut other = Owned::default();
+        other.add("opt/x", "x");
+        both.append(other);
+        assert_eq!((both.owner("opt/x"), both.owner("lib/a.jar")), (Some("x"), Some("python3-six")));
     }
 }

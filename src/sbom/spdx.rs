@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Error, Found, Property,
-    collect::{Collector, Component},
+    collect::{Collector, Component, Said},
     list::{Item, List},
     property::{read_image, read_os, read_package, rooted},
 };
@@ -159,7 +159,8 @@ pub fn collect(document: Document, encoding: &str, bytes: &[u8]) -> Result<Found
     for package in document.packages.0 {
         let said = properties(package.annotations, package.attribution_texts);
         let is_described = described.contains(&package.id);
-        let purl = package.external_refs.0.into_iter().next().map(|reference| reference.reference_locator);
+        let mut purls = package.external_refs.0.into_iter().map(|reference| reference.reference_locator);
+        let purl = purls.next();
         let purpose = package.primary_package_purpose.as_str();
         if purpose == "OPERATING-SYSTEM" || package.id.starts_with("SPDXRef-OperatingSystem-") {
             match read_os(&said) {
@@ -188,6 +189,11 @@ pub fn collect(document: Document, encoding: &str, bytes: &[u8]) -> Result<Found
             said.source_version = version.to_owned();
         }
         let (name, version, purl) = (package.name, package.version_info, purl.unwrap_or_default());
+        // More than one is more than one package.
+        for other in purls.filter(|other| *other != purl) {
+            let said = Said { paths: said.paths.clone(), layer: said.layer, ..Said::default() };
+            collector.add(Component { name: name.clone(), version: version.clone(), purl: other, said })?;
+        }
         collector.add(Component { name, version, purl, said })?;
     }
     collector.finish(form, bytes)
