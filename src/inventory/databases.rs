@@ -52,8 +52,8 @@ pub(super) type Files<'a> = Vec<(String, File<'a>)>;
 /// The databases, watched layer by layer for the start of each package's last unbroken presence, whichever file names it.
 #[derive(Default)]
 pub(super) struct Databases<'a> {
-    /// Path and identity of the facts seen after the last layer.
-    last: Vec<(String, usize)>,
+    /// Place and identity of the facts seen after the last layer.
+    last: Vec<(Id, usize)>,
     /// Layer, and position in `last`.
     since: HashMap<&'a Package, (usize, usize)>,
     /// The last layer that left packages of a system in its database.
@@ -63,17 +63,17 @@ pub(super) struct Databases<'a> {
 impl<'a> Databases<'a> {
     /// Looks at the databases as they are after `layer`.
     pub(super) fn look(&mut self, merged: &Merged<'a>, layer: usize) {
-        let files = files(merged);
-        let identity = |file: &File<'a>| match file.said {
-            Said::Fact(fact) => std::ptr::from_ref(fact).addr(),
-            _ => 0,
+        let mut files: Vec<(Id, File<'a>)> = Vec::new();
+        each(merged, |id, _, file| files.push((id, file)));
+        let identity = |(id, file): &(Id, File<'a>)| match file.said {
+            Said::Fact(fact) => (*id, std::ptr::from_ref(fact).addr()),
+            _ => (*id, 0),
         };
         let had = files.iter().filter_map(|(_, file)| Some((packages(*file).first()?.ecosystem, layer)));
         self.had.extend(had);
-        let now = files.iter().map(|(path, file)| (path, identity(file)));
         // A link that each layer turns to another big database is a few bytes.
         let cost = files.iter().map(|(_, file)| PACKAGE_STEPS * packages(*file).len()).sum();
-        if !now.eq(self.last.iter().map(|(path, fact)| (path, *fact))) && merged.tree.spend(cost) {
+        if !files.iter().map(identity).eq(self.last.iter().copied()) && merged.tree.spend(cost) {
             let mut since = HashMap::with_capacity(self.since.len());
             for (index, (_, file)) in files.iter().enumerate() {
                 for package in packages(*file) {
@@ -82,25 +82,26 @@ impl<'a> Databases<'a> {
                 }
             }
             self.since = since;
-            self.last = files.into_iter().map(|(path, file)| (path, identity(&file))).collect();
+            self.last = files.iter().map(identity).collect();
         }
     }
 
     /// The packages after the last layer.
-    pub(super) fn packages(&self) -> Packages {
+    pub(super) fn packages(&self, merged: &Merged<'a>) -> Packages {
+        let mut paths: Vec<String> = Vec::with_capacity(self.last.len());
+        each(merged, |_, path, _| paths.push(path()));
         let owned = |(package, (since, at)): (&&Package, &(usize, usize))| {
-            let path = self.last.get(*at).map(|(path, _)| path.clone());
-            let presence = Presence { paths: path.into_iter().collect(), identities: BTreeSet::new() };
-            (((*package).clone(), *since), presence)
+            let paths = paths.get(*at).cloned().into_iter().collect();
+            (((*package).clone(), *since), Presence { paths, identities: BTreeSet::new() })
         };
         self.since.iter().map(owned).collect()
     }
 }
 
-/// The files of all databases.
+/// The files of all databases, with their paths.
 pub(super) fn files<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let mut files = whole(merged);
-    files.extend(parts(merged));
+    let mut files: Files<'a> = Vec::new();
+    each(merged, |_, path, file| files.push((path(), file)));
     files
 }
 
@@ -224,56 +225,48 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
     }
 }
 
-/// The databases that are one file each.
-fn whole<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let mut files: Files<'a> = Vec::new();
-    let mut add = |path: &str, fits: fn(&Fact) -> bool| {
+/// Every file of a database, in a fixed order: its place, its path where that is asked for, and what it says as a file of
+/// that place.
+fn each<'a>(merged: &Merged<'a>, mut take: impl FnMut(Id, &dyn Fn() -> String, File<'a>)) {
+    let mut known: Vec<(Id, bool)> = Vec::new();
+    let mut whole = |path: &str, fits: fn(&Fact) -> bool| {
         if let Some((found, file)) = merged.find_file(path) {
-            let (path, file) = (escape(&found.path), fitting(file, fits));
-            let same =
-                |other: &File<'a>| matches!(other.said, Said::Fact(_)) == matches!(file.said, Said::Fact(_));
-            if !files.iter().any(|(known, other)| *known == path && same(other)) {
-                files.push((path, file));
+            let file = fitting(file, fits);
+            let one = (found.id, matches!(file.said, Said::Fact(_)));
+            if !known.contains(&one) {
+                known.push(one);
+                take(found.id, &|| escape(&found.path), file);
             }
         }
     };
-    add(DPKG, is_dpkg);
+    whole(DPKG, is_dpkg);
     for path in APK {
-        add(path, is_apk);
+        whole(path, is_apk);
     }
     for path in OPKG {
-        add(path, is_opkg);
+        whole(path, is_opkg);
     }
     for directory in RPM {
         for name in RPM_FILES {
-            add(&format!("{directory}/{name}"), is_rpm);
+            whole(&format!("{directory}/{name}"), is_rpm);
         }
     }
-    files
-}
-
-/// The databases that are a file for each package, links followed, in a fixed order.
-fn parts<'a>(merged: &Merged<'a>) -> Files<'a> {
-    let mut files: Files<'a> = Vec::new();
     for (directory, file, fits) in
         [(DPKG_PARTS, "", is_dpkg as fn(&Fact) -> bool), (PACMAN, "/desc", is_alpm)]
     {
         let Ok(directory) = merged.tree.find(directory.as_bytes(), true) else { continue };
         for name in merged.entries(directory.id) {
-            let path = [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
+            let path = || [&directory.path, b"/".as_slice(), &name, file.as_bytes()].concat();
             // Nearly all are files right here: to walk to each from the root would be most of the work.
             if let Some(id) = merged.tree.child(directory.id, &name)
                 && let Some(file) = merged.file(id).filter(|_| file.is_empty())
             {
-                files.push((escape(&path), fitting(file, fits)));
-            } else if let Ok(found) = merged.tree.find(&path, true)
+                take(id, &|| escape(&path()), fitting(file, fits));
+            } else if let Ok(found) = merged.tree.find(&path(), true)
                 && let Some(file) = merged.file(found.id)
             {
-                files.push((escape(&found.path), fitting(file, fits)));
+                take(found.id, &|| escape(&found.path), fitting(file, fits));
             }
         }
     }
-    files.sort_by(|(a, _), (b, _)| a.cmp(b));
-    files.dedup_by(|(a, _), (b, _)| a == b);
-    files
 }

@@ -129,7 +129,7 @@ pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory
         ..Inventory::default()
     };
     let files = databases::files(&merged);
-    let mut found = databases.packages();
+    let mut found = databases.packages(&merged);
     databases::unread(&merged, &files, &mut inventory.skipped);
     let system: Vec<&Package> = found.keys().map(|(package, _)| package).collect();
     evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);

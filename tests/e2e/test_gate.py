@@ -98,6 +98,11 @@ class Gate(program.Case):
         with tarfile.open(self.path("root.tar")) as tar:
             tar.extractall(root)
         want = self.passes_or_fails(f"oci:{DEMO}")["results"][0]
+        # In a directory a lock file's packages count; in an image they are what it was built from.
+        self.assertIn("app/requirements.txt", [one["path"] for one in want["looked_at"]["lock_files"]])
+        locked = self.passes_or_fails(f"dir:{root}")["results"][0]["looked_at"]["packages"]["pypi"]
+        self.assertEqual(locked, want["looked_at"]["packages"]["pypi"] + 1)
+        os.remove(os.path.join(root, "app", "requirements.txt"))
         got = self.passes_or_fails(f"dir:{root}")["results"][0]
         self.assertEqual(got["looked_at"]["packages"], want["looked_at"]["packages"])
         self.assertEqual(got["looked_at"]["layers"], 1)
