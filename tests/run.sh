@@ -201,7 +201,7 @@ overlay() {
     # In a mount namespace of its own, so that nothing stays mounted whatever happens.
     stacks=4000
     [ $full = no ] || stacks=10000
-    cargo test --release --locked --package stella --test overlay \
+    cargo test --release --locked --workspace --test overlay \
         --config "target.'cfg(unix)'.runner = '$root env STELLA_TEST_OVERLAY_STACKS=$stacks unshare --mount'" \
         -- --nocapture
 }
@@ -213,7 +213,8 @@ pypi() {
 
 # Cases of other projects, with a line for each that is not held.
 cases() {
-    cargo test --release --locked --package stella --test versions --test parsers --test systems --test archives \
+    # Of the whole workspace: of one package alone, cargo would build everything again with that package's features.
+    cargo test --release --locked --workspace --test versions --test parsers --test systems --test archives \
         --test executables --test sboms -- --nocapture
 }
 
