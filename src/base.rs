@@ -1,13 +1,13 @@
 //! Which layers of an image are its base image's.
 //!
-//! Whoever knows the base image says so, and its layers are compared one by one. Otherwise the history tells: a base image
-//! ends with the command that it runs, and what is built upon it adds layers behind that. This is how the builders of
-//! Docker, buildah and BuildKit write a history, and a guess all the same; the result says which of the two it was.
+//! The history tells: a base image ends with the command that it runs, and what is built upon it adds layers behind that.
+//! This is how the builders of Docker, buildah and BuildKit write a history, and a guess all the same; the result says that
+//! it is the history's word.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, image::History};
+use crate::image::History;
 
 /// The base image of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,25 +16,14 @@ pub struct Base {
     pub layers: usize,
     /// How that is known.
     pub by: By,
-    /// The base image, where it has a name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
 }
 
 /// How a base image is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// All of its layers are there, at the bottom.
-    Layers,
     /// The image's history reads so.
     History,
-}
-
-/// The base image as its layers tell: all of them, and less than the whole image.
-pub fn by_layers(image: &[Digest], base: &[Digest], name: &str) -> Option<Base> {
-    let inside = !base.is_empty() && base.len() < image.len() && image.starts_with(base);
-    inside.then(|| Base { layers: base.len(), by: By::Layers, name: Some(name.to_owned()) })
 }
 
 /// The base image as the history tells, oldest first: what lies below the last command that layers follow.
@@ -43,7 +32,7 @@ pub fn by_history(history: &[History]) -> Option<Base> {
     let end =
         history[..last_layer].iter().rposition(|entry| entry.empty_layer && is_command(&entry.created_by))?;
     let layers = history[..end].iter().filter(|entry| !entry.empty_layer).count();
-    (layers > 0).then_some(Base { layers, by: By::History, name: None })
+    (layers > 0).then_some(Base { layers, by: By::History })
 }
 
 /// `CMD` or `ENTRYPOINT`, as the classic builder, buildah and BuildKit write it.
@@ -76,14 +65,5 @@ mod tests {
         assert_eq!(layers(&app), None);
         assert_eq!(layers(&[("CMD [\"a\"]", false), ("COPY a /", true)]), None);
         assert_eq!(layers(&[("COPY CMD /", true), ("RUN CMD", false), ("COPY a /", true)]), None);
-    }
-
-    #[test]
-    fn chains() {
-        let [a, b, c] = [b"a", b"b", b"c"].map(|text| Digest::of(text));
-        assert_eq!(by_layers(&[a, b, c], &[a, b], "x").map(|base| base.layers), Some(2));
-        assert_eq!(by_layers(&[a, b, c], &[b], "x"), None);
-        assert_eq!(by_layers(&[a, b], &[a, b], "x"), None);
-        assert_eq!(by_layers(&[a], &[], "x"), None);
     }
 }

@@ -128,8 +128,7 @@ fn sbom() -> impl Strategy<Value = Sbom> {
     let identities = prop::collection::btree_set(package(), 0..3);
     let packages = prop::collection::btree_map((package(), 0..6_usize), (paths, identities), 0..12);
     let os = prop::option::of(("[a-z-]{0,6}", "[0-9.]{0,4}", "[a-z]{0,3}", "[0-9-]{0,3}"));
-    let by = prop_oneof![Just(By::Layers), Just(By::History)];
-    let base = prop::option::of((0..6_usize, by, prop::option::of("[a-z:]{1,6}")));
+    let base = prop::option::of(0..6_usize);
     let skipped = prop::collection::btree_set(("[a-z:-]{1,6}", any::<String>(), any::<String>()), 0..3);
     let platform = ("[a-z]{0,3}", "[a-z0-9]{0,3}", "[a-z0-9]{0,2}");
     let image = (".{1,8}", prop::option::of(digest()), digest(), platform, layers, base);
@@ -161,7 +160,7 @@ fn sbom() -> impl Strategy<Value = Sbom> {
                     config_digest,
                     platform: Platform { os: os_name, architecture, variant },
                     layers,
-                    base: base.map(|(layers, by, name)| Base { layers, by, name }),
+                    base: base.map(|layers| Base { layers, by: By::History }),
                 },
                 inventory: Inventory {
                     os: os.map(|(id, version, codename, support_end)| OsRelease {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        read(text.as_bytes()).unwrap().into_iter().map(|p| format!("{}@{}", p.name, p.version)).collect()
+        super::super::names(read(text.as_bytes()))
     }
 
     #[test]

@@ -134,6 +134,12 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     Ok(Some(Fact::Locked { packages, is_partial }))
 }
 
+/// `NAME@VERSION` of each package, in order, for tests.
+#[cfg(test)]
+fn names(packages: Result<Vec<Package>, Error>) -> Vec<String> {
+    packages.unwrap().into_iter().map(|package| package.name + "@" + &package.version).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -202,8 +202,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        let mut names: Vec<_> =
-            read(text.as_bytes()).unwrap().into_iter().map(|p| format!("{}@{}", p.name, p.version)).collect();
+        let mut names = super::super::names(read(text.as_bytes()));
         names.sort();
         names
     }

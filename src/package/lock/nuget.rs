@@ -98,8 +98,7 @@ mod tests {
     use super::*;
 
     fn names(packages: Result<Vec<Package>, Error>) -> String {
-        let packages = packages.unwrap().into_iter().map(|package| package.name + "@" + &package.version);
-        packages.collect::<Vec<_>>().join(" ")
+        super::super::names(packages).join(" ")
     }
 
     #[test]
