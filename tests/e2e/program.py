@@ -73,22 +73,29 @@ def server_process(work, *arguments):
     """As `server`, with the process: a test may end it itself."""
     data = os.path.join(work, "server")
     os.makedirs(data, exist_ok=True)
-    log_path = os.path.join(work, "server.log")
+    command = [STELLA_SERVER, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, *arguments]
+    with listening(command, os.path.join(work, "server.log"), r"127\.0\.0\.1:([1-9]\d*)", cwd=ROOT,
+                   env=environment(work)) as (port, process):
+        yield f"http://127.0.0.1:{port}", process
+
+
+@contextlib.contextmanager
+def listening(command, log_path, address, **more):
+    """A process that says in its log where it listens, stopped by its id; gives the group of `address`, and the process."""
     with open(log_path, "w", encoding="utf-8") as log:
-        process = subprocess.Popen([STELLA_SERVER, "serve", "--listen", "127.0.0.1:0", "--data-dir", data, *arguments],
-                                   stderr=log, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment(work))
+        process = subprocess.Popen(command, stdout=log, stderr=log, **more)
     try:
         deadline = time.monotonic() + 20
         while True:
             with open(log_path, encoding="utf-8") as log:
                 said = log.read()
-            found = re.search(r"127\.0\.0\.1:([1-9]\d*)", said)
+            found = re.search(address, said)
             if found:
                 break
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server named no address; it said: {said}")
+                raise RuntimeError(f"{command[0]} named no address; it said: {said}")
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{found.group(1)}", process
+        yield found.group(1), process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -5,9 +5,7 @@ import http.client
 import http.server
 import json
 import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -35,27 +33,9 @@ def registry(work, auth=None, tls=None):
     path, log_path = os.path.join(work, "registry.json"), os.path.join(work, "registry.log")
     with open(path, "w", encoding="utf-8") as out:
         json.dump(config, out)  # JSON is YAML
-    with open(log_path, "w", encoding="utf-8") as log:
-        process = subprocess.Popen([PROGRAM, "serve", path], stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            with open(log_path, encoding="utf-8") as log:
-                said = log.read()
-            found = re.search(r"listening on (127\.0\.0\.1:\d+)", said)
-            if found:
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the registry named no address; it said: {said}")
-            time.sleep(0.02)
-        yield found.group(1), data
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with program.listening([PROGRAM, "serve", path], log_path, r"listening on (127\.0\.0\.1:\d+)",
+                           env={"PATH": os.environ["PATH"]}) as (address, _):
+        yield address, data
 
 
 def htpasswd(work):
