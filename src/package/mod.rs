@@ -3,7 +3,7 @@
 //! An analyser sees one file: its path and its bytes. It never sees an image, so its word about a file holds in
 //! whatever image the file's layer is used. Adding one is a new file here and a line in [`ANALYSERS`].
 
-use std::{collections::BTreeMap, io};
+use std::io;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,12 @@ mod bitnami;
 mod composer;
 mod conda;
 mod dpkg;
+mod ecosystem;
 mod egg;
 mod elixir;
 mod end_of_life;
 mod executable;
+mod fact;
 mod gem;
 #[cfg(test)]
 mod hostile;
@@ -34,7 +36,9 @@ mod python;
 mod r;
 mod rpm;
 
+pub use ecosystem::Ecosystem;
 pub use end_of_life::end_of_life;
+pub use fact::{Fact, Form};
 pub use lock::is_lock_file;
 pub use os_release::OLDER_FILES;
 pub use owned::Owned;
@@ -200,121 +204,6 @@ fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').map_or((path, ""), |(directory, name)| (name, directory))
 }
 
-/// Where a package comes from; named as the type of its purl.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Ecosystem {
-    /// Debian and its kin, installed by dpkg.
-    Deb,
-    /// Alpine and its kin, installed by apk.
-    Apk,
-    /// Red Hat, SUSE, Amazon and their kin, installed by rpm.
-    Rpm,
-    /// Arch and its kin, installed by pacman.
-    Alpm,
-    /// OpenWrt and its kin, installed by opkg.
-    Opkg,
-    /// Bitnami's components, which they install without a package manager.
-    Bitnami,
-    /// Python.
-    Pypi,
-    /// Node.js.
-    Npm,
-    /// Java; names are `GROUP:ARTIFACT`.
-    Maven,
-    /// Go; names are module paths, `stdlib` is the toolchain's library.
-    Golang,
-    /// Rust.
-    Cargo,
-    /// Ruby.
-    Gem,
-    /// PHP.
-    Composer,
-    /// .NET.
-    Nuget,
-    /// Dart.
-    Pub,
-    /// Elixir and Erlang.
-    Hex,
-    /// R.
-    Cran,
-    /// Conda.
-    Conda,
-    /// C and C++, by Conan.
-    Conan,
-    /// Swift and Objective-C, by CocoaPods.
-    Cocoapods,
-    /// Swift; names are repository addresses without scheme.
-    Swift,
-    /// Julia.
-    Julia,
-    /// Programs that came without a package manager, known by the version that they carry.
-    Generic,
-}
-
-impl Ecosystem {
-    /// Every ecosystem.
-    pub const ALL: [Self; 23] = [
-        Self::Deb,
-        Self::Apk,
-        Self::Rpm,
-        Self::Alpm,
-        Self::Opkg,
-        Self::Bitnami,
-        Self::Pypi,
-        Self::Npm,
-        Self::Maven,
-        Self::Golang,
-        Self::Cargo,
-        Self::Gem,
-        Self::Composer,
-        Self::Nuget,
-        Self::Pub,
-        Self::Hex,
-        Self::Cran,
-        Self::Conda,
-        Self::Conan,
-        Self::Cocoapods,
-        Self::Swift,
-        Self::Julia,
-        Self::Generic,
-    ];
-
-    /// The purl type.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deb => "deb",
-            Self::Apk => "apk",
-            Self::Rpm => "rpm",
-            Self::Alpm => "alpm",
-            Self::Opkg => "opkg",
-            Self::Bitnami => "bitnami",
-            Self::Pypi => "pypi",
-            Self::Npm => "npm",
-            Self::Maven => "maven",
-            Self::Golang => "golang",
-            Self::Cargo => "cargo",
-            Self::Gem => "gem",
-            Self::Composer => "composer",
-            Self::Nuget => "nuget",
-            Self::Pub => "pub",
-            Self::Hex => "hex",
-            Self::Cran => "cran",
-            Self::Conda => "conda",
-            Self::Conan => "conan",
-            Self::Cocoapods => "cocoapods",
-            Self::Swift => "swift",
-            Self::Julia => "julia",
-            Self::Generic => "generic",
-        }
-    }
-
-    /// Whether packages are a distribution's, whose release says which advisories speak of them.
-    pub fn is_system(self) -> bool {
-        matches!(self, Self::Deb | Self::Apk | Self::Rpm | Self::Alpm | Self::Opkg)
-    }
-}
-
 /// One installed package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
@@ -373,160 +262,4 @@ pub struct OsRelease {
     /// `SUPPORT_END`, a day as `YYYY-MM-DD`; empty where it is not given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub support_end: String,
-}
-
-/// What one file says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Fact {
-    /// An `os-release` file, or another that names a system and its release.
-    OsRelease(OsRelease),
-    /// A file that names the system's release and nothing else, such as `etc/debian_version`.
-    Release {
-        /// As written, such as `12.5` or `3.18.4`.
-        version: String,
-    },
-    /// A dpkg `status` file, or one file of `status.d`.
-    Dpkg {
-        /// Packages whose files are there, whatever state their configuration is in.
-        packages: Vec<Package>,
-        /// Names of packages of which only configuration is left, or an installation that never got far, sorted.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        removed: Vec<String>,
-        /// As of apk.
-        #[serde(skip)]
-        owned: Owned,
-        /// By the name of a package: sources of which it holds compiled parts, from `Built-Using` and
-        /// `Static-Built-Using`.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        built_using: BTreeMap<String, Vec<Source>>,
-    },
-    /// An apk `installed` database.
-    Apk {
-        /// All packages.
-        packages: Vec<Package>,
-        /// Which of the layer's files are theirs: never in a fragment, where each file names its owner.
-        #[serde(skip)]
-        owned: Owned,
-    },
-    /// An opkg `status` file.
-    Opkg {
-        /// Packages whose files are there.
-        packages: Vec<Package>,
-    },
-    /// The file `desc` of one package in pacman's database.
-    Alpm {
-        /// The package.
-        package: Package,
-    },
-    /// An rpm database.
-    Rpm {
-        /// All packages.
-        packages: Vec<Package>,
-        /// As of apk.
-        #[serde(skip)]
-        owned: Owned,
-        /// The file itself, until it is known whether there is a log of changes to it: never in a fragment.
-        #[serde(skip)]
-        database: Option<Vec<u8>>,
-    },
-    /// A log of changes to an rpm database: never in a fragment.
-    #[serde(skip)]
-    RpmJournal {
-        /// The file.
-        log: Vec<u8>,
-    },
-    /// The list of a package's files that dpkg keeps: never in a fragment, as of apk.
-    #[serde(skip)]
-    DpkgFiles {
-        /// One package.
-        owned: Owned,
-    },
-    /// Metadata of one Python distribution.
-    Python {
-        /// The distribution.
-        package: Package,
-    },
-    /// A `package.json` with a name. Without a version, that is empty.
-    Node {
-        /// The package.
-        package: Package,
-    },
-    /// Packages that are installed, in a file of any other form.
-    Installed {
-        /// The file's form.
-        form: Form,
-        /// The packages, sorted, each once; the one that the file itself is, and those inside it.
-        packages: Vec<Package>,
-    },
-    /// Packages that a lock file or a manifest names. Nothing says that they are there.
-    Locked {
-        /// The packages, sorted, each once.
-        packages: Vec<Package>,
-        /// Whether others are needed beside them, which another file of the project names.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        is_partial: bool,
-    },
-}
-
-impl Fact {
-    /// Whether all that it had to say was of other files.
-    pub(crate) fn is_told(&self) -> bool {
-        matches!(self, Self::DpkgFiles { .. } | Self::RpmJournal { .. })
-    }
-
-    /// Takes out what it says of other files: that is for the layer to know.
-    pub(crate) fn take_owned(&mut self) -> Owned {
-        if let Self::Rpm { database, .. } = self {
-            *database = None;
-        }
-        match self {
-            Self::Dpkg { owned, .. }
-            | Self::Apk { owned, .. }
-            | Self::Rpm { owned, .. }
-            | Self::DpkgFiles { owned } => std::mem::take(owned),
-            _ => Owned::default(),
-        }
-    }
-
-    fn installed(form: Form, mut packages: Vec<Package>) -> Self {
-        packages.sort();
-        packages.dedup();
-        Self::Installed { form, packages }
-    }
-}
-
-/// Forms of files that tell of installed packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// `*.jar` and its kin, nested ones included; Maven's `pom.properties` where one was unpacked.
-    Jar,
-    /// An executable that carries its packages: Go's build information, cargo-auditable's section.
-    Executable,
-    /// A program known by the version that it carries.
-    Program,
-    /// A zipped Python distribution, `*.egg`.
-    Egg,
-    /// `*.gemspec` in `specifications`.
-    Gem,
-    /// Composer's `vendor/composer/installed.json`.
-    Composer,
-    /// .NET's `*.deps.json`.
-    Nuget,
-    /// A package's file in `conda-meta`.
-    Conda,
-    /// `DESCRIPTION` of an R package that is installed.
-    R,
-    /// `NAME.app` of an Erlang or Elixir application.
-    Elixir,
-    /// Bitnami's `.spdx-NAME.spdx`.
-    Bitnami,
-}
-
-impl Form {
-    /// Whether the packages are there wherever the file lies; otherwise only at the places where programs look.
-    pub fn anywhere(self) -> bool {
-        !matches!(self, Self::Egg | Self::Gem | Self::Composer | Self::Conda)
-    }
 }
