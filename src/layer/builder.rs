@@ -2,16 +2,14 @@
 //! earlier ones, links made by the layer are followed, links of lower layers are not there. What engines do not agree
 //! on is refused.
 
-use std::collections::BTreeMap;
-
 use super::{
-    Directory as FragmentDirectory, FileFact, Fragment, Limits, Unread, fragment, limits,
+    Fragment, Limits, finish, limits,
     path::{self, escape},
-    tree::{Directory, Found, Id, Lost, Node, ROOT, Tree},
+    tree::{Directory, Found, Id, Lost, Node, PLAIN, Tree},
 };
 use crate::{
     digest::Digest,
-    package::{self, Fact, Owned},
+    package::{self, Fact},
 };
 
 /// Prefix of a whiteout; OCI image-spec, `layer.md`.
@@ -169,18 +167,20 @@ impl Builder {
             };
             self.last = None;
         }
-        let node = match kind {
-            Kind::Directory => Node::Directory(Directory::default()),
-            Kind::Device => Node::Device,
-            Kind::Link(target) => Node::Link(target.into()),
+        let id = match kind {
+            // Nearly all entries: memory for each would be most of what a layer costs.
+            Kind::File(Contents::Plain) => PLAIN,
             Kind::HardLink(target) => self.hard_link(&target)?,
+            Kind::Directory => self.tree.add(Node::Directory(Directory::default())),
+            Kind::Device => self.tree.add(Node::Device),
+            Kind::Link(target) => self.tree.add(Node::Link(target.into())),
             Kind::File(contents) => {
                 let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
                 self.files.push(contents);
-                Node::File(number)
+                self.tree.add(Node::File(number))
             }
         };
-        self.tree.put(parent, name, node);
+        self.tree.link(parent, name, id);
         Ok(())
     }
 
@@ -264,7 +264,8 @@ impl Builder {
         Ok(at)
     }
 
-    fn hard_link(&self, target: &[u8]) -> Result<Node<'static>, Refused> {
+    /// The node of a hard link: its target's, where the layer holds that.
+    fn hard_link(&mut self, target: &[u8]) -> Result<Id, Refused> {
         // Engines take the target from the root, with or without a leading slash.
         let from_root = target.iter().position(|byte| *byte != b'/').map_or(target, |start| &target[start..]);
         let clean = path::clean(from_root, self.limits.path_bytes)?;
@@ -272,9 +273,9 @@ impl Builder {
             Ok(found) => match self.tree.node(found.id) {
                 Node::Directory(_) => Err(Refused::HardLinkToDirectory(escape(&clean))),
                 Node::Whiteout => Err(Refused::WhiteoutOfOwnEntry(escape(&clean))),
-                node => Ok(node.clone()),
+                _ => Ok(found.id),
             },
-            Err(Lost::Missing) if !clean.is_empty() => Ok(Node::HardLink(clean.into())),
+            Err(Lost::Missing) if !clean.is_empty() => Ok(self.tree.add(Node::HardLink(clean.into()))),
             Err(_) => Err(Refused::ParentLost),
         }
     }
@@ -318,90 +319,6 @@ impl Builder {
 
     /// The fragment of all entries taken.
     pub fn finish(self, diff_id: Digest, size_bytes: u64) -> Fragment {
-        let mut directories: Vec<FragmentDirectory> = vec![FragmentDirectory::default()];
-        let mut at: BTreeMap<Vec<u8>, usize> = BTreeMap::from([(Vec::new(), 0)]);
-        let mut names: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        let mut files = 0;
-        self.tree.visit(ROOT, &mut |whole, node| {
-            let Some((parent, name)) = path::split(whole) else { return };
-            if let Node::Directory(directory) = node {
-                at.insert(whole.to_vec(), directories.len());
-                directories.push(FragmentDirectory {
-                    path: escape(whole),
-                    opaque: directory.opaque,
-                    ..FragmentDirectory::default()
-                });
-                return;
-            }
-            let Some(parent) = at.get(parent).and_then(|index| directories.get_mut(*index)) else { return };
-            let name = escape(name);
-            match node {
-                Node::Directory(_) => {}
-                Node::File(number) => {
-                    files += 1;
-                    if !matches!(self.files.get(*number as usize), None | Some(Contents::Plain)) {
-                        names.entry(*number).or_default().push(escape(whole));
-                    }
-                    parent.files.push(name);
-                }
-                Node::Link(target) => {
-                    parent.links.insert(name, escape(target));
-                }
-                Node::HardLink(target) => {
-                    parent.hard_links.insert(name, escape(target));
-                }
-                Node::Device => parent.devices.push(name),
-                Node::Whiteout => parent.whiteouts.push(name),
-                Node::Gone => {}
-            }
-        });
-        for directory in &mut directories {
-            // In the order of the text, which a merge searches in.
-            directory.files.sort();
-            directory.devices.sort();
-            directory.whiteouts.sort();
-        }
-        let mut told = Vec::new();
-        let mut unread = Vec::new();
-        for (number, contents) in self.files.into_iter().enumerate() {
-            let Some(mut paths) = u32::try_from(number).ok().and_then(|number| names.remove(&number)) else {
-                continue; // replaced by a later entry
-            };
-            paths.sort();
-            match contents {
-                Contents::Plain => {}
-                Contents::Fact(fact) => told.push((paths, Ok(fact))),
-                Contents::Unread { why, anywhere } => unread.push(Unread { paths, why, anywhere }),
-            }
-        }
-        package::settle(&mut told);
-        let mut facts = Vec::new();
-        let mut owned = Owned::default();
-        for (paths, fact) in told {
-            match fact {
-                Ok(mut fact) => {
-                    owned.append(fact.take_owned());
-                    if !fact.is_told() {
-                        facts.push(FileFact { paths, owner: None, fact });
-                    }
-                }
-                Err(why) => unread.push(Unread { paths, why, anywhere: false }),
-            }
-        }
-        for fact in &mut facts {
-            fact.owner = fact.paths.iter().find_map(|path| owned.owner(path)).map(str::to_owned);
-        }
-        facts.sort_by(|a, b| a.paths.cmp(&b.paths));
-        unread.sort();
-        Fragment {
-            schema: fragment::SCHEMA,
-            analyzer: fragment::ANALYZER.to_owned(),
-            diff_id,
-            files,
-            size_bytes,
-            directories,
-            facts,
-            unread,
-        }
+        finish::fragment(self.tree, self.files, diff_id, size_bytes)
     }
 }

@@ -1,6 +1,7 @@
 //! Layers: a blob is streamed once, hashed, and said in a [`Fragment`].
 
 mod builder;
+mod finish;
 mod fragment;
 pub mod limits;
 pub mod path;

@@ -80,6 +80,15 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// [`escape`]s bytes where they are, if there is nothing to escape.
+pub(crate) fn into_escaped(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.contains('\\') => text,
+        Ok(text) => escape(text.as_bytes()),
+        Err(error) => escape(error.as_bytes()),
+    }
+}
+
 /// [`escape`]d for a message, where a path of kilobytes would hide what is said of it.
 pub fn shown(bytes: &[u8]) -> String {
     let mut text = escape(bytes);
@@ -139,6 +148,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn text_is_lossless(bytes: Vec<u8>) {
+            assert_eq!(into_escaped(bytes.clone()), escape(&bytes));
             assert_eq!(unescape(&escape(&bytes)), Some(bytes));
         }
 

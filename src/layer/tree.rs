@@ -10,8 +10,8 @@ pub(crate) type Id = u32;
 /// The root of every tree.
 pub(crate) const ROOT: Id = 0;
 
-/// The node of every file that a directory holds without a node of its own.
-const PLAIN: Id = 1;
+/// The node of every file of which nothing is known but that it is there.
+pub(crate) const PLAIN: Id = 1;
 
 /// The number of such a file.
 pub(crate) const PLAIN_FILE: u32 = u32::MAX;
@@ -125,6 +125,11 @@ impl<'a> Tree<'a> {
 
     pub(crate) fn node(&self, id: Id) -> &Node<'a> {
         &self.nodes[id as usize]
+    }
+
+    /// Takes the children out of the directory behind `id`.
+    pub(crate) fn take_children(&mut self, id: Id) -> BTreeMap<Box<[u8]>, Id> {
+        self.directory_mut(id).map(|directory| std::mem::take(&mut directory.children)).unwrap_or_default()
     }
 
     /// The directory behind `id`; `None` when it is something else.
