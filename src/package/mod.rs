@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod alpm;
 mod apk;
+mod archive;
 mod bitnami;
 mod composer;
 mod conda;

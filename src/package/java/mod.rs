@@ -5,13 +5,11 @@
 //! is an error: no virtual machine reads it either, and what it was cannot be told. Inside of another archive a broken
 //! one is a package by its file name, which no advisory can be found for, so that its neighbours are still known.
 
-mod archive;
 mod file_name;
 mod identity;
 mod known;
 mod manifest;
 mod pom;
-mod spent;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +17,15 @@ use std::{
     ops::Range,
 };
 
-use archive::{Archive, Entry, FORM, damaged};
 use file_name::FileName;
 use identity::{Identity, Itself, Own};
 use manifest::Manifest;
 use pom::Coordinates;
-use spent::{DEPTH, METADATA_ENTRY_BYTES, Spent};
 
-use super::{Ecosystem, Error, Fact, File, Form, Package};
+use super::{
+    Ecosystem, Error, Fact, File, Form, Package,
+    archive::{Archive, DEPTH, Entry, FORM, METADATA_ENTRY_BYTES, Spent, damaged},
+};
 
 /// Up to this size memory holds a nested archive that is compressed.
 const MEMORY_BYTES: usize = 3 << 20;
