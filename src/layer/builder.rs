@@ -62,10 +62,11 @@ impl Contents {
         }
     }
 
-    /// Over the limit on its size.
+    /// Over the limit on its size. Of all that is skipped these alone have a way out, so it is said here.
     pub fn too_big(read: &package::Read, exceeded: &limits::Exceeded) -> Self {
         let anywhere = matches!(read, package::Read::Parts(_));
-        Self::Unread { why: exceeded.to_string(), anywhere }
+        let way_out = Limits::way_out(exceeded.name).map(|way| format!("; {way} sets it"));
+        Self::Unread { why: format!("{exceeded}{}", way_out.unwrap_or_default()), anywhere }
     }
 }
 
@@ -395,7 +396,7 @@ impl Builder {
         unread.sort();
         Fragment {
             schema: fragment::SCHEMA,
-            analyzer: fragment::ANALYZER.to_owned(),
+            analyzer: self.limits.analyzer(),
             diff_id,
             files,
             size_bytes,

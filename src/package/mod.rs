@@ -200,6 +200,11 @@ fn at_place(placed: bool, read: Result<Fact, Error>) -> Result<Option<Fact>, Err
     }
 }
 
+/// The name of a file.
+pub(crate) fn file_name(path: &str) -> &str {
+    split(path).0
+}
+
 /// The name of a file, and the path of its directory.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').map_or((path, ""), |(directory, name)| (name, directory))

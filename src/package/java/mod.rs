@@ -35,7 +35,7 @@ const MANIFEST: &[u8] = b"META-INF/MANIFEST.MF";
 
 /// By name, or by content: an archive that begins with what Java's begin with, a script that starts one behind it.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let name = base(path);
+    let name = super::file_name(path);
     if file_name::is_java(name) {
         return !head.is_empty();
     }
@@ -52,7 +52,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Error> {
     let end = file.seek(SeekFrom::End(0)).map_err(damaged)?;
     let mut search = Search::default();
-    search.archive(file, 0..end, base(path), 0)?;
+    search.archive(file, 0..end, super::file_name(path), 0)?;
     let packages: Vec<_> = search.packages.into_iter().collect();
     Ok((!packages.is_empty()).then_some(Fact::Installed { form: Form::Jar, packages }))
 }
@@ -66,10 +66,6 @@ pub(super) fn recognise_unpacked(path: &str, _: &[u8]) -> bool {
 pub(super) fn read_unpacked(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let package = Coordinates::of_properties(bytes).or(Coordinates::of_path(path)).package();
     Ok(package.map(|package| Fact::Installed { form: Form::Jar, packages: vec![package] }))
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// What is found in one file.
