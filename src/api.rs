@@ -16,7 +16,7 @@ use crate::{
 pub struct ScanRequest {
     /// Fragment schema that the client writes, [`crate::layer::SCHEMA`].
     pub schema: u32,
-    /// Analyzer that the client runs, [`crate::layer::ANALYZER`].
+    /// Analyzer that the client runs, [`crate::layer::Limits::analyzer`].
     pub analyzer: String,
     /// The image as the caller named it.
     pub reference: String,

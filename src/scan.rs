@@ -57,8 +57,15 @@ impl Discovered {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The fragments do not make an image.
-    #[error(transparent)]
-    Merge(#[from] inventory::Error),
+    #[error("{reference} ({platform}): {source}")]
+    Merge {
+        /// The image as the caller named it.
+        reference: String,
+        /// The platform of this image of it.
+        platform: String,
+        /// Why not.
+        source: inventory::Error,
+    },
     /// The advisories cannot be read.
     #[error(transparent)]
     Matching(#[from] matching::Error),
@@ -67,8 +74,7 @@ pub enum Error {
 impl Scan<'_> {
     /// Merges and matches.
     pub fn discover(&self) -> Result<Discovered, Error> {
-        let lock_files = LockFiles::in_directory(self.image.is_directory());
-        self.discover_in(inventory::merge(self.fragments, lock_files)?)
+        self.discover_in(merge(self.reference, self.image, self.fragments)?)
     }
 
     /// Matches an inventory that is known without merging.
@@ -128,6 +134,16 @@ impl Scan<'_> {
             verdict,
         }
     }
+}
+
+/// The inventory of an image, from one fragment per layer, bottom to top.
+pub fn merge(reference: &str, image: &Image, fragments: &[&Fragment]) -> Result<Inventory, Error> {
+    let lock_files = LockFiles::in_directory(image.is_directory());
+    inventory::merge(fragments, lock_files).map_err(|source| Error::Merge {
+        reference: reference.to_owned(),
+        platform: image.platform.to_string(),
+        source,
+    })
 }
 
 /// How reports name a snapshot.

@@ -160,6 +160,21 @@ fn junit(report: &Report) -> String {
 }
 
 #[test]
+fn the_table_tells_supported_from_not_known() {
+    let system = |version: &str, end_of_life| {
+        let mut result = plain_result();
+        result.looked_at.os = Some(Os { id: "arch".to_owned(), version: version.to_owned(), end_of_life });
+        let text = table(&report(vec![result]), true, Some(40));
+        text.lines().find(|line| line.contains("  system")).unwrap().to_owned()
+    };
+    assert_eq!(system("1", Some(false)), "  system      arch 1");
+    assert_eq!(system("", None), "  system      arch (end of life not known)");
+    let ended = "END OF LIFE, no security fixes any more";
+    assert_eq!(system("1", Some(true)), format!("\u{1b}[1;31m  system      arch 1: {ended}\u{1b}[0m"));
+    assert!(system(&"1".repeat(5_000), Some(true)).contains(ended), "a long name hides nothing");
+}
+
+#[test]
 fn the_table_as_people_see_it() {
     let want = "\
 docker:registry.example:5000/team/app:ci (linux/amd64)

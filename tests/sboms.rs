@@ -15,7 +15,7 @@ use stella::{
     base::{Base, By},
     digest::Digest,
     image::{Image, Layer, Platform},
-    inventory::{Installed, Inventory, Skipped},
+    inventory::{Installed, Inventory, LockFile, Skipped},
     package::{Ecosystem, OsRelease, Package, Purl, Source},
     report::{cyclonedx, spdx},
     sbom::{Found, Sbom, read},
@@ -132,8 +132,11 @@ fn sbom() -> impl Strategy<Value = Sbom> {
     let skipped = prop::collection::btree_set(("[a-z:-]{1,6}", any::<String>(), any::<String>()), 0..3);
     let platform = ("[a-z]{0,3}", "[a-z0-9]{0,3}", "[a-z0-9]{0,2}");
     let image = (".{1,8}", prop::option::of(digest()), digest(), platform, layers, base);
-    (image, packages, os, skipped).prop_map(
-        |((reference, manifest_digest, config_digest, platform, layers, base), packages, os, skipped)| {
+    let lock_files = prop::collection::btree_set((any::<String>(), 0..6_usize, 0..9_usize), 0..3);
+    let looked_at = (any::<u64>(), any::<u64>(), lock_files);
+    (image, packages, os, skipped, looked_at).prop_map(
+        |(image, packages, os, skipped, (files, size_bytes, lock_files))| {
+            let (reference, manifest_digest, config_digest, platform, layers, base) = image;
             let (os_name, architecture, variant) = platform;
             let layers: Vec<Layer> = layers
                 .into_iter()
@@ -174,7 +177,13 @@ fn sbom() -> impl Strategy<Value = Sbom> {
                         .into_iter()
                         .map(|(name, what, why)| Skipped { name, what, why })
                         .collect(),
-                    ..Inventory::default()
+                    files,
+                    size_bytes,
+                    lock_files: lock_files
+                        .into_iter()
+                        .map(|(path, layer, packages)| LockFile { path, layer, packages })
+                        .collect(),
+                    given: None,
                 },
             }
         },

@@ -5,13 +5,14 @@
 //!                                            |-> evaluate (the engine: merge, match, judge)
 //! ```
 //!
-//! A node keeps nothing that the store does not have but a cache of decoded fragments.
+//! A node keeps nothing that the store does not have but a cache of decoded fragments, and answers on their way there.
 
 mod advisories;
 mod bounds;
 mod config;
 mod evaluate;
 mod fragments;
+mod keeping;
 pub mod log;
 mod metrics;
 mod problem;

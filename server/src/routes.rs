@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::Settings,
+    keeping::Keeping,
     log::panic_text,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, pack, to_json},
@@ -26,9 +27,6 @@ use crate::{
 
 /// Bodies are counted in blocks: a semaphore's permits are 32 bits.
 const BLOCK_BYTES: usize = 4096;
-
-/// Answers that wait to be written; past this the next are not kept.
-const KEEPING: usize = 64;
 
 /// Threads that ask the store for `/readyz`: one that hangs must not take more.
 const PROBES: usize = 4;
@@ -40,7 +38,7 @@ pub struct Shared {
     blocks: Arc<Semaphore>,
     work: Work,
     probes: Arc<Semaphore>,
-    keeping: Arc<Semaphore>,
+    keeping: Keeping,
     /// Whether a stop was asked for.
     pub stopping: watch::Sender<bool>,
 }
@@ -55,7 +53,7 @@ impl Shared {
             blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
-            keeping: semaphore(KEEPING),
+            keeping: Keeping::default(),
             stopping: watch::Sender::new(false),
             scans,
             settings,
@@ -107,6 +105,9 @@ async fn upload(
 }
 
 async fn scan(State(shared): Handle, Path(name): Path<String>) -> Result<Response, Problem> {
+    if let Some(json) = shared.keeping.get(&name) {
+        return Ok(json_response(json));
+    }
     on_a_thread(&shared, move |scans| scans.get(&name)).await.map(json_response)
 }
 
@@ -315,7 +316,7 @@ impl Form {
     }
 }
 
-/// Answers a scan; a result is kept for later after it was sent.
+/// Answers a scan; a result is written to the store after it was sent.
 async fn scan_answer(
     shared: Arc<Shared>,
     form: Form,
@@ -333,15 +334,12 @@ async fn scan_answer(
         Some(packed) => ([(header::CONTENT_ENCODING, "zstd")], json_response(packed.clone())).into_response(),
         None => json_response(json.clone()),
     };
-    if let (Some(name), Ok(permit)) = (done, Arc::clone(&shared.keeping).try_acquire_owned()) {
+    if let Some(name) = done.filter(|name| shared.keeping.begin(name, &json)) {
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _writing = shared.keeping.until_written(&name);
+            let packed = packed.map_or_else(|| pack(&json).map(Bytes::from), Ok);
             // Logged where it happens, and no loss: the scan can be asked for again.
-            drop(
-                packed
-                    .map_or_else(|| pack(&json).map(Bytes::from), Ok)
-                    .and_then(|packed| shared.scans.keep(&name, &packed)),
-            );
+            drop(packed.and_then(|packed| shared.scans.keep(&name, &packed)));
         });
     }
     Ok(response)

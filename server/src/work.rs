@@ -122,6 +122,7 @@ mod tests {
     struct Slow {
         ping: Mutex<()>,
         layers: Mutex<()>,
+        closing: Mutex<()>,
     }
 
     impl Store for Slow {
@@ -152,6 +153,7 @@ mod tests {
             Ok(None)
         }
         fn close_scan(&self, _: &str, _: &[u8]) -> Result<(), Error> {
+            drop(self.closing.lock().unwrap());
             Ok(())
         }
     }
@@ -270,6 +272,31 @@ mod tests {
         drop(held);
         assert!(answer(asked).starts_with("HTTP/1.1 200"));
         server.runtime.block_on(server.running).unwrap();
+    }
+
+    #[test]
+    fn a_result_can_be_had_before_it_is_written() {
+        let store = Arc::new(Slow::default());
+        let server = serve(Arc::clone(&store));
+        let held = store.closing.lock().unwrap();
+        // Nothing is missing of an image without layers.
+        let image = r#"{"os":"linux","architecture":"amd64"},"diff_ids":[],"history":[]"#;
+        let id = Digest::of(b"image");
+        let image = format!(r#"{{"engine":{{"image_id":"{id}","platform":{image}}}}}"#);
+        let body =
+            format!(r#"{{"schema":{SCHEMA},"analyzer":"{ANALYZER}","reference":"a","image":{image}}}"#);
+        let sent = answer(server.send("POST /v1/scan", &body));
+        let (_, sent) = sent.split_once("\r\n\r\n").unwrap();
+        let name = sent.split_once(r#""scan":""#).and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
+        let path = format!("/v1/scan/{name}");
+        let kept = server.get(&path);
+        assert!(kept.starts_with("HTTP/1.1 200") && kept.ends_with(sent), "{kept}");
+        drop(held);
+        // This store keeps nothing, and no more does the server.
+        let started = Instant::now();
+        while !server.get(&path).starts_with("HTTP/1.1 404") {
+            assert!(started.elapsed() < Duration::from_secs(10), "it keeps what is written");
+        }
     }
 
     #[test]

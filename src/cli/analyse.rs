@@ -7,9 +7,10 @@ use stella::{
     delta::Delta,
     digest::Digest,
     image::Image,
-    inventory::Skipped,
+    inventory::{Inventory, Skipped},
     layer::Fragment,
     report::{LedgerEntry, Proof, Run},
+    scan,
 };
 
 use super::{
@@ -32,6 +33,26 @@ pub fn open(source: &SourceSettings, log: Log) -> Result<Opened, Failure> {
         log.warn(doubt);
     }
     Ok(opened)
+}
+
+/// What an image holds, by its layers' fragments or as it was given, and all that was not looked at: what `opened` names
+/// beside its images, layers, and what the merge misses.
+pub fn inventory(
+    source: &SourceSettings,
+    opened: &Opened,
+    image: &OpenedImage,
+    fragments: &[&Fragment],
+) -> Result<Inventory, Failure> {
+    let mut inventory = match opened.inventory() {
+        Some(given) => given.clone(),
+        None => scan::merge(&source.text, &image.image, fragments).map_err(Failure::unfinished)?,
+    };
+    inventory.skipped.extend_from_slice(&image.skipped);
+    inventory.skipped.extend_from_slice(&opened.skipped);
+    inventory.skipped.extend(inventory.no_packages(&image.image));
+    inventory.skipped.sort();
+    inventory.skipped.dedup();
+    Ok(inventory)
 }
 
 /// One image whose layers are wanted.
@@ -70,7 +91,8 @@ pub struct Analyser {
 impl Analyser {
     /// Opens the cache; without one everything is read.
     pub fn new(source: &SourceSettings) -> Self {
-        let cache = source.cache.as_deref().map(Cache::open).transpose();
+        let open = |directory| Cache::open(directory, &source.limits);
+        let cache = source.cache.as_deref().map(open).transpose();
         Self { uncached: cache.as_ref().err().cloned(), cache: cache.ok().flatten() }
     }
 

@@ -90,7 +90,8 @@ Exit codes
   2  the call is wrong: flags, configuration, policy file
   3  could not finish or could not look; never a silent pass
 
-Every option has a variable, STELLA_ and its name; an empty one is as good as none. A flag beats a variable beats the \
+Every option has a variable, STELLA_ and its name; an empty one is as good as none. Where an option repeats, commas \
+part what it takes, in a flag and in a variable. A flag beats a variable beats the \
 file .stella.yaml of the working directory, which can only tighten the verdict: its keys are output, policy, fail-on, \
 threads, verify and timings.";
 
@@ -222,7 +223,7 @@ pub enum Feeds {
 pub enum Debug {
     /// Every entry of the merged image, a JSON line each
     Listing(Layers),
-    /// The packages of the merged image, a JSON line each
+    /// The packages of the merged image, a JSON line each; exit 3 where it was not looked at in full, which stderr says
     Inventory(Layers),
     /// The bills of materials that statements make of the image, a JSON line each, without the bills
     Attested(Layers),

@@ -13,7 +13,7 @@ use std::{
 use stella::{
     api::Pair,
     digest::Digest,
-    layer::{ANALYZER, Fragment, Limits, SCHEMA},
+    layer::{Fragment, Limits, SCHEMA},
 };
 
 /// Bytes of files that are kept; those that were not used for the longest time go first.
@@ -26,13 +26,15 @@ const BLOCK_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct Cache {
     directory: PathBuf,
+    analyzer: String,
 }
 
 impl Cache {
-    /// The cache below `directory`, for this fragment form and these analysers alone; made where it is not there, for this
-    /// user alone. The error is why it must not or cannot be used.
-    pub fn open(directory: &Path) -> Result<Self, String> {
-        let directory = directory.join(format!("fragments-{SCHEMA}-{ANALYZER}"));
+    /// The cache below `directory`, for this fragment form, these analysers and what their limits make of them alone; made
+    /// where it is not there, for this user alone. The error is why it must not or cannot be used.
+    pub fn open(directory: &Path, limits: &Limits) -> Result<Self, String> {
+        let analyzer = limits.analyzer();
+        let directory = directory.join(format!("fragments-{SCHEMA}-{analyzer}"));
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
@@ -60,7 +62,7 @@ impl Cache {
                 ));
             }
         }
-        Ok(Self { directory })
+        Ok(Self { directory, analyzer })
     }
 
     fn fragment_path(&self, diff_id: Digest) -> PathBuf {
@@ -79,7 +81,8 @@ impl Cache {
         // So that the layers everybody builds on stay; where it cannot be noted, they are as old as they were written.
         let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         let fragment = Fragment::decode(&bytes, limits).ok()?;
-        let ours = fragment.diff_id == diff_id && fragment.schema == SCHEMA && fragment.analyzer == ANALYZER;
+        let ours =
+            fragment.diff_id == diff_id && fragment.schema == SCHEMA && fragment.analyzer == self.analyzer;
         ours.then_some(fragment)
     }
 
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn keeps_and_forgives() {
         let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::open(directory.path()).unwrap();
+        let cache = Cache::open(directory.path(), &Limits::default()).unwrap();
         let (blob, diff_id, limits) = (Digest::of(b"blob"), Digest::of(b"layer"), Limits::default());
         let fragment = Fragment::unseen(diff_id);
         assert_eq!(cache.fragment(diff_id, &limits), None);
@@ -146,6 +149,9 @@ mod tests {
         fs::copy(cache.fragment_path(diff_id), cache.fragment_path(blob)).unwrap();
         assert_eq!(cache.fragment(blob, &limits), None);
         cache.trim().unwrap();
+        // Under other limits the layer may say something else.
+        let other = Limits { database_bytes: 7, ..limits.clone() };
+        assert_eq!(Cache::open(directory.path(), &other).unwrap().fragment(diff_id, &limits), None);
     }
 
     #[cfg(unix)]
@@ -153,17 +159,19 @@ mod tests {
     fn what_others_can_write_to_is_not_believed() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::open(directory.path()).unwrap();
+        let cache = Cache::open(directory.path(), &Limits::default()).unwrap();
         let mode = |mode| fs::set_permissions(&cache.directory, fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(fs::metadata(&cache.directory).unwrap().permissions().mode() & 0o777, 0o700);
         for open in [0o720, 0o702, 0o777] {
             mode(open);
-            assert!(Cache::open(directory.path()).unwrap_err().contains("others can write"));
+            assert!(
+                Cache::open(directory.path(), &Limits::default()).unwrap_err().contains("others can write")
+            );
         }
         mode(0o755);
-        assert!(Cache::open(directory.path()).is_ok());
+        assert!(Cache::open(directory.path(), &Limits::default()).is_ok());
         let linked = tempfile::tempdir().unwrap();
         symlink(&cache.directory, linked.path().join(cache.directory.file_name().unwrap())).unwrap();
-        assert!(Cache::open(linked.path()).unwrap_err().contains("link"));
+        assert!(Cache::open(linked.path(), &Limits::default()).unwrap_err().contains("link"));
     }
 }

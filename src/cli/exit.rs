@@ -61,9 +61,8 @@ impl From<super::image::Error> for Failure {
             return Self::usage(error);
         }
         let failure = Self::unfinished(&error);
-        match error.limit() {
-            Some(name) => failure
-                .advise(format!("an image that is meant to be so: --limit {}=N", name.replace(' ', "-"))),
+        match error.way_out() {
+            Some(way) => failure.advise(format!("an image that is meant to be so: {way}")),
             None => failure,
         }
     }

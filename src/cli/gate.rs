@@ -187,7 +187,7 @@ fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
         .flat_map(|result| result.looked_at.skipped.iter().filter(|skipped| !result.verdict.allows(skipped)));
     let skipped: Vec<_> = skipped.collect();
     for skipped in &skipped {
-        log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
+        log.skipped(skipped);
     }
     for name in &settings.allow_skipped {
         let mut all = report.results.iter().flat_map(|result| &result.looked_at.skipped);

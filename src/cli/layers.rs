@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, io::Write, path::Path};
 use stella::{
     api::MissingRequest,
     digest::Digest,
-    inventory::{self, LockFiles},
-    layer::{ANALYZER, Fragment, SCHEMA},
+    inventory::{self, Inventory},
+    layer::{Fragment, SCHEMA},
 };
 
 use super::{
@@ -58,22 +58,24 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
         let client = Client::new(&server.url, server.deadline, USER_AGENT).map_err(Failure::usage)?;
-        let request = MissingRequest { schema: SCHEMA, analyzer: ANALYZER.to_owned(), diff_ids };
+        let request = MissingRequest { schema: SCHEMA, analyzer: source.limits.analyzer(), diff_ids };
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());
     }
-    let cache = source.cache.as_deref().and_then(|directory| Cache::open(directory).ok());
+    let open = |directory| Cache::open(directory, &source.limits).ok();
+    let cache = source.cache.as_deref().and_then(open);
     let known =
         |diff_id| cache.as_ref().is_some_and(|cache| cache.fragment(diff_id, &source.limits).is_some());
     Ok(diff_ids.into_iter().filter(|diff_id| !known(*diff_id)).collect())
 }
 
-/// Runs `stella debug`.
-pub fn debug(command: &Debug) -> Result<Exit, Failure> {
+/// Runs `stella debug`. What an inventory misses is said on stderr.
+pub fn debug(command: &Debug, log: Log) -> Result<Exit, Failure> {
     let (Debug::Listing(args) | Debug::Inventory(args) | Debug::Attested(args)) = command;
     let source = SourceSettings::new(&args.source, &File::default())?;
     let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut missed = BTreeSet::new();
     for image in &opened.images {
         let fragments = match command {
             Debug::Listing(_) | Debug::Inventory(_) => fragments(&source, &opened, image)?,
@@ -81,14 +83,15 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
         };
         let fragments: Vec<&Fragment> = fragments.iter().collect();
         let lines: Vec<String> = match command {
-            Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(Failure::unfinished)?),
-            Debug::Inventory(_) => match opened.inventory() {
-                Some(given) => lines(&given.packages),
-                None => {
-                    let lock_files = LockFiles::in_directory(image.image.is_directory());
-                    lines(&inventory::merge(&fragments, lock_files).map_err(Failure::unfinished)?.packages)
-                }
-            },
+            Debug::Listing(_) => lines(&inventory::listing(&fragments).map_err(|error| {
+                Failure::unfinished(format!("{} ({}): {error}", source.text, image.image.platform))
+            })?),
+            Debug::Inventory(_) => {
+                let Inventory { packages, skipped, .. } =
+                    analyse::inventory(&source, &opened, image, &fragments)?;
+                missed.extend(skipped);
+                lines(&packages)
+            }
             Debug::Attested(_) => attested(&opened, image),
         }?;
         for line in lines {
@@ -96,7 +99,8 @@ pub fn debug(command: &Debug) -> Result<Exit, Failure> {
         }
     }
     out.flush().map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
-    Ok(Exit::Pass)
+    missed.iter().for_each(|skipped| log.skipped(skipped));
+    Ok(if missed.is_empty() { Exit::Pass } else { Exit::Unfinished })
 }
 
 fn attested(opened: &Opened, image: &OpenedImage) -> Result<Vec<String>, Failure> {

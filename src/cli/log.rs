@@ -3,6 +3,7 @@
 use std::{fmt, io::Write};
 
 use anstyle::{AnsiColor, Style};
+use stella::inventory::Skipped;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,12 @@ impl Log {
     /// Something that is wrong.
     pub fn error(self, text: impl fmt::Display) {
         line("error", AnsiColor::Red, &text);
+    }
+
+    /// What was not looked at.
+    pub fn skipped(self, skipped: &Skipped) {
+        let Skipped { name, what, why } = skipped;
+        self.error(format_args!("not looked at: {name}: {what} ({why})"));
     }
 
     /// A line without a label.

@@ -63,6 +63,6 @@ fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "stella", &mut std::io::stdout());
             Ok(Exit::Pass)
         }
-        Command::Debug(command) => layers::debug(command),
+        Command::Debug(command) => layers::debug(command, log),
     }
 }

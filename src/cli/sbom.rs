@@ -3,13 +3,12 @@
 use std::{io, path::Path};
 
 use stella::{
-    inventory::{self, LockFiles},
     report::{Run, cyclonedx, spdx},
     sbom::Sbom,
 };
 
 use super::{
-    analyse::{Analyser, Look, open},
+    analyse::{Analyser, Look, inventory, open},
     args,
     exit::{Exit, Failure},
     log::Log,
@@ -33,12 +32,12 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     if source.server.is_some() {
         log.note("the server is not asked: an SBOM is made on this machine");
     }
-    let mut skipped = image.skipped.clone();
-    skipped.extend_from_slice(&opened.skipped);
-    let mut inventory = match opened.inventory() {
-        Some(given) => given.clone(),
+    let fragments = match opened.inventory() {
+        Some(_) => None,
         None => {
             let progress = Progress::new(log);
+            let mut skipped = image.skipped.clone();
+            skipped.extend_from_slice(&opened.skipped);
             let look = Look {
                 source: &source,
                 verify_all: false,
@@ -52,15 +51,11 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
             for note in &run.notes {
                 log.note(note);
             }
-            let lock_files = LockFiles::in_directory(image.image.is_directory());
-            inventory::merge(&fragments.stack(&image.image), lock_files).map_err(Failure::unfinished)?
+            Some(fragments)
         }
     };
-    inventory.skipped.append(&mut skipped);
-    let empty = inventory.no_packages(&image.image);
-    inventory.skipped.extend(empty);
-    inventory.skipped.sort();
-    inventory.skipped.dedup();
+    let stack = fragments.as_ref().map(|fragments| fragments.stack(&image.image)).unwrap_or_default();
+    let inventory = inventory(&source, &opened, image, &stack)?;
     let sbom = Sbom { reference: source.text.clone(), image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();
     for output in &outputs {
@@ -76,7 +71,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let mut missed: Vec<_> = sbom.inventory.skipped.iter().collect();
     missed.retain(|skipped| !args.allow_skipped.iter().any(|allowed| skipped.is_meant(allowed)));
     for skipped in &missed {
-        log.error(format_args!("not looked at: {}: {} ({})", skipped.name, skipped.what, skipped.why));
+        log.skipped(skipped);
     }
     if missed.is_empty() && unwritten.is_empty() {
         return Ok(Exit::Pass);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     layer::path::escape,
-    package::{Ecosystem, Fact, OsRelease, Package},
+    package::{Ecosystem, Fact, OsRelease, Package, file_name},
 };
 
 /// One kind of package database, and what tells that an image must have it.
@@ -179,7 +179,7 @@ fn title(os: &OsRelease) -> String {
 }
 
 fn trace(merged: &Merged<'_>, system: &System, found: &[&Package]) -> Option<&'static str> {
-    let program = system.program.rsplit('/').next().unwrap_or_default();
+    let program = file_name(system.program);
     // A link to BusyBox is no dpkg, and a package of another system may bring one.
     let is_program = |path: &str| {
         let real = merged.tree.find(path.as_bytes(), true).ok();

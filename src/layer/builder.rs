@@ -60,10 +60,11 @@ impl Contents {
         }
     }
 
-    /// Over the limit on its size.
+    /// Over the limit on its size. Of all that is skipped these alone have a way out, so it is said here.
     pub fn too_big(read: &package::Read, exceeded: &limits::Exceeded) -> Self {
         let anywhere = matches!(read, package::Read::Parts(_));
-        Self::Unread { why: exceeded.to_string(), anywhere }
+        let way_out = Limits::way_out(exceeded.name).map(|way| format!("; {way} sets it"));
+        Self::Unread { why: format!("{exceeded}{}", way_out.unwrap_or_default()), anywhere }
     }
 }
 
@@ -319,6 +320,6 @@ impl Builder {
 
     /// The fragment of all entries taken.
     pub fn finish(self, diff_id: Digest, size_bytes: u64) -> Fragment {
-        finish::fragment(self.tree, self.files, diff_id, size_bytes)
+        finish::fragment(self.tree, self.files, self.limits.analyzer(), diff_id, size_bytes)
     }
 }

@@ -19,6 +19,7 @@ use crate::{
 pub(super) fn fragment(
     mut tree: Tree<'_>,
     contents: Vec<Contents>,
+    analyzer: String,
     diff_id: Digest,
     size_bytes: u64,
 ) -> Fragment {
@@ -65,7 +66,7 @@ pub(super) fn fragment(
     unread.sort();
     Fragment {
         schema: fragment::SCHEMA,
-        analyzer: fragment::ANALYZER.to_owned(),
+        analyzer,
         diff_id,
         files,
         size_bytes,

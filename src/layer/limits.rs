@@ -1,5 +1,6 @@
 //! Named limits on what a hostile image may cost. Each error names the limit it hit.
 
+use super::ANALYZER;
 use crate::package;
 
 /// Bounds on one layer.
@@ -55,6 +56,28 @@ impl Limits {
         true
     }
 
+    /// What sets the limit called `name`, for whoever means an image to be so; `None` for a limit that nothing sets.
+    pub fn way_out(name: &str) -> Option<String> {
+        let name = name.replace(' ', "-");
+        Self::NAMES.contains(&name.as_str()).then(|| format!("--limit {name}=N"))
+    }
+
+    /// The analyser that these limits make: what a layer says depends on which of its files are too large to be read,
+    /// so a layer that was read under others is not a hit.
+    pub fn analyzer(&self) -> String {
+        let usual = Self::default();
+        let mut analyzer = ANALYZER.to_owned();
+        for (name, own, usual) in [
+            ("database-size", self.database_bytes, usual.database_bytes),
+            ("file-size", self.file_bytes, usual.file_bytes),
+        ] {
+            if own != usual {
+                analyzer += &format!("+{name}={own}");
+            }
+        }
+        analyzer
+    }
+
     /// Holds the size of a file to the limit of its kind.
     pub fn hold_file(&self, read: &package::Read, size_bytes: u64) -> Result<(), Exceeded> {
         match read {
@@ -101,7 +124,17 @@ mod tests {
             let mut limits = Limits::default();
             assert!(limits.set(name, 7), "{name}");
             assert_ne!(limits, Limits::default(), "{name}");
+            assert_eq!(Limits::way_out(&name.replace('-', " ")), Some(format!("--limit {name}=N")));
         }
+        assert_eq!(Limits::way_out("merge steps"), None);
         assert!(!Limits::default().set("layer", 7));
+    }
+
+    #[test]
+    fn what_changes_a_fragment_makes_another_analyser() {
+        let mut limits = Limits { layer_entries: 7, ..Limits::default() };
+        assert_eq!(limits.analyzer(), ANALYZER);
+        limits.file_bytes = 7;
+        assert_eq!(limits.analyzer(), format!("{ANALYZER}+file-size=7"));
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod alpm;
 mod apk;
+mod archive;
 mod bitnami;
 mod composer;
 mod conda;
@@ -197,6 +198,11 @@ fn at_place(placed: bool, read: Result<Fact, Error>) -> Result<Option<Fact>, Err
         Err(_) if !placed => Ok(None),
         read => read.map(Some),
     }
+}
+
+/// The name of a file.
+pub(crate) fn file_name(path: &str) -> &str {
+    split(path).0
 }
 
 /// The name of a file, and the path of its directory.

@@ -1,6 +1,6 @@
 //! `os-release`, os-release(5); and the older files that name a system or its release, which matter where it is missing.
 
-use super::{Error, Fact, OsRelease, utf8};
+use super::{Error, Fact, OsRelease, file_name, utf8};
 
 /// Files of one line, the release; written by the packages base-files and alpine-base.
 const ONE_LINE: [&str; 2] = ["debian_version", "alpine-release"];
@@ -57,14 +57,10 @@ const VENDORS: [(&str, &str); 8] = [
     ("scientificlinux", "scientific"),
 ];
 
-fn name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
 /// By name, or by content, since a link may give the file any name: lines of `KEY=value` with an `ID` among them, or a
 /// line that starts with the name of a system.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let name = name(path);
+    let name = file_name(path);
     if name == "os-release" || name == "system-release-cpe" || ONE_LINE.contains(&name) {
         return !head.is_empty();
     }
@@ -95,7 +91,7 @@ fn product(head: &[u8]) -> bool {
 /// Reads whichever of the files it is.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let text = utf8(bytes)?;
-    let release = match name(path) {
+    let release = match file_name(path) {
         name if ONE_LINE.contains(&name) => {
             let version = text.trim();
             let one_word = version.len() <= 64 && !version.contains(char::is_whitespace);

@@ -1,7 +1,7 @@
 //! Metadata of Python distributions: `*.dist-info/METADATA` and `*.egg-info` (file, or directory with `PKG-INFO`);
 //! the core metadata specification of the PyPA.
 
-use super::{Ecosystem, Error, Fact, Package, is_python_metadata};
+use super::{Ecosystem, Error, Fact, Package, file_name, is_python_metadata};
 
 /// By content, which starts with the version of the form; or by name, since nobody who reads it minds the order of its
 /// fields.
@@ -11,7 +11,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 }
 
 fn is_named(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     matches!(name, "METADATA" | "PKG-INFO") || is_python_metadata(name.as_bytes())
 }
 

@@ -163,12 +163,14 @@ impl Table {
         match &looked_at.os {
             None => self.painted("", "  system      none found"),
             Some(os) => {
-                let ended = os.end_of_life == Some(true);
-                let note = if ended { ": END OF LIFE, no security fixes any more" } else { "" };
-                self.painted(
-                    if ended { "1;33" } else { "" },
-                    &format!("  system      {} {}{note}", os.id, os.version),
-                );
+                let (tone, note) = match os.end_of_life {
+                    Some(true) => ("1;31", ": END OF LIFE, no security fixes any more"),
+                    Some(false) => ("", ""),
+                    None => ("", " (end of life not known)"),
+                };
+                // A rolling system has no version. However long a name is, it does not push the note away.
+                let name = cut([os.id.as_str(), os.version.as_str()].join(" ").trim_end(), MAX_CELL);
+                self.whole(tone, &format!("  system      {name}{note}"));
             }
         }
         let packages: Vec<String> =

@@ -7,7 +7,7 @@ use crate::{
     base::Base,
     digest::Digest,
     image::{Image, Layer, MAX_LAYERS, Platform},
-    inventory::{Installed, Inventory, Skipped},
+    inventory::{Installed, Inventory, LockFile, Skipped},
     package::{OsRelease, Package, Purl, Source, os_id, purl},
 };
 
@@ -66,6 +66,12 @@ pub struct Collector {
     pub skipped: Vec<Skipped>,
     /// The base image.
     pub base: Option<Base>,
+    /// Regular files of all layers.
+    pub files: u64,
+    /// Bytes of all layers, uncompressed.
+    pub size_bytes: u64,
+    /// Lock files that were read.
+    pub lock_files: Vec<LockFile>,
     /// By package and layer; the layer is `usize::MAX` where none is named. Files, and what they are in their languages.
     packages: BTreeMap<(Package, usize), (BTreeSet<String>, BTreeSet<Package>)>,
     /// Releases that purls name, and how many packages are of each.
@@ -199,6 +205,7 @@ impl Collector {
         packages.sort();
         self.skipped.sort();
         self.skipped.dedup();
+        self.lock_files.sort();
         let unknown =
             || Platform { os: "linux".to_owned(), architecture: String::new(), variant: String::new() };
         let image = Image {
@@ -208,7 +215,15 @@ impl Collector {
             layers: self.layers,
             base: self.base,
         };
-        let inventory = Inventory { os: self.os, packages, skipped: self.skipped, ..Inventory::default() };
+        let inventory = Inventory {
+            os: self.os,
+            packages,
+            lock_files: self.lock_files,
+            files: self.files,
+            size_bytes: self.size_bytes,
+            skipped: self.skipped,
+            given: None,
+        };
         Ok(Found { form, sbom: Sbom { reference: self.reference, image, inventory } })
     }
 

@@ -6,7 +6,7 @@ use super::collect::{Collector, Said};
 use super::{Error, Sbom, list::Item};
 use crate::{
     digest::Digest,
-    inventory::Installed,
+    inventory::{Installed, LockFile},
     package::{Ecosystem, OsRelease, Package, Source},
 };
 
@@ -33,7 +33,7 @@ fn property(name: &str, value: impl ToString) -> Property {
     Property { name: name.to_owned(), value: value.to_string() }
 }
 
-/// Of the image: platform, digests, layers with their instructions.
+/// Of the image: platform, digests, layers with their instructions; how much of it was looked at, and its lock files.
 pub fn of_image(sbom: &Sbom) -> Vec<Property> {
     let image = &sbom.image;
     let mut properties = Vec::new();
@@ -49,6 +49,11 @@ pub fn of_image(sbom: &Sbom) -> Vec<Property> {
         }
     }
     properties.extend(image.base.as_ref().map(|base| property("stella:image:base", json(base))));
+    let looked_at = &sbom.inventory;
+    let counts = [("stella:image:files", looked_at.files), ("stella:image:bytes", looked_at.size_bytes)];
+    properties
+        .extend(counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| property(name, count)));
+    properties.extend(looked_at.lock_files.iter().map(|file| property("stella:image:lock-file", json(file))));
     properties
 }
 
@@ -123,6 +128,9 @@ pub fn read_image(properties: &[Property], collector: &mut Collector) -> Result<
                 }
             }
             "stella:image:base" => collector.base = serde_json::from_str(value).ok(),
+            "stella:image:files" => collector.files = value.parse().unwrap_or_default(),
+            "stella:image:bytes" => collector.size_bytes = value.parse().unwrap_or_default(),
+            "stella:image:lock-file" => collector.lock_files.extend(serde_json::from_str::<LockFile>(value)),
             "stella:skipped" => match serde_json::from_str(value) {
                 Ok(skipped) => collector.skipped.push(skipped),
                 Err(error) => collector.skip("unreadable", value.clone(), error.to_string()),

@@ -112,6 +112,30 @@ class Input(program.Case):
         self.refused("dir:" + self.path("root"), "`layer size`", "--limit layer-size=N",
                      options=[*DEMO_ADVISORIES, "--limit", "layer-size=100KB"])
 
+    def test_the_way_out_of_a_limit_is_said_and_leads_out(self):
+        status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\n"
+        content = tar([("etc/os-release", b"ID=debian\nVERSION_ID=12\n"), ("var/lib/dpkg/status", status)])
+        image, low = self.layer(content, content), ["--limit", "database-size=50"]
+        code, report, said = gate(self.work, image, *DEMO_ADVISORIES, *low)
+        self.assertEqual(code, 3, said)
+        way = "over the limit `database size`, 50; --limit database-size=N sets it"
+        self.assertIn(way, said)
+        self.assertIn(way, [one["why"] for one in report["results"][0]["looked_at"]["skipped"]])
+        done = call(STELLA, "debug", "inventory", image, *low, env=environment(self.work))
+        self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
+        self.assertIn(f"not looked at: package-database: var/lib/dpkg/status ({way})", done.stderr)
+        # What is kept of the layer under the low limit is not what it says under the usual one.
+        _, report, _ = gate(self.work, image, *DEMO_ADVISORIES)
+        self.assertEqual(report["results"][0]["looked_at"]["packages"], {"deb": 1})
+        done = call(STELLA, "debug", "inventory", image, env=environment(self.work))
+        self.assertEqual((done.returncode, len(done.stdout.splitlines()), done.stderr), (0, 1, ""))
+
+    def test_a_file_is_no_directory(self):
+        path = self.path("bom.json")
+        with open(path, "w", encoding="utf-8") as out:
+            json.dump({"bomFormat": "CycloneDX", "specVersion": "1.6"}, out)
+        self.refused(f"dir:{path}", "is a file and no directory", f"sbom:{path}")
+
     def test_packages_without_advisories_are_no_clean_result(self):
         status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\n"
         content = tar([("etc/os-release", b"ID=ubuntu\nVERSION_ID=24.04\n"), ("var/lib/dpkg/status", status)])

@@ -27,7 +27,8 @@ def inventory(image, work, *ecosystems):
     """The lines of `stella debug inventory`, those of `ecosystems` if some are named."""
     done = subprocess.run([STELLA, "debug", "inventory", "--no-cache", image], capture_output=True, text=True,
                           timeout=300, check=False, env=environment(work))
-    if done.returncode != 0:
+    # 3 with lines is an inventory that says what it misses; whether the packages are right is what is asked here.
+    if done.returncode != 0 and not (done.returncode == 3 and done.stdout):
         raise RuntimeError(f"the inventory of {image} ended with {done.returncode}: {done.stderr[-2000:]}")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return [line for line in lines if not ecosystems or line["package"]["ecosystem"] in ecosystems]
@@ -82,7 +83,8 @@ class TruthCase(Case):
 def fetch(*command, **more):
     """Runs what takes something from a package registry; where that cannot be reached the test is skipped, and says so."""
     done = call(*command, **more)
-    if done.returncode != 0:
+    # 3 with lines is an inventory that says what it misses; whether the packages are right is what is asked here.
+    if done.returncode != 0 and not (done.returncode == 3 and done.stdout):
         why = f"{' '.join(command[:3])} … ended with {done.returncode}: {done.stderr.strip()[-300:]}"
         print(f"skipped: {why}", file=sys.stderr)
         raise unittest.SkipTest(why)

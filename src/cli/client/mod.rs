@@ -22,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use stella::{
     api::{MissingAnswer, MissingRequest, Problem, ScanAnswer, ScanRequest},
     digest::Digest,
-    layer::{ANALYZER, SCHEMA},
+    layer::SCHEMA,
 };
 use tokio::time::Instant;
 
@@ -119,12 +119,13 @@ impl Client {
     pub async fn put_fragment(
         &self,
         scan: &str,
+        analyzer: &str,
         diff_id: Digest,
         blob: Option<Digest>,
         encoded: Vec<u8>,
     ) -> Result<ScanAnswer, Error> {
         let mut url = self.url(&["v1", "scan", scan, "layers", &diff_id.to_string()])?;
-        url.query_pairs_mut().append_pair("schema", &SCHEMA.to_string()).append_pair("analyzer", ANALYZER);
+        url.query_pairs_mut().append_pair("schema", &SCHEMA.to_string()).append_pair("analyzer", analyzer);
         if let Some(blob) = blob {
             url.query_pairs_mut().append_pair("blob", &blob.to_string());
         }

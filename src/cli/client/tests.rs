@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 use stella::{
     api::{ImageClaim, Pair},
     image::Platform,
-    layer::{Directory, Fragment},
+    layer::{ANALYZER, Directory, Fragment},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -237,15 +237,16 @@ async fn a_real_server_takes_what_it_misses() {
     let answer = client.scan(&request).await.unwrap();
     let ScanAnswer::Missing { scan, missing } = answer else { unreachable!("{answer:?}") };
     assert_eq!(missing, [a.diff_id, b.diff_id]);
-    let answer = client.put_fragment(&scan, a.diff_id, None, a.encode().unwrap()).await.unwrap();
+    let answer = client.put_fragment(&scan, ANALYZER, a.diff_id, None, a.encode().unwrap()).await.unwrap();
     assert!(matches!(answer, ScanAnswer::Missing { missing, .. } if missing == [b.diff_id]));
     // Without advisories there is no result, and no use in asking again.
-    let error = client.put_fragment(&scan, b.diff_id, None, b.encode().unwrap()).await.unwrap_err();
+    let error = client.put_fragment(&scan, ANALYZER, b.diff_id, None, b.encode().unwrap()).await.unwrap_err();
     assert!(error.to_string().contains("feeds import"), "{error}");
     let diff_ids = vec![a.diff_id, Digest::of(b"c"), b.diff_id];
     let ask = MissingRequest { schema: SCHEMA, analyzer: ANALYZER.to_owned(), diff_ids };
     assert_eq!(client.missing(&ask).await.unwrap().missing, [Digest::of(b"c")]);
-    let error = client.put_fragment("../x?y", a.diff_id, None, a.encode().unwrap()).await.unwrap_err();
+    let error =
+        client.put_fragment("../x?y", ANALYZER, a.diff_id, None, a.encode().unwrap()).await.unwrap_err();
     assert!(matches!(&error, Error::Refused { status: 404, .. }) && !error.is_outage(), "{error}");
     assert_eq!((client.round_trips(), client.retries()), (5, 0));
 

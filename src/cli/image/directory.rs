@@ -16,13 +16,13 @@ use stella::{
     package,
 };
 
-use super::{Error, Opened, OpenedImage, Source};
+use super::{Error, Opened, OpenedImage, Scheme, Source, archive_scheme, sbom, store::Store};
 
 /// Opens a host directory: reads it whole, because nothing but its bytes can name it. Links are not followed, other
 /// file systems below it are part of it.
 pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Opened, Error> {
     if !root.is_dir() {
-        return Err(Error::NoSuchPath { path: root.to_owned() });
+        return Err(no_directory(root, limits));
     }
     let mut walk = Walk { builder: Builder::new(limits), size_bytes: 0, skipped: Vec::new() };
     walk.directory(root, limits, &taken_for)?;
@@ -59,6 +59,20 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         source: Source::Directory(Box::new(layer)),
         attestations: Vec::new(),
     })
+}
+
+/// Why `root` cannot be walked: it is not there, or it is a file, and of a kind that may have been meant.
+fn no_directory(root: &Path, limits: &Limits) -> Error {
+    let path = root.to_owned();
+    if !root.exists() {
+        return Error::NoSuchPath { path };
+    }
+    let scheme = match Store::archive(root) {
+        Ok(archive) => archive_scheme(&archive),
+        Err(compressed @ Error::Compressed { .. }) => return compressed,
+        Err(_) => sbom::open(root, String::new(), limits).is_ok().then_some(Scheme::Sbom),
+    };
+    Error::NotDirectory { path, scheme: scheme.map(Scheme::name) }
 }
 
 struct Walk {

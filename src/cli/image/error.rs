@@ -17,6 +17,17 @@ pub enum Error {
         /// As the caller wrote it.
         path: PathBuf,
     },
+    /// A file where a directory was named.
+    #[error("{path:?} is a file and no directory{}", match scheme {
+        Some(scheme) => format!("; it looks like {scheme}:{}", path.display()),
+        None => ", and looks like neither an image archive nor an SBOM".to_owned(),
+    })]
+    NotDirectory {
+        /// As the caller wrote it.
+        path: PathBuf,
+        /// What it looks like.
+        scheme: Option<&'static str>,
+    },
     /// A bare word that is neither a path nor an image reference.
     #[error(
         "{text:?} is neither an existing path nor an image reference; write docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or dir:PATH"
@@ -291,16 +302,14 @@ impl From<registry::Error> for Error {
 }
 
 impl Error {
-    /// The limit of [`layer::Limits`] that was passed, if that is what went wrong.
-    pub fn limit(&self) -> Option<&'static str> {
+    /// What sets the limit that was passed, if that is what went wrong and it can be set.
+    pub fn way_out(&self) -> Option<String> {
         let refused = |why: &layer::Refused| match why {
             layer::Refused::Limit(exceeded) => Some(exceeded.name),
             _ => None,
         };
-        match self {
-            Self::Limit { limit, .. } if layer::Limits::NAMES.contains(&limit.replace(' ', "-").as_str()) => {
-                Some(limit)
-            }
+        let name = match self {
+            Self::Limit { limit, .. } => Some(*limit),
             Self::Entry { why, .. } => refused(why),
             Self::Layer { source, .. } => match source.as_ref() {
                 layer::Error::Tar(layer::tar::Error::Limit(exceeded)) => Some(exceeded.name),
@@ -308,7 +317,8 @@ impl Error {
                 _ => None,
             },
             _ => None,
-        }
+        };
+        name.and_then(layer::Limits::way_out)
     }
 }
 

@@ -206,13 +206,8 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
     let scheme = if path.is_dir() {
         if path.join("oci-layout").exists() { Scheme::Oci } else { Scheme::Dir }
     } else {
-        let store = Store::archive(path)?;
-        // Docker 25 and later saves both forms in one tar; only one of them knows its tags in full.
-        match (store.has("manifest.json"), store.has("index.json") || store.has("oci-layout")) {
-            (true, _) => Scheme::DockerArchive,
-            (false, true) => Scheme::OciArchive,
-            (false, false) => return Err(Error::NoArchive { path: path.to_owned() }),
-        }
+        let no_archive = || Error::NoArchive { path: path.to_owned() };
+        archive_scheme(&Store::archive(path)?).ok_or_else(no_archive)?
     };
     // `/a`, `./a` and `../a` are no image references, and so plainly paths.
     if !reference::is_image_reference(word) {
@@ -232,6 +227,16 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
             );
             Ok((scheme, Some(doubt)))
         }
+    }
+}
+
+/// What a tar is an archive of.
+fn archive_scheme(store: &Store) -> Option<Scheme> {
+    // Docker 25 and later saves both forms in one tar; only one of them knows its tags in full.
+    match (store.has("manifest.json"), store.has("index.json") || store.has("oci-layout")) {
+        (true, _) => Some(Scheme::DockerArchive),
+        (false, true) => Some(Scheme::OciArchive),
+        (false, false) => None,
     }
 }
 

@@ -454,6 +454,37 @@ fn a_directory_is_one_layer_named_by_what_it_says() {
 }
 
 #[test]
+fn a_file_is_no_directory_and_says_what_it_looks_like() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let as_directory = || {
+        let options = Options::default();
+        open(&format!("dir:{}", path.display()).parse().unwrap(), &options).unwrap_err()
+    };
+    assert!(matches!(as_directory(), Error::NoSuchPath { .. }));
+    let tar_of = |name: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        member(&mut builder, name, b"{}");
+        builder.into_inner().unwrap()
+    };
+    let sbom = br#"{"bomFormat":"CycloneDX","specVersion":"1.5"}"#;
+    for (bytes, scheme) in [
+        (tar_of("manifest.json"), Some("docker-archive")),
+        (tar_of("index.json"), Some("oci-archive")),
+        (tar_of("etc/passwd"), None),
+        (sbom.to_vec(), Some("sbom")),
+        (b"text".to_vec(), None),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let error = as_directory();
+        assert!(matches!(&error, Error::NotDirectory { scheme: found, .. } if *found == scheme), "{error:?}");
+        assert!(scheme.is_none_or(|scheme| error.to_string().contains(&format!("{scheme}:/"))), "{error}");
+    }
+    fs::write(&path, b"\x1f\x8b\x08\0").unwrap();
+    assert!(matches!(as_directory(), Error::Compressed { .. }));
+}
+
+#[test]
 fn a_word_that_can_be_nothing_is_refused() {
     let nothing = Path::new("nowhere").join("no.tar").join("");
     assert!(matches!(bare(&nothing).unwrap_err(), Error::Reference { .. }));

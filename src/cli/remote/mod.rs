@@ -8,7 +8,7 @@ use stella::{
     api::{ScanAnswer, ScanRequest},
     delta::Delta,
     digest::Digest,
-    layer::{ANALYZER, Analysed, SCHEMA},
+    layer::{Analysed, SCHEMA},
     report::{Run, ScanResult},
 };
 
@@ -82,7 +82,7 @@ impl Remote {
         }
         let request = ScanRequest {
             schema: SCHEMA,
-            analyzer: ANALYZER.to_owned(),
+            analyzer: job.settings.source.limits.analyzer(),
             reference: job.settings.source.text.clone(),
             image: job.image.claim.clone(),
             pairs: layers.iter().map(Layer::pair).collect(),
@@ -169,8 +169,9 @@ impl Remote {
             let Some(layer) = layers.iter().find(|layer| layer.analysed.fragment.diff_id == *diff_id) else {
                 continue;
             };
-            let sent =
-                self.client.put_fragment(scan, *diff_id, Some(layer.analysed.blob), layer.encoded.clone());
+            let Analysed { blob, fragment, .. } = &layer.analysed;
+            let encoded = layer.encoded.clone();
+            let sent = self.client.put_fragment(scan, &fragment.analyzer, *diff_id, Some(*blob), encoded);
             match self.runtime.block_on(sent) {
                 Ok(answer) => last = Some(answer),
                 Err(error) if error.is_unknown_scan() => return Ok(None),

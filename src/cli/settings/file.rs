@@ -27,12 +27,11 @@ pub const NAME: &str = ".stella.yaml";
 /// Keys that people try, with a flag of the same name.
 const NEVER: &[&str] = &[
     "server",
-    "token",
     "on-error",
     "advisories",
     "allow-skipped",
     "cache-dir",
-    "ca-certificate",
+    "no-cache",
     "deadline",
     "limit",
     "platform",

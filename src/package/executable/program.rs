@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, io::Read as _};
 use memchr::memmem;
 
 use super::{seek, unreadable};
-use crate::package::{Error, File};
+use crate::package::{Error, File, file_name};
 
 /// A program and how it tells its version.
 struct Program {
@@ -97,7 +97,7 @@ const MAX_VERSIONS: usize = 128;
 
 /// What the program is, name and version, if its name is one in the table and its version is certain.
 pub(super) fn find(path: &str, file: &mut dyn File) -> Result<Option<(&'static str, String)>, Error> {
-    let file_name = path.rsplit('/').next().unwrap_or_default();
+    let file_name = file_name(path);
     let mut searches: Vec<Search> = PROGRAMS.iter().filter_map(|program| program.search(file_name)).collect();
     if searches.is_empty() {
         return Ok(None);

@@ -1,10 +1,12 @@
 //! Text files that stand beside programs and tell their version: the JDK's `release`, Go's `VERSION`, Erlang's
 //! `OTP_VERSION`.
 
+use crate::package::file_name;
+
 /// By name and content.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     let contains = |text: &[u8]| head.windows(text.len()).any(|window| window == text);
-    match path.rsplit('/').next().unwrap_or_default() {
+    match file_name(path) {
         "release" => contains(b"JAVA_VERSION=\""),
         "VERSION" => head.starts_with(b"go1."),
         "OTP_VERSION" => head.first().is_some_and(u8::is_ascii_digit),
@@ -15,7 +17,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 /// The program and its version; `None` if it is not certain.
 pub(super) fn find(path: &str, text: &str) -> Option<(&'static str, String)> {
     let first = text.lines().next()?.trim();
-    let (name, version) = match path.rsplit('/').next()? {
+    let (name, version) = match file_name(path) {
         "release" => {
             let value = |key: &str| {
                 let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix("=\""))?;

@@ -5,13 +5,11 @@
 //! is an error: no virtual machine reads it either, and what it was cannot be told. Inside of another archive a broken
 //! one is a package by its file name, which no advisory can be found for, so that its neighbours are still known.
 
-mod archive;
 mod file_name;
 mod identity;
 mod known;
 mod manifest;
 mod pom;
-mod spent;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +17,15 @@ use std::{
     ops::Range,
 };
 
-use archive::{Archive, Entry, FORM, damaged};
 use file_name::FileName;
 use identity::{Identity, Itself, Own};
 use manifest::Manifest;
 use pom::Coordinates;
-use spent::{DEPTH, METADATA_ENTRY_BYTES, Spent};
 
-use super::{Ecosystem, Error, Fact, File, Form, Package};
+use super::{
+    Ecosystem, Error, Fact, File, Form, Package,
+    archive::{Archive, DEPTH, Entry, FORM, METADATA_ENTRY_BYTES, Spent, damaged},
+};
 
 /// Up to this size memory holds a nested archive that is compressed.
 const MEMORY_BYTES: usize = 3 << 20;
@@ -36,7 +35,7 @@ const MANIFEST: &[u8] = b"META-INF/MANIFEST.MF";
 
 /// By name, or by content: an archive that begins with what Java's begin with, a script that starts one behind it.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let name = base(path);
+    let name = super::file_name(path);
     if file_name::is_java(name) {
         return !head.is_empty();
     }
@@ -53,7 +52,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Error> {
     let end = file.seek(SeekFrom::End(0)).map_err(damaged)?;
     let mut search = Search::default();
-    search.archive(file, 0..end, base(path), 0)?;
+    search.archive(file, 0..end, super::file_name(path), 0)?;
     let packages: Vec<_> = search.packages.into_iter().collect();
     Ok((!packages.is_empty()).then_some(Fact::Installed { form: Form::Jar, packages }))
 }
@@ -67,10 +66,6 @@ pub(super) fn recognise_unpacked(path: &str, _: &[u8]) -> bool {
 pub(super) fn read_unpacked(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let package = Coordinates::of_properties(bytes).or(Coordinates::of_path(path)).package();
     Ok(package.map(|package| Fact::Installed { form: Form::Jar, packages: vec![package] }))
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// What is found in one file.

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{super::Ecosystem, Error, Package, entries::Entries, toml};
+use super::{
+    super::{Ecosystem, file_name},
+    Error, Package,
+    entries::Entries,
+    toml,
+};
 
 /// What tells the formats apart; the first has packages at the top.
 #[derive(Deserialize)]
@@ -37,7 +42,7 @@ enum Needed {
 
 /// `Manifest-v1.11.toml`, for one version of Julia.
 pub(super) fn is_named(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     name.starts_with("Manifest-v") || name.starts_with("JuliaManifest-v")
 }
 

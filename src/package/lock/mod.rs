@@ -13,7 +13,7 @@
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
-use super::{Error, Fact, Package};
+use super::{Error, Fact, Package, file_name};
 
 mod bun;
 mod bundler;
@@ -106,7 +106,7 @@ const ENDINGS: &[(&str, Named, Read)] = &[
 
 /// The reader for a file of this name.
 fn form(path: &str) -> Option<Read> {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     let whole = FORMS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read);
     let by_ending = || ENDINGS.iter().find(|(ending, named, _)| name.ends_with(ending) && named(path));
     whole.or_else(|| by_ending().map(|(_, _, read)| *read))

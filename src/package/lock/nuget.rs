@@ -5,7 +5,12 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::{super::Ecosystem, Error, Package, entries::Entries, properties, text, xml};
+use super::{
+    super::{Ecosystem, file_name},
+    Error, Package,
+    entries::Entries,
+    properties, text, xml,
+};
 
 #[derive(Deserialize)]
 struct Lock {
@@ -22,7 +27,7 @@ struct Locked {
 
 /// `packages.PROJECT.lock.json` and `packages.PROJECT.config`, where projects share a directory.
 pub(super) fn is_of_project(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     name.starts_with("packages.")
 }
 
@@ -53,7 +58,7 @@ pub(super) fn read_config(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 
 /// `*Packages.props`, in whatever case.
 pub(super) fn is_props(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     let ending = name.len().checked_sub("packages.props".len()).and_then(|start| name.get(start..));
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("packages.props"))
 }

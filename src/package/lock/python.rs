@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    super::{Ecosystem, normal_python_name},
+    super::{Ecosystem, file_name, normal_python_name},
     Error, Package, toml,
 };
 
@@ -27,7 +27,7 @@ struct Locked {
 
 /// `pylock.NAME.toml`; `pylock.toml` itself is known by its whole name.
 pub(super) fn is_pylock(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     let middle = name.strip_prefix("pylock.").and_then(|rest| rest.strip_suffix(".toml"));
     middle.is_some_and(|middle| !middle.is_empty() && !middle.contains('.'))
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 pub(crate) use header::source_of;
 
-use super::{Fact, Owned, Package};
+use super::{Fact, Owned, Package, file_name};
 
 /// SQLite's write-ahead log, empty in most images.
 const JOURNAL: &str = "rpmdb.sqlite-wal";
@@ -39,7 +39,7 @@ pub(super) enum Error {
 
 /// By content; SQLite and Berkeley DB files are many things, so those by their names too.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     match name {
         "rpmdb.sqlite" => sqlite::recognise(head),
         "Packages" => berkeley::recognise(head),

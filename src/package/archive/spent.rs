@@ -9,13 +9,13 @@ const ENDS: u64 = 100_000;
 /// Archives inside one file.
 const NESTED: u64 = 10_000;
 /// Archives inside archives.
-pub(super) const DEPTH: u64 = 8;
+pub(in crate::package) const DEPTH: u64 = 8;
 /// Bytes decompressed for one file. Archives that are stored are read in place, and cost none.
 const SIZE_BYTES: u64 = 512 << 20;
 /// Names of members that matter, and packages: with the nested archives that are open, all that memory holds.
 const METADATA_BYTES: u64 = 32 << 20;
 /// One entry that holds metadata.
-pub(super) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
+pub(in crate::package) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
 
 /// What was spent of each limit on one file.
 #[derive(Default)]
@@ -29,27 +29,27 @@ pub(in crate::package) struct Spent {
 
 impl Spent {
     /// An entry of a central directory.
-    pub(super) fn entry(&mut self) -> Result<(), Error> {
+    pub(in crate::package) fn entry(&mut self) -> Result<(), Error> {
         spend("archive entries", &mut self.entries, 1, ENTRIES)
     }
 
     /// What looks like an end record.
-    pub(super) fn end(&mut self) -> Result<(), Error> {
+    pub(in crate::package) fn end(&mut self) -> Result<(), Error> {
         spend("archive end records", &mut self.ends, 1, ENDS)
     }
 
     /// An archive inside an archive.
-    pub(super) fn nested(&mut self) -> Result<(), Error> {
+    pub(in crate::package) fn nested(&mut self) -> Result<(), Error> {
         spend("nested archives", &mut self.nested, 1, NESTED)
     }
 
     /// Bytes that were decompressed.
-    pub(super) fn bytes(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(in crate::package) fn bytes(&mut self, bytes: usize) -> Result<(), Error> {
         spend("archive size", &mut self.size_bytes, bytes as u64, SIZE_BYTES)
     }
 
     /// Bytes that are kept.
-    pub(super) fn kept(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(in crate::package) fn kept(&mut self, bytes: usize) -> Result<(), Error> {
         spend("archive metadata", &mut self.metadata_bytes, bytes as u64, METADATA_BYTES)
     }
 }
@@ -57,7 +57,7 @@ impl Spent {
 #[cfg(test)]
 impl Spent {
     /// Nearly all of each limit that takes long to reach without optimisation.
-    pub(super) fn nearly() -> Self {
+    pub(in crate::package) fn nearly() -> Self {
         Self { entries: ENTRIES / 20 * 19, size_bytes: SIZE_BYTES / 20 * 19, ..Self::default() }
     }
 }

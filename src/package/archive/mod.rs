@@ -1,4 +1,4 @@
-//! The container: a zip archive, read as `java.util.zip.ZipFile` reads it.
+//! Zip archives: those of Java, and of others that are packed alike. Read as `java.util.zip.ZipFile` reads them.
 //!
 //! The end record is searched from the end of the file; the central directory lies right before it; where that is not
 //! where the record says, something was put in front of the archive and all offsets shift by as much. Sizes, methods
@@ -15,10 +15,11 @@ use std::{
 
 use flate2::read::DeflateDecoder;
 
-use super::{
-    super::{Error, File},
-    spent::{METADATA_ENTRY_BYTES, Spent},
-};
+use super::{Error, File};
+
+mod spent;
+
+pub(super) use spent::{DEPTH, METADATA_ENTRY_BYTES, Spent};
 
 /// The form that errors name.
 pub(super) const FORM: &str = "zip";
@@ -32,7 +33,7 @@ const LOCAL_HEADER_BYTES: usize = 30;
 const ELSEWHERE: u64 = 0xFFFF_FFFF;
 
 /// An archive in a range of a file.
-pub(in crate::package) struct Archive<'f> {
+pub(super) struct Archive<'f> {
     file: &'f mut dyn File,
     /// Where it ends.
     end: u64,
@@ -43,7 +44,7 @@ pub(in crate::package) struct Archive<'f> {
 
 /// Where an entry's data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::package) struct Entry {
+pub(super) struct Entry {
     deflated: bool,
     /// Of the local header.
     offset: u64,
@@ -60,7 +61,7 @@ impl Entry {
 
 impl<'f> Archive<'f> {
     /// The archive in `within`; `None` where there is no end record.
-    pub(in crate::package) fn open(
+    pub(super) fn open(
         file: &'f mut dyn File,
         within: Range<u64>,
         spent: &mut Spent,
@@ -79,7 +80,7 @@ impl<'f> Archive<'f> {
     }
 
     /// Visits every entry of the central directory in its order. Of two with one name, Java takes the last.
-    pub(in crate::package) fn entries(
+    pub(super) fn entries(
         &mut self,
         spent: &mut Spent,
         mut visit: impl FnMut(&mut Spent, &[u8], Entry) -> Result<(), Error>,
@@ -147,7 +148,7 @@ impl<'f> Archive<'f> {
 
     /// Reads an entry that holds metadata, up to where `enough` has been read. `None` where that is not within
     /// [`METADATA_ENTRY_BYTES`].
-    pub(in crate::package) fn metadata(
+    pub(super) fn metadata(
         &mut self,
         entry: Entry,
         spent: &mut Spent,
