@@ -118,6 +118,7 @@ fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed
                 layer: installed.layer,
                 paths: installed.paths.clone(),
                 identities: Vec::new(),
+                built_using: Vec::new(),
             }));
         }
     }
@@ -408,8 +409,9 @@ mod tests {
 
     fn installed(ecosystem: Ecosystem, name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
         let source = source.map(|(name, version)| Source { name: name.into(), version: version.into() });
-        let package = Package { ecosystem, name: name.into(), version: version.into(), arch: None, source };
-        Installed { package, layer: 0, paths: vec!["var/lib/dpkg/status".into()], identities: Vec::new() }
+        let package = Package { source, ..Package::new(ecosystem, name, version) };
+        let paths = vec!["var/lib/dpkg/status".into()];
+        Installed { package, layer: 0, paths, identities: Vec::new(), built_using: Vec::new() }
     }
 
     fn run(os: Option<(&str, &str)>, packages: Vec<Installed>, snapshot: &Snapshot) -> Matched {

@@ -403,6 +403,13 @@ fn a_file_of_a_system_package_is_that_package() {
         File(six, metadata),
     ];
     assert_eq!(identities(&[fragment(&lone)]), [""; 0]);
+    // Nor does a list speak of a lower layer's file: counted twice, and matched as both.
+    let apart = [
+        fragment(&[File(six, metadata)]),
+        fragment(&[File("var/lib/dpkg/status", &database()), File(list.0, &list.1)]),
+    ];
+    assert_eq!(packages(&apart), [at("python3-six", "1.16.0-4", 1), at("six", "1.16.0", 0)]);
+    assert_eq!(identities(&apart), [""; 0]);
 }
 
 #[test]

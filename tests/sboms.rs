@@ -112,21 +112,28 @@ fn package() -> impl Strategy<Value = Package> {
     let source = prop::option::of((text(), "[0-9:.-]{0,6}"));
     let arch = prop::option::of("[a-z0-9_]{0,6}");
     let version = prop_oneof!["[0-9a-z.:+~^-]{0,8}", any::<String>()];
-    (0..Ecosystem::ALL.len(), text(), version, arch, source).prop_map(
-        |(index, name, version, arch, source)| {
-            let mut package = Package { ecosystem: Ecosystem::ALL[index], name, version, arch, source: None };
+    let module = prop::option::of("[a-z0-9+]{1,4}:[a-z0-9.:]{1,8}");
+    (0..Ecosystem::ALL.len(), text(), version, arch, source, module).prop_map(
+        |(index, name, version, arch, source, module)| {
+            let mut package = Package { arch, module, ..Package::new(Ecosystem::ALL[index], name, version) };
             package.set_source(source.map(|(name, version)| Source { name, version }));
             package
         },
     )
 }
 
+/// Files, identities, sources inside.
+type Presence = (BTreeSet<String>, BTreeSet<Package>, BTreeSet<Source>);
+
 fn sbom() -> impl Strategy<Value = Sbom> {
     let digest = || prop_oneof![Just([0; 32]), Just([1; 32]), any::<[u8; 32]>()].prop_map(Digest::from);
     let layers = prop::collection::vec((digest(), any::<String>()), 1..6);
     let paths = prop::collection::btree_set("[a-z/.\u{e9}\n \\\\]{1,6}", 0..3);
     let identities = prop::collection::btree_set(package(), 0..3);
-    let packages = prop::collection::btree_map((package(), 0..6_usize), (paths, identities), 0..12);
+    let source =
+        ("[a-zA-Z0-9.+-]{1,6}", any::<String>()).prop_map(|(name, version)| Source { name, version });
+    let sources = prop::collection::btree_set(source, 0..3);
+    let packages = prop::collection::btree_map((package(), 0..6_usize), (paths, identities, sources), 0..12);
     let os = prop::option::of(("[a-z-]{0,6}", "[0-9.]{0,4}", "[a-z]{0,3}", "[0-9-]{0,3}"));
     let base = prop::option::of(0..6_usize);
     let skipped = prop::collection::btree_set(("[a-z:-]{1,6}", any::<String>(), any::<String>()), 0..3);
@@ -143,18 +150,20 @@ fn sbom() -> impl Strategy<Value = Sbom> {
                 .map(|(diff_id, instruction)| Layer { diff_id, blob: None, instruction })
                 .collect();
             // Of an index beyond the layers, the highest.
-            let mut at: BTreeMap<(Package, usize), (BTreeSet<String>, BTreeSet<Package>)> = BTreeMap::new();
-            for ((package, layer), (paths, identities)) in packages {
+            let mut at: BTreeMap<(Package, usize), Presence> = BTreeMap::new();
+            for ((package, layer), (paths, identities, sources)) in packages {
                 let presence = at.entry((package, layer.min(layers.len() - 1))).or_default();
                 presence.0.extend(paths);
                 presence.1.extend(identities);
+                presence.2.extend(sources);
             }
             let installed =
-                |((package, layer), (paths, identities)): (_, (BTreeSet<_>, BTreeSet<_>))| Installed {
+                |((package, layer), (paths, identities, sources)): ((Package, usize), Presence)| Installed {
                     package,
                     layer,
                     paths: paths.into_iter().collect(),
                     identities: identities.into_iter().collect(),
+                    built_using: sources.into_iter().collect(),
                 };
             Sbom {
                 reference,
@@ -227,6 +236,44 @@ proptest! {
     fn no_tag_value_panics(lines in prop::collection::vec("(PackageName|SPDXID|FileName|ExternalRef|Relationship|RelationshipComment|AnnotationComment|SPDXREF|PackageSourceInfo|x)?:? ?(<text>|</text>|a b c|SECURITY purl pkg:npm/a@1|.{0,6})", 0..12)) {
         let _ = read(format!("SPDXVersion: SPDX-2.3\n{}", lines.join("\n")).as_bytes());
     }
+}
+
+#[test]
+fn modules_as_each_tool_writes_them() {
+    let label = "nodejs:12:8030020200410173826:30b713e6";
+    let purl = "pkg:rpm/rocky/nodejs@12.16.1-2.module%2Bel8.3.0?arch=x86_64&distro=rocky-8.3&epoch=1";
+    let bom = |purl: &str, property: &str| {
+        format!(
+            r#"{{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{{"type": "library", "name": "nodejs",
+            "purl": "{purl}", "properties": [{{"name": "{property}", "value": "{label}"}}]}}]}}"#
+        )
+    };
+    for document in [
+        bom(&format!("{purl}&rpmmod={label}"), "x"),
+        bom(&format!("{purl}&modularitylabel={}", label.replace(':', "%3A")), "x"),
+        bom(purl, "aquasecurity:trivy:Modularitylabel"),
+        bom(purl, "syft:metadata:modularityLabel"),
+        format!(
+            r#"{{"spdxVersion": "SPDX-2.3", "packages": [{{"SPDXID": "SPDXRef-Package-1", "name": "nodejs",
+            "attributionTexts": ["Modularitylabel: {label}"],
+            "externalRefs": [{{"referenceType": "purl", "referenceLocator": "{purl}"}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"schema": {{}}, "artifacts": [{{"name": "nodejs", "version": "1:12", "purl": "{purl}",
+            "metadata": {{"modularityLabel": "{label}"}}}}]}}"#
+        ),
+        format!(
+            r#"{{"SchemaVersion": 2, "Results": [{{"Class": "os-pkgs", "Packages": [{{"Name": "nodejs",
+            "Modularitylabel": "{label}", "Identifier": {{"PURL": "{purl}"}}}}]}}]}}"#
+        ),
+    ] {
+        let inventory = read(document.as_bytes()).unwrap().sbom.inventory;
+        let modules: Vec<_> = inventory.packages.iter().map(|one| one.package.module.as_deref()).collect();
+        assert_eq!(modules, [Some(label)], "{document}");
+    }
+    // Of anything but an rpm it says nothing.
+    let other = bom("pkg:deb/debian/a@1?rpmmod=a:1", "aquasecurity:trivy:Modularitylabel");
+    assert_eq!(read(other.as_bytes()).unwrap().sbom.inventory.packages[0].package.module, None);
 }
 
 #[test]

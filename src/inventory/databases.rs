@@ -1,14 +1,14 @@
 //! The package databases of the system, found where the system looks for them, links followed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Skipped,
     merged::{File, Merged, Packages, Presence, Said, skip},
 };
 use crate::{
-    layer::{path::escape, tree::Id},
-    package::{Ecosystem, Fact, OLDER_FILES, OsRelease, Package},
+    layer::{FileFact, path::escape, tree::Id},
+    package::{Ecosystem, Fact, OLDER_FILES, OsRelease, Package, Source},
 };
 
 /// Where dpkg keeps its database.
@@ -45,6 +45,9 @@ const RELEASES: [(&str, &str); 2] = [("debian", "etc/debian_version"), ("alpine"
 
 /// What reading a package of a database again costs, in steps of the merge.
 const PACKAGE_STEPS: usize = 4;
+
+/// What a source inside a package costs, in steps of the merge: a name may be that of many packages, and each gets its sources.
+const SOURCE_STEPS: usize = 50;
 
 /// Files of databases: real path and file.
 pub(super) type Files<'a> = Vec<(String, File<'a>)>;
@@ -88,11 +91,16 @@ impl<'a> Databases<'a> {
 
     /// The packages after the last layer.
     pub(super) fn packages(&self, merged: &Merged<'a>) -> Packages {
-        let mut paths: Vec<String> = Vec::with_capacity(self.last.len());
-        each(merged, |_, path, _| paths.push(path()));
+        let mut files: Files<'a> = Vec::with_capacity(self.last.len());
+        each(merged, |_, path, file| files.push((path(), file)));
         let owned = |(package, (since, at)): (&&Package, &(usize, usize))| {
-            let paths = paths.get(*at).cloned().into_iter().collect();
-            (((*package).clone(), *since), Presence { paths, identities: BTreeSet::new() })
+            let (path, file) = files.get(*at).map(|(path, file)| (path.clone(), *file)).unzip();
+            let sources = file.map(|file| built_using(file, &package.name)).unwrap_or_default();
+            let mut presence = Presence { paths: path.into_iter().collect(), ..Presence::default() };
+            if merged.tree.spend(SOURCE_STEPS * sources.len()) {
+                presence.built_using.extend(sources.iter().cloned());
+            }
+            (((*package).clone(), *since), presence)
         };
         self.since.iter().map(owned).collect()
     }
@@ -221,6 +229,16 @@ pub(super) fn packages<'a>(file: File<'a>) -> &'a [Package] {
             Fact::Alpm { package } => std::slice::from_ref(package),
             _ => &[],
         },
+        _ => &[],
+    }
+}
+
+/// The sources that a package of this name holds compiled parts of.
+fn built_using<'a>(file: File<'a>, name: &str) -> &'a [Source] {
+    match file.said {
+        Said::Fact(FileFact { fact: Fact::Dpkg { built_using, .. }, .. }) => {
+            built_using.get(name).map_or(&[], Vec::as_slice)
+        }
         _ => &[],
     }
 }

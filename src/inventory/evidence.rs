@@ -330,13 +330,8 @@ mod tests {
 
     fn why(id: &str, version: &str, packages: &[(Ecosystem, &str, &str)]) -> Option<String> {
         let os = OsRelease { id: id.to_owned(), version: version.to_owned(), ..OsRelease::default() };
-        let package = |(ecosystem, name, version): &(Ecosystem, &str, &str)| Package {
-            ecosystem: *ecosystem,
-            name: (*name).to_owned(),
-            version: (*version).to_owned(),
-            arch: None,
-            source: None,
-        };
+        let package =
+            |(ecosystem, name, version): &(Ecosystem, &str, &str)| Package::new(*ecosystem, *name, *version);
         let packages: Vec<Package> = packages.iter().map(package).collect();
         another_release(&os, &[], &packages.iter().collect::<Vec<_>>())
     }

@@ -8,12 +8,13 @@ mod merged;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use merged::Presence;
 pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
     image::Image,
     layer::Fragment,
-    package::{OsRelease, Package},
+    package::{OsRelease, Package, Source},
 };
 
 /// The packages of the running image.
@@ -65,6 +66,13 @@ pub struct Installed {
     /// package all the same, and the distribution's advisories speak of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Package>,
+    /// Sources of which it holds compiled parts, sorted: `Built-Using` and `Static-Built-Using` of a Debian package. Packages
+    /// of one name, as those of two architectures, share them.
+    ///
+    /// To be read, and never a finding: which parts are in it nobody says, advisories name sources as they are now and not
+    /// what was built with them, and where it matters the distribution builds the package anew, as its own next version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built_using: Vec<Source>,
 }
 
 /// A lock file or a manifest that was read.
@@ -135,15 +143,8 @@ pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory
     evidence::weigh(&merged, &databases, &files, inventory.os.as_ref(), &system, &mut inventory.skipped);
     languages::look(&merged, lock_files, &mut found, &mut inventory);
     merged.hold()?;
-    inventory.packages = found
-        .into_iter()
-        .map(|((package, layer), presence)| Installed {
-            package,
-            layer,
-            paths: presence.paths.into_iter().collect(),
-            identities: presence.identities.into_iter().collect(),
-        })
-        .collect();
+    let installed = found.into_iter().map(|((package, layer), presence)| presence.of(package, layer));
+    inventory.packages = installed.collect();
     inventory.lock_files.sort();
     inventory.lock_files.dedup();
     inventory.skipped.sort();
@@ -159,4 +160,53 @@ pub fn listing(fragments: &[&Fragment]) -> Result<Vec<Entry>, Error> {
     }
     merged.hold()?;
     Ok(merged.listing())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        digest::Digest,
+        layer::{ANALYZER, Directory, FileFact, SCHEMA},
+        package::{Ecosystem, Fact},
+    };
+
+    /// A layer with dpkg's database: versions of one package, and how many sources are inside it.
+    fn layer(versions: usize, sources: usize) -> Fragment {
+        let package = |version: usize| Package::new(Ecosystem::Deb, "a", version.to_string());
+        let source = |at: usize| Source { name: format!("s{at}"), version: "1".to_owned() };
+        let fact = Fact::Dpkg {
+            packages: (0..versions).map(package).chain([Package::new(Ecosystem::Deb, "b", "1")]).collect(),
+            removed: Vec::new(),
+            owned: Default::default(),
+            built_using: [("a".to_owned(), (0..sources).map(source).collect())].into(),
+        };
+        let (path, name) = ("var/lib/dpkg", "status");
+        Fragment {
+            schema: SCHEMA,
+            analyzer: ANALYZER.to_owned(),
+            diff_id: Digest::of(b""),
+            files: 1,
+            size_bytes: 1,
+            directories: vec![Directory {
+                path: path.to_owned(),
+                files: vec![name.to_owned()],
+                ..Directory::default()
+            }],
+            facts: vec![FileFact { paths: vec![format!("{path}/{name}")], owner: None, fact }],
+            unread: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn sources_inside_packages() {
+        let merged = merge(&[&layer(2, 3)], LockFiles::Reported).unwrap();
+        let counts: Vec<_> = merged.packages.iter().map(|one| one.built_using.len()).collect();
+        assert_eq!(counts, [3, 3, 0]);
+        let line = serde_json::to_string(&merged.packages).unwrap();
+        assert_eq!(line.matches("built_using").count(), 2, "{line}");
+        // A list for each of many packages of one name is more than what the file weighs.
+        let error = merge(&[&layer(1000, 1000)], LockFiles::Reported).unwrap_err().to_string();
+        assert!(error.contains("`merge steps`"), "{error}");
+    }
 }

@@ -71,13 +71,11 @@ impl Stanza<'_> {
 
 fn package(name: &str, version: &str, arch: Option<&str>, origin: Option<&str>) -> Package {
     Package {
-        ecosystem: Ecosystem::Apk,
-        name: name.to_owned(),
-        version: version.to_owned(),
         arch: arch.map(str::to_owned),
         source: origin
             .filter(|origin| *origin != name)
             .map(|origin| Source { name: origin.to_owned(), version: version.to_owned() }),
+        ..Package::new(Ecosystem::Apk, name, version)
     }
 }
 

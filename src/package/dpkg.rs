@@ -222,13 +222,11 @@ impl<'a> Stanza<'a> {
                 None => (source, version),
             });
         Ok(State::There(Package {
-            ecosystem,
-            name: name.to_owned(),
-            version: version.to_owned(),
             arch: self.arch.map(str::to_owned),
             source: source
                 .filter(|source| *source != (name, version))
                 .map(|(name, version)| Source { name: name.to_owned(), version: version.to_owned() }),
+            ..Package::new(ecosystem, name, version)
         }))
     }
 }

@@ -89,9 +89,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let Some(name) = parsed.name.0 else { return Ok(None) };
     // A leading `v` or `=` is dropped by npm when it installs.
     let version = parsed.version.0.unwrap_or_default().trim_start_matches(['v', '=', ' ']).to_owned();
-    Ok(Some(Fact::Node {
-        package: Package { ecosystem: Ecosystem::Npm, name, version, arch: None, source: None },
-    }))
+    Ok(Some(Fact::Node { package: Package::new(Ecosystem::Npm, name, version) }))
 }
 
 #[cfg(test)]

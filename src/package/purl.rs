@@ -42,7 +42,10 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
         ("distro", format!("{}{separator}{release}", os.id))
     });
     let epoch = epoch.map(|epoch| ("epoch", epoch.to_owned()));
-    for (index, (key, value)) in [arch, distro, epoch].into_iter().flatten().enumerate() {
+    let module =
+        package.module.as_ref().filter(|module| package.ecosystem == Ecosystem::Rpm && !module.is_empty());
+    let module = module.map(|module| (MODULE[0], module.clone()));
+    for (index, (key, value)) in [arch, distro, epoch, module].into_iter().flatten().enumerate() {
         purl.push(if index == 0 { '?' } else { '&' });
         purl.push_str(key);
         purl.push('=');
@@ -50,6 +53,10 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
     }
     purl
 }
+
+/// Qualifiers that name an rpm's module: purl-spec has none; Red Hat's guide to its purls has the first, which is written here,
+/// and Trivy writes the second.
+const MODULE: [&str; 2] = ["rpmmod", "modularitylabel"];
 
 /// Percent-encodes everything but letters, digits and `-._~:`.
 fn encode(text: &str, into: &mut String) {
@@ -164,7 +171,9 @@ impl Purl {
             _ => self.version.clone(),
         };
         let arch = self.qualifiers.get("arch").filter(|_| ecosystem.is_system()).cloned();
-        let mut package = Package { ecosystem, name, version, arch, source: None };
+        let mut package = Package { arch, ..Package::new(ecosystem, name, version) };
+        let module = MODULE.iter().find_map(|key| self.qualifiers.get(*key));
+        package.module = module.filter(|_| ecosystem == Ecosystem::Rpm).cloned();
         let upstream = self.qualifiers.get("upstream").filter(|_| ecosystem.is_system());
         package.set_source(upstream.and_then(|upstream| source(upstream, &package.version)));
         Some(package)
@@ -246,8 +255,7 @@ mod tests {
     use super::*;
 
     fn package(ecosystem: Ecosystem, name: &str, version: &str, arch: Option<&str>) -> Package {
-        let (name, version) = (name.to_owned(), version.to_owned());
-        Package { ecosystem, name, version, arch: arch.map(str::to_owned), source: None }
+        Package { arch: arch.map(str::to_owned), ..Package::new(ecosystem, name, version) }
     }
 
     #[test]
@@ -267,6 +275,15 @@ mod tests {
         assert_eq!(
             purl(&alpine, Some(&os("alpine", "3.19.1"))),
             "pkg:apk/alpine/openssl@3.1.4-r5?arch=x86_64&distro=alpine-3.19.1"
+        );
+        let node = Package {
+            module: Some("nodejs:12:8030020200410173826:30b713e6".into()),
+            ..package(Ecosystem::Rpm, "nodejs", "1:12.16.1-2.module+el8.1.0", Some("x86_64"))
+        };
+        assert_eq!(
+            purl(&node, Some(&os("rhel", "8.2"))),
+            "pkg:rpm/rhel/nodejs@12.16.1-2.module%2Bel8.1.0?arch=x86_64&distro=rhel-8.2&epoch=1\
+             &rpmmod=nodejs:12:8030020200410173826:30b713e6"
         );
         let python = package(Ecosystem::Pypi, "requests", "2.31.0", None);
         assert_eq!(purl(&python, Some(&os("debian", "12"))), "pkg:pypi/requests@2.31.0");
@@ -345,12 +362,31 @@ mod tests {
         assert_eq!("pkg:deb/a@1?distro=12".parse::<Purl>().unwrap().distro(), None);
     }
 
+    #[test]
+    fn modules() {
+        for (text, module) in [
+            (
+                "pkg:rpm/redhat/a@1-1?rpmmod=squid:4:8030020200828070549:30b713e6",
+                Some("squid:4:8030020200828070549:30b713e6"),
+            ),
+            (
+                "pkg:rpm/fedora/a@1-1?arch=x86_64&modularitylabel=nodejs%3A14%3A8060%3Ae6",
+                Some("nodejs:14:8060:e6"),
+            ),
+            ("pkg:rpm/redhat/a@1-1?rpmmod=", None),
+            ("pkg:deb/debian/a@1-1?rpmmod=a:1", None),
+        ] {
+            assert_eq!(read(text).module.as_deref(), module, "{text}");
+        }
+    }
+
     /// Names as each ecosystem writes them.
     fn packages() -> impl Strategy<Value = Package> {
         let word = "[a-z0-9@][a-zA-Z0-9 @:?#%&=+~._\u{fc}-]{0,8}";
-        let parts =
-            (0..Ecosystem::ALL.len(), word, word, "[0-9a-z.+~^@/ -]{0,8}", "([1-9]:)?", "[a-z0-9_]{0,4}");
-        parts.prop_map(|(index, scope, name, version, epoch, arch)| {
+        let version = "[0-9a-z.+~^@/ -]{0,8}";
+        let (arch, module) = ("[a-z0-9_]{0,4}", "([a-z0-9+&=#-]{1,4}:[0-9a-z. ]{1,4})?");
+        let parts = (0..Ecosystem::ALL.len(), word, word, version, "([1-9]:)?", arch, module);
+        parts.prop_map(|(index, scope, name, version, epoch, arch, module)| {
             let ecosystem = Ecosystem::ALL[index];
             let name = match ecosystem {
                 Ecosystem::Maven => format!("{}:{}", scope.replace(':', ""), name.replace(':', "")),
@@ -360,9 +396,11 @@ mod tests {
                 Ecosystem::Pypi => normal_python_name(&name),
                 _ => name,
             };
-            let version = if ecosystem == Ecosystem::Rpm { epoch + &version } else { version };
+            let is_rpm = ecosystem == Ecosystem::Rpm;
+            let version = if is_rpm { epoch + &version } else { version };
             let arch = (ecosystem.is_system() && !arch.is_empty()).then_some(arch);
-            Package { ecosystem, name, version, arch, source: None }
+            let module = (is_rpm && !module.is_empty()).then_some(module);
+            Package { arch, module, ..Package::new(ecosystem, name, version) }
         })
     }
 

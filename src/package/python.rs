@@ -34,13 +34,8 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         slot.get_or_insert(value.trim().to_owned());
     }
     let filled = |value: Option<String>, field| value.filter(|v| !v.is_empty()).ok_or(Error::Field(field));
-    let package = Package {
-        ecosystem: Ecosystem::Pypi,
-        name: normal_name(&filled(name, "Name field")?),
-        version: filled(version, "Version field")?,
-        arch: None,
-        source: None,
-    };
+    let name = normal_name(&filled(name, "Name field")?);
+    let package = Package::new(Ecosystem::Pypi, name, filled(version, "Version field")?);
     Ok(Some(Fact::Python { package }))
 }
 

@@ -1,14 +1,14 @@
 //! From the components of a document to an inventory, in no format's words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Error, Found, Sbom};
 use crate::{
     base::Base,
     digest::Digest,
     image::{Image, Layer, MAX_LAYERS, Platform},
-    inventory::{Installed, Inventory, LockFile, Skipped},
-    package::{OsRelease, Package, Purl, Source, os_id, purl},
+    inventory::{Installed, Inventory, LockFile, Presence, Skipped},
+    package::{Ecosystem, OsRelease, Package, Purl, Source, os_id, purl},
 };
 
 /// One component that stands for software.
@@ -37,6 +37,8 @@ pub struct Said {
     pub source_release: String,
     /// Trivy's parts of the source's version.
     pub source_epoch: String,
+    /// The module of an rpm.
+    pub module: Option<String>,
     /// Position of the layer.
     pub layer_index: Option<usize>,
     /// The first layer that is named.
@@ -45,6 +47,8 @@ pub struct Said {
     pub paths: Vec<String>,
     /// What its files are in their own languages.
     pub identities: Vec<Package>,
+    /// Sources of which it holds compiled parts.
+    pub built_using: Vec<Source>,
 }
 
 /// Takes components in and gives the inventory out.
@@ -72,8 +76,8 @@ pub struct Collector {
     pub size_bytes: u64,
     /// Lock files that were read.
     pub lock_files: Vec<LockFile>,
-    /// By package and layer; the layer is `usize::MAX` where none is named. Files, and what they are in their languages.
-    packages: BTreeMap<(Package, usize), (BTreeSet<String>, BTreeSet<Package>)>,
+    /// By package and layer; the layer is `usize::MAX` where none is named.
+    packages: BTreeMap<(Package, usize), Presence>,
     /// Releases that purls name, and how many packages are of each.
     distros: BTreeMap<(String, String, String), usize>,
 }
@@ -120,6 +124,9 @@ impl Collector {
                         if let Some(source) = source(&said, &package) {
                             package.set_source(Some(source));
                         }
+                        if package.ecosystem == Ecosystem::Rpm && package.module.is_none() {
+                            package.module = said.module.filter(|module| !module.is_empty());
+                        }
                     }
                 }
                 let distro = parsed.distro().filter(|_| package.ecosystem.is_system());
@@ -134,9 +141,10 @@ impl Collector {
             (None, Some(diff_id)) => self.layer(diff_id)?,
             (None, None) => usize::MAX,
         };
-        let (paths, identities) = self.packages.entry((package, layer)).or_default();
-        paths.extend(said.paths);
-        identities.extend(said.identities);
+        let presence = self.packages.entry((package, layer)).or_default();
+        presence.paths.extend(said.paths);
+        presence.identities.extend(said.identities);
+        presence.built_using.extend(said.built_using);
         Ok(())
     }
 
@@ -195,12 +203,7 @@ impl Collector {
         let mut packages: Vec<Installed> = self
             .packages
             .into_iter()
-            .map(|((package, layer), (paths, identities))| Installed {
-                package,
-                layer: layer.min(last),
-                paths: paths.into_iter().collect(),
-                identities: identities.into_iter().collect(),
-            })
+            .map(|((package, layer), presence)| presence.of(package, layer.min(last)))
             .collect();
         packages.sort();
         self.skipped.sort();

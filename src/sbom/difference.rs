@@ -116,15 +116,12 @@ mod tests {
     use crate::{
         digest::Digest,
         image::{Image, Platform},
-        inventory::Installed,
+        inventory::Presence,
     };
 
     fn inventory(packages: &[(&str, &str)]) -> Inventory {
-        let installed = |(name, version): &(&str, &str)| Installed {
-            package: Package::new(Ecosystem::Npm, *name, *version),
-            layer: 0,
-            paths: Vec::new(),
-            identities: Vec::new(),
+        let installed = |(name, version): &(&str, &str)| {
+            Presence::default().of(Package::new(Ecosystem::Npm, *name, *version), 0)
         };
         Inventory { packages: packages.iter().map(installed).collect(), ..Inventory::default() }
     }

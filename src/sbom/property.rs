@@ -76,7 +76,7 @@ pub fn of_os(os: &OsRelease) -> Vec<Property> {
     ]
 }
 
-/// Of a package: what it is, its source, its layer, the files that it was read from.
+/// Of a package: what it is, its source and module, its layer, the files that it was read from, what is inside it.
 pub fn of_package(installed: &Installed, sbom: &Sbom) -> Vec<Property> {
     let package = &installed.package;
     let mut properties = vec![
@@ -89,12 +89,15 @@ pub fn of_package(installed: &Installed, sbom: &Sbom) -> Vec<Property> {
         properties.push(property("stella:source:name", &source.name));
         properties.push(property("stella:source:version", &source.version));
     }
+    properties.extend(package.module.as_ref().map(|module| property("stella:package:module", module)));
     properties.push(property("stella:layer:index", installed.layer));
     let layer = sbom.image.layers.get(installed.layer);
     properties.extend(layer.map(|layer| property("stella:layer:diff-id", layer.diff_id)));
     properties.extend(installed.paths.iter().map(|path| property("stella:path", path)));
     properties
         .extend(installed.identities.iter().map(|identity| property("stella:identity", json(identity))));
+    properties
+        .extend(installed.built_using.iter().map(|source| property("stella:built-using", json(source))));
     properties
 }
 
@@ -170,6 +173,9 @@ pub fn read_package(properties: Vec<Property>) -> Said {
             "stella:package:name" => name = Some(value),
             "stella:package:version" => version = value,
             "stella:package:arch" => arch = Some(value),
+            "stella:package:module"
+            | "aquasecurity:trivy:Modularitylabel"
+            | "syft:metadata:modularityLabel" => said.module = Some(value),
             "stella:source:name"
             | "aquasecurity:trivy:SrcName"
             | "syft:metadata:source"
@@ -183,12 +189,14 @@ pub fn read_package(properties: Vec<Property>) -> Said {
             "stella:layer:diff-id" | "aquasecurity:trivy:LayerDiffID" => said.layer = value.parse().ok(),
             "stella:path" => said.paths.push(value),
             "stella:identity" => said.identities.extend(serde_json::from_str::<Package>(&value)),
+            "stella:built-using" => said.built_using.extend(serde_json::from_str::<Source>(&value)),
             "aquasecurity:trivy:FilePath" => said.paths.push(rooted(&value)),
             other => read_location(other, &value, &mut said),
         }
     }
     if let (Some(ecosystem), Some(name)) = (ecosystem, name) {
-        let mut package = Package { ecosystem, name, version, arch, source: None };
+        let module = said.module.clone();
+        let mut package = Package { arch, module, ..Package::new(ecosystem, name, version) };
         if !said.source_name.is_empty() {
             let (name, version) = (said.source_name.clone(), said.source_version.clone());
             package.set_source(Some(Source { name, version }));

@@ -114,7 +114,7 @@ impl Item for Annotation {
 }
 
 /// Names of Trivy's annotations and attribution texts that are read.
-const TRIVY: [&str; 4] = ["DiffID: ", "LayerDiffID: ", "ImageID: ", "FilePath: "];
+const TRIVY: [&str; 5] = ["DiffID: ", "LayerDiffID: ", "ImageID: ", "FilePath: ", "Modularitylabel: "];
 
 impl Relationship {
     /// Some writers leave the last letter out.

@@ -80,13 +80,14 @@ struct Artifact {
 
 impl Item for Artifact {}
 
-/// Sources as the package managers' databases name them.
+/// Sources and modules as the package managers' databases name them.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
     source: Text,
     source_version: Text,
     origin_package: Text,
+    modularity_label: Text,
 }
 
 /// A text; in other ecosystems' metadata the same key may hold anything.
@@ -157,6 +158,7 @@ pub fn read(bytes: &[u8]) -> Result<Found, Error> {
         let said = Said {
             source_name: if source.is_empty() { origin } else { source },
             source_version: metadata.source_version.take(),
+            module: Some(metadata.modularity_label.take()),
             layer: locations.iter().find_map(|location| location.layer_id.parse().ok()),
             paths: locations.iter().map(|location| rooted(&location.path)).collect(),
             ..Said::default()

@@ -90,6 +90,9 @@ struct Package {
     src_release: String,
     #[serde(default)]
     src_epoch: u64,
+    // So in Trivy, too.
+    #[serde(default, rename = "Modularitylabel")]
+    modularity_label: String,
     #[serde(default)]
     file_path: String,
     #[serde(default)]
@@ -133,6 +136,7 @@ pub fn read(bytes: &[u8]) -> Result<Found, Error> {
                 source_version: package.src_version,
                 source_release: package.src_release,
                 source_epoch: if epoch == 0 { String::new() } else { epoch.to_string() },
+                module: Some(package.modularity_label),
                 layer: package.layer.diff_id.parse().ok(),
                 paths: [package.file_path]
                     .iter()

@@ -20,6 +20,13 @@ def packages(database, *arguments):
     return [Row("rpm", name, version.removeprefix("0:"), arch) for name, version, arch in rows if name != KEYS]
 
 
+def modules(database, *arguments):
+    """Name, and label of the module or None, of each package."""
+    lines = prepare("rpm", "--dbpath", database, *arguments, "-qa", "--qf", "%{NAME}\\t%{MODULARITYLABEL}\\n").splitlines()
+    pairs = (line.split("\t") for line in lines)
+    return [(name, None if label == "(none)" else label) for name, label in pairs if name != KEYS]
+
+
 def sources(database):
     """Name, and name and version-release of the source rpm, of each package: its file's name has no epoch."""
     lines = prepare("rpm", "--dbpath", database, "-qa", "--qf", "%{NAME}\\t%{SOURCERPM}\\n").splitlines()

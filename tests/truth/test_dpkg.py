@@ -2,7 +2,7 @@
 
 Its database and os-release are copied into a directory, stanzas in every state that dpkg knows are added, and
 `dpkg-query --admindir -W` on that copy is held against the inventory of the directory: name, version, architecture, source
-package and its version of every package.
+package and its version of every package, and the sources inside it.
 """
 import os
 import shutil
@@ -42,6 +42,12 @@ class Dpkg(TruthCase):
         self.assert_same(told, [dpkg.of_stella(line) for line in inventory("dir:" + self.root, self.work, "deb")])
         return {row.name for row, _, _ in told}
 
+    def assert_sources_inside(self):
+        told = dpkg.sources_inside(os.path.join(self.root, ADMIN))
+        lines = inventory("dir:" + self.root, self.work, "deb")
+        self.assert_same(told, [(line["package"]["name"], source["name"], source["version"])
+                                for line in lines for source in line.get("built_using", [])], "sources inside")
+
     def test_this_machine(self):
         self.assertGreater(len(self.assert_as_dpkg_says()), 50)
 
@@ -54,7 +60,10 @@ class Dpkg(TruthCase):
             status.write(stanza("two-architectures", "install ok installed", same))
             status.write(stanza("two-architectures", "install ok installed", same).replace("amd64", "i386"))
             status.write(stanza("of-source", "install ok installed", "Source: other (1:1.9-3)\n"))
+            inside = "Built-Using: gcc-12 (= 12.2.0-14),\n golang-1.19 (= 1:1.19.8-2)\nStatic-Built-Using: rust-x (= 1)\n"
+            status.write(stanza("of-parts", "install ok installed", inside))
         names = self.assert_as_dpkg_says()
+        self.assert_sources_inside()
         self.assertEqual([f"state-{at}" in names for at in range(len(STATES))], [there for _, there in STATES])
 
 

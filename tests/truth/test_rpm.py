@@ -1,9 +1,9 @@
 """rpm: packages built here, in each form that its database has.
 
 A handful of tiny packages (epochs, noarch, another architecture, tilde and caret in versions, three versions of one name as
-kernels have, binary packages of a source rpm of another name, a signer's key) is built with rpmbuild and installed into a
+kernels have, binary packages of a source rpm of another name, packages of a module, a signer's key) is built with rpmbuild and installed into a
 database. The inventory of a directory with that database is held against `rpm -qa` (name, epoch, version, release,
-architecture; in SQLite the source rpm too):
+architecture, module; in SQLite the source rpm too):
 
 - SQLite, as Debian's rpm writes it; and with a write-ahead log that was not written back, where rpm reads a copy of both;
 - Berkeley DB in both byte orders, made by db_load of the same headers; Debian's rpm reads the machine's own;
@@ -41,6 +41,8 @@ SPECS = [
     spec("truth-epoch", "1.0-1", "Epoch: 2\nBuildArch: noarch"),
     spec("truth-epoch-zero", "1.0-1", "Epoch: 0"),
     spec("truth-order", "1.0~rc1^20240101git1234567-0.1.module+el8.9.0+1+a0b1c2d3"),
+    spec("truth-module", "12.16.1-2.module+el8.3.0+100+30b713e6",
+         "Epoch: 1\nModularityLabel: nodejs:12:8030020200410173826:30b713e6", binary("truth-module-docs", "BuildArch: noarch")),
     *[spec("truth-kernel", f"5.14.0-{release}.el9") for release in (70, 162, 284)],
     spec("truth-source", "3.0.7-27.el9", "Epoch: 1",
          binary("truth-library") + binary("truth-of-other-version", "Version: 9.9")
@@ -65,7 +67,7 @@ class Rpm(TruthCase):
         later = [file for file in files if "truth-later" in file]
         rpm.install(cls.database, *[file for file in files if file not in later])
         rpm.install(cls.later, *later)
-        cls.told = rpm.packages(cls.database)
+        cls.told, cls.modules = rpm.packages(cls.database), rpm.modules(cls.database)
 
     def root(self):
         root = self.path("root")
@@ -73,14 +75,20 @@ class Rpm(TruthCase):
         os.makedirs(os.path.join(root, PLACE))
         return root, os.path.join(root, PLACE)
 
+    def assert_as_told(self, root):
+        self.assert_inventory(self.told, root, "rpm")
+        packages = [line["package"] for line in inventory("dir:" + root, self.work, "rpm")]
+        self.assert_same(self.modules, [(package["name"], package.get("module")) for package in packages], "modules")
+
     def test_what_was_built_is_there(self):
-        self.assertEqual(len(self.told), len(SPECS) - 1 + 3)
+        self.assertEqual(len(self.told), len(SPECS) - 1 + 4)
         self.assertEqual(len([row for row in self.told if row.name == "truth-kernel"]), 3)
+        self.assertEqual(len([module for _, module in self.modules if module]), 2)
 
     def test_sqlite(self):
         root, place = self.root()
         shutil.copytree(self.database, place, dirs_exist_ok=True)
-        self.assert_inventory(self.told, root, "rpm")
+        self.assert_as_told(root)
         lines = [line["package"] for line in inventory("dir:" + root, self.work, "rpm")]
         pairs = [(package["name"], package.get("source", package)) for package in lines]
         found = [(name, source["name"], source["version"].split(":")[-1]) for name, source in pairs]
@@ -136,13 +144,13 @@ class Rpm(TruthCase):
                 root, place = self.berkeley(big_endian)
                 if big_endian == (sys.byteorder == "big"):
                     self.assertEqual(sorted(rpm.packages(place, "--define", "_db_backend bdb_ro")), sorted(self.told))
-                self.assert_inventory(self.told, root, "rpm")
+                self.assert_as_told(root)
                 shutil.rmtree(root)
 
     def test_ndb(self):
         root, place = self.root()
         rpm.write_ndb(os.path.join(place, "Packages.db"), rpm.headers(self.database))
-        self.assert_inventory(self.told, root, "rpm")
+        self.assert_as_told(root)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
 const ARCH: u32 = 1022;
 const SOURCE_RPM: u32 = 1044;
+const MODULARITY_LABEL: u32 = 5096;
 const DIRECTORY_INDEXES: u32 = 1116;
 const BASE_NAMES: u32 = 1117;
 const DIRECTORY_NAMES: u32 = 1118;
@@ -34,22 +35,26 @@ pub(super) fn package(blob: &[u8], owned: &mut Owned) -> Result<Option<Package>,
     let release = header.text(RELEASE)?.ok_or(Error::Header("no release"))?;
     let epoch = header.number(EPOCH)?.filter(|epoch| *epoch != 0);
     let epoch = epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
-    // `(none)` is what rpm writes where there is nothing.
-    let source = header.text(SOURCE_RPM)?.filter(|file| !file.is_empty() && *file != "(none)");
+    let source = header.text(SOURCE_RPM)?.filter(|file| is_something(file));
     let source = source
         .map(|file| source_of(file).ok_or(Error::Header("a source rpm of another form")))
         .transpose()?;
     let source =
         source.map(|(name, version)| Source { name: name.to_owned(), version: format!("{epoch}{version}") });
     let version = format!("{epoch}{version}-{release}");
+    let text = |tag| Ok(header.text(tag)?.filter(|text| is_something(text)).map(str::to_owned));
     header.files(|path| owned.add(path, name))?;
     Ok(Some(Package {
-        ecosystem: Ecosystem::Rpm,
-        arch: header.text(ARCH)?.filter(|arch| !arch.is_empty() && *arch != "(none)").map(str::to_owned),
+        arch: text(ARCH)?,
         source: source.filter(|source| source.name != name || source.version != version),
-        name: name.to_owned(),
-        version,
+        module: text(MODULARITY_LABEL)?,
+        ..Package::new(Ecosystem::Rpm, name, version)
     }))
+}
+
+/// `(none)` is what rpm writes where there is nothing.
+fn is_something(text: &str) -> bool {
+    !text.is_empty() && text != "(none)"
 }
 
 /// Name and `VERSION-RELEASE` of `NAME-VERSION-RELEASE.src.rpm`.
@@ -112,7 +117,7 @@ impl<'a> Header<'a> {
         let text =
             std::str::from_utf8(&value[..end]).map_err(|_| Error::Header("a text that is not UTF-8"))?;
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(Error::Header("a name or version with blanks"));
+            return Err(Error::Header("a name, version or module with blanks"));
         }
         Ok(Some(text))
     }

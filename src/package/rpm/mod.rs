@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn epoch_source_and_keys() {
+    fn epoch_source_module_and_keys() {
         let openssl = blob(
             Some(1),
             &[
@@ -184,11 +184,20 @@ mod tests {
                 (1002, "24.el9"),
                 (1022, "x86_64"),
                 (1044, "openssl-3.0.7-24.el9.src.rpm"),
+                (5096, "(none)"),
             ],
         );
+        let node = [
+            (1000, "nodejs"),
+            (1001, "12.16.1"),
+            (1002, "2.module+el8.1.0"),
+            (5096, "nodejs:12:8030020200410173826:30b713e6"),
+        ];
         let key = blob(None, &[(1000, "gpg-pubkey"), (1001, "1"), (1002, "2"), (1044, "(none)")]);
-        let (packages, _) = packages(&ndb(&[openssl, key])).unwrap().unwrap();
-        let [package] = &packages[..] else { panic!("{packages:?}") };
+        let (packages, _) = packages(&ndb(&[openssl, key, blob(None, &node)])).unwrap().unwrap();
+        let [node, package] = &packages[..] else { panic!("{packages:?}") };
+        assert_eq!(node.module.as_deref(), Some("nodejs:12:8030020200410173826:30b713e6"));
+        assert_eq!(package.module, None);
         assert_eq!((package.name.as_str(), package.version.as_str()), ("openssl-libs", "1:3.0.7-24.el9"));
         assert_eq!(package.source(), ("openssl", "1:3.0.7-24.el9"));
         assert_eq!(package.arch.as_deref(), Some("x86_64"));
@@ -198,7 +207,11 @@ mod tests {
     fn what_is_no_package_is_an_error() {
         for (broken, why) in [
             (blob(None, &[(1000, "a"), (1001, "1")]), "no release"),
-            (blob(None, &[(1000, "a b"), (1001, "1"), (1002, "1")]), "a name or version with blanks"),
+            (
+                blob(None, &[(1000, "a"), (1001, "1"), (1002, "1"), (5096, "a b")]),
+                "a name, version or module with blanks",
+            ),
+            (blob(None, &[(1000, "a b"), (1001, "1"), (1002, "1")]), "a name, version or module with blanks"),
             (
                 blob(None, &[(1000, "a"), (1001, "1"), (1002, "1"), (1044, "a.src.rpm")]),
                 "a source rpm of another form",
