@@ -143,8 +143,8 @@ pub struct Gate {
     /// The compiled advisories, or `demo` for the small dated snapshot that comes with the program
     #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
     pub advisories: Option<String>,
-    /// Take the image's SBOM for its packages, and read no layer, where this public key signed it for this very manifest: a
-    /// PEM file (cosign's `--key`, not keyless; kept outside of the checkout); repeats
+    /// A public key, a PEM file kept outside of the checkout: an SBOM attested with the image that it signed for this very
+    /// manifest is taken for the image, and no layer is read; repeats
     #[arg(long, value_name = "FILE", env = "STELLA_SBOM_SIGNER", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub sbom_signer: Vec<PathBuf>,
     /// What of the image to read again although it is known
