@@ -144,6 +144,10 @@ pub struct Gate {
     /// The compiled advisories, or `demo` for the small dated snapshot that comes with the program
     #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
     pub advisories: Option<String>,
+    /// A public key, a PEM file kept outside of the checkout: an SBOM attested with the image that it signed for this very
+    /// manifest is taken for the image, and no layer is read; repeats
+    #[arg(long, value_name = "FILE", env = "STELLA_SBOM_SIGNER", value_hint = ValueHint::FilePath, value_delimiter = ',')]
+    pub sbom_signer: Vec<PathBuf>,
     /// What of the image to read again although it is known
     #[arg(long, value_enum, value_name = "WHAT", env = "STELLA_VERIFY")]
     pub verify: Option<Verify>,

@@ -54,6 +54,12 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             .advise("gate it on this machine: leave out --server (or STELLA_SERVER), and have advisories at hand, such as by `stella feeds import`"));
     }
     let mut run = Run::default();
+    if remote.is_some() && !settings.signers.is_empty() {
+        let why =
+            "a server does not take an SBOM yet: --sbom-signer has no effect, and the image is analysed";
+        log.warn(why);
+        run.notes.push(why.to_owned());
+    }
     let mut results: Vec<ScanResult> = Vec::new();
     for (index, image) in opened.images.iter().enumerate() {
         // What lies beside the images belongs to no platform: it is said once, with the first.

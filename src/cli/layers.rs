@@ -104,9 +104,9 @@ pub fn debug(command: &Debug, log: Log) -> Result<Exit, Failure> {
 }
 
 fn attested(opened: &Opened, image: &OpenedImage) -> Result<Vec<String>, Failure> {
-    let Attested { sboms, skipped } = opened.attested_sboms(image).map_err(Failure::from)?;
+    let Attested { sboms, skipped } = opened.attested_sboms(image, &[]).map_err(Failure::from)?;
     let platform = image.image.platform.to_string();
-    let found = sboms.iter().map(|AttestedSbom { predicate_type, media_type, digest, bytes }| {
+    let found = sboms.iter().map(|AttestedSbom { predicate_type, media_type, digest, bytes, .. }| {
         serde_json::json!({ "platform": platform, "predicate_type": predicate_type, "media_type": media_type,
             "digest": digest, "sbom": Digest::of(bytes), "size_bytes": bytes.len() })
     });

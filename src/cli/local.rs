@@ -5,15 +5,14 @@ use std::time::Instant;
 use stella::{
     advisory::{Compiler, Snapshot},
     feed,
-    inventory::Inventory,
     policy::{Class, Policy},
     report::{Run, ScanResult},
-    sbom::{self, Attested},
     scan::Scan,
 };
 
 use super::{
     analyse::Analyser,
+    attested::{self, Given},
     exit::Failure,
     gate::{Job, ms, policies},
     settings::{Advisories, GateSettings},
@@ -39,69 +38,43 @@ impl Local {
     /// Gates one image.
     pub fn scan(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Failure> {
         let settings = job.settings;
-        let source = &settings.source;
-        let image = &job.image.image;
-        let fragments = match job.opened.inventory() {
+        let attested = attested::find(job, run);
+        let given = match job.opened.inventory() {
+            Some(inventory) => Some(Given { image: job.image.image.clone(), inventory: inventory.clone() }),
+            None => attested::signed(job, &attested, run),
+        };
+        let fragments = match given {
             Some(_) => None,
             None => Some(self.analyser.fragments(&job.look(), run)?),
         };
         let matching = Instant::now();
+        let image = given.as_ref().map_or(&job.image.image, |given| &given.image);
         let stack = fragments.as_ref().map(|fragments| fragments.stack(image)).unwrap_or_default();
+        let skipped = if given.is_some() { Given::skipped(job) } else { job.skipped.clone() };
         let scan = Scan {
-            reference: &source.text,
+            reference: &settings.source.text,
             image,
             fragments: &stack,
             snapshot: &self.snapshot,
             policies: &self.policies,
-            skipped: &job.skipped,
+            skipped: &skipped,
             allow_skipped: &settings.allow_skipped,
             now: settings.now,
             class: Class::Trusted, // this machine's own work
         };
-        let discovered = match job.opened.inventory() {
-            Some(given) => scan.discover_in(given.clone()),
+        let discovered = match &given {
+            Some(given) => scan.discover_in(given.inventory.clone()),
             None => scan.discover(),
         }
         .map_err(Failure::unfinished)?;
         run.timings_ms.matching += ms(matching.elapsed());
-        cross_check(job, discovered.inventory(), run);
+        if given.is_none() {
+            attested::cross_check(attested, discovered.inventory(), run);
+        }
         let policy = Instant::now();
         let result = scan.judge(discovered);
         run.timings_ms.policy += ms(policy.elapsed());
         Ok(result)
-    }
-}
-
-/// Holds SBOMs that came with the image against what was found in it. They are claims of the build that is gated: nothing
-/// rests on them, and where they cannot be had nothing is missing.
-fn cross_check(job: &Job<'_>, inventory: &Inventory, run: &mut Run) {
-    let sboms = match job.opened.attested_sboms(job.image) {
-        Ok(attested) => attested.sboms,
-        Err(error) => {
-            run.notes.push(format!("SBOMs attested with the image were not looked at: {error}"));
-            return;
-        }
-    };
-    for attested in sboms {
-        match sbom::read(&attested.bytes) {
-            Ok(found) => {
-                let attested = Attested::new(&found, inventory);
-                let differ = attested.only_attested + attested.only_image + attested.other_version;
-                let Attested { format, packages, .. } = &attested;
-                run.notes.push(match differ {
-                    0 => format!(
-                        "an SBOM attested with the image ({format}) names the same {packages} packages"
-                    ),
-                    _ => format!(
-                        "an SBOM attested with the image ({format}) differs from it in {differ} packages"
-                    ),
-                });
-                run.attested.push(attested);
-            }
-            Err(error) => {
-                run.notes.push(format!("an SBOM attested with the image, {}: {error}", attested.digest));
-            }
-        }
     }
 }
 

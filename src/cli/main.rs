@@ -2,6 +2,7 @@
 
 mod analyse;
 mod args;
+mod attested;
 mod cache;
 mod client;
 mod exit;
@@ -16,6 +17,7 @@ mod progress;
 mod remote;
 mod sbom;
 mod settings;
+mod signer;
 
 use std::{process::ExitCode, time::Instant};
 

@@ -171,7 +171,8 @@ pub struct Run {
     pub degraded: bool,
     /// What a reader should know of this run.
     pub notes: Vec<String>,
-    /// SBOMs that came with the image, held against what was found in it; only where it was looked into on this machine.
+    /// SBOMs that came with the image, held against what was found in it, or taken for it; only where that was done on this
+    /// machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attested: Vec<Attested>,
     /// How each layer's bytes stand to its name.

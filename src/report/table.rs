@@ -160,6 +160,9 @@ impl Table {
         let layers = count(looked_at.layers, "layer");
         let files = grouped(looked_at.files);
         self.painted("", &format!("  image       {layers}, {files} files, {megabytes} MB"));
+        if let Some(given) = &looked_at.inventory {
+            self.whole("", &format!("  inventory   {given}; no layer was looked into"));
+        }
         match &looked_at.os {
             None => self.painted("", "  system      none found"),
             Some(os) => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Sbom};
 use crate::{
+    digest::Digest,
     inventory::Inventory,
     package::{Ecosystem, OsRelease, Package, purl},
 };
@@ -28,11 +29,17 @@ pub enum Difference {
     },
 }
 
-/// How a result shows an SBOM that came with the image: `looked_at.attested`.
+/// How a report shows an SBOM that came with the image: `run.attested`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attested {
     /// Form and version, such as `SPDX 2.3`.
     pub format: String,
+    /// SHA-256 of the configured public key that signed it for this image, as SubjectPublicKeyInfo; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Digest>,
+    /// Whether it was taken for the image's inventory: no layer was looked into, and there is nothing to differ from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     /// Packages that it names.
     pub packages: usize,
     /// Packages that only the SBOM has.
@@ -55,6 +62,8 @@ impl Attested {
         let count = |kind: fn(&Difference) -> bool| differences.iter().filter(|one| kind(one)).count();
         Self {
             format: attested.form.clone(),
+            signer: None,
+            alone: false,
             packages: attested.sbom.inventory.packages.len(),
             only_attested: count(|one| matches!(one, Difference::OnlyAttested(_))),
             only_image: count(|one| matches!(one, Difference::OnlyImage(_))),

@@ -247,6 +247,11 @@ class Repository:
         with urllib.request.urlopen(f"{self.base}/blobs/{descriptor['digest']}", timeout=30) as answer:
             return answer.read()
 
+    def get_manifest(self, descriptor):
+        request = urllib.request.Request(f"{self.base}/manifests/{descriptor['digest']}", headers={"Accept": descriptor["mediaType"]})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
     def blob(self, data):
         place = self.call("POST", f"{self.base}/blobs/uploads/", b"")["Location"]
         place += ("&" if "?" in place else "?") + urllib.parse.urlencode({"digest": program.sha256(data)})

@@ -9,6 +9,7 @@ import threading
 import unittest
 
 import registry
+import signing
 from registry import PASSWORD, USER, Repository, at, program, push, relay
 
 DEMO, STELLA = program.DEMO, program.STELLA
@@ -229,6 +230,41 @@ class Images(Case):
                              "layers": [signed]}, f"{tag}.att")
         found = self.attested(f"registry:{host}/{NAME}@{amd64['digest']}")
         self.assertEqual([one["digest"] for one in found], [bom["digest"], signed["digest"]])
+
+    def test_a_bill_that_is_signed(self):
+        """It is taken for its image, of which no layer is fetched; the other platform's image is analysed."""
+        host = self.start()
+        amd64, _ = self.index(host)
+        repository = Repository(host, NAME)
+        key = signing.Key(self.work, "ours")
+        bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+            {"type": "library", "name": "a", "purl": "pkg:npm/a@1"}]}
+        signed = signing.envelope(signing.statement(amd64["digest"], bill), key)
+        tag = amd64["digest"].replace(":", "-")
+        allowed = ["--no-cache", "--allow-skipped", "no-packages,package-database", "--sbom-signer", key.public]
+
+        def fetched(relayed, image, inventories):
+            code, report, said = self.gate(f"registry:{at(relayed)}/{NAME}{image}", *allowed)
+            self.assertEqual(code, 0, said)
+            found = [result["looked_at"].get("inventory") for result in report["results"]]
+            self.assertEqual(found, inventories, report["run"]["notes"])
+            return [layer["digest"] for layer in json.loads(repository.get_manifest(amd64))["layers"]
+                    if any(line.endswith(layer["digest"]) for line, _ in relayed.requests)]
+        by = f"attested by {key.fingerprint}, CycloneDX 1.6"
+        self.assertEqual(len(fetched(self.relay(host), f"@{amd64['digest']}", [None])), 1)
+        # As cosign pushes it.
+        repository.manifest(signing.attestation(repository.blob, signed), f"{tag}.att")
+        self.assertEqual(fetched(self.relay(host), f"@{amd64['digest']}", [by]), [])
+        self.assertEqual(fetched(self.relay(host), ":many", [by, None]), [])
+        # As what refers to the image: cosign's bundle, found by the tag that stands in for the referrers API.
+        other = signing.Key(self.work, "another")
+        stranger = signing.envelope(signing.statement(amd64["digest"], bill), other)
+        repository.manifest(signing.attestation(repository.blob, stranger), f"{tag}.att")
+        self.assertEqual(len(fetched(self.relay(host), f"@{amd64['digest']}", [None])), 1)
+        refers = repository.manifest(signing.attestation(
+            repository.blob, {"dsseEnvelope": signed}, media_type=signing.BUNDLE, subject=amd64))
+        repository.manifest({"schemaVersion": 2, "mediaType": registry.KIND + "index.v1+json", "manifests": [refers]}, tag)
+        self.assertEqual(fetched(self.relay(host), f"@{amd64['digest']}", [by]), [])
 
     def test_names_that_are_not_there(self):
         host = self.start()

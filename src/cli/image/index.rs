@@ -49,12 +49,16 @@ pub(super) struct Found {
 pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
     let place = store.place();
     let top = top(store)?;
-    let chosen = choose(&place, top, tag)?;
+    let chosen = choose(&place, top.clone(), tag)?;
     let mut found = Found::default();
     for descriptor in &chosen {
         found.visit(store, descriptor, platforms, 1)?;
     }
-    found.finish(place, platforms)
+    let mut found = found.finish(place, platforms)?;
+    let others = top.into_iter().filter(|other| !chosen.contains(other) && found.may_be_about(other));
+    let others: Vec<Descriptor> = others.take(MOST_MANIFESTS as usize).collect();
+    found.attestations.extend(others);
+    Ok(found)
 }
 
 /// As [`open`], where a `manifest.json` says the same in its own way: what is not there is passed over, and a tag that
@@ -231,6 +235,17 @@ impl Found {
             self.passed_over.insert(descriptor.digest);
         }
         Ok(())
+    }
+
+    /// Whether an entry beside the image that was asked for may hold statements about it: it has cosign's name for them,
+    /// or none at all, as what refers to an image has in a layout (OCI image layout 1.1, `index.json`).
+    fn may_be_about(&self, other: &Descriptor) -> bool {
+        let Some(name) = named(other) else { return true };
+        // A name may come with a repository before it.
+        let tag = name.rsplit([':', '/']).next().unwrap_or_default();
+        let hex = tag.strip_prefix("sha256-").and_then(|rest| rest.strip_suffix(".att"));
+        let subject = hex.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+        subject.is_some() && self.images.iter().any(|opened| opened.image.manifest_digest == subject)
     }
 
     /// An engine that takes an image by its name does not ask for its platform: where a name could stand for an image

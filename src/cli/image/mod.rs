@@ -37,6 +37,7 @@ pub use engine::EngineAddress;
 pub use error::Error;
 pub use reference::{Reference, Scheme};
 
+use crate::signer::Signer;
 use index::Found;
 use registry::{Access, Name, Repository};
 use store::Store;
@@ -248,10 +249,10 @@ impl Opened {
 
     /// Bills of materials that statements in or beside the source make of `image`, by its manifest's digest.
     ///
-    /// A claim of whoever built or pushed it: no signature is looked at.
-    pub fn attested_sboms(&self, image: &OpenedImage) -> Result<Attested, Error> {
+    /// A claim of whoever built or pushed it, unless one of `signers` signed it.
+    pub fn attested_sboms(&self, image: &OpenedImage, signers: &[Signer]) -> Result<Attested, Error> {
         match &self.source {
-            Source::Store(store) => attested::sboms(store, &self.attestations, &image.image),
+            Source::Store(store) => attested::sboms(store, &self.attestations, &image.image, signers),
             Source::Directory(_) | Source::Engine(_) | Source::Sbom(_) => Ok(Attested::default()),
         }
     }

@@ -265,7 +265,7 @@ fn bills_count_if_they_name_this_manifest() {
     fs::write(layout.path().join("blobs/sha256").join(hex(&changed)), "{}").unwrap();
 
     let names = |opened: &Opened| {
-        let Attested { sboms, skipped } = opened.attested_sboms(&opened.images[0]).unwrap();
+        let Attested { sboms, skipped } = opened.attested_sboms(&opened.images[0], &[]).unwrap();
         let sboms =
             sboms.iter().map(|sbom| serde_json::from_slice::<Value>(&sbom.bytes).unwrap()["name"].clone());
         (sboms.collect::<Vec<_>>(), skipped.into_iter().map(|skipped| skipped.why).collect::<Vec<_>>())

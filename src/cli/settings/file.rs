@@ -35,6 +35,7 @@ const NEVER: &[&str] = &[
     "deadline",
     "limit",
     "platform",
+    "sbom-signer",
 ];
 
 /// What a checkout may say.

@@ -26,6 +26,7 @@ use super::{
     exit::Failure,
     image::{EngineAddress, Options, Reference, registry::Access},
     output::Output,
+    signer::Signer,
 };
 
 pub use file::File;
@@ -186,6 +187,8 @@ pub struct GateSettings {
     pub allow_skipped: Vec<String>,
     /// Advisories when no server gives them.
     pub advisories: Advisories,
+    /// Whose SBOM of the image is taken for it.
+    pub signers: Vec<Signer>,
     /// Read every layer.
     pub verify_all: bool,
     /// What an unfinished gate means.
@@ -210,6 +213,7 @@ impl GateSettings {
             policies: policies(args, &file)?,
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
+            signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
             verify_all: args.verify.or(file.verify) == Some(Verify::All),
             on_error: args.on_error,
             timings: args.timings || file.timings.unwrap_or_default(),
@@ -255,6 +259,15 @@ pub fn read_policy(path: &Path) -> Result<PolicyText, Failure> {
             .advise("check the file itself: stella policy check FILE"));
     }
     parse_policy(origin, text)
+}
+
+/// Reads one public key that the caller named.
+fn signer(path: &Path) -> Result<Signer, Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("--sbom-signer (STELLA_SBOM_SIGNER) {} {why}", path.display()))
+    };
+    let text = text::read(path, "signer", Links::Follow).map_err(|error| failed(&error))?;
+    Signer::parse(path, &text).map_err(|error| failed(&error))
 }
 
 fn parse_policy(origin: String, text: String) -> Result<PolicyText, Failure> {

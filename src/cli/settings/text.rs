@@ -8,7 +8,7 @@ use std::{
 
 use stella::policy::MAX_POLICY_BYTES;
 
-/// `settings size`, and `policy size` too: bytes of one such file.
+/// `settings size`, and `policy size` and `signer size` too: bytes of one such file.
 pub const MAX_BYTES: usize = MAX_POLICY_BYTES;
 
 /// What a symbolic link in the file's place means.

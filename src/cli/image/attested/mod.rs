@@ -1,11 +1,13 @@
 //! Bills of materials that statements make of an image: BuildKit's attestation manifests in an index, and manifests
 //! whose `subject` is the image (OCI distribution 1.1, referrers), or whose tag is cosign's.
 //!
-//! Formats: in-toto Attestation Framework 1 (statement), DSSE 1 (envelope), Sigstore bundle 0.1 to 0.3.
+//! Format of a statement: in-toto Attestation Framework 0.1 to 1.
 
-use std::{collections::BTreeMap, io::Read as _};
+mod envelope;
+mod list;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::{borrow::Cow, io::Read as _};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use stella::{
@@ -19,6 +21,9 @@ use super::{
     Error,
     store::{Store, blob_name},
 };
+use crate::signer::Signer;
+use envelope::Envelope;
+use list::{Listed, bounded};
 
 /// `statement size`: bytes of all statements that are read for one image.
 const MOST_STATEMENT_BYTES: u64 = 64 << 20;
@@ -54,8 +59,10 @@ pub struct Attested {
 pub struct AttestedSbom {
     /// Such as `https://spdx.dev/Document` or `https://cyclonedx.org/bom`.
     pub predicate_type: String,
-    /// Of the blob: a statement, an envelope or a bundle, whose signatures were not looked at.
+    /// Of the blob: a statement, an envelope or a bundle.
     pub media_type: String,
+    /// The configured key that signed it: [`Signer::fingerprint`].
+    pub signer: Option<Digest>,
     /// Of the blob.
     pub digest: Digest,
     /// The bill itself, as JSON; at most 64 MiB.
@@ -65,36 +72,38 @@ pub struct AttestedSbom {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Statement<'a> {
-    #[serde(default)]
-    subject: Vec<Subject>,
-    #[serde(default)]
-    predicate_type: String,
+    #[serde(borrow, default, deserialize_with = "bounded")]
+    subject: Vec<Subject<'a>>,
+    #[serde(borrow, default)]
+    predicate_type: Cow<'a, str>,
     #[serde(borrow, default)]
     predicate: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Subject {
-    #[serde(default)]
-    digest: BTreeMap<String, String>,
+struct Subject<'a> {
+    #[serde(borrow, default)]
+    digest: Digests<'a>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    #[serde(default)]
-    payload_type: String,
-    payload: String,
+#[derive(Default, Deserialize)]
+struct Digests<'a> {
+    #[serde(borrow, default)]
+    sha256: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Bundle {
-    dsse_envelope: Option<Envelope>,
+impl Listed for Subject<'_> {
+    const LIMIT: &'static str = "subjects";
+    const MOST: usize = 1024;
 }
 
-/// Reads what `attestations`, and in a registry what refers to the image, state of `image`.
-pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -> Result<Attested, Error> {
+/// Reads what `attestations`, and in a registry what refers to the image, state of `image`, and which of `signers` signed it.
+pub(super) fn sboms(
+    store: &Store,
+    attestations: &[Descriptor],
+    image: &Image,
+    signers: &[Signer],
+) -> Result<Attested, Error> {
     let mut attested = Attested::default();
     // Without a manifest there is nothing that a statement could be about.
     let Some(subject) = image.manifest_digest else { return Ok(attested) };
@@ -104,6 +113,7 @@ pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -
         manifests.extend(repository.referrers(subject)?);
     }
     let mut left = Left { statements: MOST_STATEMENTS, bytes: MOST_STATEMENT_BYTES };
+    let wanted = Wanted { store, subject, signers };
     let mut seen = Vec::new();
     for manifest in manifests {
         if seen.contains(&manifest.digest) {
@@ -114,7 +124,7 @@ pub(super) fn sboms(store: &Store, attestations: &[Descriptor], image: &Image) -
             attested.skip(manifest.digest, &format!("over the limit `statements`, {MOST_STATEMENTS}"));
             break;
         }
-        if let Err(why) = look_into(store, &manifest, subject, &mut left, &mut attested) {
+        if let Err(why) = wanted.look_into(&manifest, &mut left, &mut attested) {
             attested.skip(manifest.digest, &why);
         }
     }
@@ -127,35 +137,88 @@ fn is_of(descriptor: &Descriptor, subject: Digest) -> bool {
     descriptor.annotations.get(OF).is_none_or(|of| *of == subject.to_string())
 }
 
-fn look_into(
-    store: &Store,
-    manifest: &Descriptor,
+/// Statements in `store` of the manifest `subject`.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    store: &'a Store,
     subject: Digest,
-    left: &mut Left,
-    attested: &mut Attested,
-) -> Result<(), String> {
-    if !store.holds_manifest(manifest.digest).map_err(|error| error.to_string())? {
-        return Ok(());
+    signers: &'a [Signer],
+}
+
+impl Wanted<'_> {
+    fn look_into(
+        self,
+        manifest: &Descriptor,
+        left: &mut Left,
+        attested: &mut Attested,
+    ) -> Result<(), String> {
+        let store = self.store;
+        if !store.holds_manifest(manifest.digest).map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+        let bytes = store.manifest(manifest.digest).map_err(|error| error.to_string())?;
+        let layers = match Document::parse(&bytes, &manifest.media_type) {
+            Ok(Document::Manifest { layers, .. }) => layers,
+            Ok(Document::Index(_)) => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        };
+        for layer in layers.iter().filter(|layer| may_be_sbom(layer)) {
+            if attested.sboms.iter().any(|sbom| sbom.digest == layer.digest) {
+                continue;
+            }
+            match left.take(layer).and_then(|()| self.statement(layer)) {
+                Ok(sbom) => attested.sboms.extend(sbom),
+                Err(why) => attested.skip(layer.digest, &why),
+            }
+            if left.statements == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
-    let bytes = store.manifest(manifest.digest).map_err(|error| error.to_string())?;
-    let layers = match Document::parse(&bytes, &manifest.media_type) {
-        Ok(Document::Manifest { layers, .. }) => layers,
-        Ok(Document::Index(_)) => return Ok(()),
-        Err(error) => return Err(error.to_string()),
-    };
-    for layer in layers.iter().filter(|layer| may_be_sbom(layer)) {
-        if attested.sboms.iter().any(|sbom| sbom.digest == layer.digest) {
-            continue;
+
+    /// The bill of one statement; `None` if it is about something else, or of another image.
+    fn statement(self, layer: &Descriptor) -> Result<Option<AttestedSbom>, String> {
+        let bytes = blob(self.store, layer)?;
+        if layer.media_type == STATEMENT {
+            return self.bill(layer, &bytes, || None);
         }
-        match left.take(layer).and_then(|()| statement(store, layer, subject)) {
-            Ok(sbom) => attested.sboms.extend(sbom),
-            Err(why) => attested.skip(layer.digest, &why),
-        }
-        if left.statements == 0 {
-            break;
-        }
+        let envelope = Envelope::read(&bytes, layer.media_type != ENVELOPE)?;
+        // Its payload is a copy, and one of them is enough.
+        drop(bytes);
+        let Some(envelope) = envelope else { return Ok(None) };
+        let signer = || envelope.signer(self.signers).map(|signer| signer.fingerprint);
+        self.bill(layer, envelope.payload(), signer)
     }
-    Ok(())
+
+    /// Asks for the `signer` of what is wanted only: it costs more than reading.
+    fn bill(
+        self,
+        layer: &Descriptor,
+        statement: &[u8],
+        signer: impl FnOnce() -> Option<Digest>,
+    ) -> Result<Option<AttestedSbom>, String> {
+        let json = |error: serde_json::Error| format!("not a statement: {error}");
+        let parsed: Statement<'_> = serde_json::from_slice(statement).map_err(json)?;
+        let hex = self.subject.hex();
+        let is_subject = parsed.subject.iter().any(|subject| subject.digest.sha256 == hex);
+        let Some(predicate) = parsed.predicate.filter(|_| is_subject && is_sbom(&parsed.predicate_type))
+        else {
+            return Ok(None);
+        };
+        let bytes = match predicate.get() {
+            // cosign puts an SPDX document of tags and values into a string.
+            text if text.starts_with('"') => serde_json::from_str::<String>(text).map_err(json)?.into_bytes(),
+            text => text.as_bytes().to_vec(),
+        };
+        Ok(Some(AttestedSbom {
+            predicate_type: parsed.predicate_type.into_owned(),
+            media_type: layer.media_type.clone(),
+            digest: layer.digest,
+            signer: signer(),
+            bytes,
+        }))
+    }
 }
 
 /// What may still be read.
@@ -186,42 +249,6 @@ fn is_sbom(predicate_type: &str) -> bool {
     SBOMS.iter().any(|begins| predicate_type.starts_with(begins))
 }
 
-/// The bill of one statement; `None` if it is about something else, or of another image.
-fn statement(store: &Store, layer: &Descriptor, subject: Digest) -> Result<Option<AttestedSbom>, String> {
-    let bytes = blob(store, layer)?;
-    let json = |error: serde_json::Error| format!("not a statement: {error}");
-    let payload;
-    let statement = if layer.media_type == STATEMENT {
-        bytes.as_slice()
-    } else {
-        let envelope = if layer.media_type == ENVELOPE {
-            Some(serde_json::from_slice::<Envelope>(&bytes).map_err(json)?)
-        } else {
-            serde_json::from_slice::<Bundle>(&bytes).map_err(json)?.dsse_envelope
-        };
-        // A bundle of a signature alone has none.
-        let Some(envelope) = envelope.filter(|envelope| envelope.payload_type == STATEMENT) else {
-            return Ok(None);
-        };
-        payload = STANDARD.decode(envelope.payload).map_err(|error| format!("its payload: {error}"))?;
-        payload.as_slice()
-    };
-    let parsed: Statement<'_> = serde_json::from_slice(statement).map_err(json)?;
-    if !is_sbom(&parsed.predicate_type) {
-        return Ok(None);
-    }
-    let names = |named: &Subject| named.digest.get("sha256").is_some_and(|hex| *hex == subject.hex());
-    let Some(predicate) = parsed.predicate.filter(|_| parsed.subject.iter().any(names)) else {
-        return Ok(None);
-    };
-    Ok(Some(AttestedSbom {
-        predicate_type: parsed.predicate_type,
-        media_type: layer.media_type.clone(),
-        digest: layer.digest,
-        bytes: predicate.get().as_bytes().to_vec(),
-    }))
-}
-
 /// A statement's blob, verified, of no more bytes than its descriptor says.
 fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
     let place = super::Place {
@@ -229,7 +256,8 @@ fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
         blob: Some(layer.digest),
         size_bytes: layer.size_bytes,
     };
-    let mut bytes = Vec::new();
+    // Bounded by `Left`.
+    let mut bytes = Vec::with_capacity(usize::try_from(layer.size_bytes).unwrap_or_default());
     let mut reader = store.layer(&place).map_err(|error| error.to_string())?.take(layer.size_bytes);
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match Digest::of(&bytes) {
