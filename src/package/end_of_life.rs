@@ -127,7 +127,7 @@ const ENDS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     // learn.microsoft.com, Azure Linux support lifecycle
-    ("mariner", &[("1.0", "2023-08-31"), ("2.0", "2025-07-31")]),
+    ("mariner", &[("2.0", "2025-07-31")]),
     // oracle.com, Elastic Support Policies for Oracle Linux; the end of Premier Support
     (
         "ol",
@@ -346,7 +346,6 @@ mod tests {
             ("openeuler", "22.03", "", Some("2026-06-30")),
             ("openeuler", "24.03", "", None),
             ("opensuse-leap", "16.0", "", Some("2027-10-31")),
-            ("mariner", "1.0.20230811", "", Some("2023-08-31")),
             ("centos", "8", "", Some("2021-12-31")),
             ("centos", "8", "stream", Some("2024-05-31")),
             ("opensuse-leap", "15.2.1", "", Some("2022-01-04")),
