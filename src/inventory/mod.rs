@@ -66,11 +66,11 @@ pub struct Installed {
     /// package all the same, and the distribution's advisories speak of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Package>,
-    /// Sources of which it holds compiled parts, sorted: `Built-Using` and `Static-Built-Using` of a Debian package. Packages
-    /// of one name, as those of two architectures, share them.
+    /// Sources of which it holds compiled parts, sorted: `Built-Using` and `Static-Built-Using` of a Debian package.
+    /// Packages of one name, as those of two architectures, share them.
     ///
-    /// To be read, and never a finding: which parts are in it nobody says, advisories name sources as they are now and not
-    /// what was built with them, and where it matters the distribution builds the package anew, as its own next version.
+    /// To be read, and never a finding: which parts are in it nobody says, and advisories name the packages of a source,
+    /// not what was built with it; where it matters the distribution builds the package anew, as its own next version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub built_using: Vec<Source>,
 }

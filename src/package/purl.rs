@@ -54,8 +54,8 @@ pub fn purl(package: &Package, os: Option<&OsRelease>) -> String {
     purl
 }
 
-/// Qualifiers that name an rpm's module: purl-spec has none; Red Hat's guide to its purls has the first, which is written here,
-/// and Trivy writes the second.
+/// Qualifiers that name an rpm's module: purl-spec has none; Red Hat's guide to its purls has the first, which is written
+/// here, and Trivy writes the second.
 const MODULE: [&str; 2] = ["rpmmod", "modularitylabel"];
 
 /// Percent-encodes everything but letters, digits and `-._~:`.
