@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Skipped,
-    merged::{File, Merged, Packages, Presence, Said, skip},
+    Presence, Skipped,
+    merged::{File, Merged, Packages, Said, skip},
 };
 use crate::{
     layer::{FileFact, path::escape, tree::Id},

@@ -5,10 +5,11 @@ mod evidence;
 mod languages;
 mod merged;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use merged::Presence;
 pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
@@ -73,6 +74,30 @@ pub struct Installed {
     /// not what was built with it; where it matters the distribution builds the package anew, as its own next version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub built_using: Vec<Source>,
+}
+
+/// How a package is there: all of an [`Installed`] but what tells it from others.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    /// The files that it was read from.
+    pub(crate) paths: BTreeSet<String>,
+    /// What its files are in their own languages.
+    pub(crate) identities: BTreeSet<Package>,
+    /// Sources of which it holds compiled parts.
+    pub(crate) built_using: BTreeSet<Source>,
+}
+
+impl Presence {
+    /// The package as it is there.
+    pub(crate) fn of(self, package: Package, layer: usize) -> Installed {
+        Installed {
+            package,
+            layer,
+            paths: self.paths.into_iter().collect(),
+            identities: self.identities.into_iter().collect(),
+            built_using: self.built_using.into_iter().collect(),
+        }
+    }
 }
 
 /// A lock file or a manifest that was read.
