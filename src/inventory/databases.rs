@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Skipped,
-    merged::{File, Merged, Packages, Presence, Said, skip},
+    Presence, Skipped,
+    merged::{File, Merged, Packages, Said, skip},
 };
 use crate::{
     layer::{FileFact, path::escape, tree::Id},
@@ -46,7 +46,7 @@ const RELEASES: [(&str, &str); 2] = [("debian", "etc/debian_version"), ("alpine"
 /// What reading a package of a database again costs, in steps of the merge.
 const PACKAGE_STEPS: usize = 4;
 
-/// What a source inside a package costs, in steps of the merge: a name may be that of many packages, and each gets its sources.
+/// What a source inside a package costs, in steps of the merge: all packages of one name get the name's sources.
 const SOURCE_STEPS: usize = 50;
 
 /// Files of databases: real path and file.

@@ -262,9 +262,9 @@ impl Search<'_, '_, '_> {
     /// The image says itself whose its files are, and could hide a package so. It is believed only where the system's
     /// package is there and came no earlier than the file.
     ///
-    /// Where a lower layer brought the file and a later one the list, as when a root file system is copied in parts, both are
-    /// counted, and matched: lists are no part of a fragment, which they would outweigh; and a layer that could take what
-    /// lies below it for its own package's could make it an identity, which has no layer, path or missing feed to be said.
+    /// Where a lower layer brought the file and a later one the list, as when a root file system is copied in parts,
+    /// both are counted, and matched: lists are no part of a fragment, which they would outweigh; and a layer that could
+    /// claim what lies below it could make an identity of it, which has no layer, path or missing feed to be said.
     fn found(&mut self, path: &str, file: File<'_>, packages: &[Package]) {
         let named = file.owner.and_then(|owner| self.system.get(owner)).into_iter().flatten();
         let owners: Vec<_> = named.filter(|(_, layer)| *layer >= file.since).cloned().collect();

@@ -7,14 +7,14 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Installed, Skipped};
+use super::{Presence, Skipped};
 use crate::{
     layer::{
         Directory as Group, FileFact, Fragment, Unread, limits,
         path::{self, escape, unescape},
         tree::{Directory, Found, Id, Node, PLAIN_FILE, ROOT, Tree, has},
     },
-    package::{Package, Source},
+    package::Package,
 };
 
 /// `merge steps`: what all look-ups of one merge may cost. A big image of real life takes some thousand.
@@ -93,30 +93,6 @@ pub(super) struct File<'a> {
 
 /// Packages with the layer that brought them.
 pub(super) type Packages = BTreeMap<(Package, usize), Presence>;
-
-/// How a package is there: all of an [`Installed`] but what tells it from others.
-#[derive(Debug, Default)]
-pub(crate) struct Presence {
-    /// The files that it was read from.
-    pub(crate) paths: BTreeSet<String>,
-    /// What its files are in their own languages.
-    pub(crate) identities: BTreeSet<Package>,
-    /// Sources of which it holds compiled parts.
-    pub(crate) built_using: BTreeSet<Source>,
-}
-
-impl Presence {
-    /// The package as it is there.
-    pub(crate) fn of(self, package: Package, layer: usize) -> Installed {
-        Installed {
-            package,
-            layer,
-            paths: self.paths.into_iter().collect(),
-            identities: self.identities.into_iter().collect(),
-            built_using: self.built_using.into_iter().collect(),
-        }
-    }
-}
 
 /// A hard link to a lower layer: where it is, its name, and what it leads to.
 type HardLink<'a> = (&'a Group, &'a str, Node<'a>, Option<File<'a>>);

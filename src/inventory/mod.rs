@@ -5,10 +5,11 @@ mod evidence;
 mod languages;
 mod merged;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use merged::Presence;
 pub use merged::{Entry, EntryKind, Error, check};
 
 use crate::{
@@ -66,13 +67,37 @@ pub struct Installed {
     /// package all the same, and the distribution's advisories speak of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<Package>,
-    /// Sources of which it holds compiled parts, sorted: `Built-Using` and `Static-Built-Using` of a Debian package. Packages
-    /// of one name, as those of two architectures, share them.
+    /// Sources of which it holds compiled parts, sorted: `Built-Using` and `Static-Built-Using` of a Debian package.
+    /// Packages of one name, as those of two architectures, share them.
     ///
-    /// To be read, and never a finding: which parts are in it nobody says, advisories name sources as they are now and not
-    /// what was built with them, and where it matters the distribution builds the package anew, as its own next version.
+    /// To be read, and never a finding: which parts are in it nobody says, and advisories name the packages of a source,
+    /// not what was built with it; where it matters the distribution builds the package anew, as its own next version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub built_using: Vec<Source>,
+}
+
+/// How a package is there: all of an [`Installed`] but what tells it from others.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    /// The files that it was read from.
+    pub(crate) paths: BTreeSet<String>,
+    /// What its files are in their own languages.
+    pub(crate) identities: BTreeSet<Package>,
+    /// Sources of which it holds compiled parts.
+    pub(crate) built_using: BTreeSet<Source>,
+}
+
+impl Presence {
+    /// The package as it is there.
+    pub(crate) fn of(self, package: Package, layer: usize) -> Installed {
+        Installed {
+            package,
+            layer,
+            paths: self.paths.into_iter().collect(),
+            identities: self.identities.into_iter().collect(),
+            built_using: self.built_using.into_iter().collect(),
+        }
+    }
 }
 
 /// A lock file or a manifest that was read.

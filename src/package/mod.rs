@@ -225,11 +225,11 @@ pub struct Package {
     /// The source package it was built from; `None` means the package itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// The module that an rpm was built in, `NAME:STREAM:VERSION:CONTEXT` such as `nodejs:12:8030020200410173826:30b713e6`:
-    /// streams of one name are kept apart by it. Nothing but rpm has one.
+    /// The module that an rpm was built in, `NAME:STREAM:VERSION:CONTEXT` such as
+    /// `nodejs:12:8030020200410173826:30b713e6`: it keeps streams of one name apart. Nothing but rpm has one.
     ///
-    /// It is not matched by, because no advisory that is read names a module: the OSV records of Rocky, AlmaLinux and
-    /// Red Hat have it in a title at most (Red Hat's are made without the qualifiers of their purls).
+    /// Nothing is matched by it, because no advisory that is read names a module: the OSV records of Rocky, AlmaLinux
+    /// and Red Hat have it in a title at most (Red Hat's are made without the qualifiers of their purls).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
 }

@@ -90,7 +90,7 @@ struct Package {
     src_release: String,
     #[serde(default)]
     src_epoch: u64,
-    // So in Trivy, too.
+    // One word to Trivy.
     #[serde(default, rename = "Modularitylabel")]
     modularity_label: String,
     #[serde(default)]

@@ -22,7 +22,8 @@ def packages(database, *arguments):
 
 def modules(database, *arguments):
     """Name, and label of the module or None, of each package."""
-    lines = prepare("rpm", "--dbpath", database, *arguments, "-qa", "--qf", "%{NAME}\\t%{MODULARITYLABEL}\\n").splitlines()
+    form = "%{NAME}\\t%{MODULARITYLABEL}\\n"
+    lines = prepare("rpm", "--dbpath", database, *arguments, "-qa", "--qf", form).splitlines()
     pairs = (line.split("\t") for line in lines)
     return [(name, None if label == "(none)" else label) for name, label in pairs if name != KEYS]
 

@@ -1,9 +1,9 @@
 """rpm: packages built here, in each form that its database has.
 
 A handful of tiny packages (epochs, noarch, another architecture, tilde and caret in versions, three versions of one name as
-kernels have, binary packages of a source rpm of another name, packages of a module, a signer's key) is built with rpmbuild and installed into a
-database. The inventory of a directory with that database is held against `rpm -qa` (name, epoch, version, release,
-architecture, module; in SQLite the source rpm too):
+kernels have, binary packages of a source rpm of another name, packages of a module, a signer's key) is built with rpmbuild
+and installed into a database. The inventory of a directory with that database is held against `rpm -qa` (name, epoch,
+version, release, architecture, module; in SQLite the source rpm too):
 
 - SQLite, as Debian's rpm writes it; and with a write-ahead log that was not written back, where rpm reads a copy of both;
 - Berkeley DB in both byte orders, made by db_load of the same headers; Debian's rpm reads the machine's own;

@@ -14,10 +14,10 @@ const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
 const ARCH: u32 = 1022;
 const SOURCE_RPM: u32 = 1044;
-const MODULARITY_LABEL: u32 = 5096;
 const DIRECTORY_INDEXES: u32 = 1116;
 const BASE_NAMES: u32 = 1117;
 const DIRECTORY_NAMES: u32 = 1118;
+const MODULARITY_LABEL: u32 = 5096;
 
 /// Types of values.
 const INT32: u32 = 4;
