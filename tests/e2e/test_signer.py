@@ -33,7 +33,7 @@ class Signer(program.Case):
         cls.keys = directory.name
         cls.key, cls.other = Key(cls.keys, "ours"), Key(cls.keys, "another")
 
-    def layout(self, make, by_tag=True, media_type=signing.ENVELOPE, unread=False):
+    def layout(self, make, by_tag=True, media_type=signing.ENVELOPE, unread=False, **spoil):
         """A layout of one image and its attestations, the values that `make` gives for its digest; without the layer's
         blob where it is not to be read."""
         directory = tempfile.mkdtemp(dir=self.work)
@@ -46,7 +46,7 @@ class Signer(program.Case):
             if by_tag:
                 entry["annotations"] = {NAME: signing.cosign_tag(image)}
             return {**top, "manifests": [image, entry]}
-        write_layout(os.path.join(directory, "oci"), [(LAYER, LAYER)], index=index)
+        write_layout(os.path.join(directory, "oci"), [(LAYER, LAYER)], index=index, **spoil)
         if unread:
             os.remove(program.blob(os.path.join(directory, "oci"), program.sha256(LAYER)))
         return f"oci:{directory}/oci:app"
@@ -100,6 +100,16 @@ class Signer(program.Case):
         image = self.layout(lambda digest: [{"dsseEnvelope": envelope(statement(digest, CLEAN), self.key)}], False,
                             signing.BUNDLE, unread=True)
         self.assert_believed(image, self.key)
+
+    def test_layers_that_nobody_could_read(self):
+        """They are part of what the signer speaks of."""
+        def foreign(value):
+            value["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+            return value
+        image = self.layout(lambda digest: [envelope(statement(digest, CLEAN), self.key)], unread=True, manifest=foreign)
+        self.assertEqual(self.assert_believed(image, self.key)["looked_at"]["skipped"], [])
+        code, result, _ = self.gated(image, "--verify", "all")
+        self.assertEqual((code, result["looked_at"]["skipped"][0]["name"]), (3, "foreign-layer"))
 
     def test_every_algorithm(self):
         for name in signing.ALGORITHMS:

@@ -56,7 +56,7 @@ pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> 
     }
     let mut found = found.finish(place, platforms)?;
     let others = top.into_iter().filter(|other| !chosen.contains(other) && found.may_be_about(other));
-    let others: Vec<Descriptor> = others.take(MOST_MANIFESTS as usize).collect();
+    let others: Vec<Descriptor> = others.zip(0..MOST_MANIFESTS).map(|(other, _)| other).collect();
     found.attestations.extend(others);
     Ok(found)
 }
