@@ -11,16 +11,23 @@ use stella::{
     report::ScanResult,
 };
 
+/// What a server is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In which words.
+    pub request: &'a ScanRequest,
+    /// Of which image.
+    pub image: &'a Image,
+    /// What it holds, where an SBOM says it; else the server finds it in the layers.
+    pub given: Option<&'a Inventory>,
+}
+
 /// What in a result is not what was asked for; `None` where all is.
 ///
 /// A server may have applied further policies, which can only tighten, and skipped more. What the caller named must all
-/// be there: a policy or a skip that is dropped would open the gate. So must what an SBOM holds, whose inventory is `given`.
-pub fn mismatch(
-    image: &Image,
-    given: Option<&Inventory>,
-    request: &ScanRequest,
-    result: &ScanResult,
-) -> Option<String> {
+/// be there: a policy or a skip that is dropped would open the gate. So must what an SBOM holds.
+pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
+    let Asked { request, image, given } = asked;
     let found = &result.image;
     let diff_ids = |ids: &mut dyn Iterator<Item = Digest>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
@@ -134,7 +141,8 @@ mod tests {
             class: Class::Trusted,
         };
         let honest = scan.judge(scan.discover().unwrap());
-        assert_eq!(mismatch(&image, None, &request, &honest), None);
+        let asked = Asked { request: &request, image: &image, given: None };
+        assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
         let lies: [(&str, Lie); 13] = [
             ("reference", |r| r.image.reference = "app:2".into()),
@@ -157,12 +165,13 @@ mod tests {
         for (word, lie) in lies {
             let mut lying = honest.clone();
             lie(&mut lying);
-            let found = mismatch(&image, None, &request, &lying);
+            let found = mismatch(asked, &lying);
             assert!(found.as_ref().is_some_and(|why| why.contains(word)), "{word}: {found:?}");
         }
         // Without policies of the caller's own the standard one must have been applied.
-        let request = ScanRequest { policies: Vec::new(), ..request };
-        assert!(mismatch(&image, None, &request, &honest).unwrap().contains("default"));
+        let request = ScanRequest { policies: Vec::new(), ..request.clone() };
+        let asked = Asked { request: &request, ..asked };
+        assert!(mismatch(asked, &honest).unwrap().contains("default"));
     }
     #[test]
     fn what_an_sbom_holds_must_be_answered_for() {
@@ -193,8 +202,8 @@ mod tests {
             class: Class::Trusted,
         };
         let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap());
-        let mismatch = |result: &_| mismatch(&given.image, Some(&given.inventory), &request, result);
-        assert_eq!(mismatch(&honest), None);
+        let asked = Asked { request: &request, image: &given.image, given: Some(&given.inventory) };
+        assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
         let lies: [(&str, Lie); 3] = [
             ("inventory", |r| r.looked_at.inventory = None),
@@ -204,7 +213,7 @@ mod tests {
         for (word, lie) in lies {
             let mut lying = honest.clone();
             lie(&mut lying);
-            let found = mismatch(&lying);
+            let found = mismatch(asked, &lying);
             assert!(found.as_ref().is_some_and(|why| why.contains(word)), "{word}: {found:?}");
         }
     }

@@ -8,9 +8,13 @@ use stella::{
     api::{PackedSbom, ScanAnswer, ScanRequest},
     delta::Delta,
     digest::Digest,
+    image::Image,
+    inventory::Inventory,
     layer::{ANALYZER, Analysed, SCHEMA},
     report::{Run, ScanResult, Timings},
 };
+
+use answer::Asked;
 
 use super::{
     analyse::ledger,
@@ -73,23 +77,32 @@ impl Remote {
 
     /// Gates one image, or an SBOM of one.
     pub fn scan(&mut self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
-        match job.opened.document() {
-            Some(document) => self.scan_sbom(job, document, run),
-            None => self.scan_layers(job, run),
+        match (job.opened.document(), job.opened.inventory()) {
+            (Some(document), Some(inventory)) => {
+                self.scan_sbom(job, document, &job.image.image, inventory, run)
+            }
+            _ => self.scan_layers(job, run),
         }
     }
 
-    /// Sends an SBOM's bytes, in one round trip.
-    fn scan_sbom(&self, job: &Job<'_>, document: &[u8], run: &mut Run) -> Result<ScanResult, Error> {
+    /// Sends an SBOM's bytes, in one round trip; the answer must be one for `image` and `inventory`, which were read of them
+    /// here.
+    fn scan_sbom(
+        &self,
+        job: &Job<'_>,
+        document: &[u8],
+        image: &Image,
+        inventory: &Inventory,
+        run: &mut Run,
+    ) -> Result<ScanResult, Error> {
         let started = Instant::now();
         let sbom = PackedSbom::pack(document).map_err(Error::Pack)?;
         let request = ScanRequest { sbom: Some(sbom), ..request(job) };
+        let asked = Asked { request: &request, image, given: Some(inventory) };
         let answer = self.runtime.block_on(self.client.scan(&request))?;
         run.timings_ms.upload += ms(started.elapsed());
         match answer {
-            ScanAnswer::Done { result, timings_ms, .. } => {
-                self.accept(job, &request, *result, &timings_ms, run)
-            }
+            ScanAnswer::Done { result, timings_ms, .. } => self.accept(asked, *result, &timings_ms, run),
             ScanAnswer::Missing { .. } => {
                 Err(self.client.protocol("it asks for the layers of an SBOM".to_owned()).into())
             }
@@ -112,12 +125,13 @@ impl Remote {
             pairs: layers.iter().map(Layer::pair).collect(),
             ..request(job)
         };
+        let asked = Asked { request: &request, image, given: None };
         let mut counted = false;
         for _ in 0..=HEALS {
-            let asked = Instant::now();
+            let began = Instant::now();
             let mut answer = self.runtime.block_on(self.client.scan(&request))?;
             if !counted {
-                run.timings_ms.missing += ms(asked.elapsed());
+                run.timings_ms.missing += ms(began.elapsed());
             }
             if let ScanAnswer::Missing { scan, missing } = &answer {
                 let delta = Delta::new(&diff_ids, missing.iter().copied());
@@ -140,7 +154,7 @@ impl Remote {
                 run.layers.hits += diff_ids.len();
             }
             if let ScanAnswer::Done { result, timings_ms, .. } = answer {
-                let result = self.accept(job, &request, *result, &timings_ms, run)?;
+                let result = self.accept(asked, *result, &timings_ms, run)?;
                 let verified: Vec<Digest> =
                     layers.iter().map(|layer| layer.analysed.fragment.diff_id).collect();
                 run.ledger.extend(ledger(job.image, &verified));
@@ -154,13 +168,12 @@ impl Remote {
     /// not open the gate.
     fn accept(
         &self,
-        job: &Job<'_>,
-        request: &ScanRequest,
+        asked: Asked<'_>,
         result: ScanResult,
         timings_ms: &Timings,
         run: &mut Run,
     ) -> Result<ScanResult, Error> {
-        if let Some(why) = answer::mismatch(&job.image.image, job.opened.inventory(), request, &result) {
+        if let Some(why) = answer::mismatch(asked, &result) {
             return Err(self.client.protocol(why).into());
         }
         run.timings_ms.matching += timings_ms.matching;
