@@ -1,7 +1,10 @@
 //! What client and server say to each other: `/v1` of the HTTP API.
 
+use std::io::{self, Read as _};
+
+use base64::{DecodeError, Engine as _, prelude::BASE64_STANDARD};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     digest::Digest,
@@ -10,18 +13,24 @@ use crate::{
     report::{ScanResult, Timings},
 };
 
-/// `POST /v1/scan`: one image of one platform.
+/// `POST /v1/scan`: one image of one platform, or an SBOM of one; exactly one of `image` and `sbom` is there.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanRequest {
-    /// Fragment schema that the client writes, [`crate::layer::SCHEMA`].
+    /// Fragment schema that the client writes, [`crate::layer::SCHEMA`]; of no meaning with an SBOM.
+    #[serde(default)]
     pub schema: u32,
-    /// Analyzer that the client runs, [`crate::layer::Limits::analyzer`].
+    /// Analyzer that the client runs, [`crate::layer::Limits::analyzer`]; of no meaning with an SBOM.
+    #[serde(default)]
     pub analyzer: String,
     /// The image as the caller named it.
     pub reference: String,
     /// What the image is.
-    pub image: ImageClaim,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageClaim>,
+    /// What somebody says that the image holds; the image is then what the SBOM says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<PackedSbom>,
     /// Blob digest and diff ID of each layer whose bytes this client read and hashed itself, now or earlier.
     #[serde(default)]
     pub pairs: Vec<Pair>,
@@ -62,6 +71,60 @@ pub enum ImageClaim {
         /// Oldest first.
         history: Vec<History>,
     },
+}
+
+/// An SBOM in one of the forms of [`crate::sbom::read`]: base64 of its bytes, as they are or as zstd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PackedSbom(String);
+
+impl<'de> Deserialize<'de> for PackedSbom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The document itself stands to reason, and a bare `expected a string` would not say what is.
+        let text = String::deserialize(deserializer);
+        text.map(Self)
+            .map_err(|error| D::Error::custom(format!("`sbom` is the base64 of a document: {error}")))
+    }
+}
+
+/// How zstd begins (RFC 8878, 3.1.1), and no SBOM does.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// How far back a compressed SBOM may refer, in powers of two of a byte: what every level but the `--ultra` ones writes.
+const SBOM_WINDOW_LOG: u32 = 23;
+
+/// Why a [`PackedSbom`] cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// The text.
+    #[error("it is not base64: {0}")]
+    Base64(#[from] DecodeError),
+    /// What the text holds.
+    #[error("it cannot be decompressed: {0}")]
+    Zstd(#[from] io::Error),
+    /// More bytes than were wanted.
+    #[error("it has more than {0} bytes")]
+    Size(usize),
+}
+
+impl PackedSbom {
+    /// Packs a document's bytes.
+    pub fn pack(document: &[u8]) -> io::Result<Self> {
+        Ok(Self(BASE64_STANDARD.encode(zstd::encode_all(document, 1)?)))
+    }
+
+    /// The document's bytes, at most so many.
+    pub fn unpack(&self, most_bytes: usize) -> Result<Vec<u8>, UnpackError> {
+        let mut document = BASE64_STANDARD.decode(&self.0)?;
+        if document.starts_with(&ZSTD_MAGIC) {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(document.as_slice())?;
+            decoder.window_log_max(SBOM_WINDOW_LOG)?;
+            let mut bytes = Vec::new();
+            decoder.take((most_bytes as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+            document = bytes;
+        }
+        if document.len() > most_bytes { Err(UnpackError::Size(most_bytes)) } else { Ok(document) }
+    }
 }
 
 /// A stored blob and the layer it was found to hold.
@@ -139,4 +202,24 @@ pub struct Problem {
     /// What went wrong this time, and the way out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_sbom_is_bounded() {
+        let document = b"SPDXVersion: SPDX-2.3\n".repeat(1000);
+        let packed = PackedSbom::pack(&document).unwrap();
+        assert!(packed.0.len() < document.len() / 10);
+        assert_eq!(packed.unpack(document.len()).unwrap(), document);
+        assert!(matches!(packed.unpack(document.len() - 1), Err(UnpackError::Size(_))));
+        let plain = PackedSbom(BASE64_STANDARD.encode(&document));
+        assert_eq!(plain.unpack(document.len()).unwrap(), document);
+        assert!(matches!(plain.unpack(document.len() - 1), Err(UnpackError::Size(_))));
+        assert!(matches!(PackedSbom("{}".to_owned()).unpack(9), Err(UnpackError::Base64(_))));
+        let cut = PackedSbom(BASE64_STANDARD.encode([ZSTD_MAGIC.as_slice(), b"x"].concat()));
+        assert!(matches!(cut.unpack(9), Err(UnpackError::Zstd(_))));
+    }
 }

@@ -20,9 +20,9 @@ const MAX_TEXT_BYTES: usize = 8192;
 /// Refuses a request that is over one of them.
 pub fn hold(request: &ScanRequest) -> Result<(), Problem> {
     let history = match &request.image {
-        ImageClaim::Engine { history, .. } => history.len(),
-        // Inside its document, whose bytes are bounded.
-        ImageClaim::Content { .. } => 0,
+        Some(ImageClaim::Engine { history, .. }) => history.len(),
+        // Inside a document, whose bytes are bounded.
+        Some(ImageClaim::Content { .. }) | None => 0,
     };
     let origins = request.policies.iter().map(|policy| policy.origin.len());
     let skips = request.skipped.iter().flat_map(|s| [s.name.len(), s.what.len(), s.why.len()]);

@@ -37,6 +37,8 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Bytes of one fragment, compressed.
     pub fragment_bytes: usize,
+    /// Bytes of one SBOM, uncompressed.
+    pub sbom_bytes: usize,
     /// Bytes of all bodies that are being read or worked on.
     pub bodies_bytes: usize,
     /// Connections at a time, and never more than the process may have files open; more wait to be accepted.
@@ -58,6 +60,7 @@ impl Default for Limits {
         Self {
             request_bytes: 8 << 20,
             fragment_bytes: 64 << 20,
+            sbom_bytes: 64 << 20,
             bodies_bytes: 512 << 20,
             connections: 4096,
             work: 0,

@@ -7,7 +7,7 @@ use stella::{
     advisory::Snapshot,
     api::PolicyText,
     image::Image,
-    inventory::Skipped,
+    inventory::{Inventory, Skipped},
     layer::Fragment,
     policy::{Class, Policy},
     report::{ScanResult, Timings},
@@ -27,14 +27,22 @@ pub fn check(fragment: &Fragment) -> Result<(), Problem> {
     })
 }
 
+/// What an image holds.
+pub enum Holds<'a> {
+    /// One per layer, bottom to top; `None` for a layer that could not be read, and the job's `skipped` says why.
+    Layers(&'a [Option<Arc<Fragment>>]),
+    /// What an SBOM says.
+    Given(Box<Inventory>),
+}
+
 /// Everything a result is a function of, beside the advisories.
 pub struct Job<'a> {
     /// The image as the caller named it.
     pub reference: &'a str,
     /// The image.
     pub image: &'a Image,
-    /// One per layer, bottom to top; `None` for a layer that could not be read, and `skipped` says why.
-    pub fragments: &'a [Option<Arc<Fragment>>],
+    /// What the image holds.
+    pub holds: Holds<'a>,
     /// The caller's policies, most general first.
     pub policies: &'a [PolicyText],
     /// What the caller could not look at.
@@ -48,7 +56,7 @@ pub struct Job<'a> {
 }
 
 /// Merges, matches and judges.
-pub fn evaluate(job: &Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResult, Timings), Problem> {
+pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResult, Timings), Problem> {
     let Some(snapshot) = snapshot else {
         let detail = "No advisories are open: compile them with `stella feeds import --advisories FILE PATH...`, then \
                       start the server with --advisories FILE.";
@@ -61,8 +69,12 @@ pub fn evaluate(job: &Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResul
     let now = Timestamp::from_second(job.now).map_err(|error| unprocessable("now", &error))?;
     let unseen: Vec<Fragment> =
         job.image.layers.iter().map(|layer| Fragment::unseen(layer.diff_id)).collect();
+    let (layers, given) = match job.holds {
+        Holds::Layers(layers) => (layers, None),
+        Holds::Given(inventory) => ([].as_slice(), Some(inventory)),
+    };
     let fragments: Vec<&Fragment> =
-        job.fragments.iter().zip(&unseen).map(|(known, unseen)| known.as_deref().unwrap_or(unseen)).collect();
+        layers.iter().zip(&unseen).map(|(known, unseen)| known.as_deref().unwrap_or(unseen)).collect();
     let scan = Scan {
         reference: job.reference,
         image: job.image,
@@ -75,7 +87,11 @@ pub fn evaluate(job: &Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResul
         class: job.class,
     };
     let started = Instant::now();
-    let discovered = scan.discover().map_err(|error| unprocessable("image", &error))?;
+    let discovered = match given {
+        Some(inventory) => scan.discover_in(*inventory),
+        None => scan.discover(),
+    };
+    let discovered = discovered.map_err(|error| unprocessable("image", &error))?;
     let matched = Instant::now();
     let result = scan.judge(discovered);
     let timings = Timings {

@@ -17,6 +17,7 @@ pub mod log;
 mod metrics;
 mod problem;
 mod routes;
+mod sbom;
 mod scan;
 pub mod store;
 mod work;
@@ -89,6 +90,7 @@ impl Server {
             fragments: fragments::Fragments::new(limits.fragment_cache_bytes),
             advisories,
             limits: stella::layer::Limits::default(),
+            sbom_bytes: limits.sbom_bytes,
             metrics,
         };
         if scans.advisories.is_none() {

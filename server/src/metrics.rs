@@ -119,7 +119,11 @@ impl Metrics {
             "Fragments received, by what became of them",
             metrics.fragments.clone(),
         );
-        registry.register("scans", "Scan requests, by whether all was known", metrics.scans.clone());
+        registry.register(
+            "scans",
+            "Scan requests, by whether all was known, or of an SBOM",
+            metrics.scans.clone(),
+        );
         registry.register("work", "Requests for work, by what became of them", metrics.work.clone());
         registry.register(
             "store_errors",
@@ -160,6 +164,11 @@ impl Metrics {
         self.layers.get_or_create(&Outcome { outcome: "miss" }).inc_by(misses as u64);
         let outcome = if misses == 0 { "known" } else { "missing" };
         self.scans.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// One SBOM that was read.
+    pub fn sbom(&self) {
+        self.scans.get_or_create(&Outcome { outcome: "sbom" }).inc();
     }
 
     /// One fragment that was kept.

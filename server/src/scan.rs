@@ -15,16 +15,17 @@ use stella::{
     image::{Image, MAX_LAYERS},
     layer::{self, Fragment},
     policy::Class,
-    report::Timings,
+    report::{ScanResult, Timings},
 };
 
 use crate::{
     advisories::Advisories,
     bounds,
-    evaluate::{Job, check, evaluate},
+    evaluate::{Holds, Job, check, evaluate},
     fragments::Fragments,
     metrics::Metrics,
     problem::{self, Problem},
+    sbom,
     store::{Owner, Sent, Space, Store, Upload},
 };
 
@@ -41,6 +42,8 @@ pub struct Scans {
     pub advisories: Option<Advisories>,
     /// Bounds on a fragment.
     pub limits: layer::Limits,
+    /// `sbom_bytes`: bytes of one SBOM, uncompressed.
+    pub sbom_bytes: usize,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -78,7 +81,11 @@ impl Scans {
     /// `POST /v1/scan`.
     pub fn start(&self, body: &[u8]) -> Result<ScanAnswer, Problem> {
         let started = Instant::now();
-        let scan = Scan::new(new_name()?, json(body)?, Vec::new())?;
+        let request: ScanRequest = json(body)?;
+        if request.sbom.is_some() {
+            return self.answer_sbom(request, started);
+        }
+        let scan = Scan::new(new_name()?, request, Vec::new())?;
         self.learn_pairs(&scan)?;
         let standing = self.standing(&scan)?;
         self.metrics.scan(standing.contents.len(), standing.missing.len());
@@ -204,6 +211,18 @@ impl Scans {
         Ok(standing)
     }
 
+    /// An SBOM misses nothing: its answer comes at once.
+    fn answer_sbom(&self, request: ScanRequest, started: Instant) -> Result<ScanAnswer, Problem> {
+        bounds::hold(&request)?;
+        let sbom = sbom::read(&request, self.sbom_bytes)?;
+        let analyse_ms = milliseconds(started);
+        self.metrics.sbom();
+        let holds = Holds::Given(Box::new(sbom.inventory));
+        let (result, timings) = self.evaluate(&request, &sbom.image, holds, owner().class)?;
+        let timings_ms = Timings { analyse: analyse_ms, total: milliseconds(started), ..timings };
+        Ok(ScanAnswer::Done { scan: new_name()?, result: Box::new(result), timings_ms })
+    }
+
     fn answer(&self, scan: Scan, mut standing: Standing, started: Instant) -> Result<ScanAnswer, Problem> {
         let mut decoded: BTreeMap<Digest, Arc<Fragment>> = BTreeMap::new();
         if standing.missing.is_empty() {
@@ -225,20 +244,31 @@ impl Scans {
         let missing_ms = milliseconds(started);
         let fragments: Vec<Option<Arc<Fragment>>> =
             scan.image.layers.iter().map(|layer| decoded.get(&layer.diff_id).cloned()).collect();
-        let job = Job {
-            reference: &scan.request.reference,
-            image: &scan.image,
-            fragments: &fragments,
-            policies: &scan.request.policies,
-            skipped: &scan.request.skipped,
-            allow_skipped: &scan.request.allow_skipped,
-            now: scan.request.now.unwrap_or_else(now),
-            class: scan.space.owner.class,
-        };
-        let snapshot = self.advisories.as_ref().map(Advisories::snapshot);
-        let (result, timings) = evaluate(&job, snapshot.as_deref())?;
+        let (result, timings) =
+            self.evaluate(&scan.request, &scan.image, Holds::Layers(&fragments), scan.space.owner.class)?;
         let timings_ms = Timings { missing: missing_ms, total: milliseconds(started), ..timings };
         Ok(ScanAnswer::Done { scan: scan.name, result: Box::new(result), timings_ms })
+    }
+
+    fn evaluate(
+        &self,
+        request: &ScanRequest,
+        image: &Image,
+        holds: Holds<'_>,
+        class: Class,
+    ) -> Result<(ScanResult, Timings), Problem> {
+        let job = Job {
+            reference: &request.reference,
+            image,
+            holds,
+            policies: &request.policies,
+            skipped: &request.skipped,
+            allow_skipped: &request.allow_skipped,
+            now: request.now.unwrap_or_else(now),
+            class,
+        };
+        let snapshot = self.advisories.as_ref().map(Advisories::snapshot);
+        evaluate(job, snapshot.as_deref())
     }
 
     /// A fragment by content; one that cannot be read any more is as good as missing.
@@ -268,6 +298,10 @@ impl Scans {
 
 impl Scan {
     fn new(name: String, request: ScanRequest, sent: Vec<Sent>) -> Result<Self, Problem> {
+        let Some(claim) = &request.image else {
+            let detail = "the request has neither `image` nor `sbom`: name the one that is to be scanned";
+            return Err(Problem::new(problem::INVALID, detail));
+        };
         if request.schema != layer::SCHEMA {
             let detail = format!(
                 "this server reads fragments of schema {}, the client writes schema {}: use client and server \
@@ -278,7 +312,7 @@ impl Scan {
             return Err(Problem::new(problem::UNPROCESSABLE, detail));
         }
         bounds::hold(&request)?;
-        let image = image(&request.image)?;
+        let image = image(claim)?;
         let space = space(request.schema, &request.analyzer)?;
         Ok(Self { name, request, image, space, sent })
     }
@@ -357,7 +391,6 @@ fn image(claim: &ImageClaim) -> Result<Image, Problem> {
     image.map_err(|error| Problem::new(problem::UNPROCESSABLE, format!("image: {error}")))
 }
 
-/// One tenant and one class, until there are identities.
 fn space(schema: u32, analyzer: &str) -> Result<Space, Problem> {
     if analyzer.is_empty()
         || analyzer.chars().count() > ANALYZER_CHARS
@@ -366,8 +399,12 @@ fn space(schema: u32, analyzer: &str) -> Result<Space, Problem> {
         let detail = format!("analyzer {analyzer:?}: want 1 to {ANALYZER_CHARS} printable characters");
         return Err(Problem::new(problem::INVALID, detail));
     }
-    let owner = Owner { tenant: "default".to_owned(), class: Class::Trusted, scope: String::new() };
-    Ok(Space { owner, schema, analyzer: analyzer.to_owned() })
+    Ok(Space { owner: owner(), schema, analyzer: analyzer.to_owned() })
+}
+
+/// One tenant and one class, until there are identities.
+fn owner() -> Owner {
+    Owner { tenant: "default".to_owned(), class: Class::Trusted, scope: String::new() }
 }
 
 /// What a fragment says of itself must be what it was sent as.

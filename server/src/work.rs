@@ -178,6 +178,7 @@ mod tests {
             fragments: fragments::Fragments::new(0),
             advisories: Some(advisories::Advisories::open(file.path(), Arc::clone(&metrics)).unwrap()),
             limits: stella::layer::Limits::default(),
+            sbom_bytes: 0,
             metrics: Arc::clone(&metrics),
         };
         let shared = Arc::new(routes::Shared::new(scans, settings.clone(), 8));

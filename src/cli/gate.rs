@@ -49,10 +49,6 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     };
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
     let opened = open(source, log)?;
-    if remote.is_some() && opened.inventory().is_some() {
-        return Err(Failure::usage("a server does not take an SBOM yet")
-            .advise("gate it on this machine: leave out --server (or STELLA_SERVER), and have advisories at hand, such as by `stella feeds import`"));
-    }
     let mut run = Run::default();
     if remote.is_some() && !settings.signers.is_empty() {
         let why =

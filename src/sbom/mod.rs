@@ -48,6 +48,15 @@ pub struct Found {
     pub sbom: Sbom,
 }
 
+impl Found {
+    /// What it says, marked as what the caller gave instead of an image; `source` is what the caller named.
+    pub fn given_by_caller(self, source: &str) -> Sbom {
+        let Self { form, mut sbom } = self;
+        sbom.inventory.given = Some(format!("given by the caller: {source}, {form}"));
+        sbom
+    }
+}
+
 /// Why bytes are no SBOM that is read here.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

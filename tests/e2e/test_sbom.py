@@ -203,11 +203,6 @@ class Sbom(program.Case):
         self.assertEqual(code, 3)
         self.assertIn("--limit database-size=N", said)
 
-    def test_a_server_does_not_take_one(self):
-        code, report, said = gate(self.work, self.write(components()), "--server", "http://127.0.0.1:9")
-        self.assertEqual((code, report), (2, None))
-        self.assertIn("--server", said)
-
     def test_hostile_documents_end(self):
         deep = '{"bomFormat":"CycloneDX","specVersion":"1.5",' + '"components":[{' * 5000
         wide = json.dumps(components(*[{}] * 150_000, *[{"type": "library", "name": "a"}] * 100_000))

@@ -222,12 +222,13 @@ async fn a_real_server_takes_what_it_misses() {
         schema: SCHEMA,
         analyzer: ANALYZER.to_owned(),
         reference: "app:1".to_owned(),
-        image: ImageClaim::Engine {
+        image: Some(ImageClaim::Engine {
             image_id: Digest::of(b"image"),
             platform: Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() },
             diff_ids: vec![a.diff_id, b.diff_id],
             history: Vec::new(),
-        },
+        }),
+        sbom: None,
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),
         skipped: Vec::new(),

@@ -77,7 +77,11 @@ enum Source {
     Directory(Box<Analysed>),
     Engine(engine::Connection),
     /// No layers at all.
-    Sbom(Box<Inventory>),
+    Sbom {
+        inventory: Box<Inventory>,
+        /// The bytes that it was read from.
+        document: Vec<u8>,
+    },
 }
 
 /// One image of one platform.
@@ -253,7 +257,7 @@ impl Opened {
     pub fn attested_sboms(&self, image: &OpenedImage, signers: &[Signer]) -> Result<Attested, Error> {
         match &self.source {
             Source::Store(store) => attested::sboms(store, &self.attestations, &image.image, signers),
-            Source::Directory(_) | Source::Engine(_) | Source::Sbom(_) => Ok(Attested::default()),
+            Source::Directory(_) | Source::Engine(_) | Source::Sbom { .. } => Ok(Attested::default()),
         }
     }
 
@@ -276,14 +280,22 @@ impl Opened {
                 .map(|_| (**layer).clone())
                 .collect()),
             Source::Engine(connection) => connection.analyse(&image.image, wanted, limits, progress),
-            Source::Sbom(_) => Ok(Vec::new()),
+            Source::Sbom { .. } => Ok(Vec::new()),
         }
     }
 
     /// The inventory, where the source gives that instead of layers.
     pub fn inventory(&self) -> Option<&Inventory> {
         match &self.source {
-            Source::Sbom(inventory) => Some(inventory),
+            Source::Sbom { inventory, .. } => Some(inventory),
+            Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
+        }
+    }
+
+    /// The SBOM that the inventory was read from.
+    pub fn document(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Sbom { document, .. } => Some(document),
             Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
         }
     }

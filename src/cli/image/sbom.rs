@@ -7,11 +7,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use stella::{
-    api::ImageClaim,
-    layer::Limits,
-    sbom::{self, Found},
-};
+use stella::{api::ImageClaim, layer::Limits, sbom};
 
 use super::{Error, Opened, OpenedImage, Source};
 
@@ -32,13 +28,11 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
         let (limit, most) = ("database size", limits.database_bytes);
         return Err(Error::Limit { name, place: "the file system".to_owned(), limit, most, found });
     }
-    let Found { form, sbom } =
-        sbom::read(&bytes).map_err(|source| Error::Sbom { path: path.to_owned(), source })?;
-    let mut inventory = sbom.inventory;
-    inventory.given = Some(format!("given by the caller: {taken_for}, {form}"));
+    let found = sbom::read(&bytes).map_err(|source| Error::Sbom { path: path.to_owned(), source })?;
+    let sbom = found.given_by_caller(&taken_for);
     let image = OpenedImage {
         image: sbom.image,
-        // Never sent: there is nothing that a server could verify.
+        // Never sent: a server gets the document.
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(b"") },
         content_addressed: false,
         skipped: Vec::new(),
@@ -49,7 +43,7 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
         doubt: None,
         images: vec![image],
         skipped: Vec::new(),
-        source: Source::Sbom(Box::new(inventory)),
+        source: Source::Sbom { inventory: Box::new(sbom.inventory), document: bytes },
         attestations: Vec::new(),
     })
 }

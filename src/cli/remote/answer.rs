@@ -1,23 +1,39 @@
 //! Whether a server's answer is one to what was asked.
 
+use std::collections::BTreeSet;
+
 use stella::{
     api::{PolicyText, ScanRequest},
     digest::Digest,
     image::Image,
+    inventory::{Inventory, Skipped},
     policy::{Outcome, Policy, PolicyRef, Verdict},
     report::ScanResult,
 };
 
+/// What a server is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In which words.
+    pub request: &'a ScanRequest,
+    /// Of which image.
+    pub image: &'a Image,
+    /// What it holds, where an SBOM says it; else the server finds it in the layers.
+    pub given: Option<&'a Inventory>,
+}
+
 /// What in a result is not what was asked for; `None` where all is.
 ///
 /// A server may have applied further policies, which can only tighten, and skipped more. What the caller named must all
-/// be there: a policy or a skip that is dropped would open the gate.
-pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Option<String> {
+/// be there: a policy or a skip that is dropped would open the gate. So must what an SBOM holds.
+pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
+    let Asked { request, image, given } = asked;
     let found = &result.image;
     let diff_ids = |ids: &mut dyn Iterator<Item = Digest>| {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         ids.join(" ")
     };
+    let inventory = given.and_then(|given| given.given.as_deref());
     let now = request.now.and_then(|now| jiff::Timestamp::from_second(now).ok());
     let pairs = [
         ("reference", request.reference.clone(), found.reference.clone()),
@@ -30,6 +46,7 @@ pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Op
             diff_ids(&mut found.layers.iter().map(|layer| layer.diff_id)),
         ),
         ("number of layers", image.layers.len().to_string(), result.looked_at.layers.to_string()),
+        ("inventory", in_words(inventory), in_words(result.looked_at.inventory.as_deref())),
         ("moment", now.map_or_else(|| result.now.clone(), |now| now.to_string()), result.now.clone()),
     ];
     if let Some((what, asked, answered)) = pairs.into_iter().find(|(_, asked, answered)| asked != answered) {
@@ -41,14 +58,24 @@ pub fn mismatch(image: &Image, request: &ScanRequest, result: &ScanResult) -> Op
     if let Some(policy) = policies.iter().find(|policy| !result.verdict.policies.contains(policy)) {
         return Some(format!("the policy {} ({}) was not applied", policy.origin, policy.digest));
     }
-    if let Some(skipped) = request.skipped.iter().find(|skipped| !result.looked_at.skipped.contains(skipped))
-    {
+    let found: usize = result.looked_at.packages.values().sum();
+    if let Some(given) = given.filter(|given| given.packages.len() != found) {
+        return Some(format!("the SBOM holds {} packages, it looked at {found}", given.packages.len()));
+    }
+    // An SBOM may skip as much as it holds.
+    let looked_at: BTreeSet<&Skipped> = result.looked_at.skipped.iter().collect();
+    let mut skipped = request.skipped.iter().chain(given.iter().flat_map(|given| &given.skipped));
+    if let Some(skipped) = skipped.find(|skipped| !looked_at.contains(skipped)) {
         return Some(format!("it drops that {} was not looked at ({})", skipped.what, skipped.name));
     }
     let verdict = &result.verdict;
     let follows = follows(request, result);
     let fits = (verdict.outcome, &verdict.allowed) == (follows.outcome, &follows.allowed);
     (!fits).then(|| format!("its outcome {:?} does not follow from what it found", verdict.outcome))
+}
+
+fn in_words(inventory: Option<&str>) -> String {
+    inventory.unwrap_or("found in the layers").to_owned()
 }
 
 /// The verdict that what was found, and what was not looked at, leads to.
@@ -68,11 +95,11 @@ mod tests {
     use super::*;
     use stella::{
         advisory::{Compiler, Snapshot},
-        api::ImageClaim,
+        api::{ImageClaim, PackedSbom},
         image::Platform,
-        inventory::Skipped,
         layer::{ANALYZER, Fragment, SCHEMA},
         policy::{Class, STANDARD},
+        sbom,
         scan::Scan,
     };
 
@@ -88,12 +115,13 @@ mod tests {
             schema: SCHEMA,
             analyzer: ANALYZER.into(),
             reference: "app:1".into(),
-            image: ImageClaim::Engine {
+            image: Some(ImageClaim::Engine {
                 image_id: image.config_digest,
                 platform,
                 diff_ids: diff_ids.clone(),
                 history: Vec::new(),
-            },
+            }),
+            sbom: None,
             pairs: Vec::new(),
             policies: vec![text],
             skipped: vec![skipped.clone()],
@@ -113,9 +141,10 @@ mod tests {
             class: Class::Trusted,
         };
         let honest = scan.judge(scan.discover().unwrap());
-        assert_eq!(mismatch(&image, &request, &honest), None);
+        let asked = Asked { request: &request, image: &image, given: None };
+        assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
-        let lies: [(&str, Lie); 12] = [
+        let lies: [(&str, Lie); 13] = [
             ("reference", |r| r.image.reference = "app:2".into()),
             ("digest", |r| r.image.digest = Digest::of(b"other")),
             ("config digest", |r| r.image.config_digest = Digest::of(b"other")),
@@ -123,6 +152,7 @@ mod tests {
             ("layers", |r| r.image.layers.swap(0, 1)),
             ("layers", |r| drop(r.image.layers.pop())),
             ("number of layers", |r| r.looked_at.layers = 1),
+            ("inventory", |r| r.looked_at.inventory = Some("given by the caller".into())),
             ("moment", |r| r.now = "2001-01-01T00:00:00Z".into()),
             ("p.yaml", |r| r.verdict.policies[0].digest = Digest::of(b"milder")),
             ("linux/arm64", |r| r.looked_at.skipped.retain(|skipped| skipped.name != "platform")),
@@ -135,11 +165,56 @@ mod tests {
         for (word, lie) in lies {
             let mut lying = honest.clone();
             lie(&mut lying);
-            let found = mismatch(&image, &request, &lying);
+            let found = mismatch(asked, &lying);
             assert!(found.as_ref().is_some_and(|why| why.contains(word)), "{word}: {found:?}");
         }
         // Without policies of the caller's own the standard one must have been applied.
-        let request = ScanRequest { policies: Vec::new(), ..request };
-        assert!(mismatch(&image, &request, &honest).unwrap().contains("default"));
+        let request = ScanRequest { policies: Vec::new(), ..request.clone() };
+        let asked = Asked { request: &request, ..asked };
+        assert!(mismatch(asked, &honest).unwrap().contains("default"));
+    }
+    #[test]
+    fn what_an_sbom_holds_must_be_answered_for() {
+        let document = br#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[
+            {"type":"library","name":"a","purl":"pkg:npm/a@1"},{"type":"library","name":"b"}]}"#;
+        let given = sbom::read(document).unwrap().given_by_caller("sbom:b.json");
+        let request = ScanRequest {
+            schema: SCHEMA,
+            analyzer: ANALYZER.into(),
+            reference: "sbom:b.json".into(),
+            image: None,
+            sbom: Some(PackedSbom::pack(document).unwrap()),
+            pairs: Vec::new(),
+            policies: Vec::new(),
+            skipped: Vec::new(),
+            allow_skipped: Vec::new(),
+            now: Some(0),
+        };
+        let scan = Scan {
+            reference: "sbom:b.json",
+            image: &given.image,
+            fragments: &[],
+            snapshot: &Snapshot::from_bytes(Compiler::default().to_bytes().unwrap()).unwrap(),
+            policies: &[],
+            skipped: &[],
+            allow_skipped: &[],
+            now: jiff::Timestamp::from_second(0).unwrap(),
+            class: Class::Trusted,
+        };
+        let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap());
+        let asked = Asked { request: &request, image: &given.image, given: Some(&given.inventory) };
+        assert_eq!(mismatch(asked, &honest), None);
+        type Lie = fn(&mut ScanResult);
+        let lies: [(&str, Lie); 3] = [
+            ("inventory", |r| r.looked_at.inventory = None),
+            ("1 packages", |r| r.looked_at.packages.clear()),
+            ("sbom:no-purl", |r| r.looked_at.skipped.retain(|skipped| skipped.name != "sbom:no-purl")),
+        ];
+        for (word, lie) in lies {
+            let mut lying = honest.clone();
+            lie(&mut lying);
+            let found = mismatch(asked, &lying);
+            assert!(found.as_ref().is_some_and(|why| why.contains(word)), "{word}: {found:?}");
+        }
     }
 }

@@ -1,16 +1,20 @@
-//! The gate with a server: ask which layers are new, analyse and send only those.
+//! The gate with a server: ask which layers are new, analyse and send only those; or send an SBOM.
 
 mod answer;
 
 use std::time::Instant;
 
 use stella::{
-    api::{ScanAnswer, ScanRequest},
+    api::{PackedSbom, ScanAnswer, ScanRequest},
     delta::Delta,
     digest::Digest,
+    image::Image,
+    inventory::Inventory,
     layer::{Analysed, SCHEMA},
-    report::{Run, ScanResult},
+    report::{Run, ScanResult, Timings},
 };
+
+use answer::Asked;
 
 use super::{
     analyse::ledger,
@@ -45,6 +49,9 @@ pub enum Error {
     /// A fragment of ours cannot be written.
     #[error("a fragment cannot be encoded: {0}")]
     Encode(#[from] stella::layer::DecodeError),
+    /// An SBOM cannot be packed.
+    #[error("the SBOM cannot be compressed: {0}")]
+    Pack(std::io::Error),
     /// The server asked for the same layers again and again.
     #[error("the server keeps asking for layers that it was sent; the scan was given up")]
     Endless,
@@ -68,8 +75,41 @@ impl Remote {
         Ok(Self { client, runtime })
     }
 
-    /// Gates one image.
+    /// Gates one image, or an SBOM of one.
     pub fn scan(&mut self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
+        match (job.opened.document(), job.opened.inventory()) {
+            (Some(document), Some(inventory)) => {
+                self.scan_sbom(job, document, &job.image.image, inventory, run)
+            }
+            _ => self.scan_layers(job, run),
+        }
+    }
+
+    /// Sends an SBOM's bytes, in one round trip; the answer must be one for `image` and `inventory`, which were read of them
+    /// here.
+    fn scan_sbom(
+        &self,
+        job: &Job<'_>,
+        document: &[u8],
+        image: &Image,
+        inventory: &Inventory,
+        run: &mut Run,
+    ) -> Result<ScanResult, Error> {
+        let started = Instant::now();
+        let sbom = PackedSbom::pack(document).map_err(Error::Pack)?;
+        let request = ScanRequest { sbom: Some(sbom), ..request(job) };
+        let asked = Asked { request: &request, image, given: Some(inventory) };
+        let answer = self.runtime.block_on(self.client.scan(&request))?;
+        run.timings_ms.upload += ms(started.elapsed());
+        match answer {
+            ScanAnswer::Done { result, timings_ms, .. } => self.accept(asked, *result, &timings_ms, run),
+            ScanAnswer::Missing { .. } => {
+                Err(self.client.protocol("it asks for the layers of an SBOM".to_owned()).into())
+            }
+        }
+    }
+
+    fn scan_layers(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
         let image = &job.image.image;
         let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
         let mut layers: Vec<Layer> = Vec::new();
@@ -81,22 +121,17 @@ impl Remote {
             self.analyse(job, &wanted, &mut layers, run)?;
         }
         let request = ScanRequest {
-            schema: SCHEMA,
-            analyzer: job.settings.source.limits.analyzer(),
-            reference: job.settings.source.text.clone(),
-            image: job.image.claim.clone(),
+            image: Some(job.image.claim.clone()),
             pairs: layers.iter().map(Layer::pair).collect(),
-            policies: job.settings.policies.clone(),
-            skipped: job.skipped.clone(),
-            allow_skipped: job.settings.allow_skipped.clone(),
-            now: Some(job.settings.now.as_second()),
+            ..request(job)
         };
+        let asked = Asked { request: &request, image, given: None };
         let mut counted = false;
         for _ in 0..=HEALS {
-            let asked = Instant::now();
+            let began = Instant::now();
             let mut answer = self.runtime.block_on(self.client.scan(&request))?;
             if !counted {
-                run.timings_ms.missing += ms(asked.elapsed());
+                run.timings_ms.missing += ms(began.elapsed());
             }
             if let ScanAnswer::Missing { scan, missing } = &answer {
                 let delta = Delta::new(&diff_ids, missing.iter().copied());
@@ -119,21 +154,33 @@ impl Remote {
                 run.layers.hits += diff_ids.len();
             }
             if let ScanAnswer::Done { result, timings_ms, .. } = answer {
-                // A server that answers for another image, or with another policy, must not open the gate.
-                if let Some(why) = answer::mismatch(image, &request, &result) {
-                    return Err(self.client.protocol(why).into());
-                }
-                run.timings_ms.matching += timings_ms.matching;
-                run.timings_ms.policy += timings_ms.policy;
-                run.round_trips = self.client.round_trips();
-                run.retries = self.client.retries();
+                let result = self.accept(asked, *result, &timings_ms, run)?;
                 let verified: Vec<Digest> =
                     layers.iter().map(|layer| layer.analysed.fragment.diff_id).collect();
                 run.ledger.extend(ledger(job.image, &verified));
-                return Ok(*result);
+                return Ok(result);
             }
         }
         Err(Error::Endless)
+    }
+
+    /// Takes a result that is one for what was asked: a server that answers for another image, or with another policy, must
+    /// not open the gate.
+    fn accept(
+        &self,
+        asked: Asked<'_>,
+        result: ScanResult,
+        timings_ms: &Timings,
+        run: &mut Run,
+    ) -> Result<ScanResult, Error> {
+        if let Some(why) = answer::mismatch(asked, &result) {
+            return Err(self.client.protocol(why).into());
+        }
+        run.timings_ms.matching += timings_ms.matching;
+        run.timings_ms.policy += timings_ms.policy;
+        run.round_trips = self.client.round_trips();
+        run.retries = self.client.retries();
+        Ok(result)
     }
 
     fn analyse(
@@ -181,6 +228,22 @@ impl Remote {
         }
         run.timings_ms.upload += ms(started.elapsed());
         Ok(last)
+    }
+}
+
+/// What is asked of an image or an SBOM, without either.
+fn request(job: &Job<'_>) -> ScanRequest {
+    ScanRequest {
+        schema: SCHEMA,
+        analyzer: job.settings.source.limits.analyzer(),
+        reference: job.settings.source.text.clone(),
+        image: None,
+        sbom: None,
+        pairs: Vec::new(),
+        policies: job.settings.policies.clone(),
+        skipped: job.skipped.clone(),
+        allow_skipped: job.settings.allow_skipped.clone(),
+        now: Some(job.settings.now.as_second()),
     }
 }
 

@@ -29,10 +29,11 @@ pub fn scan(address: SocketAddr, layout: &Path, connection: &mut Connection) -> 
         schema: SCHEMA,
         analyzer: ANALYZER.to_owned(),
         reference: "oci:image".to_owned(),
-        image: ImageClaim::Content {
+        image: Some(ImageClaim::Content {
             manifest: Some(BASE64_STANDARD.encode(&manifest)),
             config: BASE64_STANDARD.encode(&config),
-        },
+        }),
+        sbom: None,
         // A client that read nothing has verified nothing.
         pairs: Vec::new(),
         policies: Vec::new(),
