@@ -30,10 +30,10 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
         _ if bounded.left == 0 || text.len() as u64 > EGG_BYTES => Err(over),
         Err(zip::result::ZipError::FileNotFound) => Ok(None),
         Err(error) => Err(damaged(error.to_string())),
-        Ok(()) => Ok(match python::read(path, &text)? {
-            Some(Fact::Python { package }) => Some(Fact::installed(Form::Egg, vec![package])),
-            _ => None,
-        }),
+        Ok(()) => match python::read(path, &text)? {
+            Some(Fact::Python { package }) => Fact::one(Form::Egg, package).map(Some),
+            _ => Ok(None),
+        },
     }
 }
 
