@@ -56,7 +56,7 @@ impl Contents {
         match said {
             Ok(Some(fact)) => Self::Fact(fact),
             Ok(None) => Self::Plain,
-            Err(error) => Self::Unread { anywhere: error.matters_anywhere(), why: error.to_string() },
+            Err(error) => Self::Unread { anywhere: error.matters_anywhere(), why: error.shown() },
         }
     }
 

@@ -1,7 +1,7 @@
 //! pacman's local database: a directory for each package, whose file `desc` has a name in `%` on a line of its own, then
 //! its values, then a blank line; alpm-db-desc(5).
 
-use super::{Ecosystem, Error, Fact, Package, Source, holds, utf8};
+use super::{Ecosystem, Error, Fact, Package, Source, count::hold_text, holds, utf8};
 
 /// By content: the first field is the package's name, and nothing else starts so.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -30,6 +30,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     }
     let name = name.ok_or(Error::Field("%NAME%"))?;
     let version = version.ok_or(Error::Field("%VERSION%"))?;
+    hold_text([name, version].map(str::len).iter().sum())?;
     let source = base.filter(|base| *base != name);
     let source = source.map(|base| Source { name: base.to_owned(), version: version.to_owned() });
     let arch = arch.map(str::to_owned);

@@ -1,6 +1,10 @@
 //! apk's `installed` database, version 2: one-letter fields, a blank line between packages; apk-package(5).
 
-use super::{Ecosystem, Error, Fact, Owned, Package, Source, holds, utf8};
+use super::{
+    Ecosystem, Error, Fact, Owned, Package, Source,
+    count::{Packages, hold_text},
+    holds, utf8,
+};
 
 /// By its place, or: the first line is a checksum or a name, and some line is a name or a version.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -11,7 +15,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 
 /// Reads all packages.
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     let mut stanza = Stanza::default();
     let mut owned = Owned::default();
     let mut directory = "";
@@ -19,8 +23,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         let wrong = |why: &str| Error::Line { line: index + 1, why: why.to_owned() };
         let slot = match line.as_bytes() {
             [] => {
-                super::one_more(packages.len())?;
-                packages.extend(std::mem::take(&mut stanza).package().map_err(wrong)?);
+                packages.extend(std::mem::take(&mut stanza).package().map_err(wrong)?)?;
                 continue;
             }
             [b'P', b':', ..] => &mut stanza.name,
@@ -33,7 +36,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             }
             [b'R', b':', ..] => {
                 if let Some(name) = stanza.name {
-                    owned.add(&format!("{directory}/{}", &line[2..]), name);
+                    owned.add_in(directory, &line[2..], name);
                 }
                 continue;
             }
@@ -45,10 +48,9 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         if value.is_empty() || value.contains(char::is_whitespace) || slot.replace(value).is_some() {
             return Err(wrong("a field that is empty, holds blanks or comes twice"));
         }
+        hold_text(value.len())?;
     }
-    packages.sort();
-    packages.dedup();
-    Ok(Some(Fact::Apk { packages, owned }))
+    Ok(Some(Fact::Apk { packages: packages.into_sorted(), owned }))
 }
 
 #[derive(Default)]

@@ -4,7 +4,10 @@
 use serde::Deserialize;
 
 use super::{
-    Ecosystem, Error, Fact, Form, Package, Source, holds, is_json_with, json, normal_python_name, split,
+    Ecosystem, Error, Fact, Form, Package, Source,
+    count::Packages,
+    entries::{Named, Names},
+    holds, is_json_with, json, normal_python_name, split,
 };
 
 /// By name, or as SPDX that speaks of Bitnami.
@@ -22,14 +25,20 @@ struct Document {
     #[serde(rename = "spdxVersion")]
     _version: String,
     #[serde(default)]
-    packages: Vec<Entry>,
+    packages: Named<Entry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
     #[serde(default)]
-    external_refs: Vec<Reference>,
+    external_refs: Named<Reference>,
+}
+
+impl Names for Entry {
+    fn name(self, packages: &mut Packages) -> Result<(), Error> {
+        packages.extend(self.external_refs.0)
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,17 +48,21 @@ struct Reference {
     reference_locator: String,
 }
 
+impl Names for Reference {
+    fn name(self, packages: &mut Packages) -> Result<(), Error> {
+        let purl = Some(self.reference_locator).filter(|_| self.reference_type == "purl");
+        packages.extend(purl.as_deref().and_then(package))
+    }
+}
+
 /// Reads all packages that have a purl of an ecosystem known here; those of the system are in its own database. A file
 /// that names nothing of Bitnami's is somebody else's.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let document: Document = match json(bytes) {
-        Err(_) if !is_named(path) => return Ok(None),
+        Err(error) if !is_named(path) && !error.is_limit() => return Ok(None),
         document => document?,
     };
-    let references = document.packages.iter().flat_map(|entry| &entry.external_refs);
-    let purls = references.filter(|reference| reference.reference_type == "purl");
-    let packages: Vec<Package> =
-        purls.filter_map(|reference| package(&reference.reference_locator)).collect();
+    let packages = document.packages.0;
     let bitnami = packages.iter().any(|package| package.ecosystem == Ecosystem::Bitnami);
     Ok(bitnami.then(|| Fact::installed(Form::Bitnami, packages)))
 }

@@ -3,7 +3,12 @@
 
 use serde::Deserialize;
 
-use super::{Ecosystem, Error, Fact, Form, Package, at_place, is_json_with, json, split};
+use super::{
+    Ecosystem, Error, Fact, Form, Package, at_place,
+    count::Packages,
+    entries::{Named, Names},
+    is_json_with, json, split,
+};
 
 /// By place, or by a key that nobody else writes.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -17,7 +22,7 @@ fn is_placed(path: &str) -> bool {
 
 #[derive(Deserialize)]
 struct Installed {
-    packages: Vec<Entry>,
+    packages: Named<Entry>,
 }
 
 #[derive(Deserialize)]
@@ -31,19 +36,20 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     at_place(is_placed(path), packages(bytes).map(|packages| Fact::installed(Form::Composer, packages)))
 }
 
-fn packages(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+fn packages(bytes: &[u8]) -> Result<Packages, Error> {
     // Before the first package of a new project, Composer 1 writes an empty array.
-    let entries = match bytes.trim_ascii_start().first() {
+    let packages: Named<Entry> = match bytes.trim_ascii_start().first() {
         Some(b'[') => json(bytes)?,
         _ => json::<Installed>(bytes)?.packages,
     };
-    let package = |entry: &Entry| Package::new(Ecosystem::Composer, name(entry), version(&entry.version));
-    Ok(entries.iter().map(package).collect())
+    Ok(packages.0)
 }
 
-/// Names are the same in any case.
-fn name(entry: &Entry) -> String {
-    entry.name.to_lowercase()
+impl Names for Entry {
+    fn name(self, packages: &mut Packages) -> Result<(), Error> {
+        // Names are the same in any case.
+        packages.push(Package::new(Ecosystem::Composer, self.name.to_lowercase(), version(&self.version)))
+    }
 }
 
 /// Without the `v` of a tag.

@@ -23,7 +23,7 @@ struct Record {
 
 /// Reads name and version.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    at_place(is_placed(path), package(bytes).map(|package| Fact::installed(Form::Conda, vec![package])))
+    at_place(is_placed(path), package(bytes).and_then(|package| Fact::one(Form::Conda, package)))
 }
 
 fn package(bytes: &[u8]) -> Result<Package, Error> {

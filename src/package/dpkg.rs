@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ecosystem, Error, Fact, Owned, Package, Source, owned};
+use super::{
+    Ecosystem, Error, Fact, Owned, Package, Source,
+    count::{Count, hold_text, text_bytes},
+    lossy, owned,
+};
 
 /// By their place, or as a stanza with a `Status`. Package indexes of apt start alike, have no `Status`, and are left
 /// out; so is dpkg's backup of its own file: a link that leads to one of them is named as not read by the merge.
@@ -35,10 +39,10 @@ fn field_at(head: &[u8], name: &[u8]) -> bool {
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     // Each file of status.d is a package that is there; beside it lies one with the hashes of the package's files.
     let part = path.rsplit('/').nth(1) == Some("status.d");
-    let text = String::from_utf8_lossy(bytes);
-    if path.ends_with(".md5sums") && text.lines().all(is_hash) {
+    let lines = || bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n').map(lossy);
+    if path.ends_with(".md5sums") && (bytes.is_empty() || lines().all(|line| is_hash(&line))) {
         let mut hashes = Found::default();
-        for (package, line) in text.lines().filter_map(|line| Some((owned::package(path)?, line))) {
+        for (package, line) in lines().filter_map(|line| Some((owned::package(path)?, line))) {
             let file = line.split_once(' ').map_or("", |(_, file)| file.trim_start_matches([' ', '*']));
             hashes.owned.add(file, package);
         }
@@ -55,27 +59,29 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
 /// except in files of their own, where `is_part`.
 pub(super) fn status(bytes: &[u8], ecosystem: Ecosystem, is_part: bool) -> Result<Found, Error> {
     // dpkg reads bytes: a maintainer's name in another encoding is no reason to know nothing of the system.
-    let text = String::from_utf8_lossy(bytes);
     let mut found = Found::default();
     let start = || Stanza { is_part, ..Stanza::default() };
     let mut stanza = start();
-    for (index, line) in text.lines().enumerate() {
-        let wrong = |why: String| Error::Line { line: index + 1, why };
-        if line.trim_matches(BLANKS).is_empty() {
-            found.add(std::mem::replace(&mut stanza, start()), ecosystem).map_err(wrong)?;
-        } else if line.starts_with(BLANKS) {
+    let mut number = 0;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        number += 1;
+        let wrong = |why: String| Error::Line { line: number, why };
+        let line = Line::of(line);
+        if line.is_text && line.text.trim_matches(BLANKS).is_empty() {
+            found.add(std::mem::replace(&mut stanza, start()), ecosystem, number)?;
+        } else if line.text.starts_with(BLANKS) {
             stanza.go_on(line).map_err(wrong)?;
         } else {
             stanza.set(line).map_err(wrong)?;
         }
     }
-    found.add(stanza, ecosystem).map_err(|why| Error::Line { line: text.lines().count(), why })?;
-    found.packages.sort();
+    found.add(stanza, ecosystem, number)?;
+    found.packages.sort_unstable();
     found.packages.dedup();
-    found.removed.sort();
+    found.removed.sort_unstable();
     found.removed.dedup();
     for sources in found.built_using.values_mut() {
-        sources.sort();
+        sources.sort_unstable();
         sources.dedup();
     }
     Ok(found)
@@ -83,6 +89,22 @@ pub(super) fn status(bytes: &[u8], ecosystem: Ecosystem, is_part: bool) -> Resul
 
 /// What C's `isspace` takes, the line's end left out.
 const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
+
+/// A line, up to the first byte that is not UTF-8.
+struct Line<'a> {
+    text: &'a str,
+    /// Whether that is all of it.
+    is_text: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        match bytes.utf8_chunks().next() {
+            None => Self { text: "", is_text: true },
+            Some(chunk) => Self { text: chunk.valid(), is_text: chunk.invalid().is_empty() },
+        }
+    }
+}
 
 /// A line of md5sum(1): the hash, then a path.
 fn is_hash(line: &str) -> bool {
@@ -96,6 +118,8 @@ fn is_hash(line: &str) -> bool {
 #[derive(Default)]
 pub(super) struct Found {
     stanzas: usize,
+    /// Of packages and of what is in `Built-Using`.
+    count: Count,
     pub(super) packages: Vec<Package>,
     removed: Vec<String>,
     owned: Owned,
@@ -103,21 +127,30 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn add(&mut self, stanza: Stanza<'_>, ecosystem: Ecosystem) -> Result<(), String> {
+    /// Adds what a stanza says that ends on `line`.
+    fn add(&mut self, mut stanza: Stanza<'_>, ecosystem: Ecosystem, line: usize) -> Result<(), Error> {
         if !stanza.started {
             return Ok(());
         }
         self.stanzas += 1;
-        super::one_more(self.stanzas).map_err(|error| error.to_string())?;
-        let built_using: Vec<Source> = sources(&stanza.built_using).collect();
-        match stanza.read(ecosystem)? {
+        let built_using = std::mem::take(&mut stanza.built_using);
+        match stanza.read(ecosystem).map_err(|why| Error::Line { line, why })? {
             State::There(package) => {
-                if !built_using.is_empty() {
-                    self.built_using.entry(package.name.clone()).or_default().extend(built_using);
+                self.count.add(text_bytes(&package))?;
+                let mut found = Vec::new();
+                for source in sources(&built_using) {
+                    self.count.add(source.name.len() + source.version.len())?;
+                    found.push(source);
+                }
+                if !found.is_empty() {
+                    self.built_using.entry(package.name.clone()).or_default().append(&mut found);
                 }
                 self.packages.push(package);
             }
-            State::Removed(name) => self.removed.push(name.to_owned()),
+            State::Removed(name) => {
+                self.count.add(name.len())?;
+                self.removed.push(name.to_owned());
+            }
             State::Never => {}
         }
         Ok(())
@@ -165,16 +198,32 @@ struct Stanza<'a> {
 
 impl<'a> Stanza<'a> {
     /// A line that continues the last field.
-    fn go_on(&mut self, line: &str) -> Result<(), String> {
+    fn go_on(&mut self, line: Line<'_>) -> Result<(), String> {
         if self.in_built_using {
-            self.built_using.push_str(line);
+            self.build(&line)?;
         }
         if self.started { Ok(()) } else { Err("a continuation of nothing".to_owned()) }
     }
 
-    fn set(&mut self, line: &'a str) -> Result<(), String> {
+    /// Adds to what the package was built with.
+    fn build(&mut self, value: &Line<'_>) -> Result<(), String> {
+        hold_text(self.built_using.len() + value.text.len()).map_err(|error| error.to_string())?;
+        self.built_using.push_str(value.text);
+        if value.is_text { Ok(()) } else { Err("field Built-Using is not UTF-8".to_owned()) }
+    }
+
+    fn set(&mut self, line: Line<'a>) -> Result<(), String> {
         self.started = true;
-        let (field, value) = line.split_once(':').ok_or("neither a field nor a continuation")?;
+        let is_text = line.is_text;
+        let (field, value) = match line.text.split_once(':') {
+            Some(parts) => parts,
+            None if is_text => return Err("neither a field nor a continuation".to_owned()),
+            // A field with such a name is none that is read.
+            None => {
+                self.in_built_using = false;
+                return Ok(());
+            }
+        };
         let field = field.trim_end_matches(BLANKS);
         if field.is_empty() || field.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
             return Err("a field's name is empty or holds blanks".to_owned());
@@ -184,8 +233,7 @@ impl<'a> Stanza<'a> {
             "built-using" | "static-built-using" => {
                 self.in_built_using = true;
                 self.built_using.push(',');
-                self.built_using.push_str(value);
-                return Ok(());
+                return self.build(&Line { text: value, is_text });
             }
             "package" => &mut self.package,
             "version" => &mut self.version,
@@ -194,7 +242,7 @@ impl<'a> Stanza<'a> {
             "status" => &mut self.status,
             _ => return Ok(()),
         };
-        if value.contains(char::REPLACEMENT_CHARACTER) {
+        if !is_text {
             return Err(format!("field {field} is not UTF-8"));
         }
         match slot.replace(value.trim()) {

@@ -30,10 +30,10 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
     let Some(entry) = found else { return Ok(None) };
     let over = Error::Limit { name: "archive metadata entry", limit: METADATA_ENTRY_BYTES };
     let text = archive.metadata(entry, &mut spent, |_| false)?.ok_or(over)?;
-    Ok(match python::read(path, &text)? {
-        Some(Fact::Python { package }) => Some(Fact::installed(Form::Egg, vec![package])),
-        _ => None,
-    })
+    match python::read(path, &text)? {
+        Some(Fact::Python { package }) => Fact::one(Form::Egg, package).map(Some),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
 /// Reads name and version. Elsewhere than in `ebin` a broken one is a template, or the source's own.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let is_placed = split(split(path).1).0 == "ebin";
-    at_place(is_placed, package(bytes).map(|package| Fact::installed(Form::Elixir, vec![package])))
+    at_place(is_placed, package(bytes).and_then(|package| Fact::one(Form::Elixir, package)))
 }
 
 fn package(bytes: &[u8]) -> Result<Package, Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OsRelease, Owned, Package, Source};
+use super::{Error, OsRelease, Owned, Package, Source, count::Packages};
 
 /// What one file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -121,10 +121,13 @@ impl Fact {
         }
     }
 
-    pub(super) fn installed(form: Form, mut packages: Vec<Package>) -> Self {
-        packages.sort();
-        packages.dedup();
-        Self::Installed { form, packages }
+    pub(super) fn installed(form: Form, packages: Packages) -> Self {
+        Self::Installed { form, packages: packages.into_sorted() }
+    }
+
+    /// A file of one package.
+    pub(super) fn one(form: Form, package: Package) -> Result<Self, Error> {
+        Ok(Self::installed(form, Packages::of([package])?))
     }
 }
 

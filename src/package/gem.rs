@@ -17,10 +17,7 @@ const NEW: &str = "Gem::Specification.new";
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let (_, directory) = split(path);
     let is_placed = split(directory.strip_suffix("/default").unwrap_or(directory)).0 == "specifications";
-    at_place(
-        is_placed,
-        utf8(bytes).and_then(package).map(|package| Fact::installed(Form::Gem, vec![package])),
-    )
+    at_place(is_placed, utf8(bytes).and_then(package).and_then(|package| Fact::one(Form::Gem, package)))
 }
 
 fn package(text: &str) -> Result<Package, Error> {

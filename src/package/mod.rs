@@ -3,7 +3,11 @@
 //! An analyser sees one file: its path and its bytes. It never sees an image, so its word about a file holds in
 //! whatever image the file's layer is used. Adding one is a new file here and a line in [`ANALYSERS`].
 
-use std::io;
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    io,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,11 +18,13 @@ mod archive;
 mod bitnami;
 mod composer;
 mod conda;
+mod count;
 mod dpkg;
 mod ecosystem;
 mod egg;
 mod elixir;
 mod end_of_life;
+mod entries;
 mod executable;
 mod fact;
 mod gem;
@@ -144,32 +150,102 @@ pub fn recognise(path: &str, head: &[u8]) -> Option<Read> {
 }
 
 impl Error {
+    /// Whether a limit was passed: the file has the form, and too much in it.
+    fn is_limit(&self) -> bool {
+        match self {
+            Self::Limit { .. } => true,
+            // What reads JSON passes errors on as text.
+            Self::Json(why) => why.starts_with("over the limit"),
+            _ => false,
+        }
+    }
+
+    /// What it says, cut where a file's own text makes it long.
+    pub(crate) fn shown(&self) -> String {
+        let mut shown = Shown(String::new());
+        // It fails where it is full.
+        let _ = write!(shown, "{self}");
+        shown.0
+    }
+
     /// Whether the file matters wherever it lies: by its content it holds packages.
     pub(crate) fn matters_anywhere(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Limit { .. })
     }
 }
 
-/// `packages of a file`: most packages that one file may name. The largest database of a real system has some ten
-/// thousand.
-const MOST_PACKAGES: usize = 200_000;
+/// What stands in a text for a byte that is not UTF-8: ASCII's own mark, SUBSTITUTE, which takes no more memory than what
+/// it stands for.
+const SUBSTITUTE: char = '\u{1a}';
 
-/// Whether there may be another package after `count`.
-fn one_more(count: usize) -> Result<(), Error> {
-    if count < MOST_PACKAGES {
-        return Ok(());
+/// Text in an encoding of which only the ASCII is read.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
     }
-    Err(Error::Limit { name: "packages of a file", limit: MOST_PACKAGES as u64 })
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(std::iter::repeat_n(SUBSTITUTE, chunk.invalid().len()));
+    }
+    Cow::Owned(text)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|error| Error::Encoding(error.valid_up_to()))
 }
 
+/// The beginning of a text.
+struct Shown(String);
+
+impl Shown {
+    const MOST_BYTES: usize = 1000;
+}
+
+impl fmt::Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = Self::MOST_BYTES.saturating_sub(self.0.len());
+        if text.len() <= room {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        self.0.push_str(&text[..end]);
+        self.0.push('…');
+        Err(fmt::Error)
+    }
+}
+
 /// Reads JSON; a byte order mark before it is nobody's.
 fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    hold_texts(bytes)?;
     serde_json::from_slice(bytes).map_err(|error| Error::Json(error.to_string()))
+}
+
+/// `JSON text`: bytes of one text. Nothing that is read has so much, and an error would repeat it.
+const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// Looks for a text of JSON that is too long.
+fn hold_texts(json: &[u8]) -> Result<(), Error> {
+    let mut rest = json;
+    while let Some(start) = memchr::memchr(b'"', rest) {
+        rest = &rest[start + 1..];
+        let mut end = 0;
+        loop {
+            match memchr::memchr2(b'"', b'\\', rest.get(end..).unwrap_or_default()) {
+                Some(at) if rest[end + at] == b'\\' => end += at + 2,
+                Some(at) => break end += at,
+                None => break end = rest.len(),
+            }
+        }
+        if end > MAX_TEXT_BYTES {
+            let over = Error::Limit { name: "JSON text", limit: MAX_TEXT_BYTES as u64 };
+            return Err(Error::Json(over.to_string()));
+        }
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Whether the first bytes of a file are those of a JSON object or array, and have all of `keys` among them, each in its

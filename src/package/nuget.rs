@@ -1,11 +1,20 @@
 //! .NET's `*.deps.json`, which lies beside a program and says what its host loads; the runtime configuration specification
 //! of dotnet/sdk ("runtime-configuration-file.md").
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
-use super::{Ecosystem, Error, Fact, Form, Package, is_json_with, json};
+use super::{
+    Ecosystem, Error, Fact, Form, Package,
+    count::{Count, Packages},
+    entries::each,
+    is_json_with, json,
+};
 
 /// By name, or by its keys.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -17,13 +26,16 @@ fn is_named(path: &str) -> bool {
     end.is_some_and(|end| end.eq_ignore_ascii_case(".deps.json"))
 }
 
+/// The two large maps stay text until it is known what of them counts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Dependencies {
+struct Dependencies<'a> {
     runtime_target: Option<RuntimeTarget>,
-    #[serde(default)]
-    targets: BTreeMap<String, BTreeMap<String, Target>>,
-    libraries: Option<BTreeMap<String, Library>>,
+    /// By target, then by library.
+    #[serde(borrow)]
+    targets: Option<&'a RawValue>,
+    #[serde(borrow)]
+    libraries: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -31,11 +43,10 @@ struct RuntimeTarget {
     name: Option<String>,
 }
 
-type Assets = Option<BTreeMap<String, IgnoredAny>>;
-
 /// What a library brings for one target, by kind.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 struct Target {
     runtime: Assets,
     runtime_targets: Assets,
@@ -44,12 +55,41 @@ struct Target {
 }
 
 impl Target {
-    /// Whether it is more than a name among the dependencies; `_._` is the name of a file that stands for none.
+    /// Whether it is more than a name among the dependencies.
     fn ships(&self) -> bool {
-        let real = |path: &String| !path.ends_with("_._");
         [&self.runtime, &self.runtime_targets, &self.native, &self.resources]
             .into_iter()
-            .any(|assets| assets.as_ref().is_some_and(|assets| assets.keys().any(real)))
+            .any(|assets| assets.0)
+    }
+}
+
+/// Whether there are files, by path, or `null`; `_._` is the name of a file that stands for none.
+#[derive(Default)]
+struct Assets(bool);
+
+impl<'de> Deserialize<'de> for Assets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self(false))
+    }
+}
+
+impl<'de> Visitor<'de> for Assets {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut ships = false;
+        while let Some((path, _)) = map.next_entry::<String, IgnoredAny>()? {
+            ships |= !path.ends_with("_._");
+        }
+        Ok(Self(ships))
     }
 }
 
@@ -62,35 +102,58 @@ struct Library {
 /// Reads the packages, projects and packs of the runtime that bring files for the target that runs. Of those that this
 /// target does not describe nothing says that they bring none.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    match json::<Dependencies>(bytes).and_then(packages) {
-        Err(_) if !is_named(path) => Ok(None),
+    match json(bytes).and_then(packages) {
+        Err(error) if !is_named(path) && !error.is_limit() => Ok(None),
         packages => Ok(packages?.map(|packages| Fact::installed(Form::Nuget, packages))),
     }
 }
 
 /// `None` for a file without libraries, which is of another form.
-fn packages(file: Dependencies) -> Result<Option<Vec<Package>>, Error> {
+fn packages(file: Dependencies<'_>) -> Result<Option<Packages>, Error> {
     let Some(libraries) = file.libraries else { return Ok(None) };
-    let name = file.runtime_target.and_then(|target| target.name);
-    let target = name.and_then(|name| file.targets.get(&name));
-    let ships = |key: &String| target.and_then(|target| target.get(key)).is_none_or(Target::ships);
-    let mut packages = Vec::new();
-    for (key, library) in libraries.iter().filter(|(key, _)| ships(key)) {
-        let kind = library.kind.to_ascii_lowercase();
-        if !matches!(kind.as_str(), "package" | "project" | "runtimepack") {
-            continue;
+    let running = file.runtime_target.and_then(|target| target.name);
+    let mut target = None;
+    go_through(file.targets, |name, of_name: &RawValue| {
+        if running.as_ref() == Some(&name) {
+            target = Some(of_name);
+        }
+        Ok(())
+    })?;
+    let (mut ships, mut count) = (BTreeMap::new(), Count::default());
+    go_through(target, |key, target: Target| {
+        count.add(key.len())?;
+        ships.insert(key, target.ships());
+        Ok(())
+    })?;
+    let mut packages = Packages::default();
+    go_through(Some(libraries), |key, Library { kind }| {
+        let kind = kind.to_ascii_lowercase();
+        if !ships.get(&key).copied().unwrap_or(true)
+            || !matches!(&*kind, "package" | "project" | "runtimepack")
+        {
+            return Ok(());
         }
         let Some((name, version)) =
             key.split_once('/').filter(|(name, version)| !name.is_empty() && !version.is_empty())
         else {
-            return Err(Error::Json(format!("library {key:?} is not NAME/VERSION")));
+            return Err(Error::Database(format!("library {key:?} is not NAME/VERSION")));
         };
         // Packs of the runtime are packages by the name after this.
         let name =
             if kind == "runtimepack" { name.strip_prefix("runtimepack.").unwrap_or(name) } else { name };
-        packages.push(Package::new(Ecosystem::Nuget, name, version));
-    }
+        packages.push(Package::new(Ecosystem::Nuget, name, version))
+    })?;
     Ok(Some(packages))
+}
+
+/// Hands over each entry of a map, if it is there.
+fn go_through<'a, V: Deserialize<'a>>(
+    map: Option<&'a RawValue>,
+    take: impl FnMut(String, V) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let Some(map) = map else { return Ok(()) };
+    let mut json = serde_json::Deserializer::from_str(map.get());
+    each(take).deserialize(&mut json).map_err(|error| Error::Json(error.to_string()))
 }
 
 #[cfg(test)]

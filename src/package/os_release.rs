@@ -5,6 +5,9 @@ use super::{Error, Fact, OsRelease, file_name, utf8};
 /// Files of one line, the release; written by the packages base-files and alpine-base.
 const ONE_LINE: [&str; 2] = ["debian_version", "alpine-release"];
 
+/// `os-release value`: bytes of one value.
+const MOST_VALUE_BYTES: usize = 4096;
+
 /// Whose mere presence names a system; written by Arch's package filesystem.
 const ARCH: &str = "arch-release";
 
@@ -126,6 +129,10 @@ fn from_assignments(text: &str) -> Result<Option<OsRelease>, Error> {
         let Some(slot) = KEYS.iter().position(|known| *known == key).and_then(|at| values.get_mut(at)) else {
             continue;
         };
+        if value.len() > MOST_VALUE_BYTES {
+            let over = Error::Limit { name: "os-release value", limit: MOST_VALUE_BYTES as u64 };
+            return Err(Error::Line { line: index + 1, why: over.to_string() });
+        }
         // A shell takes the last one; others take the first.
         if slot.replace(unquote(value.trim())).is_some() {
             return Err(Error::Line { line: index + 1, why: format!("a second {key}") });

@@ -1,7 +1,7 @@
 //! Metadata of Python distributions: `*.dist-info/METADATA` and `*.egg-info` (file, or directory with `PKG-INFO`);
 //! the core metadata specification of the PyPA.
 
-use super::{Ecosystem, Error, Fact, Package, file_name, is_python_metadata};
+use super::{Ecosystem, Error, Fact, Package, count::hold_text, file_name, is_python_metadata};
 
 /// By content, which starts with the version of the form; or by name, since nobody who reads it minds the order of its
 /// fields.
@@ -31,9 +31,12 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             "version" => &mut version,
             _ => continue,
         };
-        slot.get_or_insert(value.trim().to_owned());
+        slot.get_or_insert(value.trim());
     }
-    let filled = |value: Option<String>, field| value.filter(|v| !v.is_empty()).ok_or(Error::Field(field));
+    let filled = |value: Option<&str>, field| {
+        let value = value.filter(|value| !value.is_empty()).ok_or(Error::Field(field))?;
+        hold_text(value.len()).map(|()| value.to_owned())
+    };
     let name = normal_name(&filled(name, "Name field")?);
     let package = Package::new(Ecosystem::Pypi, name, filled(version, "Version field")?);
     Ok(Some(Fact::Python { package }))

@@ -1,7 +1,7 @@
 //! `DESCRIPTION` of an R package; "Writing R Extensions", section 1.1.1. Installing writes `Built` into it: without that, it
 //! is a source's.
 
-use super::{Ecosystem, Error, Fact, Form, Package, holds, split};
+use super::{Ecosystem, Error, Fact, Form, Package, holds, lossy, split};
 
 /// By name and the field of its own name, or by the fields that an installed one has.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -16,7 +16,7 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let (mut name, mut version, mut built) = (None, None, None);
     // Whatever encoding the file declares for authors and text, these fields are ASCII.
-    let text = String::from_utf8_lossy(bytes);
+    let text = lossy(bytes);
     for (index, line) in text.lines().enumerate() {
         let Some((field, value)) = line.split_once(':') else { continue };
         let slot = match field {
@@ -35,7 +35,7 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     }
     let name = name.ok_or(Error::Field("Package"))?;
     let package = Package::new(Ecosystem::Cran, name, version.ok_or(Error::Field("Version"))?);
-    Ok(Some(Fact::installed(Form::R, vec![package])))
+    Fact::one(Form::R, package).map(Some)
 }
 
 #[cfg(test)]

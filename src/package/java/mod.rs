@@ -25,6 +25,7 @@ use pom::Coordinates;
 use super::{
     Ecosystem, Error, Fact, File, Form, Package,
     archive::{Archive, DEPTH, Entry, FORM, METADATA_ENTRY_BYTES, Spent, damaged},
+    count::hold_packages,
 };
 
 /// Up to this size memory holds a nested archive that is compressed.
@@ -64,6 +65,9 @@ pub(super) fn recognise_unpacked(path: &str, _: &[u8]) -> bool {
 
 /// Reads the project that an archive was unpacked from, or that was shaded into it.
 pub(super) fn read_unpacked(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    if bytes.len() as u64 > METADATA_ENTRY_BYTES {
+        return Err(Error::Limit { name: "archive metadata entry", limit: METADATA_ENTRY_BYTES });
+    }
     let package = Coordinates::of_properties(bytes).or(Coordinates::of_path(path)).package();
     Ok(package.map(|package| Fact::Installed { form: Form::Jar, packages: vec![package] }))
 }
@@ -200,6 +204,7 @@ impl Search {
     fn add(&mut self, package: Package) -> Result<(), Error> {
         self.spent.kept(package.name.len() + package.version.len() + MEMBER_BYTES)?;
         self.packages.insert(package);
+        hold_packages(self.packages.len())?;
         Ok(())
     }
 

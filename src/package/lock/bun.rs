@@ -11,11 +11,7 @@ use serde::{
     de::{Error as _, IgnoredAny, SeqAccess, Visitor},
 };
 
-use super::{
-    super::{Ecosystem, Error, Package},
-    entries::Entries,
-    json, text,
-};
+use super::{super::Ecosystem, Error, Package, Packages, entries::Entries, json, text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,10 +63,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     if file.lockfile_version > 3 {
         return Err(wrong(format!("lockfileVersion {} is not known", file.lockfile_version)));
     }
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for (path, member) in file.workspaces {
         if let (false, Some(name)) = (path.is_empty(), member.name) {
-            packages.push(Package::new(Ecosystem::Npm, name, member.version));
+            packages.push(Package::new(Ecosystem::Npm, name, member.version))?;
         }
     }
     for (key, Resolution(resolution)) in file.packages {
@@ -81,10 +77,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         let own = ["workspace:", "file:", "link:", "root:", "./", "../", "/"];
         if !own.iter().any(|own| version.starts_with(own)) {
             let version = if version.contains([':', '/']) { "" } else { version };
-            packages.push(Package::new(Ecosystem::Npm, name, version));
+            packages.push(Package::new(Ecosystem::Npm, name, version))?;
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// Says that the binary form is not read.

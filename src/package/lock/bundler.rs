@@ -1,6 +1,6 @@
 //! Ruby's `Gemfile.lock` (`gems.locked`); Bundler's documentation and its `lockfile_parser.rb`.
 
-use super::{super::Ecosystem, Error, Package, text};
+use super::{super::Ecosystem, Error, Package, Packages, text};
 
 /// Headings under which gems are listed, by where they come from.
 const SOURCES: [&str; 4] = ["GEM", "GIT", "PATH", "PLUGIN SOURCE"];
@@ -8,7 +8,7 @@ const SOURCES: [&str; 4] = ["GEM", "GIT", "PATH", "PLUGIN SOURCE"];
 /// Every gem, once for each platform's build of it.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let text = text::decode(bytes)?;
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     // None before the first heading; then whether it heads gems.
     let mut gems = None;
     for (line, number) in text.lines().zip(1..) {
@@ -25,12 +25,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             (_, None) => return Err(wrong("outside every section")),
             // Four deep are the gems, deeper what each needs.
             (4, Some(true)) => {
-                packages.push(gem(unindented).ok_or_else(|| wrong("not a gem and its version"))?)
+                packages.push(gem(unindented).ok_or_else(|| wrong("not a gem and its version"))?)?;
             }
             _ => {}
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// Reads `NAME (VERSION)` or `NAME (VERSION-PLATFORM)`.

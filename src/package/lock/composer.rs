@@ -4,17 +4,18 @@
 use serde::Deserialize;
 
 use super::{
-    super::{Ecosystem, Error, Package},
-    entries::List,
+    super::Ecosystem,
+    Error, Package, Packages,
+    entries::{Named, Names},
     text,
 };
 
 #[derive(Deserialize)]
 struct File {
-    packages: List<Locked>,
+    packages: Named<Locked>,
     /// `null` where Composer was told to leave them out.
     #[serde(rename = "packages-dev")]
-    packages_dev: Option<List<Locked>>,
+    packages_dev: Option<Named<Locked>>,
 }
 
 #[derive(Deserialize)]
@@ -23,13 +24,18 @@ struct Locked {
     version: String,
 }
 
+impl Names for Locked {
+    fn name(self, packages: &mut Packages) -> Result<(), Error> {
+        packages.push(Package::new(Ecosystem::Composer, self.name.to_lowercase(), self.version))
+    }
+}
+
 /// Reads all packages, those for development included.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let file: File = text::json(bytes)?;
-    let packages = file.packages.into_iter().chain(file.packages_dev.unwrap_or_default());
-    Ok(packages
-        .map(|locked| Package::new(Ecosystem::Composer, locked.name.to_lowercase(), locked.version))
-        .collect())
+    let mut packages = file.packages.0;
+    packages.extend(file.packages_dev.unwrap_or_default().0)?;
+    Ok(packages.into_vec())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
-use super::{super::Ecosystem, Error, Package, text};
+use super::{super::Ecosystem, Error, Package, Packages, text};
 use crate::version::Scheme;
 
 /// What `go.mod` says of the modules it builds with.
@@ -24,7 +24,7 @@ type Replacement<'a> = Option<(&'a str, &'a str)>;
 /// Reads `go.mod`: the modules it requires, with what replaces them, and the standard library of the toolchain that it asks
 /// for.
 pub(super) fn read_mod(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    Ok(Module::parse(&text::decode(bytes)?)?.packages())
+    Module::parse(&text::decode(bytes)?)?.packages()
 }
 
 /// Whether a `go.mod` leaves modules out that the modules it requires need, so that only `go.sum` has all.
@@ -101,23 +101,23 @@ impl<'a> Module<'a> {
         self.language.as_ref().is_some_and(|go| go.is_since(17))
     }
 
-    fn packages(self) -> Vec<Package> {
+    fn packages(self) -> Result<Vec<Package>, Error> {
         let complete = self.is_complete();
-        let mut packages = Vec::new();
+        let mut packages = Packages::default();
         for (path, version, _) in self.required.into_iter().filter(|(.., indirect)| complete || !indirect) {
             let instead = |version| self.replaced.get(&(path, version)).copied();
             if let Some((path, version)) =
                 instead(Some(version)).or_else(|| instead(None)).unwrap_or(Some((path, version)))
             {
-                packages.push(Package::new(Ecosystem::Golang, path, version));
+                packages.push(Package::new(Ecosystem::Golang, path, version))?;
             }
         }
         // From 1.21 on, the go command takes no older toolchain than the `go` line says.
         let enforced = self.language.filter(|go| go.is_since(21));
         if let Some(toolchain) = self.toolchain.or(enforced) {
-            packages.push(Package::new(Ecosystem::Golang, "stdlib", toolchain.as_module_version()));
+            packages.push(Package::new(Ecosystem::Golang, "stdlib", toolchain.as_module_version()))?;
         }
-        packages
+        Ok(packages.into_vec())
     }
 }
 
@@ -182,6 +182,9 @@ fn split_comment(line: &str) -> (&str, &str) {
     (line, "")
 }
 
+/// Most words of a line: none that is read has more than five.
+const MAX_WORDS: usize = 64;
+
 /// The words of a line; one in quotes is one word.
 fn words(line: &str) -> Result<Vec<&str>, &'static str> {
     let mut words = Vec::new();
@@ -195,6 +198,9 @@ fn words(line: &str) -> Result<Vec<&str>, &'static str> {
             let end = |character: char| character.is_whitespace() || character == '(' || character == ')';
             rest.split_at(rest.find(end).unwrap_or(rest.len()))
         };
+        if words.len() == MAX_WORDS {
+            return Err("more than 64 words");
+        }
         words.push(word);
         rest = after.trim_start();
     }
@@ -230,10 +236,8 @@ pub(super) fn read_sum(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             }
         }
     }
-    Ok(highest
-        .into_iter()
-        .map(|(module, version)| Package::new(Ecosystem::Golang, module, version))
-        .collect())
+    let package = |(module, version)| Package::new(Ecosystem::Golang, module, version);
+    Ok(Packages::of(highest.into_iter().map(package))?.into_vec())
 }
 
 #[cfg(test)]

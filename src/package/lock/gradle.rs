@@ -1,7 +1,7 @@
 //! Gradle's lock files: `gradle.lockfile`, `buildscript-gradle.lockfile`, and before Gradle 7 one for each configuration in
 //! `gradle/dependency-locks`; Gradle's manual, "Locking Versions".
 
-use super::{super::Ecosystem, Error, Package, text};
+use super::{super::Ecosystem, Error, Package, Packages, text};
 
 /// `*gradle.lockfile`, and every `.lockfile` of a directory `dependency-locks`.
 pub(super) fn is_named(path: &str) -> bool {
@@ -13,7 +13,7 @@ pub(super) fn is_named(path: &str) -> bool {
 /// Reads lines `GROUP:ARTIFACT:VERSION=CONFIGURATIONS`; the older form has no configurations.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let text = text::decode(bytes)?;
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim();
         let module = line.split('=').next().unwrap_or_default().trim_end();
@@ -31,9 +31,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         if [group, artifact, version].contains(&"") {
             return Err(Error::Line { line: number, why: "an empty group, artifact or version".to_owned() });
         }
-        packages.push(Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), version));
+        packages.push(Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), version))?;
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{Ecosystem, Error, Package, utf8},
-    entries::one_more,
+    super::{Ecosystem, count::Count, utf8},
+    Error, Package, Packages,
 };
 
 /// `mix.lock depth`: most brackets that are open at once. Mix writes five.
@@ -16,11 +16,11 @@ const MAX_DEPTH: usize = 64;
 /// Reads all packages from Hex.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let mut tokens = Tokens { text: utf8(bytes)?, at: 0, line: 1 };
-    let mut packages = Vec::new();
-    let mut keys = BTreeSet::new();
+    let mut packages = Packages::default();
+    let (mut keys, mut count) = (BTreeSet::new(), Count::default());
     match tokens.next()? {
         // Mix takes an empty file for an empty map.
-        None => return Ok(packages),
+        None => return Ok(Vec::new()),
         Some(Token::Open('%')) => {}
         Some(_) => return Err(tokens.error("expected `%{`")),
     }
@@ -34,14 +34,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             },
             _ => return Err(tokens.error("expected the name of a dependency")),
         };
-        one_more(keys.len())?;
+        count.add(0)?;
         if !keys.insert(key) {
             return Err(tokens.error(&format!("the key `{key}` is there twice")));
         }
         if tokens.next()? != Some(Token::Open('{')) {
             return Err(tokens.error("expected `{`"));
         }
-        packages.extend(tokens.dependency()?);
+        packages.extend(tokens.dependency()?)?;
         match tokens.next()? {
             Some(Token::Comma) => {}
             Some(Token::Close('}')) => break,
@@ -49,7 +49,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         }
     }
     match tokens.next()? {
-        None => Ok(packages),
+        None => Ok(packages.into_vec()),
         Some(_) => Err(tokens.error("more after the map")),
     }
 }

@@ -13,7 +13,7 @@
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
-use super::{Error, Fact, Package, file_name};
+use super::{Error, Fact, Package, count, count::Packages, entries, file_name};
 
 mod bun;
 mod bundler;
@@ -23,7 +23,6 @@ mod composer;
 mod conan;
 mod conda;
 mod deno;
-mod entries;
 mod go;
 mod gradle;
 mod json;
@@ -128,7 +127,8 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         return Err(Error::Limit { name: "lock file size", limit: MAX_BYTES as u64 });
     }
     let mut packages = read(bytes)?;
-    packages.sort();
+    count::check(&packages)?;
+    packages.sort_unstable();
     packages.dedup();
     let is_partial = path.ends_with("go.mod") && go::is_partial(bytes);
     Ok(Some(Fact::Locked { packages, is_partial }))

@@ -13,9 +13,12 @@ use serde::{
     de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
+use serde_json::value::RawValue;
+
 use super::{
-    super::{Ecosystem, Error, Package},
-    entries::{Entries, one_more, twice},
+    super::Ecosystem,
+    Error, Package, Packages,
+    entries::{Entries, twice},
     text,
 };
 
@@ -40,16 +43,8 @@ struct Installed {
     version: String,
     #[serde(default)]
     link: bool,
-    /// Of a link: the path it leads to.
-    resolved: Option<Resolved>,
-}
-
-/// npm takes what is not a text as absent.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Resolved {
-    Path(String),
-    Other(IgnoredAny),
+    /// Of a link: the path it leads to. npm takes what is not a text as absent.
+    resolved: Option<Box<RawValue>>,
 }
 
 /// Reads all packages.
@@ -59,17 +54,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         let why = format!("lockfileVersion {version} is not known");
         return Err(Error::Damaged { form: "package-lock.json", why });
     }
-    Ok(file.packages.map_or(file.dependencies.0, by_path))
+    match file.packages {
+        Some(directories) => by_path(directories),
+        None => Ok(file.dependencies.0.into_vec()),
+    }
 }
 
-fn by_path(Entries(mut directories): Entries<Installed>) -> Vec<Package> {
+fn by_path(Entries(mut directories): Entries<Installed>) -> Result<Vec<Package>, Error> {
     directories.remove("");
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     // Names by which links call the directories that they lead to.
     let mut linked: BTreeMap<String, String> = BTreeMap::new();
     directories.retain(|path, installed| {
         if let (true, Some(name)) = (installed.link, in_node_modules(path))
-            && let Some(Resolved::Path(target)) = installed.resolved.take()
+            && let Some(Ok(target)) = installed.resolved.take().map(|text| serde_json::from_str(text.get()))
         {
             linked.entry(target).or_insert_with(|| name.to_owned());
         }
@@ -81,11 +79,11 @@ fn by_path(Entries(mut directories): Entries<Installed>) -> Vec<Package> {
         let by_path =
             || in_node_modules(&path).or_else(|| path.rsplit('/').next()).unwrap_or(&path).to_owned();
         let name = name.or(by_link).unwrap_or_else(by_path);
-        packages.push(Package::new(Ecosystem::Npm, name, installed.version));
+        packages.push(Package::new(Ecosystem::Npm, name, installed.version))?;
     }
     // What lies where npm did not look.
-    packages.extend(linked.into_values().map(|name| Package::new(Ecosystem::Npm, name, "")));
-    packages
+    packages.extend(linked.into_values().map(|name| Package::new(Ecosystem::Npm, name, "")))?;
+    Ok(packages.into_vec())
 }
 
 /// The name that a path in `node_modules` says.
@@ -97,18 +95,18 @@ fn in_node_modules(path: &str) -> Option<&str> {
 /// The packages of dependencies in dependencies. They are gathered while they are read, so that a tree of them is never
 /// held.
 #[derive(Default)]
-struct Nested(Vec<Package>);
+struct Nested(Packages);
 
 impl<'de> Deserialize<'de> for Nested {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut packages = Vec::new();
+        let mut packages = Packages::default();
         Dependencies(&mut packages).deserialize(deserializer)?;
         Ok(Self(packages))
     }
 }
 
 /// By name.
-struct Dependencies<'a>(&'a mut Vec<Package>);
+struct Dependencies<'a>(&'a mut Packages);
 
 impl<'de> DeserializeSeed<'de> for Dependencies<'_> {
     type Value = ();
@@ -128,7 +126,6 @@ impl<'de> Visitor<'de> for Dependencies<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = BTreeSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            one_more(self.0.len()).map_err(A::Error::custom)?;
             map.next_value_seed(Dependency { name: &name, packages: self.0 })?;
             if let Some(name) = names.replace(name) {
                 return Err(twice(&name));
@@ -140,7 +137,7 @@ impl<'de> Visitor<'de> for Dependencies<'_> {
 
 struct Dependency<'a> {
     name: &'a str,
-    packages: &'a mut Vec<Package>,
+    packages: &'a mut Packages,
 }
 
 impl<'de> DeserializeSeed<'de> for Dependency<'_> {
@@ -177,8 +174,7 @@ impl<'de> Visitor<'de> for Dependency<'_> {
             _ if version.contains([':', '/']) => (self.name, ""),
             _ => (self.name, version.as_str()),
         };
-        self.packages.push(Package::new(Ecosystem::Npm, name, version));
-        Ok(())
+        self.packages.push(Package::new(Ecosystem::Npm, name, version)).map_err(A::Error::custom)
     }
 }
 

@@ -1,22 +1,42 @@
 //! NuGet's files of a project: `packages.lock.json`, `packages.config`, and the versions that all projects of a directory
 //! share, `Directory.Packages.props`; Microsoft's documentation of NuGet and MSBuild.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 
 use super::{
-    super::{Ecosystem, file_name},
-    Error, Package,
-    entries::Entries,
+    super::{Ecosystem, count::Count, file_name},
+    Error, Package, Packages,
+    entries::{Entries, each},
     properties, text, xml,
 };
 
 #[derive(Deserialize)]
 struct Lock {
-    /// By target framework, then by name.
     #[serde(default)]
-    dependencies: Entries<Entries<Locked>>,
+    dependencies: Frameworks,
+}
+
+/// By target framework, then by name. Of one framework after the other only the packages are kept.
+#[derive(Default)]
+struct Frameworks(Packages);
+
+impl<'de> Deserialize<'de> for Frameworks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (mut packages, mut known, mut count) = (Packages::default(), BTreeSet::new(), Count::default());
+        let take = |framework: String, all: Entries<Locked>| {
+            count.add(framework.len())?;
+            let named = all.into_iter().filter_map(|(name, locked)| Some((name, locked.resolved?)));
+            packages.extend(named.map(|(name, version)| Package::new(Ecosystem::Nuget, name, version)))?;
+            match known.replace(framework) {
+                Some(twice) => Err(Error::Database(format!("the key `{twice}` is there twice"))),
+                None => Ok(()),
+            }
+        };
+        each(take).deserialize(deserializer)?;
+        Ok(Self(packages))
+    }
 }
 
 #[derive(Deserialize)]
@@ -34,26 +54,23 @@ pub(super) fn is_of_project(path: &str) -> bool {
 /// Reads `packages.lock.json`: the packages of every target.
 pub(super) fn read_lock(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let lock: Lock = text::json(bytes)?;
-    let all = lock.dependencies.0.into_values().flat_map(|packages| packages.0);
-    Ok(all
-        .filter_map(|(name, locked)| Some(Package::new(Ecosystem::Nuget, name, locked.resolved?)))
-        .collect())
+    Ok(lock.dependencies.0.into_vec())
 }
 
 /// Reads `packages.config`. What is there only to build, such as a compiler, is no part of the project.
 pub(super) fn read_config(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let root = xml::read(bytes, "packages")?;
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for element in root.children.iter().filter(|element| element.name == "package") {
         let given = |name| element.attribute(name).filter(|value| !value.is_empty());
         let (Some(name), Some(version)) = (given("id"), given("version")) else {
             return Err(element.error("a package has `id` and `version`"));
         };
         if !given("developmentDependency").is_some_and(|only| only.eq_ignore_ascii_case("true")) {
-            packages.push(Package::new(Ecosystem::Nuget, name, version));
+            packages.push(Package::new(Ecosystem::Nuget, name, version))?;
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// `*Packages.props`, in whatever case.
@@ -75,7 +92,7 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let expand = |text: &str| {
         properties::expand(text, ("$(", ")"), |name| properties.get(&name.to_lowercase()).copied())
     };
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for item in groups("ItemGroup") {
         if !matches!(item.name.as_str(), "PackageReference" | "PackageVersion" | "GlobalPackageReference") {
             continue;
@@ -92,10 +109,10 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         let one = version.starts_with(|first: char| first.is_ascii_digit())
             && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
         if one && !name.is_empty() {
-            packages.push(Package::new(Ecosystem::Nuget, name, version));
+            packages.push(Package::new(Ecosystem::Nuget, name, version))?;
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 #[cfg(test)]

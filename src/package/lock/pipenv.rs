@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{Error, Package, entries::Entries, requirements, text};
+use super::{Error, Package, Packages, entries::Entries, requirements, text};
 
 /// The packages of `default`, `develop` and the project's own categories: every key but `_meta`.
-struct Categories(Vec<(String, Locked)>);
+struct Categories(Packages);
 
 #[derive(Deserialize)]
 struct Locked {
@@ -29,12 +29,15 @@ impl<'de> Deserialize<'de> for Categories {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut packages = Vec::new();
+                let mut packages = Packages::default();
                 while let Some(category) = map.next_key::<String>()? {
                     if category == "_meta" {
                         map.next_value::<IgnoredAny>()?;
                     } else {
-                        packages.extend(map.next_value::<Entries<Locked>>()?.0);
+                        let all = map.next_value::<Entries<Locked>>()?.into_iter();
+                        let pinned = all.filter_map(|(name, locked)| Some(name + &locked.version?));
+                        let pins = pinned.filter_map(|requirement| requirements::pin(&requirement));
+                        packages.extend(pins).map_err(A::Error::custom)?;
                     }
                 }
                 Ok(Categories(packages))
@@ -47,11 +50,7 @@ impl<'de> Deserialize<'de> for Categories {
 /// Every package with a version.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let Categories(packages) = text::json(bytes)?;
-    let pins = packages.into_iter().filter_map(|(name, locked)| {
-        let version = locked.version?;
-        requirements::pin(&format!("{name}{version}"))
-    });
-    Ok(pins.collect())
+    Ok(packages.into_vec())
 }
 
 #[cfg(test)]

@@ -6,11 +6,7 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    super::{Ecosystem, Error, Package},
-    entries::Entries,
-    yaml,
-};
+use super::{super::Ecosystem, Error, Package, Packages, entries::Entries, yaml};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +38,7 @@ struct Locked {
 
 /// Reads all packages.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     let documents: Vec<Document> = yaml::documents(bytes)?;
     if documents.is_empty() {
         return Err(Error::Field("lockfileVersion"));
@@ -79,10 +75,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             }
             // Where it is from holds `:` or `/`, as no version does.
             let version = if version.contains([':', '/']) { "" } else { &version };
-            packages.push(Package::new(Ecosystem::Npm, name, version));
+            packages.push(Package::new(Ecosystem::Npm, name, version))?;
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// Of `/NAME/VERSION`, with the registry before it if it is not the usual one, and after it `_` or `/` and what its peers are.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     super::Ecosystem,
-    Error, Package, properties,
+    Error, Package, Packages, properties,
     xml::{self, Element},
 };
 
@@ -22,15 +22,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     };
     let managed: HashMap<Key, String> =
         managed.into_iter().filter_map(|(key, version)| Some((key, version?))).collect();
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for (key, version) in dependencies(&root, &values)? {
         let version = version.or_else(|| managed.get(&key).cloned());
         let [group, artifact, ..] = key;
         if let Some(version) = version.as_deref().and_then(single) {
-            packages.push(Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), version));
+            packages.push(Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), version))?;
         }
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// The one version that a requirement allows: `1.0`, as recommended, and `[1.0]`; not `[1.0,2.0)` or `LATEST`.

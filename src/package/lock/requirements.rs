@@ -3,7 +3,7 @@
 
 use super::{
     super::{Ecosystem, normal_python_name},
-    Error, Package, text,
+    Error, Package, Packages, text,
 };
 
 /// `*requirements*.txt`, and every `.txt` of a directory `requirements`.
@@ -16,7 +16,7 @@ pub(super) fn is_named(path: &str) -> bool {
 /// Reads the pins. Other files that a line includes are read for themselves.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let text = text::decode_ascii(bytes)?;
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     let mut logical = String::new();
     for line in text.lines() {
         // A comment ends what the lines before it continued, and is never continued itself.
@@ -25,13 +25,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             Some(part) if !comment => logical.push_str(part),
             _ => {
                 logical.push_str(if comment { "" } else { line });
-                packages.extend(pin(&logical));
+                packages.extend(pin(&logical))?;
                 logical.clear();
             }
         }
     }
-    packages.extend(pin(&logical));
-    Ok(packages)
+    packages.extend(pin(&logical))?;
+    Ok(packages.into_vec())
 }
 
 /// The package of a requirement such as `name[extra] == 1.0 ; marker`, if it is pinned to one version.

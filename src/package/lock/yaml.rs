@@ -6,7 +6,7 @@ use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 use super::super::{Error, utf8};
 
 /// `lock file nodes`: most maps, lists and scalars of a file. The lock file of a large monorepo has some 500,000.
-const MAX_NODES: usize = 3_000_000;
+const MAX_NODES: usize = 1_000_000;
 
 /// Reads every document that is not empty.
 pub(super) fn documents<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, Error> {

@@ -7,8 +7,9 @@
 use serde::Deserialize;
 
 use super::{
-    super::{Ecosystem, Error, Package, utf8},
-    entries::{Entries, one_more},
+    super::{Ecosystem, utf8},
+    Error, Package, Packages,
+    entries::Entries,
     yaml,
 };
 
@@ -46,7 +47,7 @@ struct Entry {
 
 fn read_yaml(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let entries: Entries<Entry> = yaml::document(bytes)?;
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     for (key, entry) in entries {
         if key == "__metadata" {
             continue;
@@ -60,14 +61,14 @@ fn read_yaml(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         if entry.version.is_empty() {
             return Err(missing("version"));
         }
-        packages.push(Package::new(Ecosystem::Npm, name, entry.version));
+        packages.push(Package::new(Ecosystem::Npm, name, entry.version))?;
     }
-    Ok(packages)
+    Ok(packages.into_vec())
 }
 
 /// Lines `DESCRIPTOR, DESCRIPTOR:` with lines `  FIELD VALUE` below, anything of which may be quoted.
 fn read_classic(text: &str) -> Result<Vec<Package>, Error> {
-    let mut packages = Vec::new();
+    let mut packages = Packages::default();
     // The line of the entry that is read, and its package's name, if it is one.
     let mut entry: Option<(usize, Option<String>)> = None;
     let no_version = |line| Error::Line { line, why: "an entry without a version".to_owned() };
@@ -89,13 +90,12 @@ fn read_classic(text: &str) -> Result<Vec<Package>, Error> {
         } else if let (2, Some(version)) = (indent, field(content, "version"))
             && let Some((_, name)) = entry.take()
         {
-            one_more(packages.len())?;
-            packages.extend(name.map(|name| Package::new(Ecosystem::Npm, name, version)));
+            packages.extend(name.map(|name| Package::new(Ecosystem::Npm, name, version)))?;
         }
     }
     match entry {
         Some((line, _)) => Err(no_version(line)),
-        None => Ok(packages),
+        None => Ok(packages.into_vec()),
     }
 }
 
