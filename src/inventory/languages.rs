@@ -12,11 +12,15 @@ use crate::{
         path::{escape, unescape},
         tree::{Id, Node, ROOT},
     },
-    package::{Fact, Form, Package, Place, is_lock_file, is_python_metadata},
+    package::{Fact, Form, Locks, Package, Place, is_lock_file, is_python_metadata},
 };
 
 /// Directories of packages that are installed: lock files in them are those packages' own.
 const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "dist-packages", "vendor"];
+
+/// Directories beside a manifest that hold what was installed for it.
+const INSTALLED_BESIDE: [(&str, &str); 3] =
+    [("package.json", "node_modules"), ("composer.json", "vendor/composer"), ("Gemfile", "vendor/bundle")];
 
 /// Adds the packages of languages to those of the system, and says where there may be others that are not read.
 pub(super) fn look(
@@ -91,9 +95,11 @@ impl Search<'_, '_, '_> {
     fn walk(&mut self, from: Id, place: Place, mut path: Vec<u8>) {
         let tree = &self.merged.tree;
         let Some(directory) = tree.directory(from) else { return };
-        self.directory(from, place, &path);
-        let mut open = vec![(path.len(), place, directory.children.iter())];
-        while let Some((length, place, children)) = open.last_mut() {
+        // From the root every directory comes by under its own name, below those above it.
+        let locks = (from == ROOT && self.lock_files == LockFiles::Counted).then(Locks::default);
+        let locks = self.directory(from, place, &path, locks);
+        let mut open = vec![(path.len(), place, locks, directory.children.iter())];
+        while let Some((length, place, locks, children)) = open.last_mut() {
             let Some((name, id)) = children.next() else {
                 open.pop();
                 continue;
@@ -107,8 +113,8 @@ impl Search<'_, '_, '_> {
                 Node::Directory(directory) => {
                     let place = place.enter(name);
                     if self.claimed.claim(*id, place) {
-                        self.directory(*id, place, &path);
-                        open.push((path.len(), place, directory.children.iter()));
+                        let locks = self.directory(*id, place, &path, locks.map(Locks::enter));
+                        open.push((path.len(), place, locks, directory.children.iter()));
                     }
                 }
                 Node::Link(_) => self.link(*place, name, &path),
@@ -151,8 +157,8 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// The files of one directory.
-    fn directory(&mut self, id: Id, place: Place, path: &[u8]) {
+    /// The files of one directory, whose lock files come on top of those above it, where these are asked for.
+    fn directory(&mut self, id: Id, place: Place, path: &[u8], locks: Option<Locks>) -> Option<Locks> {
         let mut told = false;
         for name in place.metadata() {
             told |= self.metadata(id, place, path, name);
@@ -161,6 +167,7 @@ impl Search<'_, '_, '_> {
             let why = "it is of an installed package, and has no metadata that tells which".to_owned();
             self.inventory.skipped.push(skip("package-metadata", escape(path), why));
         }
+        let locks = locks.map(|locks| self.manifests(id, path, locks));
         self.anywhere(id, path);
         let matters = |name: &[u8]| {
             place.tells(name).is_some() || Place::unread(name).is_some() || is_python_metadata(name)
@@ -187,6 +194,58 @@ impl Search<'_, '_, '_> {
                 self.count(kind, join(&escape(path), &first), count);
             }
         }
+        locks
+    }
+
+    /// Says which manifests of a directory ask for packages whose versions nothing names, and what is not pinned.
+    fn manifests(&mut self, id: Id, path: &[u8], mut locks: Locks) -> Locks {
+        let merged = self.merged;
+        let Some(directory) = merged.tree.directory(id) else { return locks };
+        let mut asking = Vec::new();
+        for (name, child) in &directory.children {
+            let Some(file) = merged.file(*child) else { continue };
+            let name = || escape(name);
+            match file.said {
+                Said::Fact(FileFact { fact: Fact::Locked { is_partial, unpinned, .. }, .. }) => {
+                    locks.add(&name());
+                    if !unpinned.is_none() {
+                        let (names, more) =
+                            (unpinned.first.join(", "), unpinned.count - unpinned.first.len());
+                        let more = if more == 0 { "" } else { ", …" };
+                        let why = format!("{} without one version: {names}{more}", unpinned.count);
+                        asking.push((name(), file, "unpinned", Some(why)));
+                    }
+                    if *is_partial {
+                        asking.push((name(), file, "manifest-without-lock", None));
+                    }
+                }
+                Said::Fact(FileFact { fact: Fact::Node { is_partial: true, .. }, .. }) => {
+                    asking.push((name(), file, "manifest-without-lock", None));
+                }
+                Said::Unread(_) => locks.add(&name()),
+                _ => {}
+            }
+        }
+        for (manifest, directory) in INSTALLED_BESIDE {
+            let mut beside = directory.split('/').map(str::as_bytes);
+            if beside.try_fold(id, |id, name| merged.tree.child(id, name)).is_some() {
+                locks.add_installed(manifest);
+            }
+        }
+        for (name, file, skipped, why) in asking {
+            let path = join(&escape(path), &name);
+            let wanted = || {
+                let locks = locks.wanted(&name)?;
+                Some(format!("it asks for packages, and no file that names their versions is there: {locks}"))
+            };
+            let is_of_system = file.owner.is_some_and(|owner| self.system.contains_key(owner));
+            if let Some(why) =
+                why.or_else(wanted).filter(|_| is_own(&path) && !is_gem(&path) && !is_of_system)
+            {
+                self.inventory.skipped.push(skip(skipped, path, why));
+            }
+        }
+        locks
     }
 
     /// Files of a directory that tell of packages wherever they lie, and lock files.
@@ -201,6 +260,9 @@ impl Search<'_, '_, '_> {
                 Said::Fact(FileFact { fact: Fact::Installed { form, packages }, .. }) if form.anywhere() => {
                     self.found(&path(), file, packages);
                 }
+                // A manifest that names none is no news of its own.
+                Said::Fact(FileFact { fact: Fact::Locked { packages, is_partial: true, .. }, .. })
+                    if packages.is_empty() => {}
                 Said::Fact(FileFact { fact: Fact::Locked { packages, .. }, .. }) => {
                     // Beside a file that names all modules of a build, `go.sum` names many that are in none.
                     let spare = **name == *b"go.sum" && self.is_told_by(id, b"go.mod");
@@ -316,7 +378,7 @@ impl Search<'_, '_, '_> {
         match (file.said, place) {
             (Said::Fact(FileFact { fact: Fact::Python { package }, .. }), Place::Python)
             | (
-                Said::Fact(FileFact { fact: Fact::Node { package }, .. }),
+                Said::Fact(FileFact { fact: Fact::Node { package, .. }, .. }),
                 Place::NodePackage | Place::NodeHidden,
             ) => self.found(&path, file, std::slice::from_ref(package)),
             (Said::Unread(unread), _) => {
@@ -334,4 +396,11 @@ impl Search<'_, '_, '_> {
 /// Whether a lock file is the project's own, not one that came with an installed package.
 fn is_own(path: &str) -> bool {
     !path.split('/').any(|part| INSTALLED.contains(&part))
+}
+
+/// Whether a path leads into a gem, where RubyGems keeps it: `gems/NAME-VERSION`.
+fn is_gem(path: &str) -> bool {
+    let mut parts = path.split('/').skip_while(|part| *part != "gems").skip(1);
+    let version = parts.next().and_then(|name| name.rsplit_once('-')).map(|(_, version)| version);
+    version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }

@@ -83,6 +83,9 @@ pub enum Fact {
     Node {
         /// The package.
         package: Package,
+        /// As of what is locked: whether it asks for others.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_partial: bool,
     },
     /// Packages that are installed, in a file of any other form.
     Installed {
@@ -98,6 +101,9 @@ pub enum Fact {
         /// Whether others are needed beside them, which another file of the project names.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_partial: bool,
+        /// What it asks for without one version, so that nothing tells what that will be.
+        #[serde(default, skip_serializing_if = "Unpinned::is_none")]
+        unpinned: Unpinned,
     },
 }
 
@@ -125,6 +131,38 @@ impl Fact {
         packages.sort();
         packages.dedup();
         Self::Installed { form, packages }
+    }
+}
+
+/// What a file asks for without naming one version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unpinned {
+    /// How many there are.
+    pub count: usize,
+    /// The first ones, as written, cut where they are long.
+    pub first: Vec<String>,
+}
+
+impl Unpinned {
+    /// How many are shown, and how much of each.
+    const SHOWN: (usize, usize) = (3, 60);
+
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<'t> FromIterator<&'t str> for Unpinned {
+    fn from_iter<I: IntoIterator<Item = &'t str>>(all: I) -> Self {
+        let mut unpinned = Self::default();
+        for one in all {
+            unpinned.count += 1;
+            if unpinned.first.len() < Self::SHOWN.0 {
+                unpinned.first.push(one.chars().take(Self::SHOWN.1).collect());
+            }
+        }
+        unpinned
     }
 }
 

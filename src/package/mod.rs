@@ -38,8 +38,8 @@ mod rpm;
 
 pub use ecosystem::Ecosystem;
 pub use end_of_life::end_of_life;
-pub use fact::{Fact, Form};
-pub use lock::is_lock_file;
+pub use fact::{Fact, Form, Unpinned};
+pub use lock::{Locks, is_lock_file};
 pub use os_release::OLDER_FILES;
 pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
