@@ -1,6 +1,6 @@
 //! Packages of programming languages: metadata at the places where programs look for what is installed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     Inventory, LockFile, LockFiles,
@@ -41,16 +41,9 @@ pub(super) fn look(
         inventory,
         claimed: Claims::default(),
         linked: vec![(ROOT, Place::Plain, Vec::new())],
-        counted: HashSet::new(),
-        unread: BTreeMap::new(),
     };
     while let Some((id, place, path)) = search.linked.pop() {
         search.walk(id, place, path);
-    }
-    for (kind, (first, count)) in search.unread {
-        let files = if count == 1 { "file" } else { "files" };
-        let why = format!("{count} {files} of a kind that is not read yet");
-        search.inventory.skipped.push(skip(&format!("unread:{kind}"), first, why));
     }
 }
 
@@ -67,14 +60,11 @@ struct Search<'m, 'a, 'o> {
     claimed: Claims,
     /// Claimed and not walked yet: directories behind links, with their real paths.
     linked: Vec<(Id, Place, Vec<u8>)>,
-    counted: HashSet<(Id, &'static str)>,
-    /// By kind: the first file, and how many there are.
-    unread: BTreeMap<&'static str, (String, usize)>,
 }
 
 /// Which places a directory was claimed as: a bit for each, by the directory's number.
 #[derive(Default)]
-struct Claims(Vec<u16>);
+struct Claims(Vec<u32>);
 
 impl Claims {
     /// Whether nobody has claimed this before.
@@ -83,7 +73,7 @@ impl Claims {
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
         }
-        let bit = 1 << place as u16;
+        let bit = 1 << place as u32;
         let first = self.0[at] & bit == 0;
         self.0[at] |= bit;
         first
@@ -125,8 +115,8 @@ impl Search<'_, '_, '_> {
 
     /// What a link's own name makes of its target. Under a plain name the target means what it means at its own place.
     fn link(&mut self, place: Place, name: &[u8], path: &[u8]) {
-        let (target, form, kind) = (place.enter(name), place.tells(name), Place::unread(name));
-        if target == Place::Plain && form.is_none() && kind.is_none() {
+        let (target, form) = (place.enter(name), place.tells(name));
+        if target == Place::Plain && form.is_none() {
             return;
         }
         let Ok(found) = self.merged.tree.find(path, true) else { return };
@@ -142,10 +132,6 @@ impl Search<'_, '_, '_> {
                     }
                     Some(form) => self.file_of(form, escape(&found.path), file),
                     None => {}
-                }
-                let real = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                if let Some(kind) = kind.filter(|kind| Place::unread(real) != Some(kind)) {
-                    self.count(kind, escape(path), 1);
                 }
             }
             None if target == Place::Plain || self.merged.tree.directory(found.id).is_none() => {}
@@ -163,24 +149,19 @@ impl Search<'_, '_, '_> {
         for name in place.metadata() {
             told |= self.metadata(id, place, path, name);
         }
-        if place == Place::Python && !told && !self.merged.entries(id).is_empty() {
+        if place == Place::Python
+            && !told
+            && !self.merged.entries(id).is_empty()
+            && !is_of_tests(&escape(path))
+        {
             let why = "it is of an installed package, and has no metadata that tells which".to_owned();
             self.inventory.skipped.push(skip("package-metadata", escape(path), why));
         }
-        let locks = locks.map(|locks| self.manifests(id, path, locks));
+        let locks = locks.map(|locks| self.manifests(id, place, path, locks));
         self.anywhere(id, path);
-        let matters = |name: &[u8]| {
-            place.tells(name).is_some() || Place::unread(name).is_some() || is_python_metadata(name)
-        };
-        let mut kinds: BTreeMap<&'static str, (String, usize)> = BTreeMap::new();
+        let matters = |name: &[u8]| place.tells(name).is_some() || is_python_metadata(name);
         for name in self.merged.names(id, matters) {
-            if let Some(kind) = Place::unread(name.as_bytes()) {
-                let (first, count) = kinds.entry(kind).or_insert_with(|| (name.clone(), 0));
-                *count += 1;
-                if name < *first {
-                    *first = name;
-                }
-            } else if let Some(form) = place.tells(name.as_bytes()) {
+            if let Some(form) = place.tells(name.as_bytes()) {
                 let file = unescape(&name).and_then(|name| self.merged.tree.child(id, &name));
                 if let Some(file) = file.and_then(|file| self.merged.file(file)) {
                     self.file_of(form, join(&escape(path), &name), file);
@@ -189,16 +170,11 @@ impl Search<'_, '_, '_> {
                 self.metadata(id, Place::Python, path, &name);
             }
         }
-        for (kind, (first, count)) in kinds {
-            if self.counted.insert((id, kind)) {
-                self.count(kind, join(&escape(path), &first), count);
-            }
-        }
         locks
     }
 
     /// Says which manifests of a directory ask for packages whose versions nothing names, and what is not pinned.
-    fn manifests(&mut self, id: Id, path: &[u8], mut locks: Locks) -> Locks {
+    fn manifests(&mut self, id: Id, place: Place, path: &[u8], mut locks: Locks) -> Locks {
         let merged = self.merged;
         let Some(directory) = merged.tree.directory(id) else { return locks };
         let mut asking = Vec::new();
@@ -219,7 +195,9 @@ impl Search<'_, '_, '_> {
                         asking.push((name(), file, "manifest-without-lock", None));
                     }
                 }
-                Said::Fact(FileFact { fact: Fact::Node { is_partial: true, .. }, .. }) => {
+                Said::Fact(FileFact { fact: Fact::Node { is_partial: true, .. }, .. })
+                    if place.metadata().is_empty() =>
+                {
                     asking.push((name(), file, "manifest-without-lock", None));
                 }
                 Said::Unread(_) => locks.add(&name()),
@@ -338,14 +316,6 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    fn count(&mut self, kind: &'static str, path: String, count: usize) {
-        let (first, sum) = self.unread.entry(kind).or_insert_with(|| (path.clone(), 0));
-        *sum += count;
-        if path < *first {
-            *first = path;
-        }
-    }
-
     /// Takes the file `name` of a directory, links followed; `false` when there is none.
     fn metadata(&mut self, directory: Id, place: Place, path: &[u8], name: &str) -> bool {
         let tree = &self.merged.tree;
@@ -362,7 +332,7 @@ impl Search<'_, '_, '_> {
         let whole = [path, b"/", &raw].concat();
         match tree.find(&whole, true).ok().and_then(|found| Some((self.merged.file(found.id)?, found))) {
             Some((file, found)) => self.take(escape(&found.path), file, place),
-            None if place.must_tell() => {
+            None if place.must_tell() && !is_of_tests(&text) => {
                 self.inventory.skipped.push(skip(
                     "package-metadata",
                     text,
@@ -381,6 +351,7 @@ impl Search<'_, '_, '_> {
                 Said::Fact(FileFact { fact: Fact::Node { package, .. }, .. }),
                 Place::NodePackage | Place::NodeHidden,
             ) => self.found(&path, file, std::slice::from_ref(package)),
+            _ if is_of_tests(&path) => {}
             (Said::Unread(unread), _) => {
                 self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
@@ -398,9 +369,52 @@ fn is_own(path: &str) -> bool {
     !path.split('/').any(|part| INSTALLED.contains(&part))
 }
 
+/// Directories of a package that hold what its tests look at, broken on purpose now and then.
+const TESTS: [&str; 6] = ["test", "tests", "__tests__", "fixtures", "__fixtures__", "testdata"];
+
+/// Whether a path leads through tests of an installed package: no program finds packages there, and the broken ones hide
+/// none. What does tell its name is believed all the same.
+fn is_of_tests(path: &str) -> bool {
+    let mut before = "";
+    let mut installed = false;
+    path.split('/').any(|part| {
+        // A package may be called so itself.
+        let is_package = before == "node_modules" || before.starts_with('@');
+        let is_of_tests = installed && !is_package && TESTS.contains(&part);
+        installed |= ["node_modules", "site-packages", "dist-packages"].contains(&part);
+        before = part;
+        is_of_tests
+    })
+}
+
 /// Whether a path leads into a gem, where RubyGems keeps it: `gems/NAME-VERSION`.
 fn is_gem(path: &str) -> bool {
     let mut parts = path.split('/').skip_while(|part| *part != "gems").skip(1);
     let version = parts.next().and_then(|name| name.rsplit_once('-')).map(|(_, version)| version);
     version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_of_packages() {
+        for (path, want) in [
+            ("app/node_modules/resolve/test/a/node_modules/b/package.json", true),
+            ("app/node_modules/@s/x/__tests__/node_modules/b/package.json", true),
+            ("site-packages/x/tests/a.dist-info", true),
+            ("app/node_modules/test/node_modules/b/package.json", false),
+            ("app/node_modules/@s/test/node_modules/b/package.json", false),
+            ("app/test/node_modules/b/package.json", false),
+        ] {
+            assert_eq!(is_of_tests(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn files_of_gems() {
+        assert!(is_gem("usr/local/bundle/gems/rack-2.2.1/Gemfile"));
+        assert!(!is_gem("gems/own/Gemfile") && !is_gem("app/Gemfile"));
+    }
 }

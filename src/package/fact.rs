@@ -176,6 +176,8 @@ pub enum Form {
     Executable,
     /// A program known by the version that it carries.
     Program,
+    /// Packages of Python or Node in an archive that they run out of: zip applications, Yarn's cache, `*.asar`.
+    Archive,
     /// A zipped Python distribution, `*.egg`.
     Egg,
     /// `*.gemspec` in `specifications`.

@@ -15,7 +15,7 @@ const SIZE_BYTES: u64 = 512 << 20;
 /// Names of members that matter, and packages: with the nested archives that are open, all that memory holds.
 const METADATA_BYTES: u64 = 32 << 20;
 /// One entry that holds metadata.
-pub(super) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
+pub(in crate::package) const METADATA_ENTRY_BYTES: u64 = 1 << 20;
 
 /// What was spent of each limit on one file.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Spent {
     }
 
     /// Bytes that are kept.
-    pub(super) fn kept(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(in crate::package) fn kept(&mut self, bytes: usize) -> Result<(), Error> {
         spend("archive metadata", &mut self.metadata_bytes, bytes as u64, METADATA_BYTES)
     }
 }
