@@ -186,7 +186,7 @@ impl Search<'_, '_, '_> {
                     locks.add(&name());
                     if !unpinned.is_none() {
                         let (names, more) =
-                            (unpinned.first.join(", "), unpinned.count - unpinned.first.len());
+                            (unpinned.first.join(", "), unpinned.count.saturating_sub(unpinned.first.len()));
                         let more = if more == 0 { "" } else { ", …" };
                         let why = format!("{} without one version: {names}{more}", unpinned.count);
                         asking.push((name(), file, "unpinned", Some(why)));
