@@ -116,6 +116,8 @@ impl Search<'_, '_, '_> {
     /// What a link's own name makes of its target. Under a plain name the target means what it means at its own place.
     fn link(&mut self, place: Place, name: &[u8], path: &[u8]) {
         let (target, form) = (place.enter(name), place.tells(name));
+        // What lies in a package is of it under that package's own name only.
+        let target = if target == Place::NodePart { Place::Plain } else { target };
         if target == Place::Plain && form.is_none() {
             return;
         }
@@ -351,6 +353,13 @@ impl Search<'_, '_, '_> {
                 Said::Fact(FileFact { fact: Fact::Node { package, .. }, .. }),
                 Place::NodePackage | Place::NodeHidden,
             ) => self.found(&path, file, std::slice::from_ref(package)),
+            (
+                Said::Fact(FileFact { fact: Fact::Node { package, is_private: false, .. }, .. }),
+                Place::NodePart,
+            ) if is_copy(&path, package) => {
+                self.found(&path, file, std::slice::from_ref(package));
+            }
+            (_, Place::NodePart) => {}
             _ if is_of_tests(&path) => {}
             (Said::Unread(unread), _) => {
                 self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
@@ -367,6 +376,14 @@ impl Search<'_, '_, '_> {
 /// Whether a lock file is the project's own, not one that came with an installed package.
 fn is_own(path: &str) -> bool {
     !path.split('/').any(|part| INSTALLED.contains(&part))
+}
+
+/// Whether a `package.json` within another package is that of a copy, as bundlers leave it: in a directory of its own name,
+/// such as `next/dist/compiled/@babel/runtime`, and with a version. Others say how to load a directory, or are examples.
+fn is_copy(path: &str, package: &Package) -> bool {
+    let directory = path.strip_suffix("/package.json").unwrap_or_default();
+    let before = directory.strip_suffix(package.name.as_str());
+    before.is_some_and(|before| before.ends_with('/')) && !package.version.is_empty() && !is_of_tests(path)
 }
 
 /// Directories of a package that hold what its tests look at, broken on purpose now and then.
@@ -410,6 +427,21 @@ mod tests {
         ] {
             assert_eq!(is_of_tests(path), want, "{path}");
         }
+    }
+
+    #[test]
+    fn copies_of_packages() {
+        let is_copy = |path: &str, name: &str, version: &str| {
+            is_copy(path, &Package::new(crate::package::Ecosystem::Npm, name, version))
+        };
+        let path = "node_modules/next/dist/compiled/@babel/runtime/package.json";
+        assert!(is_copy(path, "@babel/runtime", "7.15.4") && is_copy(path, "runtime", "1"));
+        assert!(
+            !is_copy(path, "@babel/runtime", "")
+                && !is_copy(path, "time", "1")
+                && !is_copy(path, "next", "1")
+        );
+        assert!(!is_copy("node_modules/resolve/test/mylib/package.json", "mylib", "1"));
     }
 
     #[test]

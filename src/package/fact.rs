@@ -86,6 +86,9 @@ pub enum Fact {
         /// As of what is locked: whether it asks for others.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_partial: bool,
+        /// Whether it is for no registry: nobody else's, so far as it tells.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_private: bool,
     },
     /// Packages that are installed, in a file of any other form.
     Installed {

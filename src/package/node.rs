@@ -34,6 +34,8 @@ struct PackageJson {
     dev_dependencies: Value,
     #[serde(default)]
     optional_dependencies: Value,
+    #[serde(default)]
+    private: Value,
 }
 
 /// What may be of any kind and size, and of which little is kept.
@@ -44,6 +46,7 @@ enum Value {
     Map {
         asks: bool,
     },
+    True,
     #[default]
     Other,
 }
@@ -83,8 +86,8 @@ impl<'de> Visitor<'de> for Value {
         Ok(self)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
+    fn visit_bool<E>(self, is_true: bool) -> Result<Self, E> {
+        Ok(if is_true { Self::True } else { Self::Other })
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
@@ -133,7 +136,8 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     // A leading `v` or `=` is dropped by npm when it installs.
     let version = parsed.version.text().unwrap_or_default();
     let version = version.trim_start_matches(['v', '=', ' ']);
-    Ok(Some(Fact::Node { package: Package::new(Ecosystem::Npm, name, version), is_partial }))
+    let is_private = matches!(parsed.private, Value::True);
+    Ok(Some(Fact::Node { package: Package::new(Ecosystem::Npm, name, version), is_partial, is_private }))
 }
 
 #[cfg(test)]

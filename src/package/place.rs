@@ -16,6 +16,8 @@ pub enum Place {
     NodeScope,
     /// A Node package.
     NodePackage,
+    /// A directory of one, in which a bundler may have put a copy of another.
+    NodePart,
     /// As a package, with a dot before its name: caches of tools, and what a broken install left behind. Or a version in
     /// [`Self::DenoPackage`].
     NodeHidden,
@@ -60,6 +62,7 @@ impl Place {
             (Self::DenoRegistry, [b'@', ..]) => Self::DenoScope,
             (Self::DenoRegistry | Self::DenoScope, _) => Self::DenoPackage,
             (Self::DenoPackage, [b'0'..=b'9', ..]) => Self::NodeHidden,
+            (Self::NodePackage | Self::NodePart, _) => Self::NodePart,
             (_, b"npm") => Self::DenoCache,
             _ => Self::Plain,
         }
@@ -68,7 +71,7 @@ impl Place {
     /// Names of the files in which an installed package tells what it is.
     pub fn metadata(self) -> &'static [&'static str] {
         match self {
-            Self::NodePackage | Self::NodeHidden => &["package.json"],
+            Self::NodePackage | Self::NodePart | Self::NodeHidden => &["package.json"],
             Self::Python => &["METADATA", "PKG-INFO"],
             _ => &[],
         }
@@ -76,7 +79,7 @@ impl Place {
 
     /// Whether metadata here must name a package.
     pub fn must_tell(self) -> bool {
-        self != Self::NodeHidden
+        !matches!(self, Self::NodeHidden | Self::NodePart)
     }
 
     /// What a file of this name tells of here: installed packages, in a file of that form.
@@ -129,7 +132,8 @@ mod tests {
             ("app/node_modules/a", Place::NodePackage),
             ("app/node_modules/@s", Place::NodeScope),
             ("app/node_modules/@s/a", Place::NodePackage),
-            ("app/node_modules/a/dist/esm", Place::Plain),
+            ("app/node_modules/a/dist/esm", Place::NodePart),
+            ("app/node_modules/a/npm/b.c", Place::NodePart),
             ("app/node_modules/a/node_modules/b", Place::NodePackage),
             ("app/node_modules/.cache", Place::NodeHidden),
             ("app/node_modules/.pnpm/a@1/node_modules/a", Place::NodePackage),

@@ -78,6 +78,7 @@ CASES = {
         ([SYSTEM + [("app/.pnp.cjs", ""), ("app/.yarn/cache/lodash-npm-4.17.4-0.zip",
                                            packed(npm("node_modules/lodash/package.json")))]], 1, "lodash"),
     "npm: Deno's cache": ([SYSTEM + [npm("deno-dir/npm/registry.npmjs.org/lodash/4.17.4/package.json")]], 1, "lodash"),
+    "npm: a copy in another package": ([SYSTEM + [npm(MODULES + "ok/dist/compiled/lodash/package.json")]], 1, "lodash"),
     "npm: broken for a test": ([SYSTEM + [(MODULES + "ok/test/node_modules/l/package.json", "{")]], 0, ""),
     # ---- Python -------------------------------------------------------------------------------------------------------
     "pip: a wheel": ([SYSTEM + [(SITE + "Werkzeug-0.15.2.dist-info/METADATA", WHEEL)]], 1, "werkzeug"),
