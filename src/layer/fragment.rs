@@ -12,7 +12,7 @@ use crate::{digest::Digest, package::Fact};
 pub const SCHEMA: u32 = 1;
 
 /// Version of what the analysers look for. A fragment made by another one is not a hit.
-pub const ANALYZER: &str = "stella-4";
+pub const ANALYZER: &str = "stella-5";
 
 /// What one layer says. Sorted throughout, so that equal layers give equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
