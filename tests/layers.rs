@@ -438,6 +438,43 @@ fn lock_files_are_counted_in_a_directory_and_reported_in_an_image() {
 }
 
 #[test]
+fn what_a_directory_asks_for_has_versions_or_is_spoken_of() {
+    let asks = r#"{"name": "a", "dependencies": {"b": "^1"}}"#;
+    let cargo = "[dependencies]\nlibc = \"0.2\"\n";
+    let layer = fragment(&[
+        File("web/package.json", asks),
+        File("locked/package.json", asks),
+        File("locked/yarn.lock", "# yarn lockfile v1\n"),
+        File("locked/packages/own/package.json", asks),
+        File("installed/package.json", asks),
+        File("installed/node_modules/b/package.json", asks),
+        File("rust/Cargo.toml", cargo),
+        File("rust/member/Cargo.toml", cargo),
+        File("rust/vendor/b/Cargo.toml", cargo),
+        File("quiet/package.json", r#"{"name": "a"}"#),
+        File("quiet/pyproject.toml", "[tool.black]\nline-length = 99\n"),
+        File("py/pyproject.toml", "[project]\ndependencies = [\"requests\"]\n"),
+        File("tool/requirements.txt", "requests\nflask>=2\nsix==1.16.0\n"),
+        File("deno/npm/registry.npmjs.org/b/1.0.0/package.json", asks),
+    ]);
+    let skipped = |lock_files| {
+        let skipped = inventory::merge(&[&layer], lock_files).unwrap().skipped.into_iter();
+        skipped.map(|skipped| format!("{} {}", skipped.name, skipped.what)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        skipped(LockFiles::Counted),
+        [
+            "manifest-without-lock py/pyproject.toml",
+            "manifest-without-lock rust/Cargo.toml",
+            "manifest-without-lock rust/member/Cargo.toml",
+            "manifest-without-lock web/package.json",
+            "unpinned tool/requirements.txt",
+        ]
+    );
+    assert_eq!(skipped(LockFiles::Reported), [""; 0]);
+}
+
+#[test]
 fn go_sum_counts_where_go_mod_leaves_modules_out() {
     let sum = "a.org/x v1.0.0 h1:a=\na.org/y v1.0.0 h1:b=\n";
     for (language, want) in [("1.17", vec!["a.org/x"]), ("1.16", vec!["a.org/x", "a.org/y"])] {

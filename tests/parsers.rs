@@ -108,7 +108,7 @@ fn read(path: &str, bytes: &[u8]) -> Option<Result<Vec<Package>, Error>> {
     };
     Some(fact.map(|fact| match fact {
         Some(Fact::Installed { packages, .. } | Fact::Locked { packages, .. }) => packages,
-        Some(Fact::Python { package } | Fact::Node { package }) => vec![package],
+        Some(Fact::Python { package } | Fact::Node { package, .. }) => vec![package],
         _ => Vec::new(),
     }))
 }

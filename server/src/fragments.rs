@@ -107,8 +107,11 @@ fn fact_bytes(fact: &stella::package::Fact) -> usize {
         Fact::Apk { packages, .. }
         | Fact::Rpm { packages, .. }
         | Fact::Opkg { packages }
-        | Fact::Installed { packages, .. }
-        | Fact::Locked { packages, .. } => packages.len() * package_bytes,
+        | Fact::Installed { packages, .. } => packages.len() * package_bytes,
+        Fact::Locked { packages, unpinned, .. } => {
+            let names = unpinned.first.iter().map(|name| name.len() + ITEM_BYTES);
+            packages.len() * package_bytes + names.sum::<usize>()
+        }
         Fact::Python { .. } | Fact::Node { .. } | Fact::Alpm { .. } => package_bytes,
         // Never in a fragment.
         Fact::DpkgFiles { .. } | Fact::RpmJournal { .. } => 0,

@@ -15,6 +15,8 @@ use crate::{
 const DPKG: &str = "var/lib/dpkg/status";
 /// Where images without dpkg keep a file per package instead.
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
+/// What chisel writes in place of both, and where.
+const CHISEL: (&str, &str) = ("var/lib/chisel", "var/lib/chisel/manifest.wall");
 /// Where apk keeps its database; the second since Alpine 3.23.
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 /// Where opkg keeps its database.
@@ -22,13 +24,8 @@ const OPKG: [&str; 2] = ["usr/lib/opkg/status", "var/lib/opkg/status"];
 /// Where pacman keeps a directory per package, and in it a file that names the package.
 const PACMAN: &str = "var/lib/pacman/local";
 /// Package databases that are not read yet, by where they are kept: a file, or a directory with anything in it.
-const NOT_READ: [(&str, &str); 5] = [
-    ("portage", "var/db/pkg"),
-    ("xbps", "var/db/xbps"),
-    ("chisel", "var/lib/chisel"),
-    ("nix", "nix/store"),
-    ("guix", "gnu/store"),
-];
+const NOT_READ: [(&str, &str); 4] =
+    [("portage", "var/db/pkg"), ("xbps", "var/db/xbps"), ("nix", "nix/store"), ("guix", "gnu/store")];
 /// Where rpm keeps its database.
 const RPM: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"];
 /// The names that it has had, one for each of three forms.
@@ -176,6 +173,18 @@ pub(super) fn unread(merged: &Merged<'_>, files: &Files<'_>, skipped: &mut Vec<S
             skipped.push(skip("package-database", path, why));
         }
     }
+    let chisel = merged.tree.find(CHISEL.0.as_bytes(), true);
+    match merged.find_file(CHISEL.1) {
+        Some((found, File { said: Said::Fact(_), .. })) => {
+            let why = "it does not say of which sources its packages are, and advisories speak of sources";
+            skipped.push(skip("package-database", escape(&found.path), why));
+        }
+        None if chisel.is_ok_and(|found| holds(merged, found.id)) => {
+            let why = "it is of chisel, and holds no manifest";
+            skipped.push(skip("package-database", CHISEL.0, why));
+        }
+        _ => {}
+    }
     if let Ok(directory) = merged.tree.find(PACMAN.as_bytes(), true) {
         for name in merged.entries(directory.id) {
             let package = [&directory.path, b"/".as_slice(), &name].concat();
@@ -258,6 +267,7 @@ fn each<'a>(merged: &Merged<'a>, mut take: impl FnMut(Id, &dyn Fn() -> String, F
         }
     };
     whole(DPKG, is_dpkg);
+    whole(CHISEL.1, is_dpkg);
     for path in APK {
         whole(path, is_apk);
     }

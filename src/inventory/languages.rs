@@ -1,6 +1,6 @@
 //! Packages of programming languages: metadata at the places where programs look for what is installed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     Inventory, LockFile, LockFiles,
@@ -12,11 +12,15 @@ use crate::{
         path::{escape, unescape},
         tree::{Id, Node, ROOT},
     },
-    package::{Fact, Form, Package, Place, is_lock_file, is_python_metadata},
+    package::{Fact, Form, Locks, Package, Place, is_lock_file, is_python_metadata},
 };
 
 /// Directories of packages that are installed: lock files in them are those packages' own.
 const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "dist-packages", "vendor"];
+
+/// Directories beside a manifest that hold what was installed for it.
+const INSTALLED_BESIDE: [(&str, &str); 3] =
+    [("package.json", "node_modules"), ("composer.json", "vendor/composer"), ("Gemfile", "vendor/bundle")];
 
 /// Adds the packages of languages to those of the system, and says where there may be others that are not read.
 pub(super) fn look(
@@ -37,16 +41,9 @@ pub(super) fn look(
         inventory,
         claimed: Claims::default(),
         linked: vec![(ROOT, Place::Plain, Vec::new())],
-        counted: HashSet::new(),
-        unread: BTreeMap::new(),
     };
     while let Some((id, place, path)) = search.linked.pop() {
         search.walk(id, place, path);
-    }
-    for (kind, (first, count)) in search.unread {
-        let files = if count == 1 { "file" } else { "files" };
-        let why = format!("{count} {files} of a kind that is not read yet");
-        search.inventory.skipped.push(skip(&format!("unread:{kind}"), first, why));
     }
 }
 
@@ -63,14 +60,11 @@ struct Search<'m, 'a, 'o> {
     claimed: Claims,
     /// Claimed and not walked yet: directories behind links, with their real paths.
     linked: Vec<(Id, Place, Vec<u8>)>,
-    counted: HashSet<(Id, &'static str)>,
-    /// By kind: the first file, and how many there are.
-    unread: BTreeMap<&'static str, (String, usize)>,
 }
 
 /// Which places a directory was claimed as: a bit for each, by the directory's number.
 #[derive(Default)]
-struct Claims(Vec<u16>);
+struct Claims(Vec<u32>);
 
 impl Claims {
     /// Whether nobody has claimed this before.
@@ -79,7 +73,7 @@ impl Claims {
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
         }
-        let bit = 1 << place as u16;
+        let bit = 1 << place as u32;
         let first = self.0[at] & bit == 0;
         self.0[at] |= bit;
         first
@@ -91,9 +85,11 @@ impl Search<'_, '_, '_> {
     fn walk(&mut self, from: Id, place: Place, mut path: Vec<u8>) {
         let tree = &self.merged.tree;
         let Some(directory) = tree.directory(from) else { return };
-        self.directory(from, place, &path);
-        let mut open = vec![(path.len(), place, directory.children.iter())];
-        while let Some((length, place, children)) = open.last_mut() {
+        // From the root every directory comes by under its own name, below those above it.
+        let locks = (from == ROOT && self.lock_files == LockFiles::Counted).then(Locks::default);
+        let locks = self.directory(from, place, &path, locks);
+        let mut open = vec![(path.len(), place, locks, directory.children.iter())];
+        while let Some((length, place, locks, children)) = open.last_mut() {
             let Some((name, id)) = children.next() else {
                 open.pop();
                 continue;
@@ -107,8 +103,8 @@ impl Search<'_, '_, '_> {
                 Node::Directory(directory) => {
                     let place = place.enter(name);
                     if self.claimed.claim(*id, place) {
-                        self.directory(*id, place, &path);
-                        open.push((path.len(), place, directory.children.iter()));
+                        let locks = self.directory(*id, place, &path, locks.map(Locks::enter));
+                        open.push((path.len(), place, locks, directory.children.iter()));
                     }
                 }
                 Node::Link(_) => self.link(*place, name, &path),
@@ -119,8 +115,10 @@ impl Search<'_, '_, '_> {
 
     /// What a link's own name makes of its target. Under a plain name the target means what it means at its own place.
     fn link(&mut self, place: Place, name: &[u8], path: &[u8]) {
-        let (target, form, kind) = (place.enter(name), place.tells(name), Place::unread(name));
-        if target == Place::Plain && form.is_none() && kind.is_none() {
+        let (target, form) = (place.enter(name), place.tells(name));
+        // What lies in a package is of it under that package's own name only.
+        let target = if target == Place::NodePart { Place::Plain } else { target };
+        if target == Place::Plain && form.is_none() {
             return;
         }
         let Ok(found) = self.merged.tree.find(path, true) else { return };
@@ -137,10 +135,6 @@ impl Search<'_, '_, '_> {
                     Some(form) => self.file_of(form, escape(&found.path), file),
                     None => {}
                 }
-                let real = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                if let Some(kind) = kind.filter(|kind| Place::unread(real) != Some(kind)) {
-                    self.count(kind, escape(path), 1);
-                }
             }
             None if target == Place::Plain || self.merged.tree.directory(found.id).is_none() => {}
             None => {
@@ -151,29 +145,25 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    /// The files of one directory.
-    fn directory(&mut self, id: Id, place: Place, path: &[u8]) {
+    /// The files of one directory, whose lock files come on top of those above it, where these are asked for.
+    fn directory(&mut self, id: Id, place: Place, path: &[u8], locks: Option<Locks>) -> Option<Locks> {
         let mut told = false;
         for name in place.metadata() {
             told |= self.metadata(id, place, path, name);
         }
-        if place == Place::Python && !told && !self.merged.entries(id).is_empty() {
+        if place == Place::Python
+            && !told
+            && !self.merged.entries(id).is_empty()
+            && !is_of_tests(&escape(path))
+        {
             let why = "it is of an installed package, and has no metadata that tells which".to_owned();
             self.inventory.skipped.push(skip("package-metadata", escape(path), why));
         }
+        let locks = locks.map(|locks| self.manifests(id, place, path, locks));
         self.anywhere(id, path);
-        let matters = |name: &[u8]| {
-            place.tells(name).is_some() || Place::unread(name).is_some() || is_python_metadata(name)
-        };
-        let mut kinds: BTreeMap<&'static str, (String, usize)> = BTreeMap::new();
+        let matters = |name: &[u8]| place.tells(name).is_some() || is_python_metadata(name);
         for name in self.merged.names(id, matters) {
-            if let Some(kind) = Place::unread(name.as_bytes()) {
-                let (first, count) = kinds.entry(kind).or_insert_with(|| (name.clone(), 0));
-                *count += 1;
-                if name < *first {
-                    *first = name;
-                }
-            } else if let Some(form) = place.tells(name.as_bytes()) {
+            if let Some(form) = place.tells(name.as_bytes()) {
                 let file = unescape(&name).and_then(|name| self.merged.tree.child(id, &name));
                 if let Some(file) = file.and_then(|file| self.merged.file(file)) {
                     self.file_of(form, join(&escape(path), &name), file);
@@ -182,11 +172,60 @@ impl Search<'_, '_, '_> {
                 self.metadata(id, Place::Python, path, &name);
             }
         }
-        for (kind, (first, count)) in kinds {
-            if self.counted.insert((id, kind)) {
-                self.count(kind, join(&escape(path), &first), count);
+        locks
+    }
+
+    /// Says which manifests of a directory ask for packages whose versions nothing names, and what is not pinned.
+    fn manifests(&mut self, id: Id, place: Place, path: &[u8], mut locks: Locks) -> Locks {
+        let merged = self.merged;
+        let Some(directory) = merged.tree.directory(id) else { return locks };
+        let mut asking = Vec::new();
+        for (name, child) in &directory.children {
+            let Some(file) = merged.file(*child) else { continue };
+            let name = || escape(name);
+            match file.said {
+                Said::Fact(FileFact { fact: Fact::Locked { is_partial, unpinned, .. }, .. }) => {
+                    locks.add(&name());
+                    if !unpinned.is_none() {
+                        let (names, more) =
+                            (unpinned.first.join(", "), unpinned.count.saturating_sub(unpinned.first.len()));
+                        let more = if more == 0 { "" } else { ", …" };
+                        let why = format!("{} without one version: {names}{more}", unpinned.count);
+                        asking.push((name(), file, "unpinned", Some(why)));
+                    }
+                    if *is_partial {
+                        asking.push((name(), file, "manifest-without-lock", None));
+                    }
+                }
+                Said::Fact(FileFact { fact: Fact::Node { is_partial: true, .. }, .. })
+                    if place.metadata().is_empty() =>
+                {
+                    asking.push((name(), file, "manifest-without-lock", None));
+                }
+                Said::Unread(_) => locks.add(&name()),
+                _ => {}
             }
         }
+        for (manifest, directory) in INSTALLED_BESIDE {
+            let mut beside = directory.split('/').map(str::as_bytes);
+            if beside.try_fold(id, |id, name| merged.tree.child(id, name)).is_some() {
+                locks.add_installed(manifest);
+            }
+        }
+        for (name, file, skipped, why) in asking {
+            let path = join(&escape(path), &name);
+            let wanted = || {
+                let locks = locks.wanted(&name)?;
+                Some(format!("it asks for packages, and no file that names their versions is there: {locks}"))
+            };
+            let is_of_system = file.owner.is_some_and(|owner| self.system.contains_key(owner));
+            if let Some(why) =
+                why.or_else(wanted).filter(|_| is_own(&path) && !is_gem(&path) && !is_of_system)
+            {
+                self.inventory.skipped.push(skip(skipped, path, why));
+            }
+        }
+        locks
     }
 
     /// Files of a directory that tell of packages wherever they lie, and lock files.
@@ -201,6 +240,9 @@ impl Search<'_, '_, '_> {
                 Said::Fact(FileFact { fact: Fact::Installed { form, packages }, .. }) if form.anywhere() => {
                     self.found(&path(), file, packages);
                 }
+                // A manifest that names none is no news of its own.
+                Said::Fact(FileFact { fact: Fact::Locked { packages, is_partial: true, .. }, .. })
+                    if packages.is_empty() => {}
                 Said::Fact(FileFact { fact: Fact::Locked { packages, .. }, .. }) => {
                     // Beside a file that names all modules of a build, `go.sum` names many that are in none.
                     let spare = **name == *b"go.sum" && self.is_told_by(id, b"go.mod");
@@ -280,14 +322,6 @@ impl Search<'_, '_, '_> {
         }
     }
 
-    fn count(&mut self, kind: &'static str, path: String, count: usize) {
-        let (first, sum) = self.unread.entry(kind).or_insert_with(|| (path.clone(), 0));
-        *sum += count;
-        if path < *first {
-            *first = path;
-        }
-    }
-
     /// Takes the file `name` of a directory, links followed; `false` when there is none.
     fn metadata(&mut self, directory: Id, place: Place, path: &[u8], name: &str) -> bool {
         let tree = &self.merged.tree;
@@ -304,7 +338,7 @@ impl Search<'_, '_, '_> {
         let whole = [path, b"/", &raw].concat();
         match tree.find(&whole, true).ok().and_then(|found| Some((self.merged.file(found.id)?, found))) {
             Some((file, found)) => self.take(escape(&found.path), file, place),
-            None if place.must_tell() => {
+            None if place.must_tell() && !is_of_tests(&text) => {
                 self.inventory.skipped.push(skip(
                     "package-metadata",
                     text,
@@ -320,9 +354,17 @@ impl Search<'_, '_, '_> {
         match (file.said, place) {
             (Said::Fact(FileFact { fact: Fact::Python { package }, .. }), Place::Python)
             | (
-                Said::Fact(FileFact { fact: Fact::Node { package }, .. }),
+                Said::Fact(FileFact { fact: Fact::Node { package, .. }, .. }),
                 Place::NodePackage | Place::NodeHidden,
             ) => self.found(&path, file, std::slice::from_ref(package)),
+            (
+                Said::Fact(FileFact { fact: Fact::Node { package, is_private: false, .. }, .. }),
+                Place::NodePart,
+            ) if is_copy(&path, package) => {
+                self.found(&path, file, std::slice::from_ref(package));
+            }
+            (_, Place::NodePart) => {}
+            _ if is_of_tests(&path) => {}
             (Said::Unread(unread), _) => {
                 self.inventory.skipped.push(skip("package-metadata", path, unread.why.clone()));
             }
@@ -338,4 +380,77 @@ impl Search<'_, '_, '_> {
 /// Whether a lock file is the project's own, not one that came with an installed package.
 fn is_own(path: &str) -> bool {
     !path.split('/').any(|part| INSTALLED.contains(&part))
+}
+
+/// Whether a `package.json` within another package is that of a copy, as bundlers leave it: in a directory of its own name,
+/// such as `next/dist/compiled/@babel/runtime`, and with a version. Others say how to load a directory, or are examples.
+fn is_copy(path: &str, package: &Package) -> bool {
+    let directory = path.strip_suffix("/package.json").unwrap_or_default();
+    let before = directory.strip_suffix(package.name.as_str());
+    before.is_some_and(|before| before.ends_with('/')) && !package.version.is_empty() && !is_of_tests(path)
+}
+
+/// Directories of a package that hold what its tests look at, broken on purpose now and then.
+const TESTS: [&str; 6] = ["test", "tests", "__tests__", "fixtures", "__fixtures__", "testdata"];
+
+/// Whether a path leads through tests of an installed package: no program finds packages there, and the broken ones hide
+/// none. What does tell its name is believed all the same.
+fn is_of_tests(path: &str) -> bool {
+    let mut before = "";
+    let mut installed = false;
+    path.split('/').any(|part| {
+        // A package may be called so itself.
+        let is_package = before == "node_modules" || before.starts_with('@');
+        let is_of_tests = installed && !is_package && TESTS.contains(&part);
+        installed |= ["node_modules", "site-packages", "dist-packages"].contains(&part);
+        before = part;
+        is_of_tests
+    })
+}
+
+/// Whether a path leads into a gem, where RubyGems keeps it: `gems/NAME-VERSION`.
+fn is_gem(path: &str) -> bool {
+    let mut parts = path.split('/').skip_while(|part| *part != "gems").skip(1);
+    let version = parts.next().and_then(|name| name.rsplit_once('-')).map(|(_, version)| version);
+    version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_of_packages() {
+        for (path, want) in [
+            ("app/node_modules/resolve/test/a/node_modules/b/package.json", true),
+            ("app/node_modules/@s/x/__tests__/node_modules/b/package.json", true),
+            ("site-packages/x/tests/a.dist-info", true),
+            ("app/node_modules/test/node_modules/b/package.json", false),
+            ("app/node_modules/@s/test/node_modules/b/package.json", false),
+            ("app/test/node_modules/b/package.json", false),
+        ] {
+            assert_eq!(is_of_tests(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn copies_of_packages() {
+        let is_copy = |path: &str, name: &str, version: &str| {
+            is_copy(path, &Package::new(crate::package::Ecosystem::Npm, name, version))
+        };
+        let path = "node_modules/next/dist/compiled/@babel/runtime/package.json";
+        assert!(is_copy(path, "@babel/runtime", "7.15.4") && is_copy(path, "runtime", "1"));
+        assert!(
+            !is_copy(path, "@babel/runtime", "")
+                && !is_copy(path, "time", "1")
+                && !is_copy(path, "next", "1")
+        );
+        assert!(!is_copy("node_modules/resolve/test/mylib/package.json", "mylib", "1"));
+    }
+
+    #[test]
+    fn files_of_gems() {
+        assert!(is_gem("usr/local/bundle/gems/rack-2.2.1/Gemfile"));
+        assert!(!is_gem("gems/own/Gemfile") && !is_gem("app/Gemfile"));
+    }
 }

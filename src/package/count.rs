@@ -66,6 +66,10 @@ impl Packages {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Package> {
         self.all.iter()
     }

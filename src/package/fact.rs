@@ -83,6 +83,12 @@ pub enum Fact {
     Node {
         /// The package.
         package: Package,
+        /// As of what is locked: whether it asks for others.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_partial: bool,
+        /// Whether it is for no registry: nobody else's, so far as it tells.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_private: bool,
     },
     /// Packages that are installed, in a file of any other form.
     Installed {
@@ -98,6 +104,9 @@ pub enum Fact {
         /// Whether others are needed beside them, which another file of the project names.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_partial: bool,
+        /// What it asks for without one version, so that nothing tells what that will be.
+        #[serde(default, skip_serializing_if = "Unpinned::is_none")]
+        unpinned: Unpinned,
     },
 }
 
@@ -131,6 +140,44 @@ impl Fact {
     }
 }
 
+/// What a file asks for without naming one version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unpinned {
+    /// How many there are.
+    pub count: usize,
+    /// The first ones, as written, cut where they are long.
+    pub first: Vec<String>,
+}
+
+impl Unpinned {
+    /// How many are shown, and how much of each.
+    const SHOWN: (usize, usize) = (3, 60);
+
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<'t> FromIterator<&'t str> for Unpinned {
+    fn from_iter<I: IntoIterator<Item = &'t str>>(all: I) -> Self {
+        let mut unpinned = Self::default();
+        unpinned.extend(all);
+        unpinned
+    }
+}
+
+impl<'t> Extend<&'t str> for Unpinned {
+    fn extend<I: IntoIterator<Item = &'t str>>(&mut self, all: I) {
+        for one in all {
+            self.count += 1;
+            if self.first.len() < Self::SHOWN.0 {
+                self.first.push(one.chars().take(Self::SHOWN.1).collect());
+            }
+        }
+    }
+}
+
 /// Forms of files that tell of installed packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -141,6 +188,8 @@ pub enum Form {
     Executable,
     /// A program known by the version that it carries.
     Program,
+    /// Packages of Python or Node in an archive that they run out of: zip applications, Yarn's cache, `*.asar`.
+    Archive,
     /// A zipped Python distribution, `*.egg`.
     Egg,
     /// `*.gemspec` in `specifications`.

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{ANALYSERS, Error, Read, egg, recognise};
+use super::{ANALYSERS, Error, Read, asar, chisel, egg, recognise};
 
 /// A path and a good file of each form.
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
@@ -50,7 +50,11 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     ];
     let egg = egg::tests::archive(&[("EGG-INFO/PKG-INFO", b"Metadata-Version: 1.1\nName: a\nVersion: 1\n")]);
     let texts = texts.into_iter().map(|(path, text)| (path, text.as_bytes().to_vec()));
-    texts.chain([("site-packages/a.egg", egg)]).collect()
+    let zip = egg::tests::archive(&[("a/a-1.dist-info/METADATA", b"Name: a\nVersion: 1\n")]);
+    let asar = asar::tests::archive(asar::tests::TREE, asar::tests::CONTENTS);
+    let wall = chisel::tests::packed(chisel::tests::WALL);
+    let archives = [("site-packages/a.egg", egg), ("usr/bin/a.pyz", zip), ("opt/a.asar", asar)];
+    texts.chain(archives).chain([("var/lib/chisel/manifest.wall", wall)]).collect()
 }
 
 fn read(read: Read, path: &str, bytes: &[u8]) -> Result<(), Error> {

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 mod alpm;
 mod apk;
 mod archive;
+mod asar;
 mod bitnami;
+mod chisel;
 mod composer;
 mod conda;
 mod count;
@@ -42,11 +44,12 @@ mod purl;
 mod python;
 mod r;
 mod rpm;
+mod zipped;
 
 pub use ecosystem::Ecosystem;
 pub use end_of_life::end_of_life;
-pub use fact::{Fact, Form};
-pub use lock::is_lock_file;
+pub use fact::{Fact, Form, Unpinned};
+pub use lock::{Locks, is_lock_file};
 pub use os_release::OLDER_FILES;
 pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
@@ -122,6 +125,7 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (opkg::recognise, Read::Whole(opkg::read)),
     (dpkg::recognise, Read::Whole(dpkg::read)),
     (owned::recognise, Read::Whole(owned::read)),
+    (chisel::recognise, Read::Whole(chisel::read)),
     (apk::recognise, Read::Whole(apk::read)),
     // Their names say more than their content: many are JSON objects, as `package.json` is.
     (lock::recognise, Read::Whole(lock::read)),
@@ -140,6 +144,8 @@ const ANALYSERS: &[(Recognise, Read)] = &[
     (os_release::recognise, Read::Whole(os_release::read)),
     (rpm::recognise, Read::Whole(rpm::read)),
     (java::recognise, Read::Parts(java::read)),
+    (zipped::recognise, Read::Parts(zipped::read)),
+    (asar::recognise, Read::Parts(asar::read)),
     (java::recognise_unpacked, Read::Whole(java::read_unpacked)),
     (executable::recognise, Read::Parts(executable::read)),
 ];

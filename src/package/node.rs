@@ -7,7 +7,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Ecosystem, Error, Fact, Package, holds, json};
+use super::{Ecosystem, Error, Fact, Package, Unpinned, holds, json};
 
 /// By name.
 pub(super) fn is_named(path: &str, head: &[u8]) -> bool {
@@ -22,40 +22,72 @@ pub(super) fn recognise(_path: &str, head: &[u8]) -> bool {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct PackageJson {
     #[serde(default)]
-    name: Text,
+    name: Value,
     #[serde(default)]
-    version: Text,
+    version: Value,
+    #[serde(default)]
+    dependencies: Value,
+    #[serde(default)]
+    dev_dependencies: Value,
+    #[serde(default)]
+    optional_dependencies: Value,
+    #[serde(default)]
+    private: Value,
 }
 
-/// A text; `None` for anything else, which may be of any size and is not kept.
+/// What may be of any kind and size, and of which little is kept.
 #[derive(Default)]
-struct Text(Option<String>);
+enum Value {
+    Text(String),
+    /// As a list of dependencies: whether there is one from outside of the project.
+    Map {
+        asks: bool,
+    },
+    True,
+    #[default]
+    Other,
+}
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self(None))
+/// Ranges that lead to other directories of the project.
+const OWN: [&str; 4] = ["workspace:", "file:", "link:", "portal:"];
+
+impl Value {
+    fn text(self) -> Option<String> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    fn asks(&self) -> bool {
+        matches!(self, Self::Map { asks: true })
     }
 }
 
-impl<'de> Visitor<'de> for Text {
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self::Other)
+    }
+}
+
+impl<'de> Visitor<'de> for Value {
     type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a text")
+        formatter.write_str("a value")
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self, E> {
-        Ok(Self(Some(text.trim().to_owned()).filter(|text| !text.is_empty())))
+        let text = text.trim();
+        Ok(if text.is_empty() { Self::Other } else { Self::Text(text.to_owned()) })
     }
 
     fn visit_unit<E>(self) -> Result<Self, E> {
         Ok(self)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
+    fn visit_bool<E>(self, is_true: bool) -> Result<Self, E> {
+        Ok(if is_true { Self::True } else { Self::Other })
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
@@ -76,20 +108,36 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(self)
+        let mut asks = false;
+        // The depth is bounded by the parser.
+        while let Some((_, range)) = map.next_entry::<IgnoredAny, Self>()? {
+            asks |= !matches!(range, Self::Text(range) if OWN.iter().any(|own| range.starts_with(own)));
+        }
+        Ok(Self::Map { asks })
     }
 }
 
 /// Reads name and version. A package of a workspace often has no version, and has its name all the same; a file without
 /// a name marks a directory, not a package.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     // A broken one matters only where a package is installed, which the merge knows.
     let parsed: PackageJson = json(bytes)?;
-    let Some(name) = parsed.name.0 else { return Ok(None) };
+    let mut dependencies =
+        [&parsed.dependencies, &parsed.dev_dependencies, &parsed.optional_dependencies].into_iter();
+    // What installed packages need is installed with them.
+    let is_partial = !path.contains("node_modules/") && dependencies.any(Value::asks);
+    let Some(name) = parsed.name.text() else {
+        return Ok(is_partial.then(|| Fact::Locked {
+            packages: Vec::new(),
+            is_partial,
+            unpinned: Unpinned::default(),
+        }));
+    };
     // A leading `v` or `=` is dropped by npm when it installs.
-    let version = parsed.version.0.unwrap_or_default().trim_start_matches(['v', '=', ' ']).to_owned();
-    Ok(Some(Fact::Node { package: Package::new(Ecosystem::Npm, name, version) }))
+    let version = parsed.version.text().unwrap_or_default();
+    let version = version.trim_start_matches(['v', '=', ' ']);
+    let is_private = matches!(parsed.private, Value::True);
+    Ok(Some(Fact::Node { package: Package::new(Ecosystem::Npm, name, version), is_partial, is_private }))
 }
 
 #[cfg(test)]
@@ -107,15 +155,37 @@ mod tests {
     #[test]
     fn reads_name_and_version_only() {
         let fact = read("", br#"{"name":"@s/a","version":"v1.2.3","bin":7}"#).unwrap();
-        let Some(Fact::Node { package }) = fact else { panic!() };
+        let Some(Fact::Node { package, .. }) = fact else { panic!() };
         assert_eq!((package.name.as_str(), package.version.as_str()), ("@s/a", "1.2.3"));
         assert_eq!(read("", br#"{"type":"module"}"#), Ok(None));
         let fact = read("", br#"{"name":"a","private":true}"#).unwrap();
-        assert!(matches!(fact, Some(Fact::Node { package }) if package.version.is_empty()));
+        assert!(matches!(fact, Some(Fact::Node { package, .. }) if package.version.is_empty()));
         for other in ["[[], {}]", r#"{"a": [1]}"#, "1", "-1", "1.5", "true", "null", "\" \""] {
             let text = format!(r#"{{"version":"1","name":{other}}}"#);
             assert_eq!(read("", text.as_bytes()), Ok(None), "{other}");
         }
         assert!(read("node_modules/a/package.json", b"{").is_err());
+    }
+
+    #[test]
+    fn what_asks_for_others() {
+        let asks = |path: &str, text: &str| match read(path, text.as_bytes()).unwrap() {
+            Some(Fact::Node { is_partial, .. } | Fact::Locked { is_partial, .. }) => is_partial,
+            _ => false,
+        };
+        for text in [
+            r#"{"name": "a", "dependencies": {"b": "^1"}}"#,
+            r#"{"devDependencies": {"own": "workspace:*", "b": "1"}}"#,
+            r#"{"optionalDependencies": {"b": {}}}"#,
+        ] {
+            assert!(asks("package.json", text) && !asks("node_modules/a/package.json", text), "{text}");
+        }
+        for text in [
+            r#"{"name": "a", "dependencies": {}}"#,
+            r#"{"name": "a", "dependencies": {"own": "file:../own"}, "peerDependencies": {"b": "1"}}"#,
+            r#"{"name": "a", "dependencies": [1]}"#,
+        ] {
+            assert!(!asks("package.json", text), "{text}");
+        }
     }
 }

@@ -16,8 +16,19 @@ pub enum Place {
     NodeScope,
     /// A Node package.
     NodePackage,
-    /// As a package, with a dot before its name: caches of tools, and what a broken install left behind.
+    /// A directory of one, in which a bundler may have put a copy of another.
+    NodePart,
+    /// As a package, with a dot before its name: caches of tools, and what a broken install left behind. Or a version in
+    /// [`Self::DenoPackage`].
     NodeHidden,
+    /// `npm`, as Deno calls what it keeps for programs to run with: `npm/HOST/NAME/VERSION`.
+    DenoCache,
+    /// A registry in it.
+    DenoRegistry,
+    /// `@SCOPE` in a registry.
+    DenoScope,
+    /// A name in a registry or a scope.
+    DenoPackage,
     /// `*.dist-info`, `*.egg-info` or `EGG-INFO`.
     Python,
     /// `site-packages` or `dist-packages`.
@@ -47,6 +58,12 @@ impl Place {
             (_, b"site-packages" | b"dist-packages") => Self::PythonSite,
             (_, b"vendor") => Self::Vendor,
             (_, b"conda-meta") => Self::Conda,
+            (Self::DenoCache, name) if name.contains(&b'.') => Self::DenoRegistry,
+            (Self::DenoRegistry, [b'@', ..]) => Self::DenoScope,
+            (Self::DenoRegistry | Self::DenoScope, _) => Self::DenoPackage,
+            (Self::DenoPackage, [b'0'..=b'9', ..]) => Self::NodeHidden,
+            (Self::NodePackage | Self::NodePart, _) => Self::NodePart,
+            (_, b"npm") => Self::DenoCache,
             _ => Self::Plain,
         }
     }
@@ -54,7 +71,7 @@ impl Place {
     /// Names of the files in which an installed package tells what it is.
     pub fn metadata(self) -> &'static [&'static str] {
         match self {
-            Self::NodePackage | Self::NodeHidden => &["package.json"],
+            Self::NodePackage | Self::NodePart | Self::NodeHidden => &["package.json"],
             Self::Python => &["METADATA", "PKG-INFO"],
             _ => &[],
         }
@@ -62,7 +79,7 @@ impl Place {
 
     /// Whether metadata here must name a package.
     pub fn must_tell(self) -> bool {
-        self != Self::NodeHidden
+        !matches!(self, Self::NodeHidden | Self::NodePart)
     }
 
     /// What a file of this name tells of here: installed packages, in a file of that form.
@@ -78,19 +95,6 @@ impl Place {
             (Self::Composer, 4) if name == b"installed.json" => Some(Form::Composer),
             (Self::Conda, 4) if is("json") => Some(Form::Conda),
             (_, 4) if is("json") && ends_with(stem, b".deps") => Some(Form::Nuget),
-            _ => None,
-        }
-    }
-
-    /// The kind of a file that holds packages and is not read yet.
-    pub fn unread(name: &[u8]) -> Option<&'static str> {
-        let (stem, extension) = split(name)?;
-        let is = |text: &str| extension.eq_ignore_ascii_case(text.as_bytes());
-        match extension.len() {
-            3 if is("pyz") || is("pex") => Some("python-zip"),
-            4 if is("asar") => Some("asar"),
-            2 | 3 if stem == b".pnp" && (is("cjs") || is("js")) => Some("yarn-pnp"),
-            4 if stem == b".pnp.data" && is("json") => Some("yarn-pnp"),
             _ => None,
         }
     }
@@ -128,11 +132,17 @@ mod tests {
             ("app/node_modules/a", Place::NodePackage),
             ("app/node_modules/@s", Place::NodeScope),
             ("app/node_modules/@s/a", Place::NodePackage),
-            ("app/node_modules/a/dist/esm", Place::Plain),
+            ("app/node_modules/a/dist/esm", Place::NodePart),
+            ("app/node_modules/a/npm/b.c", Place::NodePart),
             ("app/node_modules/a/node_modules/b", Place::NodePackage),
             ("app/node_modules/.cache", Place::NodeHidden),
             ("app/node_modules/.pnpm/a@1/node_modules/a", Place::NodePackage),
             ("app/src/a", Place::Plain),
+            ("deno-dir/npm/registry.npmjs.org/a/1.0.0", Place::NodeHidden),
+            (".cache/deno/npm/registry.npmjs.org/@s/a/1.0.0-rc.1", Place::NodeHidden),
+            ("deno-dir/npm/registry.npmjs.org/a/1.0.0/dist", Place::Plain),
+            ("usr/lib/node_modules/npm", Place::NodePackage),
+            ("usr/share/npm/a/1.0.0", Place::Plain),
             ("lib/six-1.DIST-INFO", Place::Python),
             ("lib/x.egg-info", Place::Python),
             ("lib/six.egg/EGG-INFO", Place::Python),
@@ -163,8 +173,5 @@ mod tests {
         ] {
             assert_eq!(place(directory).tells(name.as_bytes()), want, "{directory}/{name}");
         }
-        assert_eq!(Place::unread(b"node_modules.asar"), Some("asar"));
-        assert_eq!(Place::unread(b".pnp.cjs"), Some("yarn-pnp"));
-        assert_eq!(Place::unread(b"a.pnp.cjs"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! `DESCRIPTION` of an R package; "Writing R Extensions", section 1.1.1. Installing writes `Built` into it: without that, it
-//! is a source's.
+//! is a source's, which may ask for other packages.
 
-use super::{Ecosystem, Error, Fact, Form, Package, holds, lossy, split};
+use super::{Ecosystem, Error, Fact, Form, Package, Unpinned, holds, lossy, split};
 
 /// By name and the field of its own name, or by the fields that an installed one has.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
@@ -13,8 +13,8 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 }
 
 /// Reads `Package` and `Version` where there is `Built`.
-pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let (mut name, mut version, mut built) = (None, None, None);
+pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
+    let (mut name, mut version, mut built, mut asks) = (None, None, None, false);
     // Whatever encoding the file declares for authors and text, these fields are ASCII.
     let text = lossy(bytes);
     for (index, line) in text.lines().enumerate() {
@@ -23,6 +23,10 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
             "Package" => &mut name,
             "Version" => &mut version,
             "Built" => &mut built,
+            "Imports" | "LinkingTo" => {
+                asks = true;
+                continue;
+            }
             _ => continue,
         };
         // A second one could make one reader see another package than the next.
@@ -31,7 +35,9 @@ pub(super) fn read(_path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         }
     }
     if built.is_none() {
-        return Ok(None);
+        let asks = asks && split(path).0 == "DESCRIPTION";
+        let unpinned = Unpinned::default();
+        return Ok(asks.then_some(Fact::Locked { packages: Vec::new(), is_partial: true, unpinned }));
     }
     let name = name.ok_or(Error::Field("Package"))?;
     let package = Package::new(Ecosystem::Cran, name, version.ok_or(Error::Field("Version"))?);
@@ -52,7 +58,9 @@ mod tests {
         assert_eq!(packages, [Package::new(Ecosystem::Cran, "jsonlite", "1.8-7")]);
         let source = INSTALLED.replace("Built:", "Packaged:");
         assert!(recognise("src/DESCRIPTION", source.as_bytes()) && !recognise("x/any", source.as_bytes()));
-        assert_eq!(read("", source.as_bytes()), Ok(None));
+        assert_eq!(read("src/DESCRIPTION", source.as_bytes()), Ok(None));
+        let asks = read("src/DESCRIPTION", source.replace("Depends:", "Imports:").as_bytes());
+        assert!(matches!(asks, Ok(Some(Fact::Locked { is_partial: true, .. }))));
         assert!(!recognise("repo/DESCRIPTION", b"Unnamed repository; edit this file\n"));
         for broken in ["Built: R 4\n", "Package: a\nBuilt: R 4\n", "Package: a\nPackage: b\n", "Package:\n"] {
             assert!(read("", broken.as_bytes()).is_err(), "{broken}");

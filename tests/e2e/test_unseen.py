@@ -1,10 +1,12 @@
 """Packages that run must be found or spoken of: never unseen behind exit code 0. And ordinary images raise no alarm."""
 import gzip
+import io
 import json
 import os
 import tempfile
 import time
 import unittest
+import zipfile
 
 from program import DIRECTORY, gate, hard_link, link, tar, write_layout
 
@@ -31,6 +33,15 @@ def release(distribution, version):
 
 def npm(path, name="lodash", version="4.17.4"):
     return path, json.dumps({"name": name, "version": version})
+
+
+def packed(*files):
+    """A zip archive of files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files:
+            archive.writestr(name, text)
+    return out.getvalue()
 
 
 BASE, SSL = stanza("base-files", "12.4"), stanza("libssl3", "3.0.8-1\nSource: openssl")
@@ -63,8 +74,12 @@ CASES = {
                                   (MODULES + ".package-lock.json", "{}"), (MODULES + ".cache/x", ""),
                                   (MODULES + ".vite/package.json", '{"type":"module"}'), (MODULES + ".bin/ok", link("../ok/cli.js")),
                                   (MODULES + "gone", link("../../packages/gone")), ("app/package.json", "{}")]], 0, ""),
-    "npm: Yarn Plug'n'Play, as data": ([SYSTEM + [("app/.pnp.data.json", "{}")]], 3, "unread:yarn-pnp"),
-    "npm: Yarn Plug'n'Play": ([SYSTEM + [("app/.pnp.cjs", "")]], 3, "unread:yarn-pnp"),
+    "npm: Yarn Plug'n'Play":
+        ([SYSTEM + [("app/.pnp.cjs", ""), ("app/.yarn/cache/lodash-npm-4.17.4-0.zip",
+                                           packed(npm("node_modules/lodash/package.json")))]], 1, "lodash"),
+    "npm: Deno's cache": ([SYSTEM + [npm("deno-dir/npm/registry.npmjs.org/lodash/4.17.4/package.json")]], 1, "lodash"),
+    "npm: a copy in another package": ([SYSTEM + [npm(MODULES + "ok/dist/compiled/lodash/package.json")]], 1, "lodash"),
+    "npm: broken for a test": ([SYSTEM + [(MODULES + "ok/test/node_modules/l/package.json", "{")]], 0, ""),
     # ---- Python -------------------------------------------------------------------------------------------------------
     "pip: a wheel": ([SYSTEM + [(SITE + "Werkzeug-0.15.2.dist-info/METADATA", WHEEL)]], 1, "werkzeug"),
     "pip: capitals": ([SYSTEM + [(SITE + "Werkzeug-0.15.2.DIST-INFO/METADATA", WHEEL)]], 1, "werkzeug"),
@@ -79,6 +94,8 @@ CASES = {
     "pip: files without metadata": ([SYSTEM + [(SITE + "W-1.dist-info/RECORD", "w.py,,\n")]], 3, "package-metadata"),
     "pip: left over": ([SYSTEM + [(SITE + "W-1.dist-info", DIRECTORY), (SITE + "pip/_vendor/vendor.txt", "six==1.0\n"),
                                   ("src/W/PKG-INFO", ""), (SITE + "pkg_resources/tests/x.egg", "PK"), ("venv/lib64", link("lib"))]], 0, ""),
+    "pip: a zip application": ([SYSTEM + [("usr/bin/w", b"#!/usr/bin/env python3\n" + packed(("W-1.dist-info/METADATA", WHEEL)))]],
+                               1, "werkzeug"),
     "pip: a zipped egg": ([SYSTEM + [(SITE + "W-1.egg", "PK")]], 3, "package-metadata"),
     # ---- dpkg ---------------------------------------------------------------------------------------------------------
     "dpkg: a package": ([[DEBIAN, status(BASE, SSL)]], 1, "libssl3"),
@@ -113,6 +130,7 @@ CASES = {
     "rpm: elsewhere": ([SYSTEM + [("usr/share/rpm/rpmdb.sqlite-wal", "")]], 3, "package-database"),
     "rpm: ndb's index": ([SYSTEM + [("var/lib/rpm/Index.db", "")]], 3, "package-database"),
     "rpm: only a directory": ([SYSTEM + [("var/lib/rpm", DIRECTORY)]], 0, ""),
+    "chisel: no manifest": ([SYSTEM + [("var/lib/chisel/x", "")]], 3, "var/lib/chisel"),
     # ---- os-release ---------------------------------------------------------------------------------------------------
     "release: another": ([[release("debian", 11), status(BASE, SSL)]], 3, "os-release"),
     "release: another, in capitals": ([[release("Debian", 11), status(BASE, SSL)]], 3, "os-release"),

@@ -274,7 +274,7 @@ fn attribution(unpacked: &Unpacked, layers: usize, layered: &Inventory) -> Resul
             inventory::merge(&[&view.fragment], LockFiles::Reported).map_err(|error| error.to_string())?;
         let systems = packages(&inventory).into_iter().map(|(package, path)| place(package, path));
         let languages = view.fragment.facts.iter().flat_map(|FileFact { paths, fact, .. }| match fact {
-            Fact::Python { package } | Fact::Node { package } => vec![place(package, &paths[0])],
+            Fact::Python { package } | Fact::Node { package, .. } => vec![place(package, &paths[0])],
             Fact::Installed { packages, .. } => {
                 packages.iter().map(|package| place(package, &paths[0])).collect()
             }

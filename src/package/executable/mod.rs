@@ -13,7 +13,7 @@ mod text;
 use std::io::{Read as _, SeekFrom};
 
 use self::layout::Layout;
-use super::{Ecosystem, Error, Fact, File, Form, Package};
+use super::{Ecosystem, Error, Fact, File, Form, Package, zipped};
 
 /// The most that a text file beside a program may take.
 const TEXT_BYTES: usize = 64 << 10;
@@ -38,6 +38,7 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
         packages.extend(go::packages(layout, file)?);
         packages.extend(rust::packages(layout, file)?);
     }
+    packages.extend(zipped::behind(path, file)?);
     if packages.len() > MAX_PACKAGES {
         return Err(Error::Limit { name: "packages of an executable", limit: MAX_PACKAGES as u64 });
     }

@@ -34,19 +34,25 @@ const MEMORY_BYTES: usize = 3 << 20;
 const MEMBER_BYTES: usize = 96;
 const MANIFEST: &[u8] = b"META-INF/MANIFEST.MF";
 
-/// By name, or by content: an archive that begins with what Java's begin with, a script that starts one behind it.
+/// By name, or by content: an archive that begins with what Java's begin with. Those behind a script or an executable are
+/// told by what they hold.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
     let name = super::file_name(path);
     if file_name::is_java(name) {
         return !head.is_empty();
     }
-    if head.starts_with(b"PK\x03\x04") {
-        let first = head.get(30..).unwrap_or_default();
-        let starts = [&b"META-INF/"[..], b"BOOT-INF/", b"WEB-INF/"];
-        return file_name::may_be_java(name) || starts.iter().any(|start| first.starts_with(start));
-    }
-    let contains = |text: &[u8]| head.windows(text.len()).any(|bytes| bytes == text);
-    head.starts_with(b"#!") && (contains(b"java") || contains(b"Spring Boot"))
+    let first = head.get(30..).unwrap_or_default();
+    let starts = [&b"META-INF/"[..], b"BOOT-INF/", b"WEB-INF/"];
+    head.starts_with(b"PK\x03\x04")
+        && (file_name::may_be_java(name) || starts.iter().any(|start| first.starts_with(start)))
+}
+
+/// Whether a member of an archive says that it is one of Java's.
+pub(super) fn is_of_java(member: &[u8]) -> bool {
+    member.eq_ignore_ascii_case(MANIFEST)
+        || member.ends_with(b".class")
+        || member.starts_with(b"BOOT-INF/")
+        || member.starts_with(b"WEB-INF/")
 }
 
 /// Reads all packages.

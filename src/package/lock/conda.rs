@@ -8,7 +8,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use super::{super::Ecosystem, Error, Package, requirements, text};
+use super::{super::Ecosystem, Error, Package, Unpinned, requirements, text};
 
 #[derive(Deserialize)]
 struct Environment {
@@ -51,11 +51,28 @@ impl<'de> Deserialize<'de> for Dependency {
     }
 }
 
+fn dependencies(bytes: &[u8]) -> Result<Vec<Dependency>, Error> {
+    Ok(text::yaml::<Environment>(bytes)?.dependencies.unwrap_or_default())
+}
+
+/// What is asked for without one version.
+pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
+    let dependencies = dependencies(bytes)?;
+    let loose = dependencies.iter().flat_map(|dependency| match dependency {
+        Dependency::Conda(specification) if named(specification).is_some() => Vec::new(),
+        Dependency::Conda(specification) => vec![specification.as_str()],
+        Dependency::Pip(requirements) => {
+            requirements.iter().filter_map(|one| requirements::loose(one)).collect()
+        }
+    });
+    // A bare `pip` only makes way for the list of what it installs.
+    Ok(loose.filter(|name| *name != "pip").collect())
+}
+
 /// The packages of which a version is named; ranges and patterns are left out.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let environment: Environment = text::yaml(bytes)?;
     let mut packages = Vec::new();
-    for dependency in environment.dependencies.unwrap_or_default() {
+    for dependency in dependencies(bytes)? {
         match dependency {
             Dependency::Conda(specification) => packages.extend(named(&specification)),
             Dependency::Pip(requirements) => {

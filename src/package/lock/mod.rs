@@ -10,10 +10,13 @@
 //! - by their own names, whatever the project calls them;
 //! - with no version where the file says none, as of what is from a repository.
 //!
+//! What a file asks for and gives no version is spoken of: a manifest without a lock file, a requirement without a pin.
+//!
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
-use super::{Error, Fact, Package, count, count::Packages, entries, file_name};
+pub use self::manifest::Locks;
+use super::{Error, Fact, Package, Unpinned, count, count::Packages, entries, file_name};
 
 mod bun;
 mod bundler;
@@ -27,6 +30,7 @@ mod go;
 mod gradle;
 mod json;
 mod julia;
+mod manifest;
 mod mix;
 mod npm;
 mod nuget;
@@ -111,9 +115,9 @@ fn form(path: &str) -> Option<Read> {
     whole.or_else(|| by_ending().map(|(_, _, read)| *read))
 }
 
-/// Whether a file is a lock file by its name.
+/// Whether a file is a lock file, or a manifest, by its name.
 pub fn is_lock_file(path: &str) -> bool {
-    form(path).is_some()
+    form(path).is_some() || manifest::is_named(path.rsplit('/').next().unwrap_or_default())
 }
 
 pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
@@ -122,16 +126,22 @@ pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
 
 /// Reads all packages.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
-    let Some(read) = form(path) else { return Ok(None) };
     if bytes.len() > MAX_BYTES {
         return Err(Error::Limit { name: "lock file size", limit: MAX_BYTES as u64 });
     }
-    let mut packages = read(bytes)?;
+    let read = form(path);
+    let mut packages = read.map_or(Ok(Vec::new()), |read| read(bytes))?;
     count::check(&packages)?;
     packages.sort_unstable();
     packages.dedup();
-    let is_partial = path.ends_with("go.mod") && go::is_partial(bytes);
-    Ok(Some(Fact::Locked { packages, is_partial }))
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_partial = manifest::asks(name, bytes);
+    let unpinned = match name {
+        "environment.yaml" | "environment.yml" => conda::unpinned(bytes)?,
+        _ if name.ends_with(".txt") && requirements::is_named(path) => requirements::unpinned(bytes)?,
+        _ => Unpinned::default(),
+    };
+    Ok((read.is_some() || is_partial).then_some(Fact::Locked { packages, is_partial, unpinned }))
 }
 
 /// `NAME@VERSION` of each package, in order, for tests.

@@ -1,9 +1,9 @@
 //! Python's requirements files, `requirements.txt` and those named alike; pip's documentation, "Requirements File Format",
-//! and PEP 508. Only what is pinned to one version is a package: what a range would have given is not known.
+//! and PEP 508. Only what is pinned to one version is a package: what a range would have given is not known, and is said.
 
 use super::{
     super::{Ecosystem, normal_python_name},
-    Error, Package, Packages, text,
+    Error, Package, Packages, Unpinned, text,
 };
 
 /// `*requirements*.txt`, and every `.txt` of a directory `requirements`.
@@ -15,8 +15,24 @@ pub(super) fn is_named(path: &str) -> bool {
 
 /// Reads the pins. Other files that a line includes are read for themselves.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let text = text::decode_ascii(bytes)?;
     let mut packages = Packages::default();
+    each(bytes, |requirement| packages.extend(pin(requirement)))?;
+    Ok(packages.into_vec())
+}
+
+/// What is asked for and not pinned.
+pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
+    let mut unpinned = Unpinned::default();
+    each(bytes, |requirement| {
+        unpinned.extend(loose(requirement));
+        Ok(())
+    })?;
+    Ok(unpinned)
+}
+
+/// Gives each requirement: a line, joined with those that it goes on in.
+fn each(bytes: &[u8], mut give: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+    let text = text::decode_ascii(bytes)?;
     let mut logical = String::new();
     for line in text.lines() {
         // A comment ends what the lines before it continued, and is never continued itself.
@@ -25,24 +41,58 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
             Some(part) if !comment => logical.push_str(part),
             _ => {
                 logical.push_str(if comment { "" } else { line });
-                packages.extend(pin(&logical))?;
+                give(&logical)?;
                 logical.clear();
             }
         }
     }
-    packages.extend(pin(&logical))?;
-    Ok(packages.into_vec())
+    give(&logical)
+}
+
+/// What a requirement asks for, if that is no pin, and nothing of the project's own: those lie in its directory.
+pub(super) fn loose(requirement: &str) -> Option<&str> {
+    let requirement = requirement.trim();
+    let word = |text: &'_ str| text.split_whitespace().next().map_or(0, str::len);
+    let option = |names: [&str; 2]| {
+        let rest = names.into_iter().find_map(|name| requirement.strip_prefix(name))?;
+        let value = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
+        Some(&value[..word(value)])
+    };
+    let is_local = |value: &str| !value.contains("://") || value.starts_with("file:");
+    if let Some(editable) = option(["--editable", "-e"]) {
+        return Some(editable).filter(|value| !is_local(value));
+    }
+    if let Some(file) = option(["--requirement", "-r"]) {
+        let is_read = file.ends_with(".txt") && is_named(file);
+        return (!is_read && !file.is_empty()).then_some(requirement);
+    }
+    if requirement.starts_with('-') || pin(requirement).is_some() {
+        return None;
+    }
+    let (name, rest) = name(requirement)?;
+    if rest.starts_with(':') || rest.starts_with('+') {
+        let address = &requirement[..word(requirement)];
+        return Some(address).filter(|address| !is_local(address));
+    }
+    // Anything else is prose, or a path.
+    let rest = rest.trim_start();
+    let is_requirement =
+        rest.is_empty() || rest.starts_with(['[', '(', '<', '>', '=', '!', '~', ';', '@', '#', '-']);
+    is_requirement.then_some(name)
+}
+
+/// The name that a requirement begins with, and the rest.
+fn name(requirement: &str) -> Option<(&str, &str)> {
+    let in_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let rest = requirement.trim_start_matches(in_name);
+    let name = &requirement[..requirement.len() - rest.len()];
+    // Others are an option, a path.
+    name.starts_with(|character: char| character.is_ascii_alphanumeric()).then_some((name, rest))
 }
 
 /// The package of a requirement such as `name[extra] == 1.0 ; marker`, if it is pinned to one version.
 pub(super) fn pin(requirement: &str) -> Option<Package> {
-    let requirement = requirement.trim();
-    let in_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-    let rest = requirement.trim_start_matches(in_name);
-    let name = &requirement[..requirement.len() - rest.len()];
-    if !name.starts_with(|character: char| character.is_ascii_alphanumeric()) {
-        return None; // an option, a path, an address
-    }
+    let (name, rest) = name(requirement.trim())?;
     let mut rest = rest.trim_start();
     if let Some(extras) = rest.strip_prefix('[') {
         rest = extras.split_once(']')?.1.trim_start();
@@ -105,5 +155,25 @@ mod tests {
         assert_eq!(read(b"# caf\xe9\na==1").unwrap().len(), 1);
         assert_eq!(read(b"\xfe\xff\0a\0=\0=\x001").unwrap().len(), 1);
         assert_eq!(read(b"\xfe\xff\0a\0"), Err(Error::Encoding(4)));
+    }
+
+    #[test]
+    fn what_is_not_pinned() {
+        for (text, want) in [
+            ("requests\nrequests>=2\nDjango[x] ~= 4.0 ; python_version > '3'", "requests requests Django"),
+            ("a==1.*\nb @ https://x/b.whl\nc (>1)\nd # e", "a b c d"),
+            ("git+https://x/y@main#egg=z\n-e git+https://x/w", "git+https://x/y@main#egg=z git+https://x/w"),
+            ("a==1\n\n# b\n-e .\n--editable=./c\n./d\n--index-url https://x\n-c constraints.txt", ""),
+            ("-r requirements-dev.txt\n-r base.in", "-r base.in"),
+            ("Python 3.8 or later is wanted", ""),
+        ] {
+            assert_eq!(
+                unpinned(text.as_bytes()).unwrap().first.join(" "),
+                want.split(' ').take(3).collect::<Vec<_>>().join(" "),
+                "{text}"
+            );
+        }
+        let many = unpinned(b"a\nb\nc\nd\n").unwrap();
+        assert_eq!((many.count, many.first.len()), (4, 3));
     }
 }

@@ -1,6 +1,6 @@
 //! PE, the executables of Windows; Microsoft's "PE Format".
 
-use super::{Layout, Numbers, bytes_at, region, table};
+use super::{Layout, Numbers, bytes_at, damaged, region, table};
 use crate::package::{Error, File};
 
 const FORM: &str = "PE";
@@ -29,6 +29,9 @@ pub(super) fn read(head: &[u8], file: &mut dyn File) -> Result<Option<Layout>, E
     let sections = table(file, FORM, "section headers", start + 24 + optional_size, count * 40)?;
     let mut layout = Layout::default();
     for bytes in sections.chunks_exact(40) {
+        if bytes.starts_with(b"UPX0\0") {
+            return Err(damaged(FORM, "it is packed by UPX, and its packages are hidden"));
+        }
         let section = numbers(bytes);
         let (Some(address), Some(flags)) = (section.u32(12), section.u32(36)) else { continue };
         let Some(region) = region(base.checked_add(address), section.u32(20), section.u32(16)) else {
@@ -78,6 +81,13 @@ mod tests {
         assert_eq!((layout.go, layout.rust), (place(0x3000, 0x600), place(0x2000, 0x400)));
         let error = read(&file[..file.len() - 1]).unwrap_err();
         assert_eq!(error.to_string(), "PE: the section headers end outside the file");
+        let mut packed = file.clone();
+        let at = packed.windows(5).position(|bytes| bytes == b".text").unwrap();
+        packed[at..at + 5].copy_from_slice(b"UPX0\0");
+        assert_eq!(
+            read(&packed).unwrap_err().to_string(),
+            "PE: it is packed by UPX, and its packages are hidden"
+        );
         file[0x41] = b'X';
         assert_eq!(read(&file), Ok(None));
     }

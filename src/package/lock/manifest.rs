@@ -1,0 +1,464 @@
+//! Manifests, which say what a project asks for and leave the versions to a lock file: whether they ask for anything, and
+//! which files would say the versions. That is told from their text, in the way of people who write such files and not as
+//! each tool would; where it cannot be told, they ask.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{nuget, text, toml};
+
+/// What one kind of tool reads.
+struct Tool {
+    /// Names of its manifests; a name that begins with `*` is an ending.
+    manifests: &'static [&'static str],
+    /// Whether a manifest asks for packages.
+    asks: fn(bytes: &[u8]) -> bool,
+    /// What names the versions, beside the manifest or in a directory above, where it is for a whole workspace.
+    above: &'static [&'static str],
+    /// What names the versions beside it only.
+    beside: &'static [&'static str],
+}
+
+/// Every kind of tool; each has a bit in [`Tools`], by its position.
+const TOOLS: [Tool; 18] = [
+    Tool {
+        manifests: &["package.json"],
+        // `node::read` tells.
+        asks: |_| false,
+        above: &[
+            "package-lock.json",
+            "npm-shrinkwrap.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock",
+            "bun.lockb",
+            "deno.lock",
+        ],
+        beside: &[],
+    },
+    Tool {
+        manifests: &["deno.json", "deno.jsonc"],
+        asks: |bytes| has(bytes, &["\"npm:", "\"jsr:"]),
+        above: &["deno.lock"],
+        beside: &[],
+    },
+    Tool {
+        manifests: &["pyproject.toml", "Pipfile", "setup.py", "setup.cfg"],
+        asks: python_asks,
+        above: &["uv.lock"],
+        beside: &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"],
+    },
+    Tool { manifests: &["Cargo.toml"], asks: cargo_asks, above: &["Cargo.lock"], beside: &[] },
+    Tool {
+        manifests: &["go.mod"],
+        asks: |bytes| has(bytes, &["require"]) && super::go::is_partial(bytes),
+        above: &[],
+        beside: &["go.sum"],
+    },
+    Tool {
+        manifests: &["Gemfile"],
+        asks: |bytes| lines(bytes).any(|line| starts(line, &["gem", "gemspec"])),
+        above: &[],
+        beside: &["Gemfile.lock"],
+    },
+    Tool {
+        manifests: &["gems.rb"],
+        asks: |bytes| lines(bytes).any(|line| starts(line, &["gem", "gemspec"])),
+        above: &[],
+        beside: &["gems.locked"],
+    },
+    Tool { manifests: &["composer.json"], asks: composer_asks, above: &[], beside: &["composer.lock"] },
+    Tool {
+        manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props"],
+        asks: |bytes| has(bytes, &["<PackageReference "]),
+        above: &["Directory.Packages.props"],
+        beside: &["packages.lock.json"],
+    },
+    Tool {
+        manifests: &["build.gradle", "build.gradle.kts"],
+        asks: gradle_asks,
+        above: &[],
+        beside: &["gradle.lockfile"],
+    },
+    Tool {
+        manifests: &["build.sbt"],
+        asks: |bytes| has(bytes, &["libraryDependencies"]),
+        above: &["build.sbt.lock"],
+        beside: &[],
+    },
+    Tool { manifests: &["pubspec.yaml"], asks: pub_asks, above: &["pubspec.lock"], beside: &[] },
+    Tool {
+        manifests: &["mix.exs"],
+        asks: |bytes| lines(bytes).any(|line| line.trim_start_matches('[').starts_with("{:")),
+        above: &["mix.lock"],
+        beside: &[],
+    },
+    Tool {
+        manifests: &["Podfile"],
+        asks: |bytes| lines(bytes).any(|line| starts(line, &["pod"])),
+        above: &[],
+        beside: &["Podfile.lock"],
+    },
+    Tool {
+        manifests: &["Package.swift"],
+        asks: |bytes| has(bytes, &[".package("]) && has(bytes, &["url:", "id:"]),
+        above: &["Package.resolved"],
+        beside: &[],
+    },
+    Tool {
+        manifests: &["conanfile.txt", "conanfile.py"],
+        asks: |bytes| has(bytes, &["requires"]),
+        above: &[],
+        beside: &["conan.lock"],
+    },
+    Tool {
+        manifests: &["Project.toml", "JuliaProject.toml"],
+        asks: |bytes| of_toml(bytes, |julia: &Julia| !julia.deps.is_empty()),
+        above: &["Manifest.toml", "JuliaManifest.toml"],
+        beside: &[],
+    },
+    // `r::read` tells.
+    Tool { manifests: &["DESCRIPTION"], asks: |_| false, above: &[], beside: &["renv.lock"] },
+];
+
+/// Tools whose lock files are somewhere, as bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tools(u32);
+
+/// The lock files of one directory, and of those above it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Locks {
+    above: Tools,
+    beside: Tools,
+}
+
+impl Locks {
+    /// What a directory in this one has before its own files are seen.
+    pub fn enter(self) -> Self {
+        Self { above: self.above, beside: Tools::default() }
+    }
+
+    /// Adds a file of the directory, if it is a lock file.
+    pub fn add(&mut self, name: &str) {
+        let name = match name {
+            name if nuget::is_props(name) => "Directory.Packages.props",
+            name if nuget::is_of_project(name) && name.ends_with(".lock.json") => "packages.lock.json",
+            name if super::python::is_pylock(name) => "pylock.toml",
+            name if super::julia::is_named(name) => "Manifest.toml",
+            name => name,
+        };
+        for (tool, bit) in TOOLS.iter().zip(0_u32..) {
+            self.above.0 |= u32::from(tool.above.contains(&name)) << bit;
+            self.beside.0 |= u32::from(tool.beside.contains(&name)) << bit;
+        }
+    }
+
+    /// Adds what is installed for the manifest called `manifest`, which says as much as a lock file.
+    pub fn add_installed(&mut self, manifest: &str) {
+        if let Some((bit, tool)) = tool(manifest) {
+            let tools = if tool.above.is_empty() { &mut self.beside } else { &mut self.above };
+            tools.0 |= 1 << bit;
+        }
+    }
+
+    /// The lock files that a manifest of the directory wants, where none of them is there.
+    pub fn wanted(self, manifest: &str) -> Option<String> {
+        let (bit, tool) = tool(manifest)?;
+        let there = (self.above.0 | self.beside.0) >> bit & 1 == 1;
+        (!there).then(|| tool.above.iter().chain(tool.beside).copied().collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn tool(name: &str) -> Option<(u32, &'static Tool)> {
+    let is = |known: &&str| match known.strip_prefix('*') {
+        Some(ending) => name.len() > ending.len() && name.ends_with(ending),
+        None => name == *known,
+    };
+    let mut tools = (0_u32..).zip(&TOOLS);
+    tools.find(|(_, tool)| tool.manifests.iter().any(|known| is(&known)))
+}
+
+/// Whether a file of this name is a manifest that is told by its text.
+pub(super) fn is_named(name: &str) -> bool {
+    !matches!(name, "package.json" | "DESCRIPTION") && tool(name).is_some()
+}
+
+/// Whether a manifest asks for packages in versions that it does not say.
+pub(super) fn asks(name: &str, bytes: &[u8]) -> bool {
+    tool(name).is_some_and(|(_, tool)| (tool.asks)(bytes))
+}
+
+/// Whether one of `words` is in the text.
+fn has(bytes: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| super::super::holds(bytes, word.as_bytes()))
+}
+
+/// Lines without blanks around them; comments of the kinds that there are, left out.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("//"))
+}
+
+/// Whether a line begins with one of `words`, as a whole word.
+fn starts(line: &str, words: &[&str]) -> bool {
+    let is = |word: &&str| {
+        line.strip_prefix(word)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    words.iter().any(is)
+}
+
+/// Whether a document asks; one that cannot be read may.
+fn of_toml<T: serde::de::DeserializeOwned>(bytes: &[u8], asks: impl Fn(&T) -> bool) -> bool {
+    toml::read::<T>(bytes).map_or(true, |document| asks(&document))
+}
+
+type Named<V = IgnoredAny> = BTreeMap<String, V>;
+
+#[derive(Deserialize)]
+struct Julia {
+    #[serde(default)]
+    deps: Named,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Cargo {
+    #[serde(flatten)]
+    own: CargoDependencies,
+    #[serde(default)]
+    workspace: CargoDependencies,
+    #[serde(default)]
+    target: Named<CargoDependencies>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+struct CargoDependencies {
+    #[serde(default)]
+    dependencies: Named<CargoDependency>,
+    #[serde(default)]
+    dev_dependencies: Named<CargoDependency>,
+    #[serde(default)]
+    build_dependencies: Named<CargoDependency>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CargoDependency {
+    Table { path: Option<IgnoredAny> },
+    Version(IgnoredAny),
+}
+
+fn cargo_asks(bytes: &[u8]) -> bool {
+    let of = |all: &CargoDependencies| {
+        let all = [&all.dependencies, &all.dev_dependencies, &all.build_dependencies].into_iter();
+        // What lies in the same project needs nothing said of it.
+        all.flat_map(BTreeMap::values).any(|one| !matches!(one, CargoDependency::Table { path: Some(_) }))
+    };
+    of_toml(bytes, |cargo: &Cargo| of(&cargo.own) || of(&cargo.workspace) || cargo.target.values().any(of))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Python {
+    project: Option<PythonProject>,
+    #[serde(default)]
+    dependency_groups: Named<Vec<IgnoredAny>>,
+    tool: Option<PythonTools>,
+    /// Of a `Pipfile`.
+    #[serde(default)]
+    packages: Named,
+    #[serde(default)]
+    dev_packages: Named,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct PythonProject {
+    #[serde(default)]
+    dependencies: Vec<IgnoredAny>,
+    #[serde(default)]
+    optional_dependencies: Named<Vec<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct PythonTools {
+    poetry: Option<Poetry>,
+    pdm: Option<DevelopmentOnly>,
+    uv: Option<DevelopmentOnly>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct DevelopmentOnly {
+    dev_dependencies: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Poetry {
+    #[serde(default)]
+    dependencies: Named,
+    #[serde(default)]
+    dev_dependencies: Named,
+    #[serde(default)]
+    group: Named<PoetryGroup>,
+}
+
+#[derive(Deserialize)]
+struct PoetryGroup {
+    #[serde(default)]
+    dependencies: Named,
+}
+
+/// A `setup.py` or a `setup.cfg` is no TOML, or asks by one word.
+fn python_asks(bytes: &[u8]) -> bool {
+    if has(bytes, &["install_requires"]) {
+        return true;
+    }
+    let some = |groups: &Named<Vec<IgnoredAny>>| groups.values().any(|group| !group.is_empty());
+    let Ok(python) = toml::read::<Python>(bytes) else { return has(bytes, &["dependencies", "packages"]) };
+    let of_project = python
+        .project
+        .is_some_and(|project| !project.dependencies.is_empty() || some(&project.optional_dependencies));
+    let of_tools = python.tool.is_some_and(|tools| {
+        let development = [tools.pdm, tools.uv].into_iter().flatten();
+        let of_poetry = tools.poetry.is_some_and(|poetry| {
+            // The version of Python itself stands among them.
+            poetry.dependencies.keys().any(|name| name != "python")
+                || !poetry.dev_dependencies.is_empty()
+                || poetry.group.values().any(|group| !group.dependencies.is_empty())
+        });
+        of_poetry || development.filter(|tool| tool.dev_dependencies.is_some()).count() > 0
+    });
+    let of_pipenv = !python.packages.is_empty() || !python.dev_packages.is_empty();
+    of_project || of_tools || of_pipenv || some(&python.dependency_groups)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Composer {
+    #[serde(default)]
+    require: Named,
+    #[serde(default)]
+    require_dev: Named,
+}
+
+/// Packages have a vendor; PHP itself and its extensions stand among them without one.
+fn composer_asks(bytes: &[u8]) -> bool {
+    text::json::<Composer>(bytes).map_or(true, |composer| {
+        composer.require.keys().chain(composer.require_dev.keys()).any(|name| name.contains('/'))
+    })
+}
+
+/// Coordinates in quotes, or names from a catalogue, behind the word for dependencies.
+fn gradle_asks(bytes: &[u8]) -> bool {
+    let coordinates = |line: &str| {
+        let mut quoted = line.split(['"', '\'']).skip(1).step_by(2);
+        quoted.any(|text| text.contains(':') && !text.starts_with(':') && !text.contains("://"))
+    };
+    let mut lines = lines(bytes).skip_while(|line| !line.contains("dependencies"));
+    lines.any(|line| line.contains("libs.") || line.contains("group:") || coordinates(line))
+}
+
+/// An indented line below one of the lists of dependencies.
+fn pub_asks(bytes: &[u8]) -> bool {
+    let mut inside = false;
+    bytes.split(|byte| *byte == b'\n').any(|line| match line.trim_ascii() {
+        [] | [b'#', ..] => false,
+        _ if line.first().is_some_and(u8::is_ascii_whitespace) => inside,
+        heading => {
+            inside = matches!(heading, b"dependencies:" | b"dev_dependencies:");
+            false
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks() {
+        for (name, text) in [
+            ("deno.json", r#"{"imports": {"chalk": "npm:chalk@5"}}"#),
+            ("pyproject.toml", "[project]\ndependencies = ['a>=1']\n"),
+            ("pyproject.toml", "[project.optional-dependencies]\nx = ['a']\n"),
+            ("pyproject.toml", "[dependency-groups]\ndev = ['a']\n"),
+            ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\na = '*'\n"),
+            ("pyproject.toml", "[tool.poetry.group.dev.dependencies]\na = '*'\n"),
+            ("pyproject.toml", "[tool.uv]\ndev-dependencies = ['a']\n"),
+            ("pyproject.toml", "dependencies = \n["),
+            ("Pipfile", "[packages]\na = '*'\n"),
+            ("setup.py", "setup(\n    install_requires=['a'])\n"),
+            ("setup.cfg", "[options]\ninstall_requires =\n  a\n"),
+            ("Cargo.toml", "[dependencies]\na = '1'\n"),
+            ("Cargo.toml", "[target.'cfg(unix)'.dependencies]\na = { version = '1' }\n"),
+            ("Cargo.toml", "[workspace.dependencies]\na = '1'\n"),
+            ("Cargo.toml", "[dependencies]\na = {{ template }}\n"),
+            ("Gemfile", "source 'x'\n  gem 'rack'\n"),
+            ("gems.rb", "gemspec\n"),
+            ("composer.json", r#"{"require-dev": {"a/b": "*"}}"#),
+            ("composer.json", "{"),
+            ("a.csproj", "<Project><ItemGroup><PackageReference Include='a'/></ItemGroup></Project>"),
+            ("build.gradle", "dependencies {\n  implementation 'a:b:1'\n}"),
+            ("build.gradle.kts", "dependencies {\n  implementation(libs.a)\n}"),
+            ("build.sbt", "libraryDependencies += \"a\" %% \"b\" % \"1\""),
+            ("pubspec.yaml", "name: x\ndependencies:\n  a: ^1\n"),
+            ("mix.exs", "defp deps do\n  [\n    {:a, \"~> 1\"}\n  ]\nend\n"),
+            ("Podfile", "target 'x' do\n  pod 'A'\nend\n"),
+            ("Package.swift", ".package(url: \"https://x\", from: \"1\")"),
+            ("conanfile.txt", "[requires]\na/1\n"),
+            ("Project.toml", "[deps]\nA = \"1\"\n"),
+        ] {
+            assert!(is_named(name) && asks(name, text.as_bytes()), "{name} {text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_ask() {
+        for (name, text) in [
+            ("deno.json", r#"{"tasks": {}}"#),
+            ("pyproject.toml", "[build-system]\nrequires = ['setuptools']\n[project]\ndependencies = []\n"),
+            ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\n"),
+            ("pyproject.toml", "[tool.black]\nline-length = 99\n"),
+            ("setup.py", "from setuptools import setup\nsetup(name='a')\n"),
+            ("Cargo.toml", "[package]\nname = 'a'\n[dependencies]\nb = { path = '../b', version = '1' }\n"),
+            ("Gemfile", "source 'x'\n# gem 'rack'\n"),
+            ("composer.json", r#"{"require": {"php": ">=8", "ext-json": "*"}}"#),
+            ("a.csproj", "<Project><ItemGroup><ProjectReference Include='b'/></ItemGroup></Project>"),
+            ("build.gradle", "apply plugin: 'a:b'\ndependencies {\n  implementation project(':b')\n}"),
+            ("pubspec.yaml", "dependencies:\n# a: 1\nflutter:\n  assets:\n"),
+            ("mix.exs", "defp deps do\n  []\nend\n"),
+            ("Package.swift", ".package(path: \"../a\")"),
+            ("Project.toml", "name = \"A\"\n"),
+        ] {
+            assert!(is_named(name) && !asks(name, text.as_bytes()), "{name} {text}");
+        }
+    }
+
+    #[test]
+    fn locks_beside_and_above() {
+        let mut root = Locks::default();
+        assert_eq!(root.wanted("Gemfile").as_deref(), Some("Gemfile.lock"));
+        assert_eq!(root.wanted("readme"), None);
+        for name in ["yarn.lock", "requirements.txt", "packages.a.lock.json", "pylock.dev.toml"] {
+            root.add(name);
+        }
+        for manifest in ["package.json", "setup.py", "A.csproj", "pyproject.toml"] {
+            assert_eq!(root.wanted(manifest), None, "{manifest}");
+        }
+        // A workspace has one for all its members; others have one for each project.
+        let member = root.enter();
+        assert_eq!(member.wanted("package.json"), None);
+        assert!(
+            member.wanted("pyproject.toml").is_some_and(|wanted| wanted.starts_with("uv.lock, poetry.lock"))
+        );
+        assert!(member.wanted("A.csproj").is_some());
+        let mut installed = Locks::default();
+        installed.add_installed("package.json");
+        assert_eq!(installed.enter().wanted("package.json"), None);
+    }
+}
