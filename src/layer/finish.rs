@@ -64,16 +64,7 @@ pub(super) fn fragment(
     }
     facts.sort_by(|a, b| a.paths.cmp(&b.paths));
     unread.sort();
-    Fragment {
-        schema: fragment::SCHEMA,
-        analyzer,
-        diff_id,
-        files,
-        size_bytes,
-        directories,
-        facts,
-        unread,
-    }
+    Fragment { schema: fragment::SCHEMA, analyzer, diff_id, files, size_bytes, directories, facts, unread }
 }
 
 /// The entries of a tree, by directory, sorted by path; `file` gets the number and the path of each file.
