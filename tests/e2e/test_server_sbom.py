@@ -35,7 +35,8 @@ FORMS = {
     "spdx.json": {"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "packages": [
         {"name": "libssl3", "SPDXID": "SPDXRef-1", "externalRefs": [
             {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": PURL}]}]},
-    "bom.spdx": f"SPDXVersion: SPDX-2.2\nPackageName: libssl3\nSPDXID: SPDXRef-1\nExternalRef: PACKAGE-MANAGER purl {PURL}\n",
+    "bom.spdx": "SPDXVersion: SPDX-2.2\nPackageName: libssl3\nSPDXID: SPDXRef-1\n"
+                f"ExternalRef: PACKAGE-MANAGER purl {PURL}\n",
     "syft.json": {"schema": {"version": "16.0.1"}, "distro": {"id": "debian", "versionID": "12"}, "artifacts": [
         {"id": "1", "name": "libssl3", "version": "3.0.8-1", "type": "deb", "purl": PURL}]},
     "trivy.json": {"SchemaVersion": 2, "Metadata": {"OS": {"Family": "debian", "Name": "12"}}, "Results": [
