@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for PackedSbom {
 /// How zstd begins (RFC 8878, 3.1.1), and no SBOM does.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// How far back a compressed SBOM may refer, in powers of two of a byte: what every level but the `--ultra` ones writes.
+/// How far back a compressed SBOM may refer, in powers of two of a byte: all levels but the `--ultra` ones keep to it.
 const SBOM_WINDOW_LOG: u32 = 23;
 
 /// Why a [`PackedSbom`] cannot be unpacked.

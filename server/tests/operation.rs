@@ -123,7 +123,7 @@ fn a_result_comes_compressed_to_who_takes_it() {
         let answer: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(answer["state"], "done", "{accepts}");
         // What is kept of it reads the same, compressed before or not.
-        let kept = server.get(&format!("/v1/scan/{}", answer["scan"].as_str().unwrap())).2;
+        let kept = server.kept(answer["scan"].as_str().unwrap());
         assert_eq!(kept["state"], "done", "{accepts}: {kept}");
     }
 }

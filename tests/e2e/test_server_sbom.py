@@ -3,6 +3,7 @@ import base64
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -10,7 +11,7 @@ import urllib.error
 import urllib.request
 
 import program
-from program import DEMO, STELLA, call, gate, prepare, server, server_process
+from program import DEMO, STELLA, gate, prepare, server, server_process
 
 PURL = "pkg:deb/debian/libssl3@3.0.8-1?upstream=openssl&distro=debian-12"
 MOST_OBJECTS = 300_000
@@ -34,7 +35,8 @@ FORMS = {
     "spdx.json": {"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "packages": [
         {"name": "libssl3", "SPDXID": "SPDXRef-1", "externalRefs": [
             {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": PURL}]}]},
-    "bom.spdx": f"SPDXVersion: SPDX-2.2\nPackageName: libssl3\nSPDXID: SPDXRef-1\nExternalRef: PACKAGE-MANAGER purl {PURL}\n",
+    "bom.spdx": "SPDXVersion: SPDX-2.2\nPackageName: libssl3\nSPDXID: SPDXRef-1\n"
+                f"ExternalRef: PACKAGE-MANAGER purl {PURL}\n",
     "syft.json": {"schema": {"version": "16.0.1"}, "distro": {"id": "debian", "versionID": "12"}, "artifacts": [
         {"id": "1", "name": "libssl3", "version": "3.0.8-1", "type": "deb", "purl": PURL}]},
     "trivy.json": {"SchemaVersion": 2, "Metadata": {"OS": {"Family": "debian", "Name": "12"}}, "Results": [
@@ -140,30 +142,32 @@ class ServerSbom(program.Case):
     def test_the_largest_ones_leave_the_server_alive_and_small(self):
         wide = "y" * 110
         documents = {
-            "packages": cyclonedx(*(library(f"a{at}", f"pkg:npm/a{at}@1?{wide}") for at in range(MOST_OBJECTS - 2))),
+            "packages": cyclonedx(*(library(f"a{at}", f"pkg:npm/a{at}@1?x={wide}") for at in range(MOST_OBJECTS - 2))),
             "skips": cyclonedx(*({"type": "library", "name": f"a{at}{wide}"} for at in range(MOST_OBJECTS - 2))),
             "files": cyclonedx({**library("a", "pkg:npm/a@1"), "properties": [
                 {"name": f"syft:location:{at}:path", "value": f"/{at}/{wide}"} for at in range(MOST_OBJECTS - 3)]}),
             "syft": {"schema": {"version": "16.0.1"}, "artifacts": [
                 {"name": f"a{at}", "version": "1", "purl": f"pkg:npm/a{at}@1", "locations": [{"path": f"/{at}/{wide}"}]}
                 for at in range(MOST_OBJECTS // 2 - 3)]},
-            "nothing": '{"bomFormat":"CycloneDX","specVersion":"1.6","components":[],"a":[' + "0," * (30 << 20) + "0]}",
+            "nothing": '{"bomFormat":"CycloneDX","specVersion":"1.6","components":[],"a":"' + "y" * (60 << 20) + '"}',
             "lines": "SPDXVersion: SPDX-2.3\n" + "".join(
                 f"PackageName: a{at}{wide}\nSPDXID: SPDXRef-{at}\n" for at in range(MOST_OBJECTS - 10)),
         }
         for name, value in documents.items():
             with self.subTest(name):
-                image = self.write("b.json", value)
+                document = (value if isinstance(value, str) else json.dumps(value)).encode()
+                packed = subprocess.run(["zstd", "-q"], input=document, capture_output=True, check=True).stdout
                 with server_process(self.work, *self.advisories) as (address, process):
-                    asked = threading.Thread(target=gate, args=(self.work, image, "--server", address, "-q"))
+                    answers, slowest = [], 0.0
+                    asked = threading.Thread(target=lambda: answers.append(post(address, packed)))
                     asked.start()
-                    slowest = 0.0
                     while asked.is_alive():
                         began = time.monotonic()
                         with urllib.request.urlopen(address + "/healthz", timeout=20) as answer:
                             self.assertEqual(answer.status, 200)
                         slowest = max(slowest, time.monotonic() - began)
                         asked.join(0.02)
+                    self.assertEqual([(status, answer["state"]) for status, answer in answers], [(200, "done")])
                     self.assertLess(slowest, 2)
                     with open(f"/proc/{process.pid}/status", encoding="utf-8") as status:
                         peak_kb = int(next(line for line in status if line.startswith("VmHWM")).split()[1])
@@ -172,19 +176,25 @@ class ServerSbom(program.Case):
                         self.assertIn('stella_scans_total{outcome="sbom"} 1', answer.read().decode())
 
     def test_a_bomb_is_no_sbom(self):
-        bomb = call("sh", "-c", "head -c 200000000 /dev/zero | zstd -q | base64 -w0").stdout
+        zeros = subprocess.run(["zstd", "-q"], input=bytes(200_000_000), capture_output=True, check=True).stdout
         with server(self.work, *self.advisories) as address:
-            body = json.dumps({"reference": "x", "sbom": bomb}).encode()
-            request = urllib.request.Request(address + "/v1/scan", body, {"Content-Type": "application/json"})
-            with self.assertRaises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(request, timeout=20)
-            self.assertEqual(refused.exception.code, 413)
-            self.assertIn("`sbom_bytes`", refused.exception.read().decode())
-            # As a caller without the program would: base64 of the plain document, and nothing that speaks of layers.
-            body = json.dumps({"reference": "x", "sbom": base64.b64encode(json.dumps(BOM).encode()).decode()}).encode()
-            request = urllib.request.Request(address + "/v1/scan", body, {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                self.assertEqual(json.load(answer)["result"]["verdict"]["outcome"], "fail")
+            status, problem = post(address, zeros)
+            self.assertEqual(status, 413)
+            self.assertIn("`sbom_bytes`", problem["detail"])
+            # As a caller without the program may: the plain document, and nothing that speaks of layers.
+            status, answer = post(address, json.dumps(BOM).encode())
+            self.assertEqual((status, answer["result"]["verdict"]["outcome"]), (200, "fail"))
+
+
+def post(address, document):
+    """Status and JSON of a scan of an SBOM, asked for without the program."""
+    body = json.dumps({"reference": "x", "sbom": base64.b64encode(document).decode()}).encode()
+    request = urllib.request.Request(address + "/v1/scan", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=program.TIMEOUT_S) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
 
 
 if __name__ == "__main__":

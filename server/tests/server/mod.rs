@@ -9,6 +9,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -75,6 +76,18 @@ impl Server {
         );
         let (status, _, body) = self.send(&head, &fragment.encode().unwrap());
         (status, body)
+    }
+
+    /// What is kept of a scan's answer; it is kept after it was sent.
+    pub fn kept(&self, scan: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let (status, text, body) = self.get(&format!("/v1/scan/{scan}"));
+            if status == 200 {
+                return body;
+            }
+            assert!(began.elapsed() < Duration::from_secs(10), "{text}");
+        }
     }
 
     pub fn get(&self, path: &str) -> (u16, String, Value) {

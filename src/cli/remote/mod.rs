@@ -85,8 +85,8 @@ impl Remote {
         }
     }
 
-    /// Sends an SBOM's bytes, in one round trip; the answer must be one for `image` and `inventory`, which were read of them
-    /// here.
+    /// Sends an SBOM's bytes, in one round trip; the answer must be one for `image` and `inventory`, which were read of
+    /// them here.
     fn scan_sbom(
         &self,
         job: &Job<'_>,
@@ -164,8 +164,8 @@ impl Remote {
         Err(Error::Endless)
     }
 
-    /// Takes a result that is one for what was asked: a server that answers for another image, or with another policy, must
-    /// not open the gate.
+    /// Takes a result that is one for what was asked: a server that answers for another image, or with another policy,
+    /// must not open the gate.
     fn accept(
         &self,
         asked: Asked<'_>,
