@@ -59,8 +59,12 @@ impl Names for Reference {
 /// that names nothing of Bitnami's is somebody else's.
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let document: Document = match json(bytes) {
-        Err(error) if !is_named(path) && !error.is_limit() => return Ok(None),
-        document => document?,
+        // Its packages count wherever it lies.
+        Err(error) if is_named(path) || error.is_limit() => {
+            return Err(Error::Damaged { form: "SPDX", why: error.to_string() });
+        }
+        Err(_) => return Ok(None),
+        Ok(document) => document,
     };
     let packages = document.packages.0;
     let bitnami = packages.iter().any(|package| package.ecosystem == Ecosystem::Bitnami);

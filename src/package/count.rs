@@ -4,11 +4,11 @@
 use super::{Error, Package};
 
 /// `packages of a file`: most packages that one file may name. The largest database of a real system has some ten
-/// thousand, the lock file of a large monorepo some thirty thousand.
-pub(super) const MOST_PACKAGES: usize = 200_000;
+/// thousand, the lock file of a large monorepo some thirty thousand. Read, merged and matched, each costs some 2 KiB.
+pub(super) const MOST_PACKAGES: usize = 75_000;
 
 /// `text of packages`: bytes of all names, versions and sources that one file may name. Those of a large system are 2 MiB.
-pub(super) const MOST_TEXT_BYTES: usize = 16 << 20;
+pub(super) const MOST_TEXT_BYTES: usize = 8 << 20;
 
 /// What was counted of one file.
 #[derive(Debug, Default)]

@@ -63,7 +63,7 @@ pub(super) fn status(bytes: &[u8], ecosystem: Ecosystem, is_part: bool) -> Resul
     let start = || Stanza { is_part, ..Stanza::default() };
     let mut stanza = start();
     let mut number = 0;
-    for line in bytes.split(|byte| *byte == b'\n') {
+    for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n') {
         number += 1;
         let wrong = |why: String| Error::Line { line: number, why };
         let line = Line::of(line);
@@ -246,7 +246,7 @@ impl<'a> Stanza<'a> {
             return Err(format!("field {field} is not UTF-8"));
         }
         match slot.replace(value.trim()) {
-            None => Ok(()),
+            None => hold_text(value.len()).map_err(|error| error.to_string()),
             Some(_) => Err(format!("a second field {field}")),
         }
     }
@@ -281,7 +281,7 @@ impl<'a> Stanza<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::count::MOST_PACKAGES, *};
 
     const STATUS: &str = "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\n\
         Version: 3.0.11-1~deb12u2\nDescription: x\n Package: not-one\n\n\
@@ -330,6 +330,33 @@ mod tests {
         assert_eq!(got, ["gcc-12 12.2.0-14", "golang-1.19 1.19.8-2", "rust-x 1"]);
         let Ok(Some(fact)) = read("status.d/a", b"Package: a\nVersion: 1\n") else { panic!() };
         assert!(!serde_json::to_string(&fact).unwrap().contains("built"));
+    }
+
+    #[test]
+    fn what_is_inside_is_bounded_as_packages_are() {
+        let read = |inside: &str, count: usize| {
+            let text = format!("Package: a\nVersion: 1\nBuilt-Using: {}\n", inside.repeat(count));
+            read("status.d/a", text.as_bytes()).map(|_| ())
+        };
+        let name = |read: Result<(), Error>| read.unwrap_err().to_string();
+        assert_eq!(read("a(=1),", MOST_PACKAGES - 1), Ok(()));
+        assert!(name(read("a(=1),", MOST_PACKAGES)).contains("`packages of a file`"));
+        assert!(name(read("a,", 10 << 20)).contains("`text of packages`"));
+    }
+
+    #[test]
+    fn other_encodings() {
+        for (text, want) in [
+            (&b"Package: a\nVersion: 1\nMaintainer: J\xf6rg\n \xf6\nF\xf6: x\n\xf6\n"[..], None),
+            (b"Package: \xf6\nVersion: 1\n", Some(1)),
+            (b"Package: a\nVersion: 1\nBuilt-Using: a (= 1),\n \xf6 (= 1)\n", Some(4)),
+        ] {
+            let line = match read("status.d/a", text) {
+                Err(Error::Line { line, .. }) => Some(line),
+                read => read.map(|_| None).unwrap(),
+            };
+            assert_eq!(line, want, "{text:?}");
+        }
     }
 
     #[test]

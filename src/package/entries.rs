@@ -189,7 +189,7 @@ mod tests {
         let text = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         assert!(serde_json::from_str::<List<IgnoredAny>>(&text(MOST_PACKAGES)).is_ok());
         let error = serde_json::from_str::<List<IgnoredAny>>(&text(MOST_PACKAGES + 1)).unwrap_err();
-        assert!(error.to_string().contains("over the limit `packages of a file`, 200000"));
+        assert!(error.to_string().contains("over the limit `packages of a file`, 75000"));
         let map: String = (0..=MOST_PACKAGES).map(|key| format!(",\"{key}\":0")).collect();
         let error = serde_json::from_str::<Entries<u8>>(&format!("{{{}}}", &map[1..])).unwrap_err();
         assert!(error.to_string().contains("over the limit `packages of a file`"));

@@ -358,3 +358,39 @@ pub struct OsRelease {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub support_end: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_json_are_bounded() {
+        let long = "a".repeat(MAX_TEXT_BYTES - 2);
+        for (text, is_held) in [
+            (format!(r#""\\\"{long}" 1"#), false),
+            (format!(r#"{{"{long}\"": "{long}"}}"#), true),
+            (format!(r#"{{"{long}": "\{long}"}}"#), true),
+            (format!(r#"["{long}", "{long}aaa"]"#), false),
+            (format!(r#"["{long}", "{long}aaa"#), false),
+            (r#"["\"#.to_owned(), true),
+        ] {
+            assert_eq!(hold_texts(text.as_bytes()).is_ok(), is_held, "{}", &text[..20.min(text.len())]);
+        }
+    }
+
+    #[test]
+    fn reasons_are_short() {
+        let why = Error::Line { line: 1, why: "\u{e9}".repeat(10_000) }.shown();
+        assert!(
+            why.starts_with("line 1: \u{e9}") && why.ends_with("\u{e9}\u{2026}") && why.len() <= 1003,
+            "{}",
+            why.len()
+        );
+        assert_eq!(Error::Field("a").shown(), "no a");
+    }
+
+    #[test]
+    fn what_is_not_utf8_takes_no_more_room() {
+        assert_eq!(lossy(b"a\xff\xfe\xc3\xa9\xc3"), "a\u{1a}\u{1a}\u{e9}\u{1a}");
+    }
+}

@@ -1,6 +1,7 @@
 """What costs far more than it looks like: each ends in a named limit or in time, within 200 MiB, and never in a crash."""
 import gzip
 import io
+import json
 import os
 import struct
 import subprocess
@@ -52,8 +53,9 @@ def zeros_in_a_jar(name, size):
 
 
 class Bombs(program.Case):
-    def gated(self, image, *words, arguments=()):
-        """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped."""
+    def gated(self, image, *words, arguments=(), packages=None):
+        """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped; `packages` are those
+        that it must have, by ecosystem."""
         report = self.path("report.json")
         begun = time.monotonic()
         done = subprocess.run(
@@ -64,10 +66,14 @@ class Bombs(program.Case):
         with open(self.path("measured"), encoding="utf-8") as measured:
             code, peak_kib = map(int, measured.read().split())
         if os.path.exists(report):
-            with open(report, encoding="utf-8") as written:
-                text += written.read()
+            with open(report, encoding="utf-8") as file:
+                written = file.read()
             os.remove(report)
-        self.assertEqual(code, 3, text[-2000:])
+            text += written
+        if packages is None:
+            self.assertEqual(code, 3, text[-2000:])
+        else:
+            self.assertEqual(json.loads(written)["results"][0]["looked_at"]["packages"], packages)
         self.assertLess(peak_kib, PEAK_KIB)
         self.assertLess(time.monotonic() - begun, SECONDS)
         for word in words:
@@ -115,6 +121,61 @@ class Bombs(program.Case):
         self.assertGreater(len(status), 200 << 20)
         image = self.layer([("etc/os-release", b"ID=debian\nVERSION_ID=12\n"), ("var/lib/dpkg/status", status)])
         self.gated(image, "var/lib/dpkg/status", "database size")
+
+    def directory(self, path, data):
+        root = tempfile.mkdtemp(dir=self.work)
+        whole = os.path.join(root, path)
+        os.makedirs(os.path.dirname(whole), exist_ok=True)
+        with open(whole, "wb") as file:
+            file.write(data)
+        return f"dir:{root}"
+
+    def test_files_that_name_too_many_packages(self):
+        stanza = b"Package: a%06d\nStatus: install ok installed\nVersion: 1\n\n"
+        purl = b'{"referenceType":"purl","referenceLocator":"pkg:bitnami/a%06d@1"}'
+        status, limit = "var/lib/dpkg/status", "`packages of a file`, 75000"
+        for path, ecosystem, head, one, between, end in (
+            ("app/a.deps.json", "nuget", b'{"libraries":{', b'"a%06d/1":{"type":"package"}', b",", b"}}"),
+            ("srv/vendor/composer/installed.json", "composer", b'{"packages":[', b'{"name":"a/%06d","version":"1"}', b",", b"]}"),
+            ("opt/bitnami/a/.spdx-a.spdx", "bitnami", b'{"spdxVersion":"2","packages":[{"externalRefs":[', purl, b",", b"]}]}"),
+            ("lib/apk/db/installed", "apk", b"", b"P:a%06d\nV:1\n", b"\n", b"\n"),
+            (status, "deb", b"", stanza, b"", b""),
+            (status, None, stanza[:-1] % 0 + b"Built-Using: ", b"a%06d (= 1)", b",", b"\n"),
+            ("requirements.txt", "pypi", b"", b"a%06d==1", b"\n", b"\n"),
+            ("package-lock.json", "npm", b'{"packages":{', b'"node_modules/a%06d":{"version":"1"}', b",", b"}}"),
+            ("Gemfile.lock", "gem", b"GEM\n", b"    a%06d (1)", b"\n", b"\n"),
+        ):
+            text = lambda count: head + between.join(one % number for number in range(count)) + end
+            with self.subTest(path=path, ecosystem=ecosystem):
+                # What is built of others counts as the package itself does.
+                few = {ecosystem: 75_000} if ecosystem else {"deb": 1}
+                self.gated(self.directory(path, text(75_000 if ecosystem else 74_999)), packages=few)
+                self.gated(self.directory(path, text(75_001)), path, limit)
+
+    def test_files_that_cost_more_than_their_size(self):
+        size = 64 << 20
+        lock = size // 2
+        long = "`text of packages`"
+        stanza = b"Package: a\nStatus: install ok installed\nVersion: "
+        attributes = b"".join(b" %c%c=''" % (97 + number // 26, 97 + number % 26) for number in range(64))
+        for path, data, words in (
+            ("app/a.deps.json", b'{"targets":{"n":{"a/1":{"runtime":{' + b'"_._":0,' * (size // 8 - 20) + b'"_._":0}}}},"libraries":{}}', ()),
+            ("opt/bitnami/a/.spdx-a.spdx", b'{"spdxVersion":"2","packages":[' + b"{}," * (size // 3 - 20) + b"{}]}", ()),
+            ("opt/conda-meta/a.json", b'{"version":"1","name":"\\n' + b"a" * (size - 99) + b'"}', ("`JSON text`",)),
+            ("var/lib/dpkg/status", stanza + b"1" * (size - 99) + b"\n", (long,)),
+            ("var/lib/dpkg/status", stanza + b"1\nBuilt-Using: " + b"a(=1)," * (size // 6 - 20) + b"\n", (long,)),
+            ("var/lib/dpkg/status", stanza + b"1\nDescription: " + b"\n \xff" * (size // 3 - 40), ()),
+            ("etc/os-release", b"ID=debian\nVERSION_ID=" + b"1" * (size - 99), ("`os-release value`",)),
+            ("requirements.txt", b"a==1\n" * (lock // 5), ("`lock file parts`",)),
+            ("package-lock.json", b'{"packages":{"a":{"resolved":[' + b"[]," * (lock // 3 - 20) + b"0]}}}", None),
+            ("Cargo.lock", b'package = "' + b"\xc2\x80" * (lock // 4 - 20) + b'"', ("Cargo.lock",)),
+            ("pom.xml", b"<project>" + (b"<a" + attributes + b"/>") * (lock // 400) + b"</project>", ("`XML elements`",)),
+            ("go.mod", b"module a\nx " + b"a " * (lock // 2 - 20) + b"\n", ("64 words",)),
+        ):
+            with self.subTest(path=path, words=words):
+                # The one that is read to its end without anything to say of it.
+                packages = {"npm": 1} if words is None else None
+                self.gated(self.directory(path, data), *words or (), packages=packages)
 
     def test_sparse_files_of_ten_gigabytes(self):
         root = self.path("root")

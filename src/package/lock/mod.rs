@@ -293,6 +293,18 @@ mod tests {
                 matches!(read("go.sum", text.as_bytes()), Err(Error::Limit { name: of, .. }) if of == name)
             );
         }
+        let long = " ".repeat((16 << 20) + 1);
+        for (path, name) in
+            [("uv.lock", "TOML size"), ("pubspec.lock", "YAML size"), ("environment.yml", "YAML size")]
+        {
+            let read = read(path, long.as_bytes());
+            assert!(matches!(read, Err(Error::Limit { name: of, .. }) if of == name), "{path}");
+        }
+        // In whatever encoding.
+        let pins = ["a==1\n".repeat(text::MAX_PARTS + 1).as_bytes(), b"\xff"].concat();
+        assert!(matches!(read("requirements.txt", &pins), Err(Error::Limit { name: "lock file parts", .. })));
+        let deep = format!(r#"{{"packages": {{"": {{"resolved": [{}0]}}}}}}"#, "[],".repeat(1000));
+        assert!(read("package-lock.json", deep.as_bytes()).is_ok());
     }
 
     proptest! {

@@ -16,6 +16,18 @@ use super::{
 /// `lock file parts`: lines of one file that is read line by line, which bound what is read from it.
 pub(super) const MAX_PARTS: usize = 500_000;
 
+/// `YAML size`, `TOML size`: bytes of one file. It is parsed whole, and an error may repeat its longest text, which takes
+/// eight times as much. The largest lock files of these forms have 10 MB.
+const MAX_PARSED_BYTES: usize = 16 << 20;
+
+/// Holds the size of a file that is parsed whole.
+pub(super) fn hold_parsed(name: &'static str, bytes: &[u8]) -> Result<(), Error> {
+    match bytes.len() <= MAX_PARSED_BYTES {
+        true => Ok(()),
+        false => Err(Error::Limit { name, limit: MAX_PARSED_BYTES as u64 }),
+    }
+}
+
 /// Text of lines, bounded, by its byte order mark as [`unmarked`] has it.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     if bytes.iter().filter(|byte| **byte == b'\n').count() > MAX_PARTS {
@@ -66,6 +78,7 @@ pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 
 /// Reads YAML: one document, in which aliases repeat next to nothing.
 pub(super) fn yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    hold_parsed("YAML size", bytes)?;
     let text = unmarked(bytes)?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {

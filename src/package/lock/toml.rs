@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Error,
-    text::{Map, decode, line_at},
+    text::{Map, decode, hold_parsed, line_at},
 };
 
 /// `TOML parts`: what a file may hold, counted by [`parts`]. The costliest text for this many takes some 200 MB, and the
@@ -13,6 +13,7 @@ const MAX_PARTS: usize = 1_000_000;
 
 /// Reads a document; `toml` bounds its depth.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    hold_parsed("TOML size", bytes)?;
     let text = decode(bytes)?;
     if parts(&text) > MAX_PARTS {
         return Err(Error::Limit { name: "TOML parts", limit: MAX_PARTS as u64 });

@@ -3,19 +3,24 @@
 use serde::de::DeserializeOwned;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
-use super::super::{Error, utf8};
+use super::{
+    super::{Error, utf8},
+    text::hold_parsed,
+};
 
 /// `lock file nodes`: most maps, lists and scalars of a file. The lock file of a large monorepo has some 500,000.
 const MAX_NODES: usize = 1_000_000;
 
 /// Reads every document that is not empty.
 pub(super) fn documents<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, Error> {
+    hold_parsed("YAML size", bytes)?;
     let text = utf8(bytes)?;
     serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| yaml_error(&error))
 }
 
 /// Reads the only document.
 pub(super) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    hold_parsed("YAML size", bytes)?;
     let text = utf8(bytes)?;
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| yaml_error(&error))
 }
