@@ -4,6 +4,7 @@ mod databases;
 mod evidence;
 mod languages;
 mod merged;
+mod whose;
 
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ use super::{
 /// How much of a file is seen before it is read: a shorter one is seen whole.
 const HEAD_BYTES: usize = 4096;
 /// The record that ends an archive, without a comment.
-const END_BYTES: i64 = 22;
+const END_BYTES: usize = 22;
 const END: &[u8] = b"PK\x05\x06";
 /// What remembering a member costs.
 const MEMBER_BYTES: usize = 32;
@@ -41,11 +41,12 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
 /// The packages of the archive that ends an executable, if one does. A signature may follow it in those of Windows.
 pub(super) fn behind(path: &str, file: &mut dyn File) -> Result<Packages, Error> {
     let mut start = [0; 2];
-    let mut end = [0; END_BYTES as usize];
+    let mut end = [0; END_BYTES];
     let is_there = file
         .seek(SeekFrom::Start(0))
         .and_then(|_| file.read_exact(&mut start))
-        .and_then(|()| file.seek(SeekFrom::End(-END_BYTES)))
+        .and_then(|()| file.seek(SeekFrom::End(0)))
+        .and_then(|size| file.seek(SeekFrom::Start(size.saturating_sub(END_BYTES as u64))))
         .and_then(|_| file.read_exact(&mut end));
     match is_there {
         Ok(()) if start == *b"MZ" || end.starts_with(END) => Ok(packages(path, file)?.1),

@@ -2,11 +2,9 @@
 //! which files would say the versions. That is told from their text, in the way of people who write such files and not as
 //! each tool would; where it cannot be told, they ask.
 
-use std::collections::BTreeMap;
+mod asks;
 
-use serde::{Deserialize, de::IgnoredAny};
-
-use super::{nuget, text, toml};
+use super::nuget;
 
 /// What one kind of tool reads.
 struct Tool {
@@ -39,82 +37,82 @@ const TOOLS: [Tool; 18] = [
     },
     Tool {
         manifests: &["deno.json", "deno.jsonc"],
-        asks: |bytes| has(bytes, &["\"npm:", "\"jsr:"]),
+        asks: |bytes| asks::has(bytes, &["\"npm:", "\"jsr:"]),
         above: &["deno.lock"],
         beside: &[],
     },
     Tool {
         manifests: &["pyproject.toml", "Pipfile", "setup.py", "setup.cfg"],
-        asks: python_asks,
+        asks: asks::python_asks,
         above: &["uv.lock"],
         beside: &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"],
     },
-    Tool { manifests: &["Cargo.toml"], asks: cargo_asks, above: &["Cargo.lock"], beside: &[] },
+    Tool { manifests: &["Cargo.toml"], asks: asks::cargo_asks, above: &["Cargo.lock"], beside: &[] },
     Tool {
         manifests: &["go.mod"],
-        asks: |bytes| has(bytes, &["require"]) && super::go::is_partial(bytes),
+        asks: |bytes| asks::has(bytes, &["require"]) && super::go::is_partial(bytes),
         above: &[],
         beside: &["go.sum"],
     },
     Tool {
         manifests: &["Gemfile"],
-        asks: |bytes| lines(bytes).any(|line| starts(line, &["gem", "gemspec"])),
+        asks: |bytes| asks::lines(bytes).any(|line| asks::starts(line, &["gem", "gemspec"])),
         above: &[],
         beside: &["Gemfile.lock"],
     },
     Tool {
         manifests: &["gems.rb"],
-        asks: |bytes| lines(bytes).any(|line| starts(line, &["gem", "gemspec"])),
+        asks: |bytes| asks::lines(bytes).any(|line| asks::starts(line, &["gem", "gemspec"])),
         above: &[],
         beside: &["gems.locked"],
     },
-    Tool { manifests: &["composer.json"], asks: composer_asks, above: &[], beside: &["composer.lock"] },
+    Tool { manifests: &["composer.json"], asks: asks::composer_asks, above: &[], beside: &["composer.lock"] },
     Tool {
         manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props"],
-        asks: |bytes| has(bytes, &["<PackageReference "]),
+        asks: |bytes| asks::has(bytes, &["<PackageReference "]),
         above: &["Directory.Packages.props"],
         beside: &["packages.lock.json"],
     },
     Tool {
         manifests: &["build.gradle", "build.gradle.kts"],
-        asks: gradle_asks,
+        asks: asks::gradle_asks,
         above: &[],
         beside: &["gradle.lockfile"],
     },
     Tool {
         manifests: &["build.sbt"],
-        asks: |bytes| has(bytes, &["libraryDependencies"]),
+        asks: |bytes| asks::has(bytes, &["libraryDependencies"]),
         above: &["build.sbt.lock"],
         beside: &[],
     },
-    Tool { manifests: &["pubspec.yaml"], asks: pub_asks, above: &["pubspec.lock"], beside: &[] },
+    Tool { manifests: &["pubspec.yaml"], asks: asks::pub_asks, above: &["pubspec.lock"], beside: &[] },
     Tool {
         manifests: &["mix.exs"],
-        asks: |bytes| lines(bytes).any(|line| line.trim_start_matches('[').starts_with("{:")),
+        asks: |bytes| asks::lines(bytes).any(|line| line.trim_start_matches('[').starts_with("{:")),
         above: &["mix.lock"],
         beside: &[],
     },
     Tool {
         manifests: &["Podfile"],
-        asks: |bytes| lines(bytes).any(|line| starts(line, &["pod"])),
+        asks: |bytes| asks::lines(bytes).any(|line| asks::starts(line, &["pod"])),
         above: &[],
         beside: &["Podfile.lock"],
     },
     Tool {
         manifests: &["Package.swift"],
-        asks: |bytes| has(bytes, &[".package("]) && has(bytes, &["url:", "id:"]),
+        asks: |bytes| asks::has(bytes, &[".package("]) && asks::has(bytes, &["url:", "id:"]),
         above: &["Package.resolved"],
         beside: &[],
     },
     Tool {
         manifests: &["conanfile.txt", "conanfile.py"],
-        asks: |bytes| has(bytes, &["requires"]),
+        asks: |bytes| asks::has(bytes, &["requires"]),
         above: &[],
         beside: &["conan.lock"],
     },
     Tool {
         manifests: &["Project.toml", "JuliaProject.toml"],
-        asks: |bytes| of_toml(bytes, |julia: &Julia| !julia.deps.is_empty()),
+        asks: |bytes| asks::of_toml(bytes, |julia: &asks::Julia| !julia.deps.is_empty()),
         above: &["Manifest.toml", "JuliaManifest.toml"],
         beside: &[],
     },
@@ -176,7 +174,7 @@ fn tool(name: &str) -> Option<(u32, &'static Tool)> {
         None => name == *known,
     };
     let mut tools = (0_u32..).zip(&TOOLS);
-    tools.find(|(_, tool)| tool.manifests.iter().any(|known| is(&known)))
+    tools.find(|(_, tool)| tool.manifests.iter().any(&is))
 }
 
 /// Whether a file of this name is a manifest that is told by its text.
@@ -187,193 +185,6 @@ pub(super) fn is_named(name: &str) -> bool {
 /// Whether a manifest asks for packages in versions that it does not say.
 pub(super) fn asks(name: &str, bytes: &[u8]) -> bool {
     tool(name).is_some_and(|(_, tool)| (tool.asks)(bytes))
-}
-
-/// Whether one of `words` is in the text.
-fn has(bytes: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|word| super::super::holds(bytes, word.as_bytes()))
-}
-
-/// Lines without blanks around them; comments of the kinds that there are, left out.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
-    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("//"))
-}
-
-/// Whether a line begins with one of `words`, as a whole word.
-fn starts(line: &str, words: &[&str]) -> bool {
-    let is = |word: &&str| {
-        line.strip_prefix(word)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-    };
-    words.iter().any(is)
-}
-
-/// Whether a document asks; one that cannot be read may.
-fn of_toml<T: serde::de::DeserializeOwned>(bytes: &[u8], asks: impl Fn(&T) -> bool) -> bool {
-    toml::read::<T>(bytes).map_or(true, |document| asks(&document))
-}
-
-type Named<V = IgnoredAny> = BTreeMap<String, V>;
-
-#[derive(Deserialize)]
-struct Julia {
-    #[serde(default)]
-    deps: Named,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Cargo {
-    #[serde(flatten)]
-    own: CargoDependencies,
-    #[serde(default)]
-    workspace: CargoDependencies,
-    #[serde(default)]
-    target: Named<CargoDependencies>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-struct CargoDependencies {
-    #[serde(default)]
-    dependencies: Named<CargoDependency>,
-    #[serde(default)]
-    dev_dependencies: Named<CargoDependency>,
-    #[serde(default)]
-    build_dependencies: Named<CargoDependency>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum CargoDependency {
-    Table { path: Option<IgnoredAny> },
-    Version(IgnoredAny),
-}
-
-fn cargo_asks(bytes: &[u8]) -> bool {
-    let of = |all: &CargoDependencies| {
-        let all = [&all.dependencies, &all.dev_dependencies, &all.build_dependencies].into_iter();
-        // What lies in the same project needs nothing said of it.
-        all.flat_map(BTreeMap::values).any(|one| !matches!(one, CargoDependency::Table { path: Some(_) }))
-    };
-    of_toml(bytes, |cargo: &Cargo| of(&cargo.own) || of(&cargo.workspace) || cargo.target.values().any(of))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Python {
-    project: Option<PythonProject>,
-    #[serde(default)]
-    dependency_groups: Named<Vec<IgnoredAny>>,
-    tool: Option<PythonTools>,
-    /// Of a `Pipfile`.
-    #[serde(default)]
-    packages: Named,
-    #[serde(default)]
-    dev_packages: Named,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct PythonProject {
-    #[serde(default)]
-    dependencies: Vec<IgnoredAny>,
-    #[serde(default)]
-    optional_dependencies: Named<Vec<IgnoredAny>>,
-}
-
-#[derive(Deserialize)]
-struct PythonTools {
-    poetry: Option<Poetry>,
-    pdm: Option<DevelopmentOnly>,
-    uv: Option<DevelopmentOnly>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct DevelopmentOnly {
-    dev_dependencies: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Poetry {
-    #[serde(default)]
-    dependencies: Named,
-    #[serde(default)]
-    dev_dependencies: Named,
-    #[serde(default)]
-    group: Named<PoetryGroup>,
-}
-
-#[derive(Deserialize)]
-struct PoetryGroup {
-    #[serde(default)]
-    dependencies: Named,
-}
-
-/// A `setup.py` or a `setup.cfg` is no TOML, or asks by one word.
-fn python_asks(bytes: &[u8]) -> bool {
-    if has(bytes, &["install_requires"]) {
-        return true;
-    }
-    let some = |groups: &Named<Vec<IgnoredAny>>| groups.values().any(|group| !group.is_empty());
-    let Ok(python) = toml::read::<Python>(bytes) else { return has(bytes, &["dependencies", "packages"]) };
-    let of_project = python
-        .project
-        .is_some_and(|project| !project.dependencies.is_empty() || some(&project.optional_dependencies));
-    let of_tools = python.tool.is_some_and(|tools| {
-        let development = [tools.pdm, tools.uv].into_iter().flatten();
-        let of_poetry = tools.poetry.is_some_and(|poetry| {
-            // The version of Python itself stands among them.
-            poetry.dependencies.keys().any(|name| name != "python")
-                || !poetry.dev_dependencies.is_empty()
-                || poetry.group.values().any(|group| !group.dependencies.is_empty())
-        });
-        of_poetry || development.filter(|tool| tool.dev_dependencies.is_some()).count() > 0
-    });
-    let of_pipenv = !python.packages.is_empty() || !python.dev_packages.is_empty();
-    of_project || of_tools || of_pipenv || some(&python.dependency_groups)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Composer {
-    #[serde(default)]
-    require: Named,
-    #[serde(default)]
-    require_dev: Named,
-}
-
-/// Packages have a vendor; PHP itself and its extensions stand among them without one.
-fn composer_asks(bytes: &[u8]) -> bool {
-    text::json::<Composer>(bytes).map_or(true, |composer| {
-        composer.require.keys().chain(composer.require_dev.keys()).any(|name| name.contains('/'))
-    })
-}
-
-/// Coordinates in quotes, or names from a catalogue, behind the word for dependencies.
-fn gradle_asks(bytes: &[u8]) -> bool {
-    let coordinates = |line: &str| {
-        let mut quoted = line.split(['"', '\'']).skip(1).step_by(2);
-        quoted.any(|text| text.contains(':') && !text.starts_with(':') && !text.contains("://"))
-    };
-    let mut lines = lines(bytes).skip_while(|line| !line.contains("dependencies"));
-    lines.any(|line| line.contains("libs.") || line.contains("group:") || coordinates(line))
-}
-
-/// An indented line below one of the lists of dependencies.
-fn pub_asks(bytes: &[u8]) -> bool {
-    let mut inside = false;
-    bytes.split(|byte| *byte == b'\n').any(|line| match line.trim_ascii() {
-        [] | [b'#', ..] => false,
-        _ if line.first().is_some_and(u8::is_ascii_whitespace) => inside,
-        heading => {
-            inside = matches!(heading, b"dependencies:" | b"dev_dependencies:");
-            false
-        }
-    })
 }
 
 #[cfg(test)]
