@@ -105,9 +105,10 @@ pub(super) fn check(packages: &[Package]) -> Result<(), Error> {
 
 /// The length of what is kept of a package.
 pub(super) fn text_bytes(package: &Package) -> usize {
-    let Package { name, version, arch, source, .. } = package;
+    let Package { name, version, arch, source, module, .. } = package;
     let source = source.as_ref().map_or(0, |source| source.name.len() + source.version.len());
-    name.len() + version.len() + arch.as_ref().map_or(0, String::len) + source
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    name.len() + version.len() + length(arch) + source + length(module)
 }
 
 #[cfg(test)]

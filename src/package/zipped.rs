@@ -169,9 +169,9 @@ mod tests {
         let script = [b"#!/bin/sh\nrun\n\xff\0", &jar[..]].concat();
         assert_eq!(told("usr/bin/a", &script).unwrap(), ["g:a@1"]);
         let behind = |start: &[u8]| behind("a.exe", &mut Cursor::new([start, &jar[..]].concat())).unwrap();
-        assert_eq!(behind(b"MZ").len(), 1);
-        assert_eq!(behind(b"\x7fELF").len(), 1);
-        assert_eq!(super::behind("a", &mut Cursor::new(b"\x7fELF")), Ok(Vec::new()));
+        assert!(!behind(b"MZ").is_empty());
+        assert!(!behind(b"\x7fELF").is_empty());
+        assert!(super::behind("a", &mut Cursor::new(b"\x7fELF")).unwrap().is_empty());
     }
 
     #[test]

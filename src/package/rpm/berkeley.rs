@@ -4,7 +4,7 @@
 //! The table is not looked up in, all its pages are gone through. A chain of pages is followed as long as it gives bytes, up to
 //! the length that it announced.
 
-use super::Error;
+use super::{Error, package};
 
 const MAGIC: u32 = 0x0006_1561;
 const PAGE_HEADER_BYTES: usize = 26;
@@ -45,27 +45,29 @@ struct Database<'a> {
     page_bytes: usize,
 }
 
-/// Every blob.
-pub(super) fn blobs(file: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+/// Gives every blob.
+pub(super) fn blobs(
+    file: &[u8],
+    mut give: impl FnMut(&[u8]) -> Result<(), package::Error>,
+) -> Result<(), package::Error> {
     let order = order(file).ok_or(Error::Berkeley("no hash table"))?;
     let mut database = Database { file, order, page_bytes: 0 };
     let page_bytes = database.u32(file, 20)?;
     if !(512..=65_536).contains(&page_bytes) || !page_bytes.is_power_of_two() {
-        return Err(Error::Berkeley("an impossible page size"));
+        return Err(Error::Berkeley("an impossible page size").into());
     }
     if file.get(24) != Some(&0) {
-        return Err(Error::Berkeley("it is encrypted"));
+        return Err(Error::Berkeley("it is encrypted").into());
     }
     database.page_bytes = page_bytes as usize;
     let last = database.u32(file, 32)?;
-    let mut blobs = Vec::new();
     for number in 1..=last {
         let page = database.page(number)?;
         if matches!(page[25], UNSORTED | HASH) {
-            database.items(page, &mut blobs)?;
+            database.items(page, &mut give)?;
         }
     }
-    Ok(blobs)
+    Ok(())
 }
 
 impl<'a> Database<'a> {
@@ -93,7 +95,11 @@ impl<'a> Database<'a> {
     }
 
     /// The values of a page: keys and values take turns.
-    fn items(&self, page: &[u8], blobs: &mut Vec<Vec<u8>>) -> Result<(), Error> {
+    fn items(
+        &self,
+        page: &[u8],
+        give: &mut impl FnMut(&[u8]) -> Result<(), package::Error>,
+    ) -> Result<(), package::Error> {
         let items = self.u16(page, 20)?;
         let mut end = self.page_bytes;
         for index in 0..items {
@@ -105,10 +111,10 @@ impl<'a> Database<'a> {
             }
             match item.first() {
                 // Beside packages there is the number of the last one, four bytes.
-                Some(&INLINE) if item.len() > 5 => blobs.push(item[1..].to_vec()),
+                Some(&INLINE) if item.len() > 5 => give(&item[1..])?,
                 Some(&INLINE) => {}
-                Some(&OFF_PAGE) => blobs.push(self.chain(self.u32(item, 4)?, self.u32(item, 8)?)?),
-                _ => return Err(Error::Berkeley("an item of an unknown kind")),
+                Some(&OFF_PAGE) => give(&self.chain(self.u32(item, 4)?, self.u32(item, 8)?)?)?,
+                _ => return Err(Error::Berkeley("an item of an unknown kind").into()),
             }
         }
         Ok(())

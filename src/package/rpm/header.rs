@@ -2,10 +2,13 @@
 //! package file; "RPM V4 package format", header structure.
 
 use super::Error;
-use crate::package::{Ecosystem, Owned, Package, Source};
+use crate::package::{Ecosystem, Owned, Package, Source, lossy};
 
 /// Bytes of an entry of the index.
 const ENTRY_BYTES: usize = 16;
+
+/// Directories that a package may have files in; the largest have some ten thousand.
+const MOST_DIRECTORIES: u32 = 200_000;
 
 /// Tags that are read; rpm's tag table.
 const NAME: u32 = 1000;
@@ -43,7 +46,7 @@ pub(super) fn package(blob: &[u8], owned: &mut Owned) -> Result<Option<Package>,
         source.map(|(name, version)| Source { name: name.to_owned(), version: format!("{epoch}{version}") });
     let version = format!("{epoch}{version}-{release}");
     let text = |tag| Ok(header.text(tag)?.filter(|text| is_something(text)).map(str::to_owned));
-    header.files(|path| owned.add(path, name))?;
+    header.files(|directory, name_in_it| owned.add_in(directory, name_in_it, name))?;
     Ok(Some(Package {
         arch: text(ARCH)?,
         source: source.filter(|source| source.name != name || source.version != version),
@@ -81,7 +84,7 @@ impl<'a> Header<'a> {
     }
 
     /// Every file: its base name, and by its index the name of its directory, which ends with a slash.
-    fn files(&self, mut take: impl FnMut(&str)) -> Result<(), Error> {
+    fn files(&self, mut take: impl FnMut(&str, &str)) -> Result<(), Error> {
         let Some((names, count)) = self.find(BASE_NAMES, STRINGS)? else { return Ok(()) };
         let (Some((directories, directory_count)), Some((indexes, _))) =
             (self.find(DIRECTORY_NAMES, STRINGS)?, self.find(DIRECTORY_INDEXES, INT32)?)
@@ -89,12 +92,16 @@ impl<'a> Header<'a> {
             return Err(Error::Header("files without directories"));
         };
         let texts = |bytes: &'a [u8], count: u32| bytes.split(|byte| *byte == 0).take(count as usize);
-        let directories: Vec<_> = texts(directories, directory_count).map(String::from_utf8_lossy).collect();
+        if directory_count > MOST_DIRECTORIES {
+            return Err(Error::Header("more directories than any package has"));
+        }
+        let directories: Vec<&[u8]> = texts(directories, directory_count).collect();
         for (at, name) in texts(names, count).enumerate() {
             let index = super::be32(indexes, at * 4).ok_or(Error::Header("a value beyond its end"))?;
             let directory =
                 directories.get(index as usize).ok_or(Error::Header("a file without a directory"))?;
-            take(&format!("{directory}{}", String::from_utf8_lossy(name)));
+            let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+            take(&lossy(directory), &lossy(name));
         }
         Ok(())
     }

@@ -7,8 +7,6 @@ const HEADER_BYTES: usize = 32;
 const FRAME_BYTES: usize = 24;
 /// The last bit says in which order of bytes the checksums are taken.
 const MAGIC: u32 = 0x377f_0682;
-/// Pages of a database that an image holds; the log names them by number.
-const MOST_BYTES: usize = 256 << 20;
 
 /// Puts the committed pages of `log` into `database`, as SQLite sees the two together. What follows the last commit, or
 /// belongs to an older run of the log, was never there.
@@ -29,6 +27,8 @@ pub(super) fn apply(mut database: Vec<u8>, log: &[u8]) -> Result<Vec<u8>, Error>
         return Ok(database);
     }
     let salt = &log[16..24];
+    // What a log adds to a database is in the log.
+    let most = database.len().saturating_add(log.len());
     let mut pending = Vec::new();
     for frame in log[HEADER_BYTES..].chunks_exact(FRAME_BYTES + page_bytes) {
         let (header, page) = frame.split_at(FRAME_BYTES);
@@ -43,7 +43,7 @@ pub(super) fn apply(mut database: Vec<u8>, log: &[u8]) -> Result<Vec<u8>, Error>
         if pages == 0 {
             continue;
         }
-        let size = pages.checked_mul(page_bytes).filter(|size| *size <= MOST_BYTES);
+        let size = pages.checked_mul(page_bytes).filter(|size| *size <= most);
         database.resize(size.ok_or(wrong("a write-ahead log that makes it too large"))?, 0);
         for (number, page) in pending.drain(..) {
             let start = number.checked_sub(1).and_then(|index| index.checked_mul(page_bytes));

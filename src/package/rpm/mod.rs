@@ -9,14 +9,14 @@ mod journal;
 mod ndb;
 mod sqlite;
 
-use std::borrow::Cow;
-
 pub(crate) use header::source_of;
 
-use super::{Fact, Owned, Package, file_name};
+use super::{self as package, Fact, Owned, Package, count::Packages, file_name};
 
 /// SQLite's write-ahead log, empty in most images.
 const JOURNAL: &str = "rpmdb.sqlite-wal";
+/// `rpm write-ahead log`: bytes of a log, which is kept until its database is known. SQLite empties one of 4 MiB when it can.
+const MOST_JOURNAL_BYTES: usize = 32 << 20;
 /// What it adds to the name of the database.
 const JOURNAL_SUFFIX: &str = "-wal";
 
@@ -35,6 +35,15 @@ pub(super) enum Error {
     /// Of the Berkeley DB file.
     #[error("Berkeley DB: {0}")]
     Berkeley(&'static str),
+    /// Of any: what is stored is together no larger than the file.
+    #[error("packages that share their bytes")]
+    Shared,
+}
+
+impl From<Error> for package::Error {
+    fn from(error: Error) -> Self {
+        Self::Database(error.to_string())
+    }
 }
 
 /// By content; SQLite and Berkeley DB files are many things, so those by their names too.
@@ -51,9 +60,12 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 /// Reads all packages. A database that a write-ahead log may belong to is kept until the layer's end, see [`settle`].
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, super::Error> {
     if path.ends_with(JOURNAL) {
+        if bytes.len() > MOST_JOURNAL_BYTES {
+            return Err(package::Error::Limit { name: "rpm write-ahead log", limit: MOST_JOURNAL_BYTES as u64 });
+        }
         return Ok(Some(Fact::RpmJournal { log: bytes.to_vec() }));
     }
-    let found = packages(bytes).map_err(|error| super::Error::Database(error.to_string()))?;
+    let found = packages(bytes)?;
     let database = sqlite::has_journal(bytes).then(|| bytes.to_vec());
     // Its first packages may be in the log.
     let found = found.or_else(|| database.is_some().then(Default::default));
@@ -89,23 +101,23 @@ pub(crate) fn settle(files: &mut [(Vec<String>, Result<Fact, String>)]) {
     }
 }
 
-fn packages(bytes: &[u8]) -> Result<Option<(Vec<Package>, Owned)>, Error> {
-    let blobs: Vec<Cow<'_, [u8]>> = if sqlite::recognise(bytes) {
-        let Some(blobs) = sqlite::blobs(bytes)? else { return Ok(None) };
-        blobs.into_iter().map(Cow::Owned).collect()
-    } else if ndb::recognise(bytes) {
-        ndb::blobs(bytes)?.into_iter().map(Cow::Borrowed).collect()
-    } else {
-        berkeley::blobs(bytes)?.into_iter().map(Cow::Owned).collect()
+/// The packages of a database and their files; `None` when it is a database of something else.
+fn packages(bytes: &[u8]) -> Result<Option<(Vec<Package>, Owned)>, package::Error> {
+    let (mut packages, mut owned, mut left) = (Packages::default(), Owned::default(), bytes.len());
+    let give = |blob: &[u8]| {
+        left = left.checked_sub(blob.len()).ok_or(Error::Shared)?;
+        packages.extend(header::package(blob, &mut owned)?)
     };
-    let mut packages = Vec::with_capacity(blobs.len());
-    let mut owned = Owned::default();
-    for blob in blobs {
-        packages.extend(header::package(&blob, &mut owned)?);
+    if sqlite::recognise(bytes) {
+        if !sqlite::blobs(bytes, give)? {
+            return Ok(None);
+        }
+    } else if ndb::recognise(bytes) {
+        ndb::blobs(bytes, give)?;
+    } else {
+        berkeley::blobs(bytes, give)?;
     }
-    packages.sort();
-    packages.dedup();
-    Ok(Some((packages, owned)))
+    Ok(Some((packages.into_sorted(), owned)))
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -218,7 +230,7 @@ mod tests {
             ),
             (blob(None, &[(1000, "a")])[..20].to_vec(), "shorter than it says"),
         ] {
-            assert_eq!(packages(&ndb(&[broken])), Err(Error::Header(why)));
+            assert_eq!(packages(&ndb(&[broken])), Err(Error::Header(why).into()));
         }
     }
 

@@ -3,7 +3,7 @@
 //! Only what that takes: the schema, a table's tree, records, overflow chains. Each page is looked at once at most, so no file
 //! can make it loop.
 
-use super::Error;
+use super::{Error, package};
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Pages of trees deeper than this are of no database that anybody has.
@@ -18,8 +18,11 @@ pub(super) fn has_journal(head: &[u8]) -> bool {
     recognise(head) && head.get(18) == Some(&2)
 }
 
-/// Every blob of the table `Packages`; `None` when the file has no such table.
-pub(super) fn blobs(file: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Error> {
+/// Gives every blob of the table `Packages`; `false` when the file has no such table.
+pub(super) fn blobs(
+    file: &[u8],
+    mut give: impl FnMut(&[u8]) -> Result<(), package::Error>,
+) -> Result<bool, package::Error> {
     let database = Database::new(file)?;
     let mut root = None;
     database.rows(1, |row| {
@@ -32,22 +35,18 @@ pub(super) fn blobs(file: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Error> {
         if text(0) == b"table" && text(1) == b"Packages" {
             root = match columns.get(3) {
                 Some(Value::Integer(page)) => u32::try_from(*page).ok(),
-                _ => return Err(Error::Sqlite("the table Packages has no root page")),
+                _ => return Err(Error::Sqlite("the table Packages has no root page").into()),
             };
         }
         Ok(())
     })?;
-    let Some(root) = root else { return Ok(None) };
-    let mut blobs = Vec::new();
-    database.rows(root, |row| {
-        // hnum, blob
-        match record(row)?.get(1) {
-            Some(Value::Blob(blob)) => blobs.push(blob.to_vec()),
-            _ => return Err(Error::Sqlite("a row of the table Packages without a blob")),
-        }
-        Ok(())
+    let Some(root) = root else { return Ok(false) };
+    // hnum, blob
+    database.rows(root, |row| match record(row)?.get(1) {
+        Some(Value::Blob(blob)) => give(blob),
+        _ => Err(Error::Sqlite("a row of the table Packages without a blob").into()),
     })?;
-    Ok(Some(blobs))
+    Ok(true)
 }
 
 struct Database<'a> {
@@ -82,13 +81,17 @@ impl<'a> Database<'a> {
     }
 
     /// The payload of each row of a table, in the order of their keys.
-    fn rows(&self, root: u32, mut row: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    fn rows(
+        &self,
+        root: u32,
+        mut row: impl FnMut(&[u8]) -> Result<(), package::Error>,
+    ) -> Result<(), package::Error> {
         let pages = self.file.len() / self.page_bytes;
         let (mut seen, mut open) = (vec![false; pages + 1], vec![(root, 0)]);
         while let Some((number, depth)) = open.pop() {
             let page = self.page(number)?;
             if std::mem::replace(&mut seen[number as usize], true) || depth > DEPTH_MAX {
-                return Err(Error::Sqlite("a tree that leads back into itself"));
+                return Err(Error::Sqlite("a tree that leads back into itself").into());
             }
             // The file's header comes before the first page's own.
             let start = if number == 1 { 100 } else { 0 };
@@ -97,7 +100,7 @@ impl<'a> Database<'a> {
             let (interior, first) = match kind {
                 Some(0x05) => (true, start + 12),
                 Some(0x0d) => (false, start + 8),
-                _ => return Err(Error::Sqlite("a page of another kind within a table")),
+                _ => return Err(Error::Sqlite("a page of another kind within a table").into()),
             };
             let cell = |index: usize| {
                 super::be16(page, first + 2 * index)
