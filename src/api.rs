@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    base::Base,
     digest::Digest,
     image::{History, Platform},
     inventory::Skipped,
@@ -22,6 +23,9 @@ pub struct ScanRequest {
     pub reference: String,
     /// What the image is.
     pub image: ImageClaim,
+    /// What the client knows of the base image; what the history tells where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// Blob digest and diff ID of each layer whose bytes this client read and hashed itself, now or earlier.
     #[serde(default)]
     pub pairs: Vec<Pair>,

@@ -278,7 +278,10 @@ impl Scan {
             return Err(Problem::new(problem::UNPROCESSABLE, detail));
         }
         bounds::hold(&request)?;
-        let image = image(&request.image)?;
+        let mut image = image(&request.image)?;
+        if let Some(base) = &request.base {
+            image.base = Some(base.clone());
+        }
         let space = space(request.schema, &request.analyzer)?;
         Ok(Self { name, request, image, space, sent })
     }

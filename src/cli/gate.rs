@@ -13,6 +13,7 @@ use stella::{
 use super::{
     analyse::{Look, open},
     args::{Gate, OnError},
+    base,
     exit::{Exit, Failure},
     image::Opened,
     local::Local,
@@ -48,7 +49,8 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         Some(_) => None,
     };
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
-    let opened = open(source, log)?;
+    let mut opened = open(source, log)?;
+    base::recognise(settings, &mut opened, log);
     if remote.is_some() && opened.inventory().is_some() {
         return Err(Failure::usage("a server does not take an SBOM yet")
             .advise("gate it on this machine: leave out --server (or STELLA_SERVER), and have advisories at hand, such as by `stella feeds import`"));

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod args;
+mod base;
 mod cache;
 mod client;
 mod exit;

@@ -207,6 +207,8 @@ impl Collector {
             platform: self.platform.unwrap_or_else(unknown),
             layers: self.layers,
             base: self.base,
+            named_base: None,
+            history: Vec::new(),
         };
         let inventory = Inventory { os: self.os, packages, skipped: self.skipped, ..Inventory::default() };
         Ok(Found { form, sbom: Sbom { reference: self.reference, image, inventory } })

@@ -228,6 +228,7 @@ async fn a_real_server_takes_what_it_misses() {
             diff_ids: vec![a.diff_id, b.diff_id],
             history: Vec::new(),
         },
+        base: None,
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),
         skipped: Vec::new(),

@@ -94,6 +94,7 @@ mod tests {
                 diff_ids: diff_ids.clone(),
                 history: Vec::new(),
             },
+            base: None,
             pairs: Vec::new(),
             policies: vec![text],
             skipped: vec![skipped.clone()],

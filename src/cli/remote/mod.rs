@@ -85,6 +85,7 @@ impl Remote {
             analyzer: ANALYZER.to_owned(),
             reference: job.settings.source.text.clone(),
             image: job.image.claim.clone(),
+            base: image.base.clone(),
             pairs: layers.iter().map(Layer::pair).collect(),
             policies: job.settings.policies.clone(),
             skipped: job.skipped.clone(),

@@ -44,6 +44,7 @@ fn send(
         analyzer: ANALYZER.to_owned(),
         reference: "neighbour".to_owned(),
         image: ImageClaim::Engine { image_id: diff_ids[0], platform, diff_ids, history: Vec::new() },
+        base: None,
         pairs: Vec::new(),
         policies: Vec::new(),
         skipped: Vec::new(),
