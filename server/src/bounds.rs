@@ -38,7 +38,6 @@ pub fn hold(request: &ScanRequest) -> Result<(), Problem> {
         ("allowed skips", request.allow_skipped.len(), MAX_SKIPPED),
         ("pairs", request.pairs.len(), MAX_LAYERS),
         ("history entries", history, MAX_HISTORY),
-        ("image layers", request.base.as_ref().map_or(0, |base| base.layers), MAX_LAYERS),
         ("text length", text, MAX_TEXT_BYTES),
     ] {
         one(name, found, limit)?;

@@ -280,6 +280,11 @@ impl Scan {
         bounds::hold(&request)?;
         let mut image = image(&request.image)?;
         if let Some(base) = &request.base {
+            let (layers, all) = (base.layers, image.layers.len());
+            if layers > all {
+                let detail = format!("base: {layers} layers of an image of {all}");
+                return Err(Problem::new(problem::UNPROCESSABLE, detail));
+            }
             image.base = Some(base.clone());
         }
         let space = space(request.schema, &request.analyzer)?;

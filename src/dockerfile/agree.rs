@@ -13,19 +13,10 @@ impl Instruction {
             return None;
         }
         let said = entry.said.as_str();
-        let text = match &self.exec {
-            Some(arguments) => squeeze(&arguments.join(" ")),
-            None => squeeze(&self.text),
-        };
         let agrees = match self.word {
-            "RUN" => {
-                let command = self.documents.is_empty().then_some(text);
-                command
-                    .into_iter()
-                    .chain(self.scripts())
-                    .any(|command| self.is_command(said, &command, shells))
+            "RUN" | "CMD" | "ENTRYPOINT" => {
+                self.said.iter().any(|command| self.is_command(said, command, shells))
             }
-            "CMD" | "ENTRYPOINT" => self.is_command(said, &text, shells),
             "COPY" | "ADD" => {
                 return self.destination().map_or(Some(false), |path| same_path(&path, entry.text));
             }
@@ -36,7 +27,9 @@ impl Instruction {
                 return Some(false);
             }
             "WORKDIR" => return same_path(&self.text, entry.text),
-            "USER" | "STOPSIGNAL" | "MAINTAINER" | "VOLUME" | "SHELL" | "ONBUILD" => said == text,
+            "USER" | "STOPSIGNAL" | "MAINTAINER" | "VOLUME" | "SHELL" | "ONBUILD" => {
+                self.said.iter().any(|text| text == said)
+            }
             "ENV" | "LABEL" => match self.key() {
                 Some(key) => said.starts_with(&key),
                 None => return Some(false),
@@ -56,10 +49,13 @@ impl Instruction {
             || (self.exec.is_some() && before.starts_with('|'))
     }
 
-    /// Commands that a builder may make of here-documents: the only one alone, as a script or as a file, or all behind the
-    /// command that takes them.
-    fn scripts(&self) -> Vec<String> {
-        let Some(first) = self.documents.first() else { return Vec::new() };
+    /// The text as a history may have it, squeezed. Of here-documents a builder makes a script or a file, if one is alone, or
+    /// puts all behind the command that takes them.
+    pub(super) fn say(&self) -> Vec<String> {
+        let Some(first) = self.documents.first().filter(|_| self.word == "RUN") else {
+            let text = self.exec.as_ref().map(|arguments| arguments.join(" "));
+            return vec![squeeze(text.as_ref().unwrap_or(&self.text))];
+        };
         let mut whole = self.text.clone();
         for document in &self.documents {
             whole.push_str(&document.text);

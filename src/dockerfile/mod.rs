@@ -5,9 +5,9 @@
 //!        (parse)                 (chain)                                              (place)
 //! ```
 //!
-//! Format: <https://docs.docker.com/reference/dockerfile/>. No crate is used: of those there are, one reads here-documents
-//! only where they are a command's first word, and the others keep no lines or read none at all; and all that is compared
-//! with a history is an instruction's word and its text.
+//! Format: <https://docs.docker.com/reference/dockerfile/>. No crate is used: `parse-dockerfile` reads here-documents only where
+//! they are the first word of a command, `dockerfile-parser-rs` keeps no lines, `dockerfile-parser` knows no here-documents; and
+//! all that is compared with a history is an instruction's word and its text.
 
 mod agree;
 mod chain;
@@ -110,6 +110,8 @@ struct Instruction {
     /// The arguments, where they are written as JSON.
     exec: Option<Vec<String>>,
     documents: Vec<HereDocument>,
+    /// The text as a history may have it, squeezed: it is compared often.
+    said: Vec<String>,
     lines: Lines,
 }
 

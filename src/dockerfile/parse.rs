@@ -38,7 +38,7 @@ fn stage(from: Instruction) -> Result<Stage, Error> {
 
 impl Instruction {
     /// An instruction of its word and what follows it.
-    pub(super) fn new(word: &'static str, rest: &str, lines: Lines) -> Self {
+    pub(super) fn new(word: &'static str, rest: &str, documents: Vec<HereDocument>, lines: Lines) -> Self {
         let mut text = rest.trim();
         if matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK") {
             while text.starts_with("--") {
@@ -46,7 +46,9 @@ impl Instruction {
             }
         }
         let exec = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
-        Self { word, text: text.to_owned(), exec, documents: Vec::new(), lines }
+        let mut new = Self { word, text: text.to_owned(), exec, documents, said: Vec::new(), lines };
+        new.said = new.say();
+        new
     }
 
     /// What an `ONBUILD` makes a build upon its image do.
@@ -55,7 +57,7 @@ impl Instruction {
             return None;
         }
         let (word, rest) = cut_word(&self.text);
-        Some(Self { documents: self.documents.clone(), ..Self::new(known(word)?, rest, self.lines) })
+        Some(Self::new(known(word)?, rest, self.documents.clone(), self.lines))
     }
 }
 
@@ -106,7 +108,7 @@ impl Source<'_> {
         let (word, rest) = cut_word(joined.trim());
         let word = known(word).ok_or(Error::Word(lines.start))?;
         let documents = self.documents(word, rest, &mut lines)?;
-        let instruction = Instruction { documents, ..Instruction::new(word, rest, lines) };
+        let instruction = Instruction::new(word, rest, documents, lines);
         if instruction.text.is_empty() {
             return Err(Error::Arguments(lines.start));
         }

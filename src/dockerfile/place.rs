@@ -10,10 +10,10 @@ use super::{Dockerfile, Instruction, Lines, MAX_HISTORY, chain::Chain, entry::En
 use crate::image::History;
 
 /// Most labels of a command line, and most triggers of a base image.
-const MAX_EXTRAS: usize = 64;
+const MAX_EXTRAS: usize = 32;
 
 /// Stages that are tried, only to say which was meant.
-const MAX_TARGETS: usize = 16;
+const MAX_TARGETS: usize = 8;
 
 /// A Dockerfile beside the image that was built from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +212,9 @@ fn triggered(entries: &[Entry<'_>]) -> usize {
         .rev()
         .filter(|entry| entry.word == "ONBUILD")
         .take(MAX_EXTRAS)
-        .filter_map(|entry| Instruction::new(entry.word, entry.text, Lines { start: 0, end: 0 }).trigger())
+        .filter_map(|entry| {
+            Instruction::new(entry.word, entry.text, Vec::new(), Lines { start: 0, end: 0 }).trigger()
+        })
         .collect();
     let most = asked.len().min(entries.len());
     let all_agree = |count: &usize| {

@@ -270,10 +270,11 @@ fn where_the_base_ends() {
             &[base, (true, "/bin/sh -c a && b")],
             "line 2 is not what the image's history has there",
         ),
+        // The mark of what is no command is told by the shell in front of it.
         (
             "FROM x\nSHELL [\"perl\"]\nRUN b",
             &[base, (false, "perl #(nop)  SHELL [perl]"), (true, "perl b")],
-            "line 3 is not what the image's history has there",
+            "line 2 is not what the image's history has there",
         ),
         (
             "FROM x\nSHELL [\"perl\", \"-e\"]\nRUN b",
