@@ -81,9 +81,14 @@ impl Instruction {
     }
 }
 
-/// Whether a text ends with a path, which a builder may have made whole; only the word where the path is `.` or `/`.
+/// Whether a text ends with a path, which a builder may have made whole; only the word where the path is `.`.
 fn same_path(path: &str, text: &str) -> Option<bool> {
-    let path = path.trim_matches(['"', '\'']).trim_end_matches('/');
+    let path = path.trim_matches(['"', '\'']);
+    if path == "/" {
+        let text = text.trim_end();
+        return (text == path || text.ends_with(" /")).then_some(true);
+    }
+    let path = path.trim_end_matches('/');
     let path = path.strip_prefix("./").unwrap_or(path);
     if path.is_empty() || path == "." {
         return Some(false);

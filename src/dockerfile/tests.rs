@@ -251,6 +251,12 @@ fn where_the_base_ends() {
         ("FROM scratch\nCOPY a /a", &[base, copy], "it starts from scratch, and the image has more below"),
         ("FROM x\nCOPY a /a", &[copy], "no layer of the image is left for the one that it starts from"),
         ("FROM x\nCOPY a /a", &[base, copy], "1 of x: - 2"),
+        (
+            "FROM scratch\nADD rootfs.tar /",
+            &[(true, "/bin/sh -c #(nop) ADD file:c2bb in / ")],
+            "0 of scratch: 2",
+        ),
+        ("FROM x\nCOPY a /", &[base, copy], "line 2 is not what the image's history has there"),
         // Variables that only the build knows: an image by its form, or what could be a stage.
         ("ARG V\nFROM x:$V\nCOPY a /a", &[base, copy], "1 of ?: - 3"),
         (

@@ -91,9 +91,10 @@ class Base(program.Case):
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
         self.assertIn("warning: Dockerfile Dockerfile: it does not tell the base image: line 4 ", said)
+        moment = {"SOURCE_DATE_EPOCH": "1790000000"}
         with program.server(self.work, "--advisories", self.advisories()) as address:
-            remote = self.gate(demo, "--server", address, options=[])[1]
-        local = self.gate(demo, "--advisories", self.advisories(), options=[])[1]
+            remote = self.gate(demo, "--server", address, options=[], **moment)[1]
+        local = self.gate(demo, "--advisories", self.advisories(), options=[], **moment)[1]
         self.assertEqual(json.dumps(remote), json.dumps(local))
         self.assertEqual(found["image"]["base"], want)
 
