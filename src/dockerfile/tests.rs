@@ -359,7 +359,10 @@ proptest::proptest! {
             "FROM ", "x", " AS ", "\n", "RUN ", "COPY ", "ONBUILD ", "<<", "<<-E", "E", "\"", "\\", "`", "# escape=`", "\\\n",
             "$", "{", "}", ":-", ":+", "[", "]", "\t", " ", "é", "LABEL ", "ARG ", "=", "--", "scratch", "/", "\u{feff}", "\r",
         ]), 0..40),
-        entries in proptest::collection::vec((proptest::bool::ANY, "(RUN|LABEL|ONBUILD|/bin/sh -c #.nop.)? ?(RUN|COPY)? ?[x/ ]{0,3}"), 0..6),
+        entries in proptest::collection::vec(
+            (proptest::bool::ANY, "(RUN|LABEL|ONBUILD|/bin/sh -c #.nop.)? ?(RUN|COPY)? ?[x/ ]{0,3}"),
+            0..6,
+        ),
     ) {
         let text = format!("FROM x\n{}", pieces.concat());
         if let Ok(read) = Dockerfile::parse(&text) {

@@ -186,7 +186,8 @@ class Base(program.Case):
                 out.write(text)
             program.prepare("docker", "build", "--quiet", "--tag", name, *arguments, context,
                             env={**os.environ, "DOCKER_BUILDKIT": "0"})
-        build(names[0], "FROM scratch\nADD 0.tar.gz /\nADD 1.tar.gz /\nONBUILD ENV ONCE=1\nONBUILD COPY app /asked\nCMD [\"sh\"]\n")
+        build(names[0], "FROM scratch\nADD 0.tar.gz /\nADD 1.tar.gz /\n"
+                        "ONBUILD ENV ONCE=1\nONBUILD COPY app /asked\nCMD [\"sh\"]\n")
         text = """\
 ARG BASE=stella-e2e/base
 ARG TAG

@@ -401,7 +401,8 @@ class Faults(Case):
         layers = list(zip(blobs, config["rootfs"]["diff_ids"]))
 
         def put(name, layers, annotations=None):
-            layout = program.write_layout(self.path(name), layers, manifest=lambda value: {**value, "annotations": annotations or {}})
+            layout = program.write_layout(self.path(name), layers,
+                                          manifest=lambda value: {**value, "annotations": annotations or {}})
             push(f"oci:{layout}", f"{host}/team/{name}:1", "--preserve-digests")
             with open(os.path.join(layout, "index.json"), encoding="utf-8") as index:
                 return json.load(index)["manifests"][0]["digest"]
