@@ -163,16 +163,17 @@ impl Chain<'_> {
             return Err(Disagreement::NoBase);
         }
         lines[base..aligned.below].fill(Some(from_lines));
+        let mut ends = vec![None; self.stages.len()];
         for (entry, step) in &aligned.made {
             lines[*entry] = Some(steps[*step].instruction.lines);
+            ends[steps[*step].stage] = Some(entry + 1);
+        }
+        // Labels of the command line come with the last.
+        if let Some(end) = ends.last_mut() {
+            *end = Some(entries.len());
         }
         let mut start = base;
-        for stage in 0..self.stages.len() {
-            let of_stage = aligned.made.iter().filter(|(_, step)| steps[*step].stage == stage);
-            let end = match stage + 1 == self.stages.len() {
-                true => entries.len(),
-                false => of_stage.last().map_or(start, |(entry, _)| entry + 1),
-            };
+        for end in ends.into_iter().flatten() {
             if let Some(whole) = in_one(&entries[start..end], &lines[start..end]) {
                 lines[end - 1] = Some(whole);
             }
