@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
+    base::Base,
     digest::Digest,
     image::{History, Platform},
     inventory::Skipped,
@@ -31,6 +32,9 @@ pub struct ScanRequest {
     /// What somebody says that the image holds; the image is then what the SBOM says of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<PackedSbom>,
+    /// What the client knows of the image's base; what the history tells where absent. An SBOM tells it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// Blob digest and diff ID of each layer whose bytes this client read and hashed itself, now or earlier.
     #[serde(default)]
     pub pairs: Vec<Pair>,

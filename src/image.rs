@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{self, Base},
+    base::{self, Base, Named},
     digest::Digest,
     document::{self, Document},
 };
@@ -26,6 +26,10 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// Which of them are the base image's; `None` where that is not known.
     pub base: Option<Base>,
+    /// What the image itself says of its base image.
+    pub named_base: Option<Named>,
+    /// Its history, oldest first; empty where the source has none.
+    pub history: Vec<History>,
 }
 
 /// One layer as the image names it.
@@ -240,6 +244,7 @@ impl Image {
         }
         let mut image = Self::parse_config(config)?;
         image.manifest_digest = Some(Digest::of(manifest));
+        image.name_base(Named::read(manifest));
         if layers.len() != image.layers.len() {
             return Err(Error::LayerCount { manifest: layers.len(), config: image.layers.len() });
         }
@@ -254,7 +259,10 @@ impl Image {
         let parsed = document::parse::<ConfigJson>(config, CONFIG_KEYS)
             .map_err(|error| Error::Json { what: "config", why: error.to_string() })?;
         let platform = Platform { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant };
-        Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &parsed.history.unwrap_or_default())
+        let history = parsed.history.unwrap_or_default();
+        let mut image = Self::new(Digest::of(config), platform, parsed.rootfs.diff_ids, &history)?;
+        image.take_labels(Named::read(config));
+        Ok(image)
     }
 
     /// Puts an image together from what an engine asserts; history entries are oldest first.
@@ -282,7 +290,23 @@ impl Image {
             platform,
             layers: layers.collect(),
             base: if told { base::by_history(history) } else { None },
+            named_base: None,
+            history: history.to_vec(),
         })
+    }
+
+    /// [`Self::name_base`], of labels: they count where they are the image's own.
+    pub fn take_labels(&mut self, named: Option<Named>) {
+        self.name_base(named.filter(|_| !base::inherits_labels(&self.history)));
+    }
+
+    /// Takes note of what the image says of its base image.
+    pub fn name_base(&mut self, named: Option<Named>) {
+        let Some(named) = named else { return };
+        if let Some(base) = &mut self.base {
+            base.name = Some(named.name.clone());
+        }
+        self.named_base = Some(named);
     }
 
     /// The digest people know the image by: the manifest's, or the image ID where there is no manifest.

@@ -25,6 +25,7 @@ pub mod api;
 pub mod base;
 pub mod delta;
 pub mod digest;
+pub mod dockerfile;
 pub mod document;
 pub mod feed;
 pub mod finding;

@@ -172,7 +172,9 @@ fn sbom() -> impl Strategy<Value = Sbom> {
                     config_digest,
                     platform: Platform { os: os_name, architecture, variant },
                     layers,
-                    base: base.map(|layers| Base { layers, by: By::History }),
+                    base: base.map(|layers| Base { layers, by: By::History, name: None }),
+                    named_base: None,
+                    history: Vec::new(),
                 },
                 inventory: Inventory {
                     os: os.map(|(id, version, codename, support_end)| OsRelease {

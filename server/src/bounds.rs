@@ -27,7 +27,9 @@ pub fn hold(request: &ScanRequest) -> Result<(), Problem> {
     let origins = request.policies.iter().map(|policy| policy.origin.len());
     let skips = request.skipped.iter().flat_map(|s| [s.name.len(), s.what.len(), s.why.len()]);
     let allowed = request.allow_skipped.iter().map(String::len);
-    let text = origins.chain(skips).chain(allowed).chain([request.reference.len()]).max().unwrap_or_default();
+    let base = request.base.iter().filter_map(|base| base.name.as_ref()).map(String::len);
+    let one_each = [request.reference.len()].into_iter().chain(base);
+    let text = origins.chain(skips).chain(allowed).chain(one_each).max().unwrap_or_default();
     let policy = request.policies.iter().map(|policy| policy.text.len()).max().unwrap_or_default();
     for (name, found, limit) in [
         ("policies", request.policies.len(), MAX_POLICIES),

@@ -312,7 +312,15 @@ impl Scan {
             return Err(Problem::new(problem::UNPROCESSABLE, detail));
         }
         bounds::hold(&request)?;
-        let image = image(claim)?;
+        let mut image = image(claim)?;
+        if let Some(base) = &request.base {
+            let (layers, all) = (base.layers, image.layers.len());
+            if layers > all {
+                let detail = format!("base: {layers} layers of an image of {all}");
+                return Err(Problem::new(problem::UNPROCESSABLE, detail));
+            }
+            image.base = Some(base.clone());
+        }
         let space = space(request.schema, &request.analyzer)?;
         Ok(Self { name, request, image, space, sent })
     }

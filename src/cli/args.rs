@@ -93,7 +93,11 @@ Exit codes
 Every option has a variable, STELLA_ and its name; an empty one is as good as none. Where an option repeats, commas \
 part what it takes, in a flag and in a variable. A flag beats a variable beats the \
 file .stella.yaml of the working directory, which can only tighten the verdict: its keys are output, policy, fail-on, \
-threads, verify and timings.";
+dockerfile, dockerfile-target, threads, verify and timings.
+
+Which layers are the base image's is told by --base, else by the Dockerfile, else by the digest that the image's \
+annotations or labels name (of the same registry), else guessed from its history. One that does not fit the image is \
+said, and the next is asked; no verdict depends on it.";
 
 /// Which image, and how to get at it.
 #[derive(Debug, Args)]
@@ -138,6 +142,16 @@ pub struct Gate {
     /// Fail on this severity or worse, fixed or not: critical, high, medium, low, negligible, unknown
     #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
     pub fail_on: Option<String>,
+    /// The Dockerfile that the image was built from: says which layers are the base image's, if it agrees with the image's
+    /// history [default: Dockerfile or Containerfile of the working directory, where it agrees]
+    #[arg(long, value_name = "FILE", env = "STELLA_DOCKERFILE", value_hint = ValueHint::FilePath)]
+    pub dockerfile: Option<PathBuf>,
+    /// The stage of the Dockerfile that was built, by name or number [default: the last]
+    #[arg(long, value_name = "STAGE", env = "STELLA_DOCKERFILE_TARGET")]
+    pub dockerfile_target: Option<String>,
+    /// The base image, as IMAGE is given: its layers are the base image's, if the image begins with all of them
+    #[arg(long, value_name = "IMAGE", env = "STELLA_BASE", value_hint = ValueHint::AnyPath)]
+    pub base: Option<String>,
     /// Pass although this was not looked at, by its NAME in the report's `skipped`, or NAME:WHAT for one; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,

@@ -13,6 +13,7 @@ use stella::{
 use super::{
     analyse::{Look, open},
     args::{Gate, OnError},
+    base,
     exit::{Exit, Failure},
     image::Opened,
     local::Local,
@@ -48,11 +49,11 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         Some(_) => None,
     };
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
-    let opened = open(source, log)?;
+    let mut opened = open(source, log)?;
+    base::recognise(settings, &mut opened, log);
     let mut run = Run::default();
     if remote.is_some() && !settings.signers.is_empty() {
-        let why =
-            "a server does not take an SBOM yet: --sbom-signer has no effect, and the image is analysed";
+        let why = "with a server --sbom-signer has no effect yet: the image is analysed";
         log.warn(why);
         run.notes.push(why.to_owned());
     }

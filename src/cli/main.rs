@@ -3,6 +3,7 @@
 mod analyse;
 mod args;
 mod attested;
+mod base;
 mod cache;
 mod client;
 mod exit;

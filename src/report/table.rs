@@ -10,6 +10,7 @@ use super::{
     text::{cut, grouped, plain},
 };
 use crate::{
+    base::{Base, By},
     finding::{FindingLayer, Severity},
     policy::{Action, Outcome},
 };
@@ -111,7 +112,11 @@ impl Table {
             let instruction =
                 if layer.instruction.is_empty() { "(no instruction recorded)" } else { &layer.instruction };
             let id: String = layer.diff_id.hex().chars().take(12).collect();
-            let base = if layer.base == Some(true) { " (base image)" } else { "" };
+            let base = match (&result.image.base, layer.base) {
+                (Some(Base { by: By::History, .. }), Some(true)) => " (base image, as the history reads)",
+                (_, Some(true)) => " (base image)",
+                _ => "",
+            };
             self.painted("1", &format!("layer {} {id}{base}  {instruction}", layer.index));
             let heads = row(&HEADS.map(str::to_owned), &widths);
             let heads = self.paint("2", &heads);

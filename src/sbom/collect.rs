@@ -217,6 +217,8 @@ impl Collector {
             platform: self.platform.unwrap_or_else(unknown),
             layers: self.layers,
             base: self.base,
+            named_base: None,
+            history: Vec::new(),
         };
         let inventory = Inventory {
             os: self.os,

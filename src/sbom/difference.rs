@@ -143,6 +143,8 @@ mod tests {
             platform,
             layers: Vec::new(),
             base: None,
+            named_base: None,
+            history: Vec::new(),
         };
         Sbom { reference: String::new(), image, inventory: inventory(packages) }
     }

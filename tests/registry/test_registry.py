@@ -429,6 +429,39 @@ class Faults(Case):
         wanted = program.sha256(b"")
         self.refused(f"registry:{at(other)}/{NAME}@{wanted}", wanted, program.sha256(b"{}"))
 
+    def test_the_base_image_that_an_image_names(self):
+        host = self.start()
+        manifest = program.manifest(DEMO)
+        config = json.loads(self.demo_blob(manifest["config"]["digest"]))
+        blobs = [self.demo_blob(layer["digest"]) for layer in manifest["layers"]]
+        layers = list(zip(blobs, config["rootfs"]["diff_ids"]))
+
+        def put(name, layers, annotations=None):
+            layout = program.write_layout(self.path(name), layers,
+                                          manifest=lambda value: {**value, "annotations": annotations or {}})
+            push(f"oci:{layout}", f"{host}/team/{name}:1", "--preserve-digests")
+            with open(os.path.join(layout, "index.json"), encoding="utf-8") as index:
+                return json.load(index)["manifests"][0]["digest"]
+        key = "org.opencontainers.image.base."
+        base, moved = put("base", layers[:3]), put("moved", [layers[1]])
+        between = self.relay(host)
+        for name, below, digest, place, want, words in [
+                ("known", "base", base, at(between), {"layers": 3, "by": "annotations"}, ""),
+                ("other", "moved", moved, at(between), None, "its layer 0 is sha256:"),
+                ("gone", "base", program.sha256(b""), at(between), None, "note: the base image that the image names"),
+                # No image leads to a registry that the caller did not name.
+                ("elsewhere", "base", base, host, None, "")]:
+            named = f"{place}/team/{below}:1"
+            put(name, layers, {f"{key}name": named, f"{key}digest": digest})
+            between.requests.clear()
+            code, report, said = self.gate(f"registry:{at(between)}/team/{name}:1")
+            self.assertEqual(code, 1, said)
+            self.assertEqual(report["results"][0]["image"]["base"], want and {**want, "name": named})
+            self.assertIn(words, said)
+            asked = [line for line, _ in between.requests if f"/team/{below}/" in line]
+            # Manifest and config, and never a layer.
+            self.assertEqual(len(asked), {"gone": 1, "elsewhere": 0}.get(name, 2), asked)
+
 
 if __name__ == "__main__":
     unittest.main()

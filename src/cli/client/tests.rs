@@ -229,6 +229,7 @@ async fn a_real_server_takes_what_it_misses() {
             history: Vec::new(),
         }),
         sbom: None,
+        base: None,
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),
         skipped: Vec::new(),

@@ -41,6 +41,8 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         platform,
         layers: vec![Layer { diff_id: fragment.diff_id, blob: None, instruction: String::new() }],
         base: None,
+        named_base: None,
+        history: Vec::new(),
     };
     skipped.sort();
     let opened = OpenedImage {

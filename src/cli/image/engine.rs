@@ -6,6 +6,7 @@ use bollard::{API_DEFAULT_VERSION, Docker, models::ImageHistoryResponseItem};
 use futures_util::StreamExt as _;
 use stella::{
     api::ImageClaim,
+    base::Named,
     digest::Digest,
     image::{History, Image, Platform},
     layer::{Analysed, Limits},
@@ -138,8 +139,14 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
     // Podman names IDs without the algorithm.
     let image_id = if id.contains(':') { digest(&id)? } else { digest(&format!("sha256:{id}"))? };
     let history = instructions(&history, diff_ids.len());
-    let image = Image::new(image_id, platform.clone(), diff_ids.clone(), &history)
+    let mut image = Image::new(image_id, platform.clone(), diff_ids.clone(), &history)
         .map_err(|error| claim(error.to_string()))?;
+    image.take_labels(
+        inspected
+            .config
+            .and_then(|config| config.labels)
+            .and_then(|labels| Named::new(|key| labels.get(key))),
+    );
     let opened = OpenedImage {
         image,
         claim: ImageClaim::Engine { image_id, platform, diff_ids, history },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use stella::{
+    base::Named,
     digest::Digest,
     document::Document,
     image::{self, Descriptor, Image, Platform},
@@ -205,7 +206,10 @@ impl Found {
             return Ok(());
         }
         let config = store.verified(config.digest)?;
-        let image = Image::parse(&bytes, &config).map_err(refuse)?;
+        let mut image = Image::parse(&bytes, &config).map_err(refuse)?;
+        if image.named_base.is_none() {
+            image.name_base(Named::new(|key| descriptor.annotations.get(key)));
+        }
         let found = &image.platform;
         if let Some(named) = &descriptor.platform
             && !platform::agree(named, found)

@@ -284,6 +284,16 @@ impl Opened {
         }
     }
 
+    /// An image of the registry that this one is of, by its digest; `None` where `name` is of another place. What an image
+    /// says of itself leads to no other registry.
+    pub fn beside(&self, name: &str, digest: Digest) -> Option<Reference> {
+        let here: Name = self.taken_for.strip_prefix("registry:")?.parse().ok()?;
+        let there: Name = name.parse().ok()?;
+        let full = Name { tag: None, digest: Some(digest), ..there };
+        let is_here = full.registry == here.registry;
+        is_here.then(|| Reference { scheme: Some(Scheme::Registry), rest: full.to_string() })
+    }
+
     /// The inventory, where the source gives that instead of layers.
     pub fn inventory(&self) -> Option<&Inventory> {
         match &self.source {

@@ -122,6 +122,7 @@ mod tests {
                 history: Vec::new(),
             }),
             sbom: None,
+            base: None,
             pairs: Vec::new(),
             policies: vec![text],
             skipped: vec![skipped.clone()],

@@ -122,6 +122,7 @@ impl Remote {
         }
         let request = ScanRequest {
             image: Some(job.image.claim.clone()),
+            base: image.base.clone(),
             pairs: layers.iter().map(Layer::pair).collect(),
             ..request(job)
         };
@@ -239,6 +240,7 @@ fn request(job: &Job<'_>) -> ScanRequest {
         reference: job.settings.source.text.clone(),
         image: None,
         sbom: None,
+        base: None,
         pairs: Vec::new(),
         policies: job.settings.policies.clone(),
         skipped: job.skipped.clone(),

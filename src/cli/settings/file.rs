@@ -16,7 +16,7 @@ use stella::{
 };
 
 use super::{
-    parse_policy,
+    Dockerfile, parse_policy,
     text::{self, Links},
 };
 use crate::{args::Verify, exit::Failure, output::Output};
@@ -30,6 +30,7 @@ const NEVER: &[&str] = &[
     "on-error",
     "advisories",
     "allow-skipped",
+    "base",
     "cache-dir",
     "no-cache",
     "deadline",
@@ -50,6 +51,10 @@ pub struct File {
     pub policy: Vec<PathBuf>,
     /// Fail on this severity or worse, beside the standard policy.
     pub fail_on: Option<Severity>,
+    /// The Dockerfile of the checkout that the image was built from.
+    pub dockerfile: Option<PathBuf>,
+    /// The stage of the Dockerfile that was built, by name or number.
+    pub dockerfile_target: Option<String>,
     /// Layers analysed at a time.
     pub threads: Option<NonZero<u16>>,
     /// What to read again although it is known.
@@ -98,19 +103,24 @@ impl File {
     /// The texts of its policies, all inside `directory`. Each origin says that the checkout named it.
     pub fn policies(&self, directory: &Path) -> Result<Vec<PolicyText>, Failure> {
         let read = |path: &PathBuf| {
-            let failed = |why: &dyn std::fmt::Display| {
+            let text = read_inside(directory, path, "policy").map_err(|why| {
                 Failure::usage(format!("{NAME}: policy: {} {why}", path.display()))
                     .advise("a file of the checkout may only name policies inside the checkout; give this one with --policy FILE")
-            };
-            let whole =
-                directory.join(path).canonicalize().map_err(|error| failed(&text::Error::from(error)))?;
-            if !whole.starts_with(root(directory).map_err(|error| failed(&error))?) {
-                return Err(failed(&"leads out of the working directory"));
-            }
-            let text = text::read(&whole, "policy", Links::Refuse).map_err(|error| failed(&error))?;
+            })?;
             parse_policy(format!("{NAME}: {}", path.display()), text)
         };
         self.policy.iter().map(read).collect()
+    }
+
+    /// The text of its Dockerfile, inside `directory`.
+    pub fn dockerfile(&self, directory: &Path) -> Result<Option<Dockerfile>, Failure> {
+        let Some(path) = &self.dockerfile else { return Ok(None) };
+        let origin = format!("{NAME}: dockerfile: {}", path.display());
+        let text = read_inside(directory, path, "dockerfile").map_err(|why| {
+            Failure::usage(format!("{origin} {why}"))
+                .advise("a file of the checkout may only name one inside the checkout; give this one with --dockerfile FILE")
+        })?;
+        Ok(Some(Dockerfile { origin, text, given: true }))
     }
 
     /// Its `fail-on` as a policy.
@@ -124,6 +134,16 @@ impl File {
 /// The policy that a checkout's own ones stand beside.
 pub fn floor() -> PolicyText {
     PolicyText { origin: Policy::standard().origin, text: policy::STANDARD.to_owned() }
+}
+
+/// Reads a file that a file of the checkout names: with every link resolved, it must lie inside `directory`.
+fn read_inside(directory: &Path, path: &Path, what: &'static str) -> Result<String, String> {
+    let failed = |error: text::Error| error.to_string();
+    let whole = directory.join(path).canonicalize().map_err(|error| failed(error.into()))?;
+    if !whole.starts_with(root(directory).map_err(|error| failed(error.into()))?) {
+        return Err("leads out of the working directory".to_owned());
+    }
+    text::read(&whole, what, Links::Refuse).map_err(failed)
 }
 
 fn root(directory: &Path) -> io::Result<PathBuf> {

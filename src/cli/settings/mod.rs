@@ -5,6 +5,7 @@ mod file;
 mod text;
 
 use std::{
+    convert::Infallible,
     env,
     num::NonZero,
     path::{Path, PathBuf},
@@ -93,10 +94,6 @@ impl SourceSettings {
     /// Resolves the source's part of a command line.
     pub fn new(args: &Source, file: &File) -> Result<Self, Failure> {
         let limits = limits(&args.limit)?;
-        let reference = match args.image.parse::<Reference>() {
-            Ok(reference) => reference,
-            Err(never) => match never {},
-        };
         let asked = args.threads.or(file.threads.map(|threads| threads.get().min(MOST_THREADS)));
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = asked.map_or_else(processors, usize::from);
@@ -109,7 +106,7 @@ impl SourceSettings {
         };
         Ok(Self {
             text: args.image.clone(),
-            reference,
+            reference: reference(&args.image),
             options: Options {
                 platforms: args
                     .platform
@@ -135,6 +132,13 @@ impl SourceSettings {
             threads,
             limits,
         })
+    }
+}
+
+fn reference(text: &str) -> Reference {
+    match text.parse() {
+        Ok(reference) => reference,
+        Err::<_, Infallible>(never) => match never {},
     }
 }
 
@@ -174,6 +178,51 @@ fn docker_config() -> Option<PathBuf> {
 /// Where Docker and Podman look for the certificates of registries.
 const CERTIFICATES: &[&str] = &["/etc/docker/certs.d", "/etc/containers/certs.d"];
 
+/// The text of a Dockerfile.
+#[derive(Debug)]
+pub struct Dockerfile {
+    /// Its path, and who named it.
+    pub origin: String,
+    /// Not parsed yet.
+    pub text: String,
+    /// Whether somebody named it; else it was found in the working directory, and may be another image's.
+    pub given: bool,
+}
+
+/// Names that builders look for in a directory.
+const DOCKERFILES: &[&str] = &["Dockerfile", "Containerfile"];
+
+impl Dockerfile {
+    /// What the caller names, else the checkout's settings, else what lies in the working directory.
+    fn new(given: Option<&Path>, file: &File) -> Result<Option<Self>, Failure> {
+        if let Some(path) = given {
+            let origin = path.display().to_string();
+            let text = text::read(path, "dockerfile", Links::Follow)
+                .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
+            return Ok(Some(Self { origin, text, given: true }));
+        }
+        if let Some(named) = file.dockerfile(Path::new(""))? {
+            return Ok(Some(named));
+        }
+        let found = DOCKERFILES.iter().find_map(|name| {
+            let text = text::read(Path::new(name), "dockerfile", Links::Refuse).ok()?;
+            Some(Self { origin: (*name).to_owned(), text, given: false })
+        });
+        Ok(found)
+    }
+}
+
+/// Where to look for what the base image is.
+#[derive(Debug)]
+pub struct BaseSettings {
+    /// The base image, as the caller wrote it, and parsed.
+    pub image: Option<(String, Reference)>,
+    /// The Dockerfile that the image may have been built from.
+    pub dockerfile: Option<Dockerfile>,
+    /// Its stage; the last where absent.
+    pub target: Option<String>,
+}
+
 /// Everything `stella gate` works by.
 #[derive(Debug)]
 pub struct GateSettings {
@@ -183,6 +232,8 @@ pub struct GateSettings {
     pub outputs: Vec<Output>,
     /// Texts of the policies; empty for the standard one.
     pub policies: Vec<PolicyText>,
+    /// Where to look for what the base image is.
+    pub base: BaseSettings,
     /// Names of what may be left out.
     pub allow_skipped: Vec<String>,
     /// Advisories when no server gives them.
@@ -211,6 +262,11 @@ impl GateSettings {
             source: SourceSettings::new(&args.source, &file)?,
             outputs,
             policies: policies(args, &file)?,
+            base: BaseSettings {
+                image: args.base.as_ref().map(|text| (text.clone(), reference(text))),
+                dockerfile: Dockerfile::new(args.dockerfile.as_deref(), &file)?,
+                target: args.dockerfile_target.clone().or_else(|| file.dockerfile_target.clone()),
+            },
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,

@@ -48,7 +48,8 @@ fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<(Key, Optio
     let mut dependencies = Vec::new();
     let Some(list) = within.child("dependencies")? else { return Ok(dependencies) };
     for element in list.children.iter().filter(|element| element.name == "dependency") {
-        let given = |name| Ok::<_, Error>(element.child(name)?.map(Element::text).filter(|text| !text.is_empty()));
+        let given =
+            |name| Ok::<_, Error>(element.child(name)?.map(Element::text).filter(|text| !text.is_empty()));
         let (Some(group), Some(artifact)) = (given("groupId")?, given("artifactId")?) else {
             return Err(element.error("a dependency has `groupId` and `artifactId`"));
         };

@@ -61,7 +61,10 @@ pub(super) fn recognise(path: &str, head: &[u8]) -> bool {
 pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, super::Error> {
     if path.ends_with(JOURNAL) {
         if bytes.len() > MOST_JOURNAL_BYTES {
-            return Err(package::Error::Limit { name: "rpm write-ahead log", limit: MOST_JOURNAL_BYTES as u64 });
+            return Err(package::Error::Limit {
+                name: "rpm write-ahead log",
+                limit: MOST_JOURNAL_BYTES as u64,
+            });
         }
         return Ok(Some(Fact::RpmJournal { log: bytes.to_vec() }));
     }

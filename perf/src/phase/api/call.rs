@@ -35,6 +35,7 @@ pub fn scan(address: SocketAddr, layout: &Path, connection: &mut Connection) -> 
         }),
         sbom: None,
         // A client that read nothing has verified nothing.
+        base: None,
         pairs: Vec::new(),
         policies: Vec::new(),
         skipped: Vec::new(),

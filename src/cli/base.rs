@@ -1,0 +1,117 @@
+//! Which layers are the base image's: the surest that can be told, for each image that is gated.
+//!
+//! Findings say `base` or `app` by it and no verdict depends on it, so that whatever cannot be told here is said and ends
+//! nothing: a base image that has moved on, or cannot be had, is everyday in a pipeline.
+
+use stella::{
+    base::{self, Base, By},
+    dockerfile,
+    image::Image,
+};
+
+use super::{
+    image::{self, Opened, Options, Reference},
+    log::Log,
+    settings::{BaseSettings, GateSettings},
+};
+
+/// Finds the base of each opened image; where nothing surer is known, what its history reads stays.
+pub fn recognise(settings: &GateSettings, opened: &mut Opened, log: Log) {
+    // Without layers of its own, such as an SBOM's, it says itself what it knows.
+    if opened.inventory().is_some() {
+        return;
+    }
+    let options = &settings.source.options;
+    let found: Vec<Option<Base>> = opened
+        .images
+        .iter()
+        .map(|opened_image| {
+            let image = &opened_image.image;
+            named(&settings.base, image, options, log)
+                .or_else(|| by_dockerfile(&settings.base, image, log))
+                .or_else(|| by_annotations(opened, image, options, log))
+        })
+        .collect();
+    for (opened, base) in opened.images.iter_mut().zip(found) {
+        opened.image.base = base.or(opened.image.base.take());
+    }
+}
+
+/// By the image that the caller names.
+fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) -> Option<Base> {
+    let (text, reference) = settings.image.as_ref()?;
+    match layers(reference, image, options) {
+        Ok(layers) => Some(Base { layers, by: By::Layers, name: Some(text.clone()) }),
+        Err(why) => {
+            log.warn(format_args!(
+                "--base {text} is not the base image of {}: {why}; what is base is told without it",
+                image.platform
+            ));
+            None
+        }
+    }
+}
+
+/// By a Dockerfile that agrees with the history.
+fn by_dockerfile(settings: &BaseSettings, image: &Image, log: Log) -> Option<Base> {
+    let dockerfile = settings.dockerfile.as_ref()?;
+    let target = settings.target.as_deref();
+    let placed =
+        dockerfile::Dockerfile::parse(&dockerfile.text).map_err(|error| error.to_string()).and_then(|read| {
+            read.place(target, &image.history, image.layers.len()).map_err(|why| why.to_string())
+        });
+    match placed {
+        Ok(placed) => {
+            if !dockerfile.given {
+                log.note(format_args!(
+                    "{} agrees with the image's history and tells its base image",
+                    dockerfile.origin
+                ));
+            }
+            let said = image.named_base.as_ref().map(|named| named.name.clone());
+            Some(Base { layers: placed.base_layers, by: By::Dockerfile, name: placed.from.or(said) })
+        }
+        // One that only lies about may be another image's.
+        Err(_) if !dockerfile.given => None,
+        Err(why) => {
+            log.warn(format_args!(
+                "Dockerfile {}: it does not tell the base image: {why}; give the one that the image was built from, and \
+                 --dockerfile-target where a stage was built",
+                dockerfile.origin
+            ));
+            None
+        }
+    }
+}
+
+/// By the digest that the image names, of the registry that it is of.
+fn by_annotations(opened: &Opened, image: &Image, options: &Options, log: Log) -> Option<Base> {
+    let named = image.named_base.as_ref()?;
+    let reference = opened.beside(&named.name, named.digest?)?;
+    match layers(&reference, image, options) {
+        Ok(layers) => Some(Base { layers, by: By::Annotations, name: Some(named.name.clone()) }),
+        Err(why) => {
+            log.note(format_args!("the base image that the image names, {}: {why}", reference.rest));
+            None
+        }
+    }
+}
+
+/// How many layers of `image` those of another image are, opened for the same platform.
+fn layers(reference: &Reference, image: &Image, options: &Options) -> Result<usize, String> {
+    let options = Options { platforms: vec![image.platform.clone()], ..options.clone() };
+    let opened = image::open(reference, &options).map_err(|error| error.to_string())?;
+    let [found] = opened.images.as_slice() else {
+        return Err(format!("it is {} images", opened.images.len()));
+    };
+    let base = &found.image;
+    match base::by_layers(base, image) {
+        Ok(0) => Err("it has no layers".to_owned()),
+        Ok(layers) => Ok(layers),
+        Err(index) => {
+            let has = image.layers.get(index).map(|layer| layer.diff_id.to_string());
+            let has = has.unwrap_or_else(|| "none".to_owned());
+            Err(format!("its layer {index} is {}, the image's is {has}", base.layers[index].diff_id))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The stages that one stage is built from, down to an image that is not of the Dockerfile.
+
+use std::collections::BTreeMap;
+
+use super::{Dockerfile, Stage, place::Disagreement};
+
+/// Bytes of a name after its variables are put in; one may name another, and so grow.
+const MAX_NAME_BYTES: usize = 4096;
+
+/// A stage and those below it.
+pub(super) struct Chain<'a> {
+    /// Lowest first; never empty.
+    pub stages: Vec<&'a Stage>,
+    /// What the lowest starts from; `None` where variables without a default name it.
+    pub from: Option<String>,
+}
+
+impl Dockerfile {
+    /// The chain of a stage: the last, or the one of a name or a number.
+    pub(super) fn chain(&self, target: Option<&str>) -> Result<Chain<'_>, Disagreement> {
+        let last = self.stages.len() - 1;
+        let index = match target {
+            None => last,
+            Some(target) => self
+                .named(target, self.stages.len())
+                .or_else(|| target.parse().ok().filter(|index| *index <= last))
+                .ok_or_else(|| Disagreement::NoStage(target.to_owned()))?,
+        };
+        self.chain_of(index)
+    }
+
+    /// The chain of the stage at `index`.
+    pub(super) fn chain_of(&self, mut index: usize) -> Result<Chain<'_>, Disagreement> {
+        let defaults = self.defaults();
+        let mut stages = vec![&self.stages[index]];
+        // Each step leads to an earlier stage, so there is an end.
+        let from = loop {
+            let stage = &self.stages[index];
+            let Some(from) = substitute(&stage.from, &defaults) else {
+                // It may be a stage, unless a stage could not be named so.
+                if !stage.from.contains([':', '/', '@']) {
+                    return Err(Disagreement::Unnamed(stage.lines.start));
+                }
+                break None;
+            };
+            match self.named(&from, index) {
+                Some(below) => index = below,
+                None => break Some(from),
+            }
+            stages.push(&self.stages[index]);
+        };
+        stages.reverse();
+        Ok(Chain { stages, from })
+    }
+
+    /// Names of stages that are not the last.
+    pub(super) fn other_stages(&self) -> impl Iterator<Item = (usize, &str)> {
+        let stages = self.stages[..self.stages.len() - 1].iter().enumerate().rev();
+        stages.filter_map(|(index, stage)| Some((index, stage.name.as_deref()?)))
+    }
+
+    /// The newest stage of a name before `end`.
+    fn named(&self, name: &str, end: usize) -> Option<usize> {
+        let stages = &self.stages[..end];
+        stages
+            .iter()
+            .rposition(|stage| stage.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    }
+
+    /// Defaults of the arguments before the first `FROM`.
+    fn defaults(&self) -> BTreeMap<&str, String> {
+        let mut defaults = BTreeMap::new();
+        for word in self.arguments.iter().flat_map(|argument| argument.text.split_whitespace()) {
+            let (name, default) =
+                word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            match default.and_then(|value| substitute(value.trim_matches(['"', '\'']), &defaults)) {
+                Some(value) => _ = defaults.insert(name, value),
+                None => _ = defaults.remove(name),
+            }
+        }
+        defaults
+    }
+}
+
+/// `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` put in; `None` where one has no value or another form.
+fn substitute(text: &str, values: &BTreeMap<&str, String>) -> Option<String> {
+    let mut found = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        found.push_str(before);
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if let Some(braced) = after.strip_prefix('{') {
+            let (inside, behind) = braced.split_once('}')?;
+            let (name, form) = inside.split_at(inside.find(|c| !is_part(c)).unwrap_or(inside.len()));
+            let value = values.get(name).filter(|value| !value.is_empty() || form.is_empty());
+            match (form.get(..2), value) {
+                (None, Some(value)) if form.is_empty() => found.push_str(value),
+                (Some(":-"), Some(value)) => found.push_str(value),
+                (Some(":-"), None) | (Some(":+"), Some(_)) if !form.contains('$') => {
+                    found.push_str(&form[2..])
+                }
+                (Some(":+"), None) => {}
+                _ => return None,
+            }
+            rest = behind;
+        } else {
+            let (name, behind) = after.split_at(after.find(|c| !is_part(c)).unwrap_or(after.len()));
+            found.push_str(values.get(name)?);
+            rest = behind;
+        }
+        if found.len() > MAX_NAME_BYTES {
+            return None;
+        }
+    }
+    found.push_str(rest);
+    (found.len() <= MAX_NAME_BYTES).then_some(found)
+}

@@ -1,0 +1,160 @@
+//! The text of a Dockerfile into instructions, as BuildKit's parser cuts it.
+
+use super::{Dockerfile, Error, HereDocument, Instruction, Lines, MAX_BYTES, Stage, known};
+
+impl Dockerfile {
+    /// Reads a Dockerfile.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > MAX_BYTES {
+            return Err(Error::Size(text.len()));
+        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut source = Source { lines: text.lines().enumerate().collect(), next: 0, escape: escape(text) };
+        let mut arguments = Vec::new();
+        let mut stages: Vec<Stage> = Vec::new();
+        while let Some(instruction) = source.instruction()? {
+            match (instruction.word, stages.last_mut()) {
+                ("FROM", _) => stages.push(stage(instruction)?),
+                (_, Some(stage)) => stage.instructions.push(instruction),
+                ("ARG", None) => arguments.push(instruction),
+                (_, None) => return Err(Error::Order(instruction.lines.start)),
+            }
+        }
+        if stages.is_empty() { Err(Error::NoStage) } else { Ok(Self { arguments, stages }) }
+    }
+}
+
+fn stage(from: Instruction) -> Result<Stage, Error> {
+    let mut words = from.text.split_whitespace();
+    let image = words.next().ok_or(Error::Arguments(from.lines.start))?.trim_matches(['"', '\'']).to_owned();
+    let name = words.next().filter(|word| word.eq_ignore_ascii_case("as")).and(words.next());
+    Ok(Stage {
+        name: name.map(str::to_ascii_lowercase),
+        from: image,
+        lines: from.lines,
+        instructions: Vec::new(),
+    })
+}
+
+impl Instruction {
+    /// An instruction of its word and what follows it.
+    pub(super) fn new(word: &'static str, rest: &str, documents: Vec<HereDocument>, lines: Lines) -> Self {
+        let mut text = rest.trim();
+        if matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK") {
+            while text.starts_with("--") {
+                text = text.find(char::is_whitespace).map_or("", |end| text[end..].trim_start());
+            }
+        }
+        let exec = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
+        let mut new = Self { word, text: text.to_owned(), exec, documents, said: Vec::new(), lines };
+        new.said = new.say();
+        new
+    }
+
+    /// What an `ONBUILD` makes a build upon its image do.
+    pub(super) fn trigger(&self) -> Option<Self> {
+        if self.word != "ONBUILD" {
+            return None;
+        }
+        let (word, rest) = cut_word(&self.text);
+        Some(Self::new(known(word)?, rest, self.documents.clone(), self.lines))
+    }
+}
+
+/// The character that goes on with a line, of the directives at the top.
+fn escape(text: &str) -> char {
+    for line in text.lines() {
+        let Some((key, value)) = line.trim().strip_prefix('#').and_then(|line| line.split_once('=')) else {
+            break;
+        };
+        let key = key.trim();
+        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
+            break;
+        }
+        if key.eq_ignore_ascii_case("escape") {
+            return if value.trim() == "`" { '`' } else { '\\' };
+        }
+    }
+    '\\'
+}
+
+struct Source<'a> {
+    lines: Vec<(usize, &'a str)>,
+    next: usize,
+    escape: char,
+}
+
+impl Source<'_> {
+    fn instruction(&mut self) -> Result<Option<Instruction>, Error> {
+        let mut joined = String::new();
+        let mut lines: Option<Lines> = None;
+        while let Some((index, line)) = self.lines.get(self.next) {
+            self.next += 1;
+            // Inside an instruction, too, lines without text and lines of comment are passed over.
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                continue;
+            }
+            let start = lines.map_or(index + 1, |lines| lines.start);
+            lines = Some(Lines { start, end: index + 1 });
+            match self.continued(line) {
+                Some(line) => joined.push_str(line),
+                None => {
+                    joined.push_str(line);
+                    break;
+                }
+            }
+        }
+        let Some(mut lines) = lines else { return Ok(None) };
+        let (word, rest) = cut_word(joined.trim());
+        let word = known(word).ok_or(Error::Word(lines.start))?;
+        let documents = self.documents(word, rest, &mut lines)?;
+        let instruction = Instruction::new(word, rest, documents, lines);
+        if instruction.text.is_empty() {
+            return Err(Error::Arguments(lines.start));
+        }
+        Ok(Some(instruction))
+    }
+
+    /// The line without the character at its end that says it goes on; twice, it stands for itself.
+    fn continued<'l>(&self, line: &'l str) -> Option<&'l str> {
+        let line = line.trim_end().strip_suffix(self.escape)?;
+        if line.ends_with(self.escape) { None } else { Some(line) }
+    }
+
+    /// The here-documents that a command names, in order.
+    fn documents(&mut self, word: &str, rest: &str, lines: &mut Lines) -> Result<Vec<HereDocument>, Error> {
+        let word = if word == "ONBUILD" { known(cut_word(rest).0).unwrap_or_default() } else { word };
+        if !matches!(word, "RUN" | "COPY" | "ADD") || !rest.contains("<<") {
+            return Ok(Vec::new());
+        }
+        let mut documents = Vec::new();
+        for word in rest.split_whitespace() {
+            let Some((tabs, name)) = here_document(word) else { continue };
+            let mut text = String::new();
+            loop {
+                let (index, line) = self.lines.get(self.next).ok_or(Error::HereDocument(lines.start))?;
+                self.next += 1;
+                if (if tabs { line.trim_start_matches('\t') } else { line }) == name {
+                    lines.end = index + 1;
+                    break;
+                }
+                text.push_str(line);
+                text.push('\n');
+            }
+            documents.push(HereDocument { name: name.to_owned(), text });
+        }
+        Ok(documents)
+    }
+}
+
+/// `[N]<<[-]NAME`, the name quoted or not: whether its lines may be indented by tabs, and its name.
+fn here_document(word: &str) -> Option<(bool, &str)> {
+    let rest = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
+    let (tabs, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
+    let name = rest.trim_matches(['"', '\'']);
+    if name.is_empty() || name.contains('<') { None } else { Some((tabs, name)) }
+}
+
+fn cut_word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
