@@ -185,6 +185,7 @@ mod tests {
             reference: "sbom:b.json".into(),
             image: None,
             sbom: Some(PackedSbom::pack(document).unwrap()),
+            base: None,
             pairs: Vec::new(),
             policies: Vec::new(),
             skipped: Vec::new(),
