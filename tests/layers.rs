@@ -155,7 +155,7 @@ fn what_engines_refuse_is_refused_by_name() {
 #[test]
 fn limits_are_named() {
     let many: Vec<String> = (0..50).map(|n| format!("f{n}")).collect();
-    let entries: Vec<Put<'_>> = many.iter().map(|name| File(name, "Package: a\nStatus: b\n")).collect();
+    let entries: Vec<Put<'_>> = many.iter().map(|name| File(name, STATUS)).collect();
     let bytes = tar(&entries);
     let standard = Limits::default;
     for (limits, name) in [
@@ -163,6 +163,8 @@ fn limits_are_named() {
         (Limits { layer_names_bytes: 20, ..standard() }, "layer names"),
         (Limits { layer_size_bytes: 4000, ..standard() }, "layer size"),
         (Limits { path_bytes: 1, ..standard() }, "path length"),
+        (Limits { layer_packages: 20, ..standard() }, "layer packages"),
+        (Limits { layer_package_text_bytes: 20, ..standard() }, "layer package text"),
     ] {
         let error = layer::analyse(gzip(&bytes).as_slice(), ANY, &limits).unwrap_err().to_string();
         assert!(error.contains(&format!("`{name}`")), "{error}");

@@ -111,6 +111,8 @@ pub struct Builder {
     limits: Limits,
     entries: u64,
     names_bytes: u64,
+    packages: u64,
+    package_text_bytes: u64,
     /// The directory of the last entry, and its path without links: neighbours follow each other.
     last: Option<(Vec<u8>, Found)>,
 }
@@ -124,6 +126,8 @@ impl Builder {
             limits: limits.clone(),
             entries: 0,
             names_bytes: 0,
+            packages: 0,
+            package_text_bytes: 0,
             last: None,
         }
     }
@@ -176,6 +180,7 @@ impl Builder {
             Kind::Device => self.tree.add(Node::Device),
             Kind::Link(target) => self.tree.add(Node::Link(target.into())),
             Kind::File(contents) => {
+                self.weigh(&contents)?;
                 let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
                 self.files.push(contents);
                 self.tree.add(Node::File(number))
@@ -200,6 +205,15 @@ impl Builder {
         self.names_bytes += bytes as u64;
         limits::hold("layer entries", self.entries, self.limits.layer_entries)?;
         limits::hold("layer names", self.names_bytes, self.limits.layer_names_bytes)
+    }
+
+    fn weigh(&mut self, contents: &Contents) -> Result<(), limits::Exceeded> {
+        let Contents::Fact(fact) = contents else { return Ok(()) };
+        let (packages, text_bytes) = fact.weight();
+        self.packages += packages;
+        self.package_text_bytes += text_bytes;
+        limits::hold("layer packages", self.packages, self.limits.layer_packages)?;
+        limits::hold("layer package text", self.package_text_bytes, self.limits.layer_package_text_bytes)
     }
 
     /// The directory at `path`, made with its parents where it is missing, links followed as far as they lead.

@@ -12,6 +12,10 @@ pub struct Limits {
     pub layer_entries: u64,
     /// `layer names`: bytes of all paths and link targets of one layer.
     pub layer_names_bytes: u64,
+    /// `layer packages`: packages that all files of one layer name. The largest layers name some ten thousand.
+    pub layer_packages: u64,
+    /// `layer package text`: bytes of their names, versions and sources.
+    pub layer_package_text_bytes: u64,
     /// `path length`: bytes of one path; PATH_MAX of Linux.
     pub path_bytes: usize,
     /// `database size`: bytes of one package database or metadata file.
@@ -30,6 +34,8 @@ impl Default for Limits {
             layer_size_bytes: 32 << 30,
             layer_entries: 2_000_000,
             layer_names_bytes: 256 << 20,
+            layer_packages: 200_000,
+            layer_package_text_bytes: 64 << 20,
             path_bytes: 4096,
             database_bytes: 64 << 20,
             file_bytes: 2 << 30,
@@ -46,6 +52,8 @@ impl Limits {
             "layer size" => self.layer_size_bytes = value,
             "layer entries" => self.layer_entries = value,
             "layer names" => self.layer_names_bytes = value,
+            "layer packages" => self.layer_packages = value,
+            "layer package text" => self.layer_package_text_bytes = value,
             "path length" => self.path_bytes = usize::try_from(value).unwrap_or(usize::MAX),
             "database size" => self.database_bytes = value,
             "file size" => self.file_bytes = value,
@@ -87,10 +95,12 @@ impl Limits {
     }
 
     /// The names that [`set`](Self::set) knows.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 10] = [
         "layer-size",
         "layer-entries",
         "layer-names",
+        "layer-packages",
+        "layer-package-text",
         "path-length",
         "database-size",
         "file-size",

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, OsRelease, Owned, Package, Source, count::Packages};
+use super::{
+    Error, OsRelease, Owned, Package, Source,
+    count::{Packages, text_bytes},
+};
 
 /// What one file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +117,26 @@ impl Fact {
     /// Whether all that it had to say was of other files.
     pub(crate) fn is_told(&self) -> bool {
         matches!(self, Self::DpkgFiles { .. } | Self::RpmJournal { .. })
+    }
+
+    /// How many packages it names, and the bytes of their text.
+    pub(crate) fn weight(&self) -> (u64, u64) {
+        let packages = match self {
+            Self::Dpkg { packages, .. }
+            | Self::Apk { packages, .. }
+            | Self::Opkg { packages }
+            | Self::Rpm { packages, .. }
+            | Self::Installed { packages, .. }
+            | Self::Locked { packages, .. } => &packages[..],
+            Self::Alpm { package } | Self::Python { package } | Self::Node { package, .. } => {
+                std::slice::from_ref(package)
+            }
+            Self::OsRelease(_)
+            | Self::Release { .. }
+            | Self::RpmJournal { .. }
+            | Self::DpkgFiles { .. } => &[],
+        };
+        (packages.len() as u64, packages.iter().map(text_bytes).sum::<usize>() as u64)
     }
 
     /// Takes out what it says of other files: that is for the layer to know.
