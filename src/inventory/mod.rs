@@ -4,6 +4,7 @@ mod databases;
 mod evidence;
 mod languages;
 mod merged;
+mod weight;
 mod whose;
 
 use std::collections::BTreeSet;
@@ -12,18 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use merged::{Entry, EntryKind, Error, check};
+pub use weight::Weight;
 
 use crate::{
     image::Image,
-    layer::{Fragment, limits},
+    layer::Fragment,
     package::{OsRelease, Package, Source},
 };
-
-/// `image packages`: packages that all files of an image name, a file under two names twice.
-const MOST_PACKAGES: u64 = 500_000;
-
-/// `image package text`: bytes of their names, versions and sources, and of the paths of the files.
-const MOST_TEXT_BYTES: u64 = 256 << 20;
 
 /// The packages of the running image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -155,7 +151,8 @@ impl Skipped {
 
 /// Merges fragments, bottom to top, as overlayfs stacks layers.
 pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory, Error> {
-    weigh(fragments)?;
+    let mut weight = Weight::default();
+    fragments.iter().try_for_each(|fragment| weight.add(fragment))?;
     let mut merged = merged::Merged::new(fragments);
     let mut databases = databases::Databases::default();
     for layer in 0..fragments.len() {
@@ -183,20 +180,6 @@ pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory
     inventory.skipped.sort();
     inventory.skipped.dedup();
     Ok(inventory)
-}
-
-/// Holds what all layers together name, survive it or not: a package costs a merge more than a kilobyte, and each name of a
-/// file that names it is kept beside it.
-fn weigh(fragments: &[&Fragment]) -> Result<(), Error> {
-    let (mut packages, mut text_bytes) = (0_u64, 0_u64);
-    for said in fragments.iter().flat_map(|fragment| &fragment.facts) {
-        let (named, bytes) = said.fact.weight();
-        let path_bytes: usize = said.paths.iter().map(String::len).sum();
-        packages = packages.saturating_add(named.saturating_mul(said.paths.len() as u64));
-        text_bytes = text_bytes.saturating_add(bytes).saturating_add(named.saturating_mul(path_bytes as u64));
-    }
-    limits::hold("image packages", packages, MOST_PACKAGES)?;
-    Ok(limits::hold("image package text", text_bytes, MOST_TEXT_BYTES)?)
 }
 
 /// Every entry of the merged image, sorted by path: what a container of the image would see.

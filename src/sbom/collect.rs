@@ -205,8 +205,9 @@ impl Collector {
             .into_iter()
             .map(|((package, layer), presence)| presence.of(package, layer.min(last)))
             .collect();
-        packages.sort();
-        self.skipped.sort();
+        // Of hundreds of thousands, which a stable sort would need half as much memory again for.
+        packages.sort_unstable();
+        self.skipped.sort_unstable();
         self.skipped.dedup();
         self.lock_files.sort();
         let unknown =

@@ -52,6 +52,22 @@ def zeros_in_a_jar(name, size):
     return local + central + end
 
 
+def empty_files(letter, count):
+    """A layer of so many empty files, and its diff ID: made without holding it."""
+    header = bytearray(tarfile.TarInfo(f"{letter}0000000").tobuf(tarfile.USTAR_FORMAT))
+    base = sum(header) - sum(header[148:156]) + 8 * 32 - sum(header[1:8])
+    packed, hasher, parts = zlib.compressobj(1, zlib.DEFLATED, 31), program.hashlib.sha256(), []
+    for number in range(count):
+        name = b"%07d" % number
+        header[1:8] = name
+        header[148:156] = b"%06o\0 " % (base + sum(name))
+        hasher.update(header)
+        parts.append(packed.compress(bytes(header)))
+    hasher.update(bytes(1024))
+    parts += [packed.compress(bytes(1024)), packed.flush()]
+    return b"".join(parts), "sha256:" + hasher.hexdigest()
+
+
 class Bombs(program.Case):
     def gated(self, image, *words, arguments=(), packages=None):
         """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped; `packages` are those
@@ -64,7 +80,7 @@ class Bombs(program.Case):
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(self.work), timeout=10 * SECONDS, check=True)
         text = done.stderr.decode()
         with open(self.path("measured"), encoding="utf-8") as measured:
-            code, peak_kib = map(int, measured.read().split())
+            code, used_kib = map(int, measured.read().split())
         if os.path.exists(report):
             with open(report, encoding="utf-8") as file:
                 written = file.read()
@@ -74,7 +90,7 @@ class Bombs(program.Case):
             self.assertEqual(code, 3, text[-2000:])
         else:
             self.assertEqual(json.loads(written)["results"][0]["looked_at"]["packages"], packages)
-        self.assertLess(peak_kib, PEAK_KIB)
+        self.assertLess(used_kib, peak_kib)
         self.assertLess(time.monotonic() - begun, SECONDS)
         for word in words:
             self.assertIn(word, text)
@@ -211,19 +227,12 @@ class Bombs(program.Case):
 
     @unittest.skipUnless(FULL, "a layer of gigabytes: with STELLA_TEST_FULL=1")
     def test_three_million_empty_files(self):
-        def stored():
-            header = bytearray(tarfile.TarInfo("f0000000").tobuf(tarfile.USTAR_FORMAT))
-            base = sum(header) - sum(header[148:156]) + 8 * 32 - sum(header[1:8])
-            packed = zlib.compressobj(1, zlib.DEFLATED, 31)
-            for number in range(3_000_000):
-                name = b"%07d" % number
-                header[1:8] = name
-                header[148:156] = b"%06o\0 " % (base + sum(name))
-                yield packed.compress(bytes(header))
-            yield packed.compress(bytes(1024)) + packed.flush()
-        data = b"".join(stored())
-        content = zlib.decompress(data, 31)
-        self.gated("oci:" + write_layout(self.path("layout"), [(data, content)]), "layer entries")
+        self.gated("oci:" + write_layout(self.path("layout"), [empty_files("f", 3_000_000)]), "layer entries")
+
+    @unittest.skipUnless(FULL, "layers of gigabytes: with STELLA_TEST_FULL=1")
+    def test_millions_of_empty_files_in_many_layers(self):
+        layers = [empty_files(letter, 400_000) for letter in "abcdefghijkl"]
+        self.gated("oci:" + write_layout(self.path("layout"), layers), "image entries", peak_kib=400 << 10)
 
     @unittest.skipUnless(FULL, "a layer of gigabytes: with STELLA_TEST_FULL=1")
     def test_ten_gigabytes_of_zeros(self):

@@ -64,6 +64,9 @@ pub enum Error {
         /// The layout or archive.
         place: String,
     },
+    /// All layers together are over a limit.
+    #[error("the layers together are {0}")]
+    Weight(#[from] stella::layer::limits::Exceeded),
     /// Named, but not there.
     #[error(
         "{place} has no {name}, which the image needs; copy the whole image, or name the platforms that are there with --platform"

@@ -11,6 +11,7 @@ use std::{
 use stella::{
     digest::Digest,
     image::Image,
+    inventory::Weight,
     layer::{self, Analysed, Expected, Limits, tar::Source},
 };
 
@@ -84,6 +85,7 @@ struct Export<'a> {
     /// Links of the old form, from member to member.
     links: BTreeMap<String, String>,
     manifest: Option<Vec<u8>>,
+    weight: Weight,
 }
 
 /// Reads the export up to the last wanted layer. Results in image order.
@@ -103,6 +105,7 @@ pub(super) fn analyse(
         outcomes: BTreeMap::new(),
         links: BTreeMap::new(),
         manifest: None,
+        weight: Weight::default(),
     };
     let mut members = Members::new(input, format!("the export of the Docker engine at {address}"));
     while export.found.len() < export.wanted.len() {
@@ -167,6 +170,7 @@ impl Export<'_> {
                 let diff_id = analysed.fragment.diff_id;
                 self.outcomes.insert(path.to_owned(), Ok(diff_id));
                 if self.wanted.contains(&diff_id) && !self.found.contains_key(&diff_id) {
+                    self.weight.add(&analysed.fragment)?;
                     progress.analysed(&analysed);
                     self.found.insert(diff_id, analysed);
                 }

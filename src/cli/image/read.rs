@@ -12,6 +12,7 @@ use std::{
 
 use stella::{
     digest::Digest,
+    inventory::Weight,
     layer::{self, Analysed, Expected, Limits},
 };
 
@@ -40,9 +41,13 @@ pub(super) fn analyse(
         jobs.iter().map(|_| Mutex::new(None)).collect();
     jobs.sort_by_key(|job| (std::cmp::Reverse(job.size_bytes), job.index));
     let next = AtomicUsize::new(0);
+    let weight = Mutex::new(Weight::default());
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = read(store, job, limits, progress);
+            let result = read(store, job, limits, progress).and_then(|analysed| {
+                lock(&weight).add(&analysed.fragment)?;
+                Ok(analysed)
+            });
             match &result {
                 Ok(analysed) => progress.analysed(analysed),
                 // Nothing more is begun; what runs comes to its end.
