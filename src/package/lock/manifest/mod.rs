@@ -18,8 +18,10 @@ struct Tool {
     beside: &'static [&'static str],
 }
 
+const PYTHON_LOCKS: &[&str] = &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"];
+
 /// Every kind of tool; each has a bit in [`Tools`], by its position.
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 19] = [
     Tool {
         manifests: &["package.json"],
         // `node::read` tells.
@@ -42,10 +44,16 @@ const TOOLS: [Tool; 18] = [
         beside: &[],
     },
     Tool {
-        manifests: &["pyproject.toml", "Pipfile", "setup.py", "setup.cfg"],
+        manifests: &["pyproject.toml", "Pipfile"],
         asks: asks::python_asks,
         above: &["uv.lock"],
-        beside: &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"],
+        beside: PYTHON_LOCKS,
+    },
+    Tool {
+        manifests: &["setup.py", "setup.cfg"],
+        asks: asks::setup_asks,
+        above: &["uv.lock"],
+        beside: PYTHON_LOCKS,
     },
     Tool { manifests: &["Cargo.toml"], asks: asks::cargo_asks, above: &["Cargo.lock"], beside: &[] },
     Tool {
@@ -204,7 +212,11 @@ mod tests {
             ("pyproject.toml", "dependencies = \n["),
             ("Pipfile", "[packages]\na = '*'\n"),
             ("setup.py", "setup(\n    install_requires=['a'])\n"),
+            ("setup.py", "setup(install_requires=[\n  # b\n  'a'])\n"),
+            ("setup.py", "a['install_requires'] += read('x')\n"),
             ("setup.cfg", "[options]\ninstall_requires =\n  a\n"),
+            ("setup.cfg", "[options]\ninstall_requires = file: x\n"),
+            ("pyproject.toml", "[project]\ndynamic = ['dependencies']\n"),
             ("Cargo.toml", "[dependencies]\na = '1'\n"),
             ("Cargo.toml", "[target.'cfg(unix)'.dependencies]\na = { version = '1' }\n"),
             ("Cargo.toml", "[workspace.dependencies]\na = '1'\n"),
@@ -235,7 +247,13 @@ mod tests {
             ("pyproject.toml", "[build-system]\nrequires = ['setuptools']\n[project]\ndependencies = []\n"),
             ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\n"),
             ("pyproject.toml", "[tool.black]\nline-length = 99\n"),
-            ("setup.py", "from setuptools import setup\nsetup(name='a')\n"),
+            ("setup.py", "from setuptools import setup\nsetup(name='a', packages=find_packages())\n"),
+            ("setup.py", "setup(\n# install_requires=['a']\n{'install_requires': [\n]})\n"),
+            (
+                "setup.cfg",
+                "[options]\npackages = find:\ninstall_requires =\n\n[options.x]\n a = dependencies\n",
+            ),
+            ("pyproject.toml", "[project]\ndynamic = ['version']\n"),
             ("Cargo.toml", "[package]\nname = 'a'\n[dependencies]\nb = { path = '../b', version = '1' }\n"),
             ("Gemfile", "source 'x'\n# gem 'rack'\n"),
             ("composer.json", r#"{"require": {"php": ">=8", "ext-json": "*"}}"#),
