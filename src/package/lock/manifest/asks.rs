@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::super::{text, toml};
+use super::super::{entries::Entries, text, toml};
 
 /// Whether one of `words` is in the text.
 pub(super) fn has(bytes: &[u8], words: &[&str]) -> bool {
@@ -192,15 +192,15 @@ pub(super) fn python_asks(bytes: &[u8]) -> bool {
 #[serde(rename_all = "kebab-case")]
 struct Composer {
     #[serde(default)]
-    require: Named,
+    require: Entries<IgnoredAny>,
     #[serde(default)]
-    require_dev: Named,
+    require_dev: Entries<IgnoredAny>,
 }
 
 /// Packages have a vendor; PHP itself and its extensions stand among them without one.
 pub(super) fn composer_asks(bytes: &[u8]) -> bool {
     text::json::<Composer>(bytes).map_or(true, |composer| {
-        composer.require.keys().chain(composer.require_dev.keys()).any(|name| name.contains('/'))
+        composer.require.0.keys().chain(composer.require_dev.0.keys()).any(|name| name.contains('/'))
     })
 }
 

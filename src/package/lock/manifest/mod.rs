@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_bounded() {
+        let names =
+            |count: usize| (0..count).map(|at| format!("\"ext-{at}\":0")).collect::<Vec<_>>().join(",");
+        let manifest = |count| format!("{{\"require\": {{{}}}}}", names(count));
+        assert!(!asks("composer.json", manifest(75_000).as_bytes()));
+        // No longer read, so that it may ask.
+        assert!(asks("composer.json", manifest(75_001).as_bytes()));
+    }
+
+    #[test]
     fn locks_beside_and_above() {
         let mut root = Locks::default();
         assert_eq!(root.wanted("Gemfile").as_deref(), Some("Gemfile.lock"));
