@@ -138,9 +138,9 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_partial = manifest::asks(name, bytes);
     let unpinned = match name {
-        "environment.yaml" | "environment.yml" => conda::unpinned(bytes)?,
+        "environment.yaml" | "environment.yml" => conda::unpinned(path, bytes)?,
         "pom.xml" => pom::unpinned(bytes)?,
-        _ if name.ends_with(".txt") && requirements::is_named(path) => requirements::unpinned(bytes)?,
+        _ if name.ends_with(".txt") && requirements::is_named(path) => requirements::unpinned(path, bytes)?,
         _ => Unpinned::default(),
     };
     Ok((read.is_some() || is_partial).then_some(Fact::Locked { packages, is_partial, unpinned }))
