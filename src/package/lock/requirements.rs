@@ -99,6 +99,11 @@ pub(super) fn loose<'t>(path: &str, requirement: &'t str) -> Option<&'t str> {
     is_requirement.then_some(name)
 }
 
+/// Whether a line asks for a package, or includes a file that may.
+pub(super) fn is_requirement(line: &str) -> bool {
+    pin(line).is_some() || loose("", line).is_some()
+}
+
 /// The name that a requirement begins with, and the rest.
 fn name(requirement: &str) -> Option<(&str, &str)> {
     let in_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);

@@ -204,6 +204,11 @@ pub(super) fn composer_asks(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether a line of a `mix.exs` is a dependency, or the list that has some.
+pub(super) fn mix_asks(line: &str) -> bool {
+    line.trim_start_matches('[').starts_with("{:") || (line.contains("deps") && line.contains("{:"))
+}
+
 /// Coordinates in quotes, or names from a catalogue, behind the word for dependencies.
 pub(super) fn gradle_asks(bytes: &[u8]) -> bool {
     let coordinates = |line: &str| {

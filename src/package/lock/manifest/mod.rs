@@ -4,7 +4,7 @@
 
 mod asks;
 
-use super::nuget;
+use super::{nuget, requirements};
 
 /// What one kind of tool reads.
 struct Tool {
@@ -20,8 +20,12 @@ struct Tool {
 
 const PYTHON_LOCKS: &[&str] = &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"];
 
+/// An element, whatever blank is before its attributes.
+const PACKAGE_REFERENCES: [&str; 4] =
+    ["<PackageReference ", "<PackageReference\t", "<PackageReference\r", "<PackageReference\n"];
+
 /// Every kind of tool; each has a bit in [`Tools`], by its position.
-const TOOLS: [Tool; 19] = [
+const TOOLS: [Tool; 20] = [
     Tool {
         manifests: &["package.json"],
         // `node::read` tells.
@@ -55,6 +59,13 @@ const TOOLS: [Tool; 19] = [
         above: &["uv.lock"],
         beside: PYTHON_LOCKS,
     },
+    // What pip-tools and uv compile.
+    Tool {
+        manifests: &["requirements.in"],
+        asks: |bytes| asks::lines(bytes).any(requirements::is_requirement),
+        above: &[],
+        beside: &["requirements.txt", "pylock.toml"],
+    },
     Tool { manifests: &["Cargo.toml"], asks: asks::cargo_asks, above: &["Cargo.lock"], beside: &[] },
     Tool {
         manifests: &["go.mod"],
@@ -76,8 +87,8 @@ const TOOLS: [Tool; 19] = [
     },
     Tool { manifests: &["composer.json"], asks: asks::composer_asks, above: &[], beside: &["composer.lock"] },
     Tool {
-        manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props"],
-        asks: |bytes| asks::has(bytes, &["<PackageReference "]),
+        manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props", "Directory.Build.targets"],
+        asks: |bytes| asks::has(bytes, &PACKAGE_REFERENCES),
         above: &["Directory.Packages.props"],
         beside: &["packages.lock.json"],
     },
@@ -96,7 +107,7 @@ const TOOLS: [Tool; 19] = [
     Tool { manifests: &["pubspec.yaml"], asks: asks::pub_asks, above: &["pubspec.lock"], beside: &[] },
     Tool {
         manifests: &["mix.exs"],
-        asks: |bytes| asks::lines(bytes).any(|line| line.trim_start_matches('[').starts_with("{:")),
+        asks: |bytes| asks::lines(bytes).any(asks::mix_asks),
         above: &["mix.lock"],
         beside: &[],
     },
@@ -226,11 +237,16 @@ mod tests {
             ("composer.json", r#"{"require-dev": {"a/b": "*"}}"#),
             ("composer.json", "{"),
             ("a.csproj", "<Project><ItemGroup><PackageReference Include='a'/></ItemGroup></Project>"),
+            ("a.csproj", "<ItemGroup><PackageReference\r\n  Include='a'/></ItemGroup>"),
+            ("Directory.Build.targets", "<ItemGroup><PackageReference\tInclude='a'/></ItemGroup>"),
+            ("requirements.in", "# a\nb==1\n"),
+            ("requirements.in", "-r base.in\n"),
             ("build.gradle", "dependencies {\n  implementation 'a:b:1'\n}"),
             ("build.gradle.kts", "dependencies {\n  implementation(libs.a)\n}"),
             ("build.sbt", "libraryDependencies += \"a\" %% \"b\" % \"1\""),
             ("pubspec.yaml", "name: x\ndependencies:\n  a: ^1\n"),
             ("mix.exs", "defp deps do\n  [\n    {:a, \"~> 1\"}\n  ]\nend\n"),
+            ("mix.exs", "def deps, do: [{:a, \"~> 1\"}]\n"),
             ("Podfile", "target 'x' do\n  pod 'A'\nend\n"),
             ("Package.swift", ".package(url: \"https://x\", from: \"1\")"),
             ("conanfile.txt", "[requires]\na/1\n"),
@@ -261,6 +277,8 @@ mod tests {
             ("build.gradle", "apply plugin: 'a:b'\ndependencies {\n  implementation project(':b')\n}"),
             ("pubspec.yaml", "dependencies:\n# a: 1\nflutter:\n  assets:\n"),
             ("mix.exs", "defp deps do\n  []\nend\n"),
+            ("mix.exs", "dialyzer: [plt_file: {:no_warn, \"a.plt\"}],\ndef deps, do: []\n"),
+            ("requirements.in", "# a\n--index-url https://x\n-c b.txt\n"),
             ("Package.swift", ".package(path: \"../a\")"),
             ("Project.toml", "name = \"A\"\n"),
         ] {
@@ -289,6 +307,7 @@ mod tests {
         for manifest in ["package.json", "setup.py", "A.csproj", "pyproject.toml"] {
             assert_eq!(root.wanted(manifest), None, "{manifest}");
         }
+        assert_eq!(root.wanted("requirements.in"), None);
         // A workspace has one for all its members; others have one for each project.
         let member = root.enter();
         assert_eq!(member.wanted("package.json"), None);
