@@ -443,6 +443,7 @@ fn lock_files_are_counted_in_a_directory_and_reported_in_an_image() {
 fn what_a_directory_asks_for_has_versions_or_is_spoken_of() {
     let asks = r#"{"name": "a", "dependencies": {"b": "^1"}}"#;
     let cargo = "[dependencies]\nlibc = \"0.2\"\n";
+    let pom = "<project><dependencies><dependency><groupId>g</groupId><artifactId>a</artifactId></dependency></dependencies></project>";
     let layer = fragment(&[
         File("web/package.json", asks),
         File("locked/package.json", asks),
@@ -453,10 +454,13 @@ fn what_a_directory_asks_for_has_versions_or_is_spoken_of() {
         File("rust/Cargo.toml", cargo),
         File("rust/member/Cargo.toml", cargo),
         File("rust/vendor/b/Cargo.toml", cargo),
+        File("rust/src/testdata/b/Cargo.toml", cargo),
+        File("tool/fixtures/requirements.txt", "requests\n"),
         File("quiet/package.json", r#"{"name": "a"}"#),
         File("quiet/pyproject.toml", "[tool.black]\nline-length = 99\n"),
         File("py/pyproject.toml", "[project]\ndependencies = [\"requests\"]\n"),
         File("tool/requirements.txt", "requests\nflask>=2\nsix==1.16.0\n"),
+        File("java/pom.xml", pom),
         File("deno/npm/registry.npmjs.org/b/1.0.0/package.json", asks),
     ]);
     let skipped = |lock_files| {
@@ -470,6 +474,7 @@ fn what_a_directory_asks_for_has_versions_or_is_spoken_of() {
             "manifest-without-lock rust/Cargo.toml",
             "manifest-without-lock rust/member/Cargo.toml",
             "manifest-without-lock web/package.json",
+            "unpinned java/pom.xml",
             "unpinned tool/requirements.txt",
         ]
     );

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Inventory, LockFile, LockFiles,
     merged::{File, Merged, Packages, Said, join, skip},
-    whose::{is_copy, is_gem, is_of_tests, is_own},
+    whose::{is_copy, is_gem, is_of_tests, is_own, is_test_data},
 };
 use crate::{
     layer::{
@@ -217,9 +217,8 @@ impl Search<'_, '_, '_> {
                 Some(format!("it asks for packages, and no file that names their versions is there: {locks}"))
             };
             let is_of_system = file.owner.is_some_and(|owner| self.system.contains_key(owner));
-            if let Some(why) =
-                why.or_else(wanted).filter(|_| is_own(&path) && !is_gem(&path) && !is_of_system)
-            {
+            let matters = is_own(&path) && !is_gem(&path) && !is_test_data(&path) && !is_of_system;
+            if let Some(why) = why.or_else(wanted).filter(|_| matters) {
                 self.inventory.skipped.push(skip(skipped, path, why));
             }
         }

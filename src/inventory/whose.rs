@@ -36,6 +36,13 @@ pub(super) fn is_of_tests(path: &str) -> bool {
     })
 }
 
+/// Whether a path leads through what a project's own tests look at, which is none of its software: Go's `testdata`, the
+/// fixtures and tests of Jest. In `test` and `tests` there are programs of their own.
+pub(super) fn is_test_data(path: &str) -> bool {
+    let mut parts = path.rsplit('/').skip(1);
+    parts.any(|part| ["__tests__", "fixtures", "__fixtures__", "testdata"].contains(&part))
+}
+
 /// Whether a path leads into a gem, where RubyGems keeps it: `gems/NAME-VERSION`.
 pub(super) fn is_gem(path: &str) -> bool {
     let mut parts = path.split('/').skip_while(|part| *part != "gems").skip(1);
@@ -58,6 +65,16 @@ mod tests {
             ("app/test/node_modules/b/package.json", false),
         ] {
             assert_eq!(is_of_tests(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn data_of_tests() {
+        for path in ["a/testdata/go.mod", "fixtures/a/package.json", "__fixtures__/a", "a/__tests__/b/c"] {
+            assert!(is_test_data(path), "{path}");
+        }
+        for path in ["go.mod", "a/testdata", "tests/requirements.txt", "a/fixtures.d/Gemfile"] {
+            assert!(!is_test_data(path), "{path}");
         }
     }
 

@@ -56,13 +56,13 @@ fn dependencies(bytes: &[u8]) -> Result<Vec<Dependency>, Error> {
 }
 
 /// What is asked for without one version.
-pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
+pub(super) fn unpinned(path: &str, bytes: &[u8]) -> Result<Unpinned, Error> {
     let dependencies = dependencies(bytes)?;
     let loose = dependencies.iter().flat_map(|dependency| match dependency {
         Dependency::Conda(specification) if named(specification).is_some() => Vec::new(),
         Dependency::Conda(specification) => vec![specification.as_str()],
         Dependency::Pip(requirements) => {
-            requirements.iter().filter_map(|one| requirements::loose(one)).collect()
+            requirements.iter().filter_map(|one| requirements::loose(path, one)).collect()
         }
     });
     // A bare `pip` only makes way for the list of what it installs.

@@ -10,7 +10,8 @@
 //! - by their own names, whatever the project calls them;
 //! - with no version where the file says none, as of what is from a repository.
 //!
-//! What a file asks for and gives no version is spoken of: a manifest without a lock file, a requirement without a pin.
+//! What a file asks for and gives no version is spoken of: a manifest without a lock file, a requirement without a pin, a
+//! dependency of Maven's that only its parent knows more of.
 //!
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
@@ -137,8 +138,9 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_partial = manifest::asks(name, bytes);
     let unpinned = match name {
-        "environment.yaml" | "environment.yml" => conda::unpinned(bytes)?,
-        _ if name.ends_with(".txt") && requirements::is_named(path) => requirements::unpinned(bytes)?,
+        "environment.yaml" | "environment.yml" => conda::unpinned(path, bytes)?,
+        "pom.xml" => pom::unpinned(bytes)?,
+        _ if name.ends_with(".txt") && requirements::is_named(path) => requirements::unpinned(path, bytes)?,
         _ => Unpinned::default(),
     };
     Ok((read.is_some() || is_partial).then_some(Fact::Locked { packages, is_partial, unpinned }))

@@ -1,36 +1,62 @@
 //! Maven's `pom.xml`; the POM reference. One file is read alone, so what only a parent or an imported list of versions
-//! says is not known, and left out rather than guessed.
+//! says is not known: it is not guessed, and what lacks its version by that is said.
 
 use std::collections::HashMap;
 
 use super::{
     super::Ecosystem,
-    Error, Package, Packages, properties,
+    Error, Package, Packages, Unpinned, properties,
     xml::{self, Element},
 };
 
 /// What tells dependencies apart: group, artifact, type, classifier.
 type Key = [String; 4];
 
+struct Dependency {
+    /// `GROUP:ARTIFACT`, as written where the file does not tell what that stands for.
+    name: String,
+    /// Where the file tells all of it.
+    key: Option<Key>,
+    /// Empty where it cannot be told, which must not fall back on the managed one.
+    version: Option<String>,
+}
+
 /// The dependencies of whatever scope of which the file tells the version; not what a profile adds, nor plugins.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let mut packages = Packages::default();
+    each(bytes, |name, version| match version {
+        Some(version) => packages.push(Package::new(Ecosystem::Maven, name, version)),
+        None => Ok(()),
+    })?;
+    Ok(packages.into_vec())
+}
+
+/// The dependencies of which it does not: a parent or an imported list may say the version, or a range asks for any.
+pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
+    let mut unpinned = Unpinned::default();
+    each(bytes, |name, version| {
+        unpinned.extend(version.is_none().then_some(name.as_str()));
+        Ok(())
+    })?;
+    Ok(unpinned)
+}
+
+/// Gives each dependency by `GROUP:ARTIFACT`, with the version where the file tells it.
+fn each(bytes: &[u8], mut give: impl FnMut(String, Option<&str>) -> Result<(), Error>) -> Result<(), Error> {
     let root = xml::read(bytes, "project")?;
     let values = Values::of(&root)?;
     let managed = match root.child("dependencyManagement")? {
         Some(management) => dependencies(management, &values)?,
         None => Vec::new(),
     };
-    let managed: HashMap<Key, String> =
-        managed.into_iter().filter_map(|(key, version)| Some((key, version?))).collect();
-    let mut packages = Packages::default();
-    for (key, version) in dependencies(&root, &values)? {
-        let version = version.or_else(|| managed.get(&key).cloned());
-        let [group, artifact, ..] = key;
-        if let Some(version) = version.as_deref().and_then(single) {
-            packages.push(Package::new(Ecosystem::Maven, format!("{group}:{artifact}"), version))?;
-        }
+    let told = |one: Dependency| Some((one.key?, one.version?));
+    let managed: HashMap<Key, String> = managed.into_iter().filter_map(told).collect();
+    for Dependency { name, key, version } in dependencies(&root, &values)? {
+        let version = version.as_deref().or_else(|| managed.get(key.as_ref()?).map(String::as_str));
+        // Whose name is not told has no version either.
+        give(name, version.filter(|_| key.is_some()).and_then(single))?;
     }
-    Ok(packages.into_vec())
+    Ok(())
 }
 
 /// The one version that a requirement allows: `1.0`, as recommended, and `[1.0]`; not `[1.0,2.0)` or `LATEST`.
@@ -42,9 +68,8 @@ fn single(requirement: &str) -> Option<&str> {
         .then_some(version)
 }
 
-/// The dependencies listed in an element, each with its version, where the file tells it; those whose group or artifact it
-/// does not tell are left out.
-fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<(Key, Option<String>)>, Error> {
+/// The dependencies listed in an element.
+fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<Dependency>, Error> {
     let mut dependencies = Vec::new();
     let Some(list) = within.child("dependencies")? else { return Ok(dependencies) };
     for element in list.children.iter().filter(|element| element.name == "dependency") {
@@ -55,12 +80,14 @@ fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<(Key, Optio
         };
         let kind = given("type")?.unwrap_or("jar");
         let classifier = given("classifier")?.unwrap_or_default();
-        let key = [group, artifact, kind, classifier].map(|text| values.expand(text));
-        // A version that cannot be told must not fall back on the managed one.
         let version = given("version")?.map(|version| values.expand(version).unwrap_or_default());
-        if let [Some(group), Some(artifact), Some(kind), Some(classifier)] = key {
-            dependencies.push(([group, artifact, kind, classifier], version));
-        }
+        let (name, key) = match [group, artifact, kind, classifier].map(|text| values.expand(text)) {
+            [Some(group), Some(artifact), Some(kind), Some(classifier)] => {
+                (format!("{group}:{artifact}"), Some([group, artifact, kind, classifier]))
+            }
+            _ => (format!("{group}:{artifact}"), None),
+        };
+        dependencies.push(Dependency { name, key, version });
     }
     Ok(dependencies)
 }
@@ -141,6 +168,7 @@ mod tests {
             "m ${none} <classifier>x</classifier>",
             "${pom.artifactId} ${version}",
             "r ${project.r}",
+            "${none} 1.0",
         ]
         .map(dependency)
         .concat();
@@ -151,6 +179,9 @@ mod tests {
             <dependencies>{listed}</dependencies><profiles><profile><dependencies/></profile></profiles></project>"
         );
         assert_eq!(names(&text), "g:a@1.0 g:b@2.5 g:c@7 g:d@par g:f@1.0 g:m@1.0 g:n@2.5 g:own@7 g:r@6");
+        // `e` to `${none}`: nothing is left out without a word.
+        let unpinned = unpinned(text.as_bytes()).unwrap();
+        assert_eq!((unpinned.count, unpinned.first.join(" ")), (8, "g:e g:g g:h".to_owned()));
     }
 
     #[test]

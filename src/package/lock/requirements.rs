@@ -2,7 +2,7 @@
 //! and PEP 508. Only what is pinned to one version is a package: what a range would have given is not known, and is said.
 
 use super::{
-    super::{Ecosystem, normal_python_name},
+    super::{Ecosystem, file_name, normal_python_name},
     Error, Package, Packages, Unpinned, text,
 };
 
@@ -21,10 +21,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 }
 
 /// What is asked for and not pinned.
-pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
+pub(super) fn unpinned(path: &str, bytes: &[u8]) -> Result<Unpinned, Error> {
     let mut unpinned = Unpinned::default();
     each(bytes, |requirement| {
-        unpinned.extend(loose(requirement));
+        unpinned.extend(loose(path, requirement));
         Ok(())
     })?;
     Ok(unpinned)
@@ -49,8 +49,27 @@ fn each(bytes: &[u8], mut give: impl FnMut(&str) -> Result<(), Error>) -> Result
     give(&logical)
 }
 
-/// What a requirement asks for, if that is no pin, and nothing of the project's own: those lie in its directory.
-pub(super) fn loose(requirement: &str) -> Option<&str> {
+/// Whether a file that the one at `path` includes is read for itself. It is named from the directory that that one is in.
+fn is_read(path: &str, included: &str) -> bool {
+    let mut directory = path.rsplit_once('/').map(|split| split.0);
+    let mut below = Vec::new();
+    for part in included.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part != ".." {
+            below.push(part);
+        } else if below.pop().is_none() {
+            // What lies above all that is read is not read.
+            let Some(left) = directory else { return false };
+            directory = left.rsplit_once('/').map(|split| split.0);
+        }
+    }
+    let Some(name) = below.pop() else { return false };
+    let within = below.last().copied().or(directory.map(file_name)).unwrap_or_default();
+    name.ends_with(".txt") && !included.contains("://") && is_named(&format!("{within}/{name}"))
+}
+
+/// What a requirement of the file at `path` asks for, if that is no pin, and nothing of the project's own: those lie in its
+/// directory.
+pub(super) fn loose<'t>(path: &str, requirement: &'t str) -> Option<&'t str> {
     let requirement = requirement.trim();
     let word = |text: &'_ str| text.split_whitespace().next().map_or(0, str::len);
     let option = |names: [&str; 2]| {
@@ -63,8 +82,7 @@ pub(super) fn loose(requirement: &str) -> Option<&str> {
         return Some(editable).filter(|value| !is_local(value));
     }
     if let Some(file) = option(["--requirement", "-r"]) {
-        let is_read = file.ends_with(".txt") && is_named(file);
-        return (!is_read && !file.is_empty()).then_some(requirement);
+        return (!file.is_empty() && !is_read(path, file)).then_some(requirement);
     }
     if requirement.starts_with('-') || pin(requirement).is_some() {
         return None;
@@ -79,6 +97,11 @@ pub(super) fn loose(requirement: &str) -> Option<&str> {
     let is_requirement =
         rest.is_empty() || rest.starts_with(['[', '(', '<', '>', '=', '!', '~', ';', '@', '#', '-']);
     is_requirement.then_some(name)
+}
+
+/// Whether a line asks for a package, or includes a file that may.
+pub(super) fn is_requirement(line: &str) -> bool {
+    pin(line).is_some() || loose("", line).is_some()
 }
 
 /// The name that a requirement begins with, and the rest.
@@ -168,12 +191,31 @@ mod tests {
             ("Python 3.8 or later is wanted", ""),
         ] {
             assert_eq!(
-                unpinned(text.as_bytes()).unwrap().first.join(" "),
+                unpinned("requirements.txt", text.as_bytes()).unwrap().first.join(" "),
                 want.split(' ').take(3).collect::<Vec<_>>().join(" "),
                 "{text}"
             );
         }
-        let many = unpinned(b"a\nb\nc\nd\n").unwrap();
+        let many = unpinned("requirements.txt", b"a\nb\nc\nd\n").unwrap();
         assert_eq!((many.count, many.first.len()), (4, 3));
+    }
+
+    #[test]
+    fn included_files() {
+        for (path, included, want) in [
+            ("requirements/dev.txt", "base.txt", true),
+            ("a/requirements/dev.txt", "./base.txt", true),
+            ("requirements/dev.txt", "../requirements.txt", true),
+            ("requirements/dev.txt", "../base.txt", false),
+            ("requirements/dev.txt", "../../requirements.txt", false),
+            ("requirements.txt", "requirements/base.txt", true),
+            ("requirements.txt", "requirements/../base.txt", false),
+            ("requirements.txt", "requirements/base.in", false),
+            ("requirements.txt", "https://x/requirements.txt", false),
+        ] {
+            let requirement = format!("-r {included}");
+            let read = unpinned(path, requirement.as_bytes()).unwrap().is_none();
+            assert_eq!(read, want, "{path} {included}");
+        }
     }
 }

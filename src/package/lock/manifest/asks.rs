@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::super::{text, toml};
+use super::super::{entries::Entries, text, toml};
 
 /// Whether one of `words` is in the text.
 pub(super) fn has(bytes: &[u8], words: &[&str]) -> bool {
@@ -94,6 +94,9 @@ struct Python {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct PythonProject {
+    /// What the tool that builds it finds out elsewhere.
+    #[serde(default)]
+    dynamic: Vec<String>,
     #[serde(default)]
     dependencies: Vec<IgnoredAny>,
     #[serde(default)]
@@ -130,16 +133,47 @@ struct PoetryGroup {
     dependencies: Named,
 }
 
-/// A `setup.py` or a `setup.cfg` is no TOML, or asks by one word.
+/// Whether a `setup.py` or a `setup.cfg` requires something: a value of `install_requires` that is no empty list.
+pub(super) fn setup_asks(bytes: &[u8]) -> bool {
+    let Ok(text) = text::decode_ascii(bytes) else { return true };
+    let mut end = 0;
+    text.split_inclusive('\n').any(|line| {
+        end += line.len();
+        let Some(at) = line.find(REQUIRES).filter(|_| !line.trim_start().starts_with('#')) else {
+            return false;
+        };
+        // A key of a table may stand in quotes, and in brackets.
+        let rest = line[at + REQUIRES.len()..].trim_start_matches(['"', '\'', ']', ' ', '\t', '+']);
+        let Some(value) = rest.strip_prefix(['=', ':']) else { return false };
+        let below = || text[end..].lines().find(|line| is_of_file(line));
+        match value.trim() {
+            // In `setup.cfg` the lines of a value are indented.
+            "" => below().is_some_and(|line| line.starts_with(char::is_whitespace)),
+            list if list.starts_with(['[', '(']) => {
+                let first = Some(list[1..].trim_start()).filter(|first| is_of_file(first));
+                first.or_else(below).is_some_and(|first| !first.trim_start().starts_with([']', ')']))
+            }
+            _ => true,
+        }
+    })
+}
+
+const REQUIRES: &str = "install_requires";
+
+/// Whether a line is neither blank nor a comment.
+fn is_of_file(line: &str) -> bool {
+    !line.trim_start().is_empty() && !line.trim_start().starts_with('#')
+}
+
+/// Whether a `pyproject.toml` or a `Pipfile` asks.
 pub(super) fn python_asks(bytes: &[u8]) -> bool {
-    if has(bytes, &["install_requires"]) {
-        return true;
-    }
     let some = |groups: &Named<Vec<IgnoredAny>>| groups.values().any(|group| !group.is_empty());
     let Ok(python) = toml::read::<Python>(bytes) else { return has(bytes, &["dependencies", "packages"]) };
-    let of_project = python
-        .project
-        .is_some_and(|project| !project.dependencies.is_empty() || some(&project.optional_dependencies));
+    let of_project = python.project.is_some_and(|project| {
+        !project.dependencies.is_empty()
+            || some(&project.optional_dependencies)
+            || project.dynamic.iter().any(|field| field == "dependencies")
+    });
     let of_tools = python.tool.is_some_and(|tools| {
         let development = [tools.pdm, tools.uv].into_iter().flatten();
         let of_poetry = tools.poetry.is_some_and(|poetry| {
@@ -158,16 +192,21 @@ pub(super) fn python_asks(bytes: &[u8]) -> bool {
 #[serde(rename_all = "kebab-case")]
 struct Composer {
     #[serde(default)]
-    require: Named,
+    require: Entries<IgnoredAny>,
     #[serde(default)]
-    require_dev: Named,
+    require_dev: Entries<IgnoredAny>,
 }
 
 /// Packages have a vendor; PHP itself and its extensions stand among them without one.
 pub(super) fn composer_asks(bytes: &[u8]) -> bool {
     text::json::<Composer>(bytes).map_or(true, |composer| {
-        composer.require.keys().chain(composer.require_dev.keys()).any(|name| name.contains('/'))
+        composer.require.0.keys().chain(composer.require_dev.0.keys()).any(|name| name.contains('/'))
     })
+}
+
+/// Whether a line of a `mix.exs` is a dependency, or the list that has some.
+pub(super) fn mix_asks(line: &str) -> bool {
+    line.trim_start_matches('[').starts_with("{:") || (line.contains("deps") && line.contains("{:"))
 }
 
 /// Coordinates in quotes, or names from a catalogue, behind the word for dependencies.

@@ -4,7 +4,7 @@
 
 mod asks;
 
-use super::nuget;
+use super::{nuget, requirements};
 
 /// What one kind of tool reads.
 struct Tool {
@@ -18,8 +18,14 @@ struct Tool {
     beside: &'static [&'static str],
 }
 
+const PYTHON_LOCKS: &[&str] = &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"];
+
+/// An element, whatever blank is before its attributes.
+const PACKAGE_REFERENCES: [&str; 4] =
+    ["<PackageReference ", "<PackageReference\t", "<PackageReference\r", "<PackageReference\n"];
+
 /// Every kind of tool; each has a bit in [`Tools`], by its position.
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 20] = [
     Tool {
         manifests: &["package.json"],
         // `node::read` tells.
@@ -42,10 +48,23 @@ const TOOLS: [Tool; 18] = [
         beside: &[],
     },
     Tool {
-        manifests: &["pyproject.toml", "Pipfile", "setup.py", "setup.cfg"],
+        manifests: &["pyproject.toml", "Pipfile"],
         asks: asks::python_asks,
         above: &["uv.lock"],
-        beside: &["poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt"],
+        beside: PYTHON_LOCKS,
+    },
+    Tool {
+        manifests: &["setup.py", "setup.cfg"],
+        asks: asks::setup_asks,
+        above: &["uv.lock"],
+        beside: PYTHON_LOCKS,
+    },
+    // What pip-tools and uv compile.
+    Tool {
+        manifests: &["requirements.in"],
+        asks: |bytes| asks::lines(bytes).any(requirements::is_requirement),
+        above: &[],
+        beside: &["requirements.txt", "pylock.toml"],
     },
     Tool { manifests: &["Cargo.toml"], asks: asks::cargo_asks, above: &["Cargo.lock"], beside: &[] },
     Tool {
@@ -68,8 +87,8 @@ const TOOLS: [Tool; 18] = [
     },
     Tool { manifests: &["composer.json"], asks: asks::composer_asks, above: &[], beside: &["composer.lock"] },
     Tool {
-        manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props"],
-        asks: |bytes| asks::has(bytes, &["<PackageReference "]),
+        manifests: &["*.csproj", "*.fsproj", "*.vbproj", "Directory.Build.props", "Directory.Build.targets"],
+        asks: |bytes| asks::has(bytes, &PACKAGE_REFERENCES),
         above: &["Directory.Packages.props"],
         beside: &["packages.lock.json"],
     },
@@ -88,7 +107,7 @@ const TOOLS: [Tool; 18] = [
     Tool { manifests: &["pubspec.yaml"], asks: asks::pub_asks, above: &["pubspec.lock"], beside: &[] },
     Tool {
         manifests: &["mix.exs"],
-        asks: |bytes| asks::lines(bytes).any(|line| line.trim_start_matches('[').starts_with("{:")),
+        asks: |bytes| asks::lines(bytes).any(asks::mix_asks),
         above: &["mix.lock"],
         beside: &[],
     },
@@ -204,7 +223,11 @@ mod tests {
             ("pyproject.toml", "dependencies = \n["),
             ("Pipfile", "[packages]\na = '*'\n"),
             ("setup.py", "setup(\n    install_requires=['a'])\n"),
+            ("setup.py", "setup(install_requires=[\n  # b\n  'a'])\n"),
+            ("setup.py", "a['install_requires'] += read('x')\n"),
             ("setup.cfg", "[options]\ninstall_requires =\n  a\n"),
+            ("setup.cfg", "[options]\ninstall_requires = file: x\n"),
+            ("pyproject.toml", "[project]\ndynamic = ['dependencies']\n"),
             ("Cargo.toml", "[dependencies]\na = '1'\n"),
             ("Cargo.toml", "[target.'cfg(unix)'.dependencies]\na = { version = '1' }\n"),
             ("Cargo.toml", "[workspace.dependencies]\na = '1'\n"),
@@ -214,11 +237,16 @@ mod tests {
             ("composer.json", r#"{"require-dev": {"a/b": "*"}}"#),
             ("composer.json", "{"),
             ("a.csproj", "<Project><ItemGroup><PackageReference Include='a'/></ItemGroup></Project>"),
+            ("a.csproj", "<ItemGroup><PackageReference\r\n  Include='a'/></ItemGroup>"),
+            ("Directory.Build.targets", "<ItemGroup><PackageReference\tInclude='a'/></ItemGroup>"),
+            ("requirements.in", "# a\nb==1\n"),
+            ("requirements.in", "-r base.in\n"),
             ("build.gradle", "dependencies {\n  implementation 'a:b:1'\n}"),
             ("build.gradle.kts", "dependencies {\n  implementation(libs.a)\n}"),
             ("build.sbt", "libraryDependencies += \"a\" %% \"b\" % \"1\""),
             ("pubspec.yaml", "name: x\ndependencies:\n  a: ^1\n"),
             ("mix.exs", "defp deps do\n  [\n    {:a, \"~> 1\"}\n  ]\nend\n"),
+            ("mix.exs", "def deps, do: [{:a, \"~> 1\"}]\n"),
             ("Podfile", "target 'x' do\n  pod 'A'\nend\n"),
             ("Package.swift", ".package(url: \"https://x\", from: \"1\")"),
             ("conanfile.txt", "[requires]\na/1\n"),
@@ -235,7 +263,13 @@ mod tests {
             ("pyproject.toml", "[build-system]\nrequires = ['setuptools']\n[project]\ndependencies = []\n"),
             ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\n"),
             ("pyproject.toml", "[tool.black]\nline-length = 99\n"),
-            ("setup.py", "from setuptools import setup\nsetup(name='a')\n"),
+            ("setup.py", "from setuptools import setup\nsetup(name='a', packages=find_packages())\n"),
+            ("setup.py", "setup(\n# install_requires=['a']\n{'install_requires': [\n]})\n"),
+            (
+                "setup.cfg",
+                "[options]\npackages = find:\ninstall_requires =\n\n[options.x]\n a = dependencies\n",
+            ),
+            ("pyproject.toml", "[project]\ndynamic = ['version']\n"),
             ("Cargo.toml", "[package]\nname = 'a'\n[dependencies]\nb = { path = '../b', version = '1' }\n"),
             ("Gemfile", "source 'x'\n# gem 'rack'\n"),
             ("composer.json", r#"{"require": {"php": ">=8", "ext-json": "*"}}"#),
@@ -243,11 +277,23 @@ mod tests {
             ("build.gradle", "apply plugin: 'a:b'\ndependencies {\n  implementation project(':b')\n}"),
             ("pubspec.yaml", "dependencies:\n# a: 1\nflutter:\n  assets:\n"),
             ("mix.exs", "defp deps do\n  []\nend\n"),
+            ("mix.exs", "dialyzer: [plt_file: {:no_warn, \"a.plt\"}],\ndef deps, do: []\n"),
+            ("requirements.in", "# a\n--index-url https://x\n-c b.txt\n"),
             ("Package.swift", ".package(path: \"../a\")"),
             ("Project.toml", "name = \"A\"\n"),
         ] {
             assert!(is_named(name) && !asks(name, text.as_bytes()), "{name} {text}");
         }
+    }
+
+    #[test]
+    fn what_is_read_is_bounded() {
+        let names =
+            |count: usize| (0..count).map(|at| format!("\"ext-{at}\":0")).collect::<Vec<_>>().join(",");
+        let manifest = |count| format!("{{\"require\": {{{}}}}}", names(count));
+        assert!(!asks("composer.json", manifest(75_000).as_bytes()));
+        // No longer read, so that it may ask.
+        assert!(asks("composer.json", manifest(75_001).as_bytes()));
     }
 
     #[test]
@@ -261,6 +307,7 @@ mod tests {
         for manifest in ["package.json", "setup.py", "A.csproj", "pyproject.toml"] {
             assert_eq!(root.wanted(manifest), None, "{manifest}");
         }
+        assert_eq!(root.wanted("requirements.in"), None);
         // A workspace has one for all its members; others have one for each project.
         let member = root.enter();
         assert_eq!(member.wanted("package.json"), None);
