@@ -131,10 +131,9 @@ impl Fact {
             Self::Alpm { package } | Self::Python { package } | Self::Node { package, .. } => {
                 std::slice::from_ref(package)
             }
-            Self::OsRelease(_)
-            | Self::Release { .. }
-            | Self::RpmJournal { .. }
-            | Self::DpkgFiles { .. } => &[],
+            Self::OsRelease(_) | Self::Release { .. } | Self::RpmJournal { .. } | Self::DpkgFiles { .. } => {
+                &[]
+            }
         };
         (packages.len() as u64, packages.iter().map(text_bytes).sum::<usize>() as u64)
     }
