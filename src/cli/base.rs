@@ -12,23 +12,22 @@ use stella::{
 use super::{
     image::{self, Opened, Options, Reference},
     log::Log,
-    settings::{BaseSettings, GateSettings},
+    settings::BaseSettings,
 };
 
 /// Finds the base of each opened image; where nothing surer is known, what its history reads stays.
-pub fn recognise(settings: &GateSettings, opened: &mut Opened, log: Log) {
+pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened, log: Log) {
     // Without layers of its own, such as an SBOM's, it says itself what it knows.
     if opened.inventory().is_some() {
         return;
     }
-    let options = &settings.source.options;
     let found: Vec<Option<Base>> = opened
         .images
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            named(&settings.base, image, options, log)
-                .or_else(|| by_dockerfile(&settings.base, image, log))
+            named(settings, image, options, log)
+                .or_else(|| by_dockerfile(settings, image, log))
                 .or_else(|| by_annotations(opened, image, options, log))
         })
         .collect();

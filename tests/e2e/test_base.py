@@ -128,6 +128,22 @@ class Base(program.Case):
             self.assertIn(f"warning: --base {other} is not the base image of linux/", said)
             self.assertIn(words, said)
 
+    def test_an_sbom_says_it_too(self):
+        """What `stella sbom` is told of the base image comes back with the gate of its SBOM."""
+        demo, below = f"oci:{DEMO}", f"oci:{self.below(3)}"
+        self.write("Dockerfile", DOCKERFILE.replace("FROM debian:${RELEASE}", "FROM debian:${RELEASE} AS run") + "\nFROM scratch\n")
+        for arguments, variables in [(["--base", below], {}), (["--dockerfile", "Dockerfile", "--dockerfile-target", "run"], {}),
+                                     ([], {"STELLA_BASE": below})]:
+            want, found, _ = self.gate(demo, *arguments, **variables)
+            self.assertIn(want["layers"], (1, 3))
+            for form in ("cyclonedx", "spdx"):
+                sbom = self.path("sbom.json")
+                program.prepare(program.STELLA, "sbom", demo, *arguments, "-o", f"{form}={sbom}", cwd=self.checkout,
+                                env={**program.environment(self.work), **variables})
+                base, again, _ = self.gate(f"sbom:{sbom}")
+                self.assertEqual(base, want)
+                self.assertEqual(again["findings"], found["findings"])
+
     def test_what_the_image_names(self):
         name = "org.opencontainers.image.base.name"
         layers, history = demo_layers()
