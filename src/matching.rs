@@ -165,7 +165,7 @@ fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
         return Some(language_feed(ecosystem).into());
     }
     let os = os.filter(|os| !os.id.is_empty())?;
-    let release = if os.version.is_empty() { &os.codename } else { &os.version };
+    let release = os.release();
     Some(match (ecosystem, os.id.as_str()) {
         (Ecosystem::Deb, "debian") => format!("Debian:{}", release.split('.').next().unwrap_or_default()),
         // A version such as 3.21.0_alpha20240807 is a snapshot of the rolling branch.
@@ -431,6 +431,21 @@ mod tests {
             .iter()
             .map(|f| (f.id.as_str(), f.package.name.as_str(), f.severity, f.fixed_in.as_deref()))
             .collect()
+    }
+
+    #[test]
+    fn a_release_without_its_number() {
+        for (id, version, codename, want) in [
+            ("debian", "", "trixie", "Debian:13"),
+            ("debian", "", "buster", "Debian:10"),
+            ("debian", "12", "bookworm", "Debian:12"),
+            ("debian", "", "unheard", "Debian:unheard"),
+            ("kali", "", "trixie", "kali:trixie"),
+        ] {
+            let (version, codename) = (version.to_owned(), codename.to_owned());
+            let os = OsRelease { id: id.to_owned(), version, codename, ..OsRelease::default() };
+            assert_eq!(feed_of(Ecosystem::Deb, Some(&os)).as_deref(), Some(want));
+        }
     }
 
     #[test]

@@ -129,6 +129,21 @@ pub struct Source {
     pub threads: Option<u16>,
 }
 
+/// Where to look for what the base image is.
+#[derive(Debug, Args)]
+pub struct Base {
+    /// The Dockerfile that the image was built from: says which layers are the base image's, if it agrees with the image's
+    /// history [default: Dockerfile or Containerfile of the working directory, where it agrees]
+    #[arg(long, value_name = "FILE", env = "STELLA_DOCKERFILE", value_hint = ValueHint::FilePath)]
+    pub dockerfile: Option<PathBuf>,
+    /// The stage of the Dockerfile that was built, by name or number [default: the last]
+    #[arg(long, value_name = "STAGE", env = "STELLA_DOCKERFILE_TARGET")]
+    pub dockerfile_target: Option<String>,
+    /// The base image, as IMAGE is given: its layers are the base image's, if the image begins with all of them
+    #[arg(long, value_name = "IMAGE", env = "STELLA_BASE", value_hint = ValueHint::AnyPath)]
+    pub base: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct Gate {
     #[command(flatten)]
@@ -142,16 +157,8 @@ pub struct Gate {
     /// Fail on this severity or worse, fixed or not: critical, high, medium, low, negligible, unknown
     #[arg(long, value_name = "SEVERITY", env = "STELLA_FAIL_ON")]
     pub fail_on: Option<String>,
-    /// The Dockerfile that the image was built from: says which layers are the base image's, if it agrees with the image's
-    /// history [default: Dockerfile or Containerfile of the working directory, where it agrees]
-    #[arg(long, value_name = "FILE", env = "STELLA_DOCKERFILE", value_hint = ValueHint::FilePath)]
-    pub dockerfile: Option<PathBuf>,
-    /// The stage of the Dockerfile that was built, by name or number [default: the last]
-    #[arg(long, value_name = "STAGE", env = "STELLA_DOCKERFILE_TARGET")]
-    pub dockerfile_target: Option<String>,
-    /// The base image, as IMAGE is given: its layers are the base image's, if the image begins with all of them
-    #[arg(long, value_name = "IMAGE", env = "STELLA_BASE", value_hint = ValueHint::AnyPath)]
-    pub base: Option<String>,
+    #[command(flatten)]
+    pub base: Base,
     /// Pass although this was not looked at, by its NAME in the report's `skipped`, or NAME:WHAT for one; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,
@@ -197,6 +204,8 @@ pub struct Sbom {
     /// Write an SBOM: cyclonedx (1.6), cyclonedx-1.5 or spdx (2.3), to FILE or to stdout; repeats [default: cyclonedx]
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_SBOM_OUTPUT", value_delimiter = ',')]
     pub output: Vec<String>,
+    #[command(flatten)]
+    pub base: Base,
     /// Exit 0 although this was not looked at, by its name in the SBOM's `stella:skipped`; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,

@@ -12,23 +12,27 @@ use stella::{
 use super::{
     image::{self, Opened, Options, Reference},
     log::Log,
-    settings::{BaseSettings, GateSettings},
+    settings::BaseSettings,
 };
 
 /// Finds the base of each opened image; where nothing surer is known, what its history reads stays.
-pub fn recognise(settings: &GateSettings, opened: &mut Opened, log: Log) {
+pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened, log: Log) {
     // Without layers of its own, such as an SBOM's, it says itself what it knows.
     if opened.inventory().is_some() {
         return;
     }
-    let options = &settings.source.options;
+    if let (Some(target), None) = (&settings.target, &settings.dockerfile) {
+        log.warn(format_args!(
+            "--dockerfile-target {target} has no effect: no Dockerfile is at hand; give one with --dockerfile"
+        ));
+    }
     let found: Vec<Option<Base>> = opened
         .images
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            named(&settings.base, image, options, log)
-                .or_else(|| by_dockerfile(&settings.base, image, log))
+            named(settings, image, options, log)
+                .or_else(|| by_dockerfile(settings, image, log))
                 .or_else(|| by_annotations(opened, image, options, log))
         })
         .collect();
@@ -43,8 +47,12 @@ fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) ->
     match layers(reference, image, options) {
         Ok(layers) => Some(Base { layers, by: By::Layers, name: Some(text.clone()) }),
         Err(why) => {
+            let (what, why) = match why {
+                Unfit::Unopened(why) => ("could not be opened for", why),
+                Unfit::Another(why) => ("is not the base image of", why),
+            };
             log.warn(format_args!(
-                "--base {text} is not the base image of {}: {why}; what is base is told without it",
+                "--base {text} {what} {}: {why}; what is base is told without it",
                 image.platform
             ));
             None
@@ -90,28 +98,37 @@ fn by_annotations(opened: &Opened, image: &Image, options: &Options, log: Log) -
     let reference = opened.beside(&named.name, named.digest?)?;
     match layers(&reference, image, options) {
         Ok(layers) => Some(Base { layers, by: By::Annotations, name: Some(named.name.clone()) }),
-        Err(why) => {
+        Err(Unfit::Unopened(why) | Unfit::Another(why)) => {
             log.note(format_args!("the base image that the image names, {}: {why}", reference.rest));
             None
         }
     }
 }
 
+/// Why an image is not taken for the base.
+enum Unfit {
+    /// It could not be looked at.
+    Unopened(String),
+    /// It is something else.
+    Another(String),
+}
+
 /// How many layers of `image` those of another image are, opened for the same platform.
-fn layers(reference: &Reference, image: &Image, options: &Options) -> Result<usize, String> {
+fn layers(reference: &Reference, image: &Image, options: &Options) -> Result<usize, Unfit> {
     let options = Options { platforms: vec![image.platform.clone()], ..options.clone() };
-    let opened = image::open(reference, &options).map_err(|error| error.to_string())?;
+    let opened = image::open(reference, &options).map_err(|error| Unfit::Unopened(error.to_string()))?;
     let [found] = opened.images.as_slice() else {
-        return Err(format!("it is {} images", opened.images.len()));
+        return Err(Unfit::Another(format!("it is {} images", opened.images.len())));
     };
     let base = &found.image;
     match base::by_layers(base, image) {
-        Ok(0) => Err("it has no layers".to_owned()),
+        Ok(0) => Err(Unfit::Another("it has no layers".to_owned())),
         Ok(layers) => Ok(layers),
         Err(index) => {
             let has = image.layers.get(index).map(|layer| layer.diff_id.to_string());
             let has = has.unwrap_or_else(|| "none".to_owned());
-            Err(format!("its layer {index} is {}, the image's is {has}", base.layers[index].diff_id))
+            let found = base.layers[index].diff_id;
+            Err(Unfit::Another(format!("its layer {index} is {found}, the image's is {has}")))
         }
     }
 }

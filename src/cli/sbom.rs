@@ -9,20 +9,23 @@ use stella::{
 
 use super::{
     analyse::{Analyser, Look, inventory, open},
-    args,
+    args, base,
     exit::{Exit, Failure},
     log::Log,
     output::{Output, SbomFormat},
     progress::Progress,
-    settings::{File, SourceSettings, now},
+    settings::{BaseSettings, File, SourceSettings, now},
 };
 
 /// Writes every SBOM, then says what was not looked at.
 pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let outputs = Output::<SbomFormat>::parse_all(&args.output)?;
-    let source = SourceSettings::new(&args.source, &File::read(Path::new(""))?)?;
+    let file = File::read(Path::new(""))?;
+    let source = SourceSettings::new(&args.source, &file)?;
+    let base_settings = BaseSettings::new(&args.base, &file)?;
     let now = now()?;
-    let opened = open(&source, log)?;
+    let mut opened = open(&source, log)?;
+    base::recognise(&base_settings, &source.options, &mut opened, log);
     let [image] = opened.images.as_slice() else {
         let platforms: Vec<String> =
             opened.images.iter().map(|image| image.image.platform.to_string()).collect();

@@ -224,32 +224,13 @@ fn info(merged: &Merged<'_>, files: &Files<'_>, say: &mut impl FnMut(String, Str
     }
 }
 
-/// Release and name of each, as `VERSION_ID` and `VERSION_CODENAME` have them.
-const CODENAMES: [(&str, &str, &str); 14] = [
-    ("debian", "8", "jessie"),
-    ("debian", "9", "stretch"),
-    ("debian", "10", "buster"),
-    ("debian", "11", "bullseye"),
-    ("debian", "12", "bookworm"),
-    ("debian", "13", "trixie"),
-    ("debian", "14", "forky"),
-    ("ubuntu", "14.04", "trusty"),
-    ("ubuntu", "16.04", "xenial"),
-    ("ubuntu", "18.04", "bionic"),
-    ("ubuntu", "20.04", "focal"),
-    ("ubuntu", "22.04", "jammy"),
-    ("ubuntu", "24.04", "noble"),
-    ("ubuntu", "26.04", "resolute"),
-];
-
 /// Why the release that `os-release` names is not the one of the rest of the image. Derivatives number on their own.
 fn another_release(os: &OsRelease, witnesses: &[(&str, String)], found: &[&Package]) -> Option<String> {
     let against =
         |what: &str, said: &str| format!("VERSION_ID is {:?}, and {what} says {said:?}", os.version);
-    let codename = CODENAMES.iter().find(|(id, _, name)| *id == os.id && *name == os.codename);
-    if let Some((_, version, name)) = codename.filter(|(_, version, _)| *version != os.version) {
+    if let Some(version) = os.version_of_codename().filter(|version| *version != os.version) {
         return (!os.version.is_empty())
-            .then(|| against("VERSION_CODENAME", &format!("{name}, which is {version}")));
+            .then(|| against("VERSION_CODENAME", &format!("{}, which is {version}", os.codename)));
     }
     let release = branch(&os.id, &os.version)?;
     for (path, version) in witnesses {

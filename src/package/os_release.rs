@@ -60,6 +60,41 @@ const VENDORS: [(&str, &str); 8] = [
     ("scientificlinux", "scientific"),
 ];
 
+/// Release and name of each, as `VERSION_ID` and `VERSION_CODENAME` have them.
+const CODENAMES: [(&str, &str, &str); 14] = [
+    ("debian", "8", "jessie"),
+    ("debian", "9", "stretch"),
+    ("debian", "10", "buster"),
+    ("debian", "11", "bullseye"),
+    ("debian", "12", "bookworm"),
+    ("debian", "13", "trixie"),
+    ("debian", "14", "forky"),
+    ("ubuntu", "14.04", "trusty"),
+    ("ubuntu", "16.04", "xenial"),
+    ("ubuntu", "18.04", "bionic"),
+    ("ubuntu", "20.04", "focal"),
+    ("ubuntu", "22.04", "jammy"),
+    ("ubuntu", "24.04", "noble"),
+    ("ubuntu", "26.04", "resolute"),
+];
+
+impl OsRelease {
+    /// The release that `VERSION_CODENAME` is the name of, where that is known: `13` of Debian's `trixie`.
+    pub fn version_of_codename(&self) -> Option<&'static str> {
+        let named = |(id, _, name): &&(&str, &str, &str)| *id == self.id && *name == self.codename;
+        CODENAMES.iter().find(named).map(|(_, version, _)| *version)
+    }
+
+    /// The release: `VERSION_ID`, else what the codename stands for, as in Debian's testing, which has no number before it
+    /// is released; else the codename.
+    pub fn release(&self) -> &str {
+        match self.version.as_str() {
+            "" => self.version_of_codename().unwrap_or(&self.codename),
+            version => version,
+        }
+    }
+}
+
 /// By name, or by content, since a link may give the file any name: lines of `KEY=value` with an `ID` among them, or a
 /// line that starts with the name of a system.
 pub(super) fn recognise(path: &str, head: &[u8]) -> bool {

@@ -111,8 +111,13 @@ class Base(program.Case):
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
         self.assertIn('stage "run" agrees', said)
-        base, _, _ = self.gate(demo, "--dockerfile-target", "run")
+        base, _, said = self.gate(demo, "--dockerfile-target", "run")
         self.assertEqual(base["by"], "dockerfile")
+        self.assertNotIn("--dockerfile-target", said)
+        os.remove(os.path.join(self.checkout, "Dockerfile"))
+        for arguments, variables in [(["--dockerfile-target", "run"], {}), ([], {"STELLA_DOCKERFILE_TARGET": "run"})]:
+            base, _, said = self.gate(demo, *arguments, **variables)
+            self.assertIn("warning: --dockerfile-target run has no effect: no Dockerfile", said)
 
     def test_layers_of_an_image_that_is_named(self):
         below = f"oci:{self.below(3)}"
@@ -122,11 +127,28 @@ class Base(program.Case):
         # One that has moved on, or is not there: said, and the next best tells.
         moved = demo_layers()[0][:2]
         moved = f"oci:{program.write_layout(self.path('moved'), [moved[0], (gzip.compress(b''), program.sha256(b''))])}"
-        for other, words in [(moved, "its layer 1 is sha256:e3b0c442"), ("oci:nosuch", "nosuch")]:
+        for other, verb, words in [(moved, "is not the base image of", "its layer 1 is sha256:e3b0c442"),
+                                   ("oci:nosuch", "could not be opened for", "there is no file or directory")]:
             base, _, said = self.gate(f"oci:{DEMO}", "--base", other)
             self.assertEqual(base["by"], "dockerfile")
-            self.assertIn(f"warning: --base {other} is not the base image of linux/", said)
+            self.assertIn(f"warning: --base {other} {verb} linux/", said)
             self.assertIn(words, said)
+
+    def test_an_sbom_says_it_too(self):
+        """What `stella sbom` is told of the base image comes back with the gate of its SBOM."""
+        demo, below = f"oci:{DEMO}", f"oci:{self.below(3)}"
+        self.write("Dockerfile", DOCKERFILE.replace("FROM debian:${RELEASE}", "FROM debian:${RELEASE} AS run") + "\nFROM scratch\n")
+        for arguments, variables in [(["--base", below], {}), (["--dockerfile", "Dockerfile", "--dockerfile-target", "run"], {}),
+                                     ([], {"STELLA_BASE": below})]:
+            want, found, _ = self.gate(demo, *arguments, **variables)
+            self.assertIn(want["layers"], (1, 3))
+            for form in ("cyclonedx", "spdx"):
+                sbom = self.path("sbom.json")
+                program.prepare(program.STELLA, "sbom", demo, *arguments, "-o", f"{form}={sbom}", cwd=self.checkout,
+                                env={**program.environment(self.work), **variables})
+                base, again, _ = self.gate(f"sbom:{sbom}")
+                self.assertEqual(base, want)
+                self.assertEqual(again["findings"], found["findings"])
 
     def test_what_the_image_names(self):
         name = "org.opencontainers.image.base.name"

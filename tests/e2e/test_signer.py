@@ -162,6 +162,7 @@ class Signer(program.Case):
         code, result, _ = self.gated(image)
         self.assertEqual((code, {one["layer"]["index"] for one in result["findings"]}), (1, {1}))
         self.assertEqual(len(result["image"]["layers"]), 2)
+        self.assertEqual(result["looked_at"]["layers"], 1, "the image has one of its own")
 
     def test_the_first_that_reads_whole(self):
         """In the order of their digests, however they are listed."""

@@ -11,7 +11,9 @@ use stella::{
 };
 
 use super::{
-    Error, OpenedImage, platform,
+    Error, OpenedImage,
+    attested::holds_statements,
+    platform,
     store::{Store, blob_name},
 };
 
@@ -197,9 +199,16 @@ impl Found {
             if store.holds_blob(config.digest)? && image::has_file_system(&store.verified(config.digest)?) {
                 return Err(refuse(image::Error::Disguised(config.media_type)));
             }
-            if !(statements && is_marked) {
+            if !(statements && is_marked || holds_statements(store, &layers)) {
                 self.skip(descriptor, &config.media_type);
             }
+            if !is_marked {
+                self.attestations.push(descriptor.clone());
+            }
+            return Ok(());
+        }
+        // As cosign makes it: with the config of an image, whatever platform that or an index claims for it.
+        if holds_statements(store, &layers) {
             if !is_marked {
                 self.attestations.push(descriptor.clone());
             }

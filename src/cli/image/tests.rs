@@ -202,10 +202,7 @@ fn platforms_attestations_and_artifacts() {
     let platforms: Vec<_> = opened.images.iter().map(|opened| opened.image.platform.to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/riscv64"]);
     let skipped: Vec<_> = opened.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
-    assert_eq!(
-        skipped,
-        ["manifest:application/vnd.cncf.helm.config.v1+json", "manifest:application/vnd.in-toto+json"]
-    );
+    assert_eq!(skipped, ["manifest:application/vnd.cncf.helm.config.v1+json"]);
     let one = layout.open_for("", &["linux/arm64/v8"]).unwrap();
     assert_eq!(one.images.len(), 1);
     assert_eq!(one.images[0].image.platform.architecture, "arm64");
@@ -215,6 +212,51 @@ fn platforms_attestations_and_artifacts() {
     );
     layout.index(&[attestation]);
     assert!(matches!(layout.open("").unwrap_err(), Error::Nothing { .. }));
+}
+
+#[test]
+fn statements_are_neither_images_nor_skips() {
+    let layout = Layout::new();
+    let image = on(layout.image("amd64", &[layer("a", "1")], GZIP), "linux", "amd64");
+    let empty = layout.json("application/vnd.oci.empty.v1+json", &json!({}));
+    let image_config = |diff_id: &Value| {
+        let config = json!({ "os": "linux", "architecture": "s390x",
+            "rootfs": { "type": "layers", "diff_ids": [diff_id] } });
+        layout.json("application/vnd.oci.image.config.v1+json", &config)
+    };
+    let bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    for media_type in ["application/vnd.in-toto+json", "application/vnd.dsse.envelope.v1+json", bundle] {
+        let statement = layout.json(media_type, &json!({}));
+        let manifest = |config: &Value, layers: &[&Value]| {
+            layout.json(
+                MANIFEST,
+                &json!({ "schemaVersion": 2, "config": config, "layers": layers, "subject": image }),
+            )
+        };
+        let referrer = manifest(&empty, &[&statement]);
+        let cosigned = on(manifest(&image_config(&statement["digest"]), &[&statement]), "linux", "s390x");
+        layout.index(&[image.clone(), referrer.clone(), cosigned]);
+        let opened = layout.open("").unwrap();
+        assert_eq!((opened.images.len(), opened.skipped.as_slice()), (1, [].as_slice()), "{media_type}");
+        assert_eq!(opened.attestations.len(), 2);
+
+        // Something else among the layers, or a file system that is called a statement, hides nothing.
+        let hidden = layer("{\"a\"", "2");
+        let mut called =
+            json!({ "mediaType": media_type, "digest": layout.blob(&hidden), "size": hidden.len() });
+        let mixed = manifest(
+            &empty,
+            &[&statement, &json!({ "mediaType": GZIP, "digest": called["digest"], "size": 1 })],
+        );
+        layout.index(&[image.clone(), mixed]);
+        assert_eq!(layout.open("").unwrap().skipped.len(), 1);
+        let with_layer = on(manifest(&image_config(&called["digest"]), &[&called]), "linux", "s390x");
+        layout.index(&[image.clone(), with_layer]);
+        assert_eq!(layout.open("").unwrap().images.len(), 2);
+        called["digest"] = json!(Digest::of(b"nowhere"));
+        layout.index(&[image.clone(), manifest(&empty, &[&called])]);
+        assert_eq!(layout.open("").unwrap().skipped.len(), 1);
+    }
 }
 
 #[test]

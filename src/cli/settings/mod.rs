@@ -23,7 +23,7 @@ use stella::{
 };
 
 use super::{
-    args::{Gate, OnError, Source, Verify},
+    args::{Base, Gate, OnError, Source, Verify},
     exit::Failure,
     image::{EngineAddress, Options, Reference, registry::Access},
     output::Output,
@@ -223,6 +223,17 @@ pub struct BaseSettings {
     pub target: Option<String>,
 }
 
+impl BaseSettings {
+    /// Resolves the base image's part of a command line.
+    pub fn new(args: &Base, file: &File) -> Result<Self, Failure> {
+        Ok(Self {
+            image: args.base.as_ref().map(|text| (text.clone(), reference(text))),
+            dockerfile: Dockerfile::new(args.dockerfile.as_deref(), file)?,
+            target: args.dockerfile_target.clone().or_else(|| file.dockerfile_target.clone()),
+        })
+    }
+}
+
 /// Everything `stella gate` works by.
 #[derive(Debug)]
 pub struct GateSettings {
@@ -262,11 +273,7 @@ impl GateSettings {
             source: SourceSettings::new(&args.source, &file)?,
             outputs,
             policies: policies(args, &file)?,
-            base: BaseSettings {
-                image: args.base.as_ref().map(|text| (text.clone(), reference(text))),
-                dockerfile: Dockerfile::new(args.dockerfile.as_deref(), &file)?,
-                target: args.dockerfile_target.clone().or_else(|| file.dockerfile_target.clone()),
-            },
+            base: BaseSettings::new(&args.base, &file)?,
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,

@@ -238,11 +238,34 @@ impl Left {
     }
 }
 
+/// Whether a manifest of these layers holds statements and nothing else: each says so, and begins as one. An engine that
+/// asks no layer for its media type unpacks whatever its bytes are, so that the word alone would hide an image.
+pub(super) fn holds_statements(store: &Store, layers: &[Descriptor]) -> bool {
+    !layers.is_empty()
+        && layers.len() <= MOST_STATEMENTS
+        && layers.iter().all(is_statement)
+        && layers.iter().all(|layer| head(store, layer).is_some_and(|head| is_text(&head)))
+}
+
+fn is_statement(layer: &Descriptor) -> bool {
+    matches!(layer.media_type.as_str(), STATEMENT | ENVELOPE) || layer.media_type.starts_with(BUNDLE)
+}
+
+/// What a JSON object begins with, and no compressed file. A header of tar could begin so too, but it has zeros.
+fn is_text(head: &[u8]) -> bool {
+    head.trim_ascii_start().starts_with(b"{") && !head.contains(&0)
+}
+
+/// The first bytes of a layer, as many as a header of tar has; `None` where they cannot be had.
+fn head(store: &Store, layer: &Descriptor) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    store.layer(&place(layer)).ok()?.take(512).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
 fn may_be_sbom(layer: &Descriptor) -> bool {
-    let known =
-        matches!(layer.media_type.as_str(), STATEMENT | ENVELOPE) || layer.media_type.starts_with(BUNDLE);
     let said = PREDICATES.iter().find_map(|key| layer.annotations.get(*key));
-    known && said.is_none_or(|said| is_sbom(said))
+    is_statement(layer) && said.is_none_or(|said| is_sbom(said))
 }
 
 fn is_sbom(predicate_type: &str) -> bool {
@@ -251,19 +274,18 @@ fn is_sbom(predicate_type: &str) -> bool {
 
 /// A statement's blob, verified, of no more bytes than its descriptor says.
 fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
-    let place = super::Place {
-        name: blob_name(layer.digest),
-        blob: Some(layer.digest),
-        size_bytes: layer.size_bytes,
-    };
     // Bounded by `Left`.
     let mut bytes = Vec::with_capacity(usize::try_from(layer.size_bytes).unwrap_or_default());
-    let mut reader = store.layer(&place).map_err(|error| error.to_string())?.take(layer.size_bytes);
+    let mut reader = store.layer(&place(layer)).map_err(|error| error.to_string())?.take(layer.size_bytes);
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match Digest::of(&bytes) {
         found if found == layer.digest => Ok(bytes),
         found => Err(format!("it was changed: its bytes are {found}")),
     }
+}
+
+fn place(layer: &Descriptor) -> super::Place {
+    super::Place { name: blob_name(layer.digest), blob: Some(layer.digest), size_bytes: layer.size_bytes }
 }
 
 impl Attested {
