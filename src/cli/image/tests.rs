@@ -253,6 +253,10 @@ fn statements_are_neither_images_nor_skips() {
         let with_layer = on(manifest(&image_config(&called["digest"]), &[&called]), "linux", "s390x");
         layout.index(&[image.clone(), with_layer]);
         assert_eq!(layout.open("").unwrap().images.len(), 2);
+        // Nor do bytes that are not those of the digest.
+        fs::write(layout.path().join(store::blob_name(Digest::of(&hidden))), "{}").unwrap();
+        layout.index(&[image.clone(), manifest(&empty, &[&called])]);
+        assert_eq!(layout.open("").unwrap().skipped.len(), 1);
         called["digest"] = json!(Digest::of(b"nowhere"));
         layout.index(&[image.clone(), manifest(&empty, &[&called])]);
         assert_eq!(layout.open("").unwrap().skipped.len(), 1);

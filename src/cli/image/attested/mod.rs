@@ -238,29 +238,23 @@ impl Left {
     }
 }
 
-/// Whether a manifest of these layers holds statements and nothing else: each says so, and begins as one. An engine that
-/// asks no layer for its media type unpacks whatever its bytes are, so that the word alone would hide an image.
+/// Whether a manifest of these layers holds statements and nothing else: each says so, and is text. An engine that asks no
+/// layer for its media type unpacks whatever its bytes are, so that the word alone would hide an image.
 pub(super) fn holds_statements(store: &Store, layers: &[Descriptor]) -> bool {
-    !layers.is_empty()
-        && layers.len() <= MOST_STATEMENTS
+    let size_bytes = layers.iter().try_fold(0_u64, |sum, layer| sum.checked_add(layer.size_bytes));
+    (1..=MOST_STATEMENTS).contains(&layers.len())
         && layers.iter().all(is_statement)
-        && layers.iter().all(|layer| head(store, layer).is_some_and(|head| is_text(&head)))
+        && size_bytes.is_some_and(|size_bytes| size_bytes <= MOST_STATEMENT_BYTES)
+        && layers.iter().all(|layer| blob(store, layer).is_ok_and(|bytes| is_text(&bytes)))
 }
 
 fn is_statement(layer: &Descriptor) -> bool {
     matches!(layer.media_type.as_str(), STATEMENT | ENVELOPE) || layer.media_type.starts_with(BUNDLE)
 }
 
-/// What a JSON object begins with, and no compressed file. A header of tar could begin so too, but it has zeros.
-fn is_text(head: &[u8]) -> bool {
-    head.trim_ascii_start().starts_with(b"{") && !head.contains(&0)
-}
-
-/// The first bytes of a layer, as many as a header of tar has; `None` where they cannot be had.
-fn head(store: &Store, layer: &Descriptor) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    store.layer(&place(layer)).ok()?.take(512).read_to_end(&mut head).ok()?;
-    Some(head)
+/// Whether these may be a JSON object, which no compressed file is; a tar could begin so too, but it has zeros.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && !bytes.contains(&0)
 }
 
 fn may_be_sbom(layer: &Descriptor) -> bool {
@@ -274,7 +268,7 @@ fn is_sbom(predicate_type: &str) -> bool {
 
 /// A statement's blob, verified, of no more bytes than its descriptor says.
 fn blob(store: &Store, layer: &Descriptor) -> Result<Vec<u8>, String> {
-    // Bounded by `Left`.
+    // Bounded by the callers: `MOST_STATEMENT_BYTES`.
     let mut bytes = Vec::with_capacity(usize::try_from(layer.size_bytes).unwrap_or_default());
     let mut reader = store.layer(&place(layer)).map_err(|error| error.to_string())?.take(layer.size_bytes);
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
