@@ -2,8 +2,9 @@
 
 use crate::package::Package;
 
-/// Directories of packages that are installed: lock files in them are those packages' own.
-const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "dist-packages", "vendor"];
+/// Directories of packages that are installed: lock files in them are those packages' own, as is the `pom.xml` of a jar that
+/// was unpacked.
+const INSTALLED: [&str; 5] = ["node_modules", "site-packages", "dist-packages", "vendor", "META-INF"];
 
 /// Whether a lock file is the project's own, not one that came with an installed package.
 pub(super) fn is_own(path: &str) -> bool {
