@@ -69,7 +69,7 @@ def empty_files(letter, count):
 
 
 class Bombs(program.Case):
-    def gated(self, image, *words, arguments=(), packages=None):
+    def gated(self, image, *words, arguments=(), packages=None, peak_kib=PEAK_KIB):
         """Gates `image`, holds time and memory, and finds each of `words` in what was said or skipped; `packages` are those
         that it must have, by ecosystem."""
         report = self.path("report.json")
