@@ -77,9 +77,18 @@ pub fn read(bytes: &[u8]) -> Result<Found, Error> {
     collector.finish(format!("CycloneDX {}", bom.spec_version), bytes)
 }
 
+/// After so many components the memory of those that were taken is given back.
+const GIVEN_BACK: usize = 1 << 14;
+
 /// Their depth is bounded by serde_json, at 128.
 fn take_all(parts: List<Part>, collector: &mut Collector) -> Result<(), Error> {
-    for mut part in parts.0 {
+    let mut parts = parts.0;
+    parts.reverse();
+    while let Some(mut part) = parts.pop() {
+        // Of hundreds of thousands: what is read and what is made of it must not be there twice.
+        if parts.len().is_multiple_of(GIVEN_BACK) {
+            parts.shrink_to_fit();
+        }
         let inner = std::mem::take(&mut part.components);
         take(part, collector)?;
         take_all(inner, collector)?;
