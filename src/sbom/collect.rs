@@ -7,7 +7,7 @@ use crate::{
     base::Base,
     digest::Digest,
     image::{Image, Layer, MAX_LAYERS, Platform},
-    inventory::{Installed, Inventory, LockFile, Presence, Skipped},
+    inventory::{Installed, Inventory, LockFile, Skipped},
     package::{Ecosystem, OsRelease, Package, Purl, Source, os_id, purl},
 };
 
@@ -76,8 +76,8 @@ pub struct Collector {
     pub size_bytes: u64,
     /// Lock files that were read.
     pub lock_files: Vec<LockFile>,
-    /// By package and layer; the layer is `usize::MAX` where none is named.
-    packages: BTreeMap<(Package, usize), Presence>,
+    /// As they come, some more than once; the layer is `usize::MAX` where none is named.
+    packages: Vec<Installed>,
     /// Releases that purls name, and how many packages are of each.
     distros: BTreeMap<(String, String, String), usize>,
 }
@@ -141,10 +141,8 @@ impl Collector {
             (None, Some(diff_id)) => self.layer(diff_id)?,
             (None, None) => usize::MAX,
         };
-        let presence = self.packages.entry((package, layer)).or_default();
-        presence.paths.extend(said.paths);
-        presence.identities.extend(said.identities);
-        presence.built_using.extend(said.built_using);
+        let (paths, identities, built_using) = (said.paths, said.identities, said.built_using);
+        self.packages.push(Installed { package, layer, paths, identities, built_using });
         Ok(())
     }
 
@@ -194,19 +192,16 @@ impl Collector {
     /// Puts image and inventory together; `bytes` are those of the document.
     pub fn finish(mut self, form: String, bytes: &[u8]) -> Result<Found, Error> {
         let document = Digest::of(bytes);
-        if self.packages.keys().any(|(_, layer)| *layer == usize::MAX) {
+        if self.packages.iter().any(|installed| installed.layer == usize::MAX) {
             // What no layer is named for is the document's.
             self.push_layer(document, String::new())?;
         }
         let last = self.layers.len().saturating_sub(1);
         self.settle_os();
-        let mut packages: Vec<Installed> = self
-            .packages
-            .into_iter()
-            .map(|((package, layer), presence)| presence.of(package, layer.min(last)))
-            .collect();
-        // Of hundreds of thousands, which a stable sort would need half as much memory again for.
-        packages.sort_unstable();
+        for installed in &mut self.packages {
+            installed.layer = installed.layer.min(last);
+        }
+        let packages = each_once(self.packages);
         self.skipped.sort_unstable();
         self.skipped.dedup();
         self.lock_files.sort();
@@ -253,6 +248,31 @@ impl Collector {
         }
         self.os = Some(os);
     }
+}
+
+/// Sorted, what is said of one package in one layer put together. In place: of hundreds of thousands there is no second list.
+fn each_once(mut packages: Vec<Installed>) -> Vec<Installed> {
+    packages.sort_unstable();
+    packages.dedup_by(|next, kept| {
+        let is_same = next.package == kept.package && next.layer == kept.layer;
+        if is_same {
+            kept.paths.append(&mut next.paths);
+            kept.identities.append(&mut next.identities);
+            kept.built_using.append(&mut next.built_using);
+        }
+        is_same
+    });
+    for installed in &mut packages {
+        sort(&mut installed.paths);
+        sort(&mut installed.identities);
+        sort(&mut installed.built_using);
+    }
+    packages
+}
+
+fn sort<T: Ord>(list: &mut Vec<T>) {
+    list.sort_unstable();
+    list.dedup();
 }
 
 /// Whether a purl that means `parsed` may have been written for `exact`.
