@@ -41,6 +41,29 @@ def installed(root):
     return found
 
 
+# What a package's own tests look at.
+TESTS = {"test", "tests", "__tests__", "fixtures", "__fixtures__", "testdata"}
+
+
+def copies(root):
+    """The same of packages that a bundler put into another one, which npm does not know: below a `node_modules`, in a
+    directory of their own name, with a version, meant to be published, and none of a package's tests."""
+    found = set()
+    for directory, _, files in os.walk(root):
+        inner = os.path.relpath(directory, root)
+        _, below, rest = inner.partition("node_modules/")
+        if FILE in files and below and not TESTS.intersection(rest.split("/")):
+            path = os.path.join(directory, FILE)
+            with open(path, encoding="utf-8-sig") as text:
+                try:
+                    package = json.load(text)
+                except ValueError:
+                    continue
+            if isinstance(package, dict) and package.get("version") and package.get("private") is not True:
+                found |= {entry for entry in _package(root, path) if inner.endswith("/" + entry[1])}
+    return found - installed(root)
+
+
 def _inside(root, path):
     """Where a path leads, links from the image's root on."""
     while os.path.islink(path):
