@@ -219,7 +219,7 @@ COPY app /app
 FROM ${BASE}:1 AS run
 ARG NAME=none
 LABEL name=$NAME kind="an app"
-WORKDIR /work/of-it
+WORKDIR /srv/of-it
 ADD 2.tar.gz 3.tar.gz \\
     # in between
     /

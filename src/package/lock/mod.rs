@@ -118,7 +118,7 @@ fn form(path: &str) -> Option<Read> {
 
 /// Whether a file is a lock file, or a manifest, by its name.
 pub fn is_lock_file(path: &str) -> bool {
-    form(path).is_some() || manifest::is_named(path.rsplit('/').next().unwrap_or_default())
+    form(path).is_some() || manifest::is_named(file_name(path))
 }
 
 pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {
@@ -135,7 +135,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
     count::check(&packages)?;
     packages.sort_unstable();
     packages.dedup();
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     let is_partial = manifest::asks(name, bytes);
     let unpinned = match name {
         "environment.yaml" | "environment.yml" => conda::unpinned(path, bytes)?,
