@@ -111,7 +111,11 @@ impl Scan<'_> {
                     .image
                     .layers
                     .iter()
-                    .map(|layer| LayerRef { diff_id: layer.diff_id, instruction: layer.instruction.clone() })
+                    .map(|layer| LayerRef {
+                        diff_id: layer.diff_id,
+                        instruction: layer.instruction.clone(),
+                        written: None,
+                    })
                     .collect(),
                 base: self.image.base.clone(),
             },

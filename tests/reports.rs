@@ -63,7 +63,7 @@ fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),
             base: None,
-            layers: vec![LayerRef { diff_id: Digest::of(b"\0"), instruction: "ADD rootfs.tar /".to_owned() }],
+            layers: vec![LayerRef { diff_id: Digest::of(b"\0"), instruction: "ADD rootfs.tar /".to_owned(), written: None }],
         },
         snapshot: SnapshotRef {
             id: Digest::of(b"snapshot"),
@@ -361,6 +361,25 @@ fn sarif_has_what_code_scanning_reads() {
         "openssl 1.0-1 has CVE-2024-0001 (critical). Update openssl to 1.1-1. Found in var/lib/dpkg/status. \
          Layer 0: ADD rootfs.tar /"
     );
+}
+
+#[test]
+fn sarif_is_placed_where_the_layer_is_written() {
+    let mut result = plain_result();
+    let written = Written {
+        file: "service/Dockerfile".to_owned(),
+        line: 3,
+        last_line: 5,
+        line_hash: "c129715d7a2bc9a3:1".to_owned(),
+    };
+    result.image.layers[0].written = Some(written);
+    let log = sarif(&report(vec![result]));
+    for result in log["runs"][0]["results"].as_array().unwrap() {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "service/Dockerfile");
+        assert_eq!((&place["region"]["startLine"], &place["region"]["endLine"]), (&3.into(), &3.into()));
+        assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"], "c129715d7a2bc9a3:1");
+    }
 }
 
 #[test]

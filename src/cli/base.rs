@@ -5,14 +5,15 @@
 
 use stella::{
     base::{self, Base, By},
-    dockerfile,
+    dockerfile::{self, Lines, Placed},
     image::Image,
+    report::{Written, line_hash},
 };
 
 use super::{
     image::{self, Opened, Options, Reference},
     log::Log,
-    settings::BaseSettings,
+    settings::{BaseSettings, Dockerfile},
 };
 
 /// Finds the base of each opened image; where nothing surer is known, what its history reads stays.
@@ -26,18 +27,22 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
             "--dockerfile-target {target} has no effect: no Dockerfile is at hand; give one with --dockerfile"
         ));
     }
-    let found: Vec<Option<Base>> = opened
+    let found: Vec<(Option<Base>, Vec<Option<Written>>)> = opened
         .images
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            named(settings, image, options, log)
-                .or_else(|| by_dockerfile(settings, image, log))
-                .or_else(|| by_annotations(opened, image, options, log))
+            let placed = placed(settings, image, log);
+            let base = named(settings, image, options, log)
+                .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
+                .or_else(|| by_annotations(opened, image, options, log));
+            let written = settings.dockerfile.as_ref().zip(placed).map(|(file, placed)| written(file, &placed));
+            (base, written.unwrap_or_default())
         })
         .collect();
-    for (opened, base) in opened.images.iter_mut().zip(found) {
+    for (opened, (base, written)) in opened.images.iter_mut().zip(found) {
         opened.image.base = base.or(opened.image.base.take());
+        opened.written = written;
     }
 }
 
@@ -60,8 +65,8 @@ fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) ->
     }
 }
 
-/// By a Dockerfile that agrees with the history.
-fn by_dockerfile(settings: &BaseSettings, image: &Image, log: Log) -> Option<Base> {
+/// A Dockerfile that agrees with the history, beside it.
+fn placed(settings: &BaseSettings, image: &Image, log: Log) -> Option<Placed> {
     let dockerfile = settings.dockerfile.as_ref()?;
     let target = settings.target.as_deref();
     let placed =
@@ -72,24 +77,43 @@ fn by_dockerfile(settings: &BaseSettings, image: &Image, log: Log) -> Option<Bas
         Ok(placed) => {
             if !dockerfile.given {
                 log.note(format_args!(
-                    "{} agrees with the image's history and tells its base image",
+                    "{} agrees with the image's history: it tells the base image, and the line of each layer",
                     dockerfile.origin
                 ));
             }
-            let said = image.named_base.as_ref().map(|named| named.name.clone());
-            Some(Base { layers: placed.base_layers, by: By::Dockerfile, name: placed.from.or(said) })
+            Some(placed)
         }
         // One that only lies about may be another image's.
         Err(_) if !dockerfile.given => None,
         Err(why) => {
             log.warn(format_args!(
-                "Dockerfile {}: it does not tell the base image: {why}; give the one that the image was built from, and \
+                "Dockerfile {}: it does not tell how the image was made: {why}; give the one that the image was built from, and \
                  --dockerfile-target where a stage was built",
                 dockerfile.origin
             ));
             None
         }
     }
+}
+
+fn by_dockerfile(placed: &Placed, image: &Image) -> Base {
+    let said = image.named_base.as_ref().map(|named| named.name.clone());
+    Base { layers: placed.base_layers, by: By::Dockerfile, name: placed.from.clone().or(said) }
+}
+
+/// Where each layer's instruction is written; those of the base image are where the image starts from it.
+fn written(dockerfile: &Dockerfile, placed: &Placed) -> Vec<Option<Written>> {
+    let Some(file) = &dockerfile.file else { return Vec::new() };
+    let hashes = line_hash::line_hashes(&dockerfile.text);
+    let written = |lines: &Lines| {
+        let line_hash = hashes.get(lines.start.checked_sub(1)?)?.clone();
+        Some(Written { file: file.clone(), line: lines.start, last_line: lines.end, line_hash })
+    };
+    let layer = |(index, lines): (usize, &Option<Lines>)| {
+        let from = (index < placed.base_layers).then_some(&placed.from_lines);
+        written(lines.as_ref().or(from)?)
+    };
+    placed.layers.iter().enumerate().map(layer).collect()
 }
 
 /// By the digest that the image names, of the registry that it is of.

@@ -85,11 +85,15 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         if asked.is_none() {
             remote = None;
         }
-        let result = match (asked, &local) {
+        let mut result = match (asked, &local) {
             (Some(result), _) => result,
             (None, Some(local)) => local.scan(&job, &mut run)?,
             (None, None) => return Err(Failure::unfinished("neither a server nor advisories")),
         };
+        // Only this machine has the checkout.
+        for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
+            layer.written.clone_from(written);
+        }
         results.push(result);
     }
     let mut report = Report { schema: SCHEMA, results, run };

@@ -4,6 +4,7 @@
 pub mod cyclonedx;
 pub mod json;
 pub mod junit;
+pub mod line_hash;
 pub mod sarif;
 pub mod spdx;
 pub mod table;
@@ -83,6 +84,23 @@ pub struct LayerRef {
     pub diff_id: Digest,
     /// The instruction behind it; empty where the image does not say.
     pub instruction: String,
+    /// Where that instruction is written; of a layer of the base image, where the image starts from it. Absent where no
+    /// Dockerfile is known to have made the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// Lines of a file of the checkout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Written {
+    /// The file, relative to the checkout's root, its parts divided by slashes.
+    pub file: String,
+    /// The first line, from 1.
+    pub line: usize,
+    /// The last line.
+    pub last_line: usize,
+    /// What GitHub knows the first line by: see [`line_hash`].
+    pub line_hash: String,
 }
 
 /// The advisories that were matched against.

@@ -83,17 +83,25 @@ struct Place {
     /// Relative, percent-encoded.
     uri: String,
     line: usize,
+    /// Of the line, where it is one of the checkout.
+    line_hash: Option<String>,
 }
 
-/// The place of a finding: the image's name as a folder and the package's file in it, because the file is none of the
-/// checkout. A finding that is known to come from a Dockerfile's line is to be placed there instead.
+/// The place of a finding: the line of the Dockerfile that brought it; where that is not known, the image's name as a
+/// folder and the package's file in it, because the file is none of the checkout. It is one line, the first: a pull request
+/// shows only what lies on changed lines throughout.
 fn place(result: &ScanResult, finding: &Finding) -> Place {
+    let written = result.image.layers.get(finding.layer.index).and_then(|layer| layer.written.as_ref());
+    if let Some(written) = written {
+        let line_hash = Some(written.line_hash.clone());
+        return Place { uri: percent_encoded(&written.file), line: written.line, line_hash };
+    }
     let name = image_name(&result.image.reference);
     let uri = match finding.paths.first() {
         Some(path) => format!("{name}/{}", path.trim_start_matches('/')),
         None => name.to_owned(),
     };
-    Place { uri: percent_encoded(&uri), line: 1 }
+    Place { uri: percent_encoded(&uri), line: 1, line_hash: None }
 }
 
 /// Everything that one result says: findings with one id in packages of one name at one place.
@@ -198,7 +206,10 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
                 },
             },
         }],
-        partial_fingerprints: Fingerprints { finding: fingerprint.hex() },
+        partial_fingerprints: Fingerprints {
+            finding: fingerprint.hex(),
+            line: alert.place.line_hash.clone(),
+        },
     }
 }
 
@@ -403,11 +414,13 @@ struct SarifResult {
     partial_fingerprints: Fingerprints,
 }
 
-/// `primaryLocationLineHash` is left to whoever uploads the file: it is a hash over the lines of a file of the checkout.
 #[derive(Serialize)]
 struct Fingerprints {
     #[serde(rename = "stellaFindingV1")]
     finding: String,
+    /// Left to whoever uploads the file where the place is none of the checkout.
+    #[serde(rename = "primaryLocationLineHash", skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -83,6 +83,7 @@ fn report() -> Result<Report, Failure> {
     let layers = finding::INSTRUCTIONS.iter().enumerate().map(|(index, instruction)| LayerRef {
         diff_id: finding::diff_id(index),
         instruction: (*instruction).to_owned(),
+        written: None,
     });
     let layers: Vec<LayerRef> = layers.collect();
     let mut packages = BTreeMap::new();

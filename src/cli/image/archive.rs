@@ -175,6 +175,7 @@ fn from_entry(store: &Store, entry: &Entry) -> Result<OpenedImage, Error> {
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(&config) },
         content_addressed: false,
         skipped: Vec::new(),
+        written: Vec::new(),
         places: places.collect(),
     })
 }

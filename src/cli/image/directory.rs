@@ -50,6 +50,7 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(config) },
         content_addressed: false,
         skipped: Vec::new(),
+        written: Vec::new(),
         places: vec![None],
     };
     let layer = Analysed { blob: fragment.diff_id, blob_bytes: size_bytes, fragment };

@@ -152,6 +152,7 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         claim: ImageClaim::Engine { image_id, platform, diff_ids, history },
         content_addressed: false,
         skipped: Vec::new(),
+        written: Vec::new(),
         places: Vec::new(),
     };
     let source = Source::Engine(Connection { address, id });

@@ -30,6 +30,7 @@ use stella::{
     image::{Descriptor, Image, Platform},
     inventory::{Inventory, Skipped},
     layer::{Analysed, Limits},
+    report::Written,
 };
 
 pub use attested::{Attested, AttestedSbom};
@@ -95,6 +96,8 @@ pub struct OpenedImage {
     pub content_addressed: bool,
     /// Layers that cannot be read, sorted; `what` is their diff ID.
     pub skipped: Vec<Skipped>,
+    /// Where each layer's instruction is written; empty where no Dockerfile is known to have made the image.
+    pub written: Vec<Option<Written>>,
     /// Where each layer lies, in the order of `image.layers`; `None` for those skipped.
     places: Vec<Option<Place>>,
 }

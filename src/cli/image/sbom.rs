@@ -36,6 +36,7 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(b"") },
         content_addressed: false,
         skipped: Vec::new(),
+        written: Vec::new(),
         places: Vec::new(),
     };
     Ok(Opened {

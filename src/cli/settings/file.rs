@@ -120,7 +120,8 @@ impl File {
             Failure::usage(format!("{origin} {why}"))
                 .advise("a file of the checkout may only name one inside the checkout; give this one with --dockerfile FILE")
         })?;
-        Ok(Some(Dockerfile { origin, text, given: true }))
+        let file = super::checkout::place(&directory.join(path));
+        Ok(Some(Dockerfile { origin, file, text, given: true }))
     }
 
     /// Its `fail-on` as a policy.

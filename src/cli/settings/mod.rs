@@ -1,6 +1,7 @@
 //! Raw words made into values, once: flag > `STELLA_...` > `.stella.yaml` > default. Nothing else reads the
 //! environment.
 
+mod checkout;
 mod file;
 mod text;
 
@@ -183,6 +184,8 @@ const CERTIFICATES: &[&str] = &["/etc/docker/certs.d", "/etc/containers/certs.d"
 pub struct Dockerfile {
     /// Its path, and who named it.
     pub origin: String,
+    /// Where the checkout has it; `None` for one of elsewhere.
+    pub file: Option<String>,
     /// Not parsed yet.
     pub text: String,
     /// Whether somebody named it; else it was found in the working directory, and may be another image's.
@@ -199,14 +202,15 @@ impl Dockerfile {
             let origin = path.display().to_string();
             let text = text::read(path, "dockerfile", Links::Follow)
                 .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
-            return Ok(Some(Self { origin, text, given: true }));
+            return Ok(Some(Self { origin, file: checkout::place(path), text, given: true }));
         }
         if let Some(named) = file.dockerfile(Path::new(""))? {
             return Ok(Some(named));
         }
         let found = DOCKERFILES.iter().find_map(|name| {
             let text = text::read(Path::new(name), "dockerfile", Links::Refuse).ok()?;
-            Some(Self { origin: (*name).to_owned(), text, given: false })
+            let path = Path::new(name);
+            Some(Self { origin: (*name).to_owned(), file: checkout::place(path), text, given: false })
         });
         Ok(found)
     }
