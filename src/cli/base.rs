@@ -36,7 +36,8 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
             let base = named(settings, image, options, log)
                 .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
                 .or_else(|| by_annotations(opened, image, options, log));
-            let written = settings.dockerfile.as_ref().zip(placed).map(|(file, placed)| written(file, &placed));
+            let written =
+                settings.dockerfile.as_ref().zip(placed).map(|(file, placed)| written(file, &placed));
             (base, written.unwrap_or_default())
         })
         .collect();

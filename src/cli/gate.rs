@@ -7,7 +7,10 @@ use std::{
 
 use stella::{
     policy::{Action, Outcome, Policy},
-    report::{Report, Run, SCHEMA, ScanResult, json, junit, sarif, table},
+    report::{
+        Report, Run, SCHEMA, ScanResult, codequality, github, gitlab, json, junit, markdown, metrics, sarif,
+        table,
+    },
 };
 
 use super::{
@@ -152,8 +155,13 @@ fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<
                 table::write(report, table::Options { colour, width: terminal }, out)
             }
             (ReportFormat::Json, _) => json::write(report, out),
-            (ReportFormat::Sarif, _) => sarif::write(report, out),
+            (ReportFormat::Sarif, _) => sarif::write(report, sarif::Options::default(), out),
             (ReportFormat::Junit, _) => junit::write(report, out),
+            (ReportFormat::GitLab(version), _) => gitlab::write(report, version, out),
+            (ReportFormat::CodeQuality, _) => codequality::write(report, out),
+            (ReportFormat::Markdown, _) => markdown::write(report, out),
+            (ReportFormat::GitHub, _) => github::write(report, out),
+            (ReportFormat::Metrics, _) => metrics::write(report, out),
         };
         if let Err(failure) = output.write(render) {
             failed.push(failure);

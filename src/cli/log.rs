@@ -3,7 +3,7 @@
 use std::{fmt, io::Write};
 
 use anstyle::{AnsiColor, Style};
-use stella::inventory::Skipped;
+use stella::{inventory::Skipped, report::plain};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,18 +58,11 @@ fn line(label: &str, colour: AnsiColor, text: &dyn fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{style}{label}{style:#}: {text}");
 }
 
-/// Text of an image, a feed or a server without the characters that steer a terminal.
+/// Text of an image, a feed or a server, line by line as [`plain`] has it: nothing steers a terminal or commands a runner.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| match c {
-            '\n' | '\t' => vec![c],
-            c if c.is_control() || is_direction(c) => c.escape_unicode().collect(),
-            c => vec![c],
-        })
-        .collect()
-}
-
-/// Characters that reorder what is printed.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    let line = |line: &str| {
+        let text = line.trim_start();
+        format!("{}{}", " ".repeat(line.len() - text.len()), plain(text))
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stella::report::cyclonedx;
+use stella::report::{cyclonedx, gitlab};
 
 use super::exit::Failure;
 
@@ -24,11 +24,27 @@ pub enum ReportFormat {
     Json,
     Sarif,
     Junit,
+    GitLab(gitlab::Version),
+    CodeQuality,
+    Markdown,
+    GitHub,
+    Metrics,
 }
 
 impl Format for ReportFormat {
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("table", Self::Table), ("json", Self::Json), ("sarif", Self::Sarif), ("junit", Self::Junit)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("table", Self::Table),
+        ("json", Self::Json),
+        ("sarif", Self::Sarif),
+        ("junit", Self::Junit),
+        ("gitlab", Self::GitLab(gitlab::Version::V15_1)),
+        ("gitlab-15.0", Self::GitLab(gitlab::Version::V15_0)),
+        ("gitlab-15.2", Self::GitLab(gitlab::Version::V15_2)),
+        ("codequality", Self::CodeQuality),
+        ("markdown", Self::Markdown),
+        ("github", Self::GitHub),
+        ("metrics", Self::Metrics),
+    ];
     const ELSEWHERE: &'static str = "cyclonedx and spdx are written by `stella sbom`";
 }
 

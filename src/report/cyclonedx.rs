@@ -7,6 +7,7 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::json;
 use crate::{
     digest::Digest,
     inventory::Installed,
@@ -151,9 +152,7 @@ pub fn write(sbom: &Sbom, version: Version, now: Timestamp, out: &mut dyn io::Wr
         }],
     };
     bom.serial_number = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&bom)?).uuid());
-    let mut bytes = serde_json::to_vec_pretty(&bom)?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)
+    json::pretty(&bom, out)
 }
 
 fn operating_system(os: &OsRelease) -> Component<'_> {

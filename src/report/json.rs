@@ -1,12 +1,101 @@
 //! The JSON report: [`Report`] as it is. Its JSON Schema is `schemas/report.schema.json`.
+//!
+//! Every report that is JSON is written here, because JSON is printed to logs and terminals too: what would act there is
+//! escaped, which no reader of JSON sees.
 
 use std::io;
 
-use super::Report;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use super::{Report, text::acts};
 
 /// Writes the report, indented by two spaces, with a newline at the end.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(report)?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)
+    pretty(report, out)
+}
+
+/// Any value, indented by two spaces, with a newline at the end.
+pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new())))?;
+    io::Write::write_all(&mut out, b"\n")?;
+    io::Write::flush(&mut out)
+}
+
+/// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command.
+struct Harmless<'a>(PrettyFormatter<'a>);
+
+impl Formatter for Harmless<'_> {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        let mut written = 0;
+        let mut last = ' ';
+        for (at, c) in text.char_indices() {
+            // All of ASCII that acts is escaped by JSON's own rules, but for this one.
+            let harmful = if c.is_ascii() { c == '\u{7f}' || c == '#' && last == '#' } else { acts(c) };
+            if harmful {
+                out.write_all(&text.as_bytes()[written..at])?;
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+                written = at + c.len_utf8();
+            }
+            last = c;
+        }
+        out.write_all(&text.as_bytes()[written..])
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_array_value(out)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object(out)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.0.end_object_value(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_log_is_commanded_and_no_cursor_moved() {
+        let text = "##[error] ### \u{9b}31m\u{7f}\u{1b}\u{202e}\u{e0001} \u{65e5}\u{1f600}";
+        let mut out = Vec::new();
+        pretty(&[text], &mut out).unwrap();
+        let written = String::from_utf8(out).unwrap();
+        assert_eq!(
+            written,
+            "[\n  \"#\\u0023[error] #\\u0023\\u0023 \\u009b31m\\u007f\\u001b\\u202e\\udb40\\udc01 \u{65e5}\u{1f600}\"\n]\n"
+        );
+        assert_eq!(serde_json::from_str::<[String; 1]>(&written).unwrap()[0], text);
+    }
 }

@@ -1,14 +1,22 @@
 //! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
 //! inventory.
 
+pub mod codequality;
 pub mod cyclonedx;
+mod fix;
+pub mod github;
+pub mod gitlab;
 pub mod json;
 pub mod junit;
 pub mod line_hash;
+pub mod markdown;
+pub mod metrics;
+mod place;
 pub mod sarif;
 pub mod spdx;
 pub mod table;
 mod text;
+mod words;
 
 pub use text::{image_name, plain};
 
@@ -170,6 +178,20 @@ pub struct Judged {
     /// What the policy decided.
     #[serde(flatten)]
     pub decision: Decision,
+    /// Where the checkout asks for this version of the package; absent where it is not known to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// Where the checkout asks for a version of a package: in a lock file, or in an instruction of the Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// The line.
+    #[serde(flatten)]
+    pub written: Written,
+    /// The words of an instruction that pin the version, such as `curl=7.88.1-10`; absent in a lock file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
 }
 
 /// What was done.

@@ -11,10 +11,13 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Judged, Report, ScanResult,
+    fix::fix,
+    json,
+    place::{Place, place},
     text::{cut, image_name},
 };
 use crate::{
@@ -29,17 +32,23 @@ const MAX_RESULTS: usize = 5_000;
 const MAX_TEXT: usize = 1_024;
 /// Longest rule id or name, in characters.
 const MAX_NAME: usize = 255;
+/// Most versions, files or instructions that one message lists.
+const MAX_PARTS: usize = 20;
 /// Most tags of a rule.
 const MAX_TAGS: usize = 10;
 /// Most skipped things that are named one by one.
 const MAX_NOTIFICATIONS: usize = 100;
 
+/// What a report holds beside what it always holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Findings that the policy ignores too, marked as suppressed. GitHub opens an alert for each, so this is for others.
+    pub ignored: bool,
+}
+
 /// Writes the report: one run, in which findings of several platforms at one place are one result.
-pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut alerts: Vec<Alert<'_>> = alerts(&report.results).into_values().collect();
-    alerts.sort_by(|a, b| {
-        (Reverse(a.severity()), &a.rule, &a.place).cmp(&(Reverse(b.severity()), &b.rule, &b.place))
-    });
+pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut alerts = alerts(&report.results, options);
     let found = alerts.len();
     alerts.truncate(MAX_RESULTS);
 
@@ -68,84 +77,83 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
             },
             invocations: [invocation(report, found)],
             column_kind: "utf16CodeUnits",
-            properties: json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
+            properties: serde_json::json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
             results,
         }],
     };
-    let mut bytes = serde_json::to_vec_pretty(&log)?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)
-}
-
-/// Where a result is shown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// Relative, percent-encoded.
-    uri: String,
-    line: usize,
-    /// Of the line, where it is one of the checkout.
-    line_hash: Option<String>,
-}
-
-/// The place of a finding: the line of the Dockerfile that brought it; where that is not known, the image's name as a
-/// folder and the package's file in it, because the file is none of the checkout. It is one line, the first: a pull request
-/// shows only what lies on changed lines throughout.
-fn place(result: &ScanResult, finding: &Finding) -> Place {
-    let written = result.image.layers.get(finding.layer.index).and_then(|layer| layer.written.as_ref());
-    if let Some(written) = written {
-        let line_hash = Some(written.line_hash.clone());
-        return Place { uri: percent_encoded(&written.file), line: written.line, line_hash };
-    }
-    let name = image_name(&result.image.reference);
-    let uri = match finding.paths.first() {
-        Some(path) => format!("{name}/{}", path.trim_start_matches('/')),
-        None => name.to_owned(),
-    };
-    Place { uri: percent_encoded(&uri), line: 1, line_hash: None }
+    json::pretty(&log, out)
 }
 
 /// Everything that one result says: findings with one id in packages of one name at one place.
 struct Alert<'a> {
     rule: String,
-    place: Place,
-    findings: Vec<&'a Finding>,
+    place: Place<'a>,
+    /// Never empty.
+    judged: Vec<(&'a ScanResult, &'a Judged)>,
 }
 
-impl Alert<'_> {
+impl<'a> Alert<'a> {
+    fn findings(&self) -> impl Iterator<Item = &'a Finding> {
+        self.judged.iter().map(|(_, judged)| &judged.finding)
+    }
+
+    fn first(&self) -> &'a Finding {
+        &self.judged[0].1.finding
+    }
+
     fn severity(&self) -> Severity {
-        self.findings.iter().map(|finding| finding.severity).max().unwrap_or_default()
+        self.findings().map(|finding| finding.severity).max().unwrap_or_default()
     }
 
-    fn texts<'a>(&'a self, of: impl Fn(&'a Finding) -> Option<&'a str>) -> BTreeSet<&'a str> {
-        self.findings.iter().filter_map(|finding| of(finding)).filter(|text| !text.is_empty()).collect()
+    /// Whether the policy ignores all of it.
+    fn is_ignored(&self) -> bool {
+        self.judged.iter().all(|(_, judged)| judged.decision.action == Some(Action::Ignore))
+    }
+
+    /// What to do, each thing once.
+    fn fix(&self) -> String {
+        let fixes: BTreeSet<String> =
+            self.judged.iter().take(MAX_PARTS).map(|(result, judged)| fix(result, judged)).collect();
+        fixes.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Each text once, in order, parted by commas.
+    fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> String {
+        let texts: BTreeSet<&str> =
+            self.findings().flat_map(of).map(String::as_str).take(MAX_PARTS).collect();
+        texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn alerts(results: &[ScanResult]) -> BTreeMap<(String, Place), Alert<'_>> {
-    let mut alerts = BTreeMap::new();
+fn alerts(results: &[ScanResult], options: Options) -> Vec<Alert<'_>> {
+    let mut alerts: BTreeMap<(String, Place<'_>), Alert<'_>> = BTreeMap::new();
     for result in results {
-        for Judged { finding, decision } in &result.findings {
-            if decision.action == Some(Action::Ignore) {
+        for judged in &result.findings {
+            if judged.decision.action == Some(Action::Ignore) && !options.ignored {
                 continue;
             }
+            let finding = &judged.finding;
             // Without the package, two packages with one CVE would be one alert: platforms tell alerts apart by rule
             // and place.
             let rule = cut(&format!("{}-{}", finding.id, finding.package.name), MAX_NAME);
-            let place = place(result, finding);
+            let place = place(result, judged);
             let alert = alerts.entry((rule.clone(), place.clone())).or_insert_with(|| Alert {
                 rule,
                 place,
-                findings: Vec::new(),
+                judged: Vec::new(),
             });
-            alert.findings.push(finding);
+            alert.judged.push((result, judged));
         }
     }
+    let mut alerts: Vec<Alert<'_>> = alerts.into_values().collect();
+    // Stable: rule and place keep their order. What is ignored is what a limit cuts first.
+    alerts.sort_by_key(|alert| (alert.is_ignored(), Reverse(alert.severity())));
     alerts
 }
 
 fn rule(alert: &Alert<'_>) -> Rule {
     let severity = alert.severity();
-    let finding = alert.findings[0];
+    let finding = alert.first();
     let name = format!("{} in {}", finding.id, finding.package.name);
     let summary =
         if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
@@ -158,7 +166,7 @@ fn rule(alert: &Alert<'_>) -> Rule {
         name: cut(&name, MAX_NAME),
         short_description: Text::new(&name),
         full_description: Text::new(summary),
-        help: Text::new(&way_out(alert)),
+        help: Text::new(&alert.fix()),
         default_configuration: Configuration { level: level(severity) },
         properties: RuleProperties {
             security_severity: security_severity(severity),
@@ -169,27 +177,21 @@ fn rule(alert: &Alert<'_>) -> Rule {
 }
 
 fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
-    let finding = alert.findings[0];
-    let list = |texts: BTreeSet<&str>| texts.into_iter().collect::<Vec<_>>().join(", ");
+    let finding = alert.first();
     let package = &finding.package.name;
-    let versions = list(alert.texts(|finding| Some(&finding.package.version)));
-    let mut message = format!(
-        "{package} {versions} has {} ({}). {}",
-        finding.id,
-        alert.severity().as_str(),
-        way_out(alert)
-    );
-    let paths: BTreeSet<&str> =
-        alert.findings.iter().flat_map(|f| &f.paths).map(String::as_str).take(20).collect();
+    let versions = alert.list(|finding| std::slice::from_ref(&finding.package.version));
+    let severity = alert.severity().as_str();
+    let mut message = format!("{package} {versions} has {} ({severity}). {}", finding.id, alert.fix());
+    let paths = alert.list(|finding| &finding.paths);
     if !paths.is_empty() {
-        message.push_str(&format!(" Found in {}.", list(paths)));
+        message.push_str(&format!(" Found in {paths}."));
     }
-    let instructions = list(alert.texts(|finding| Some(&finding.layer.instruction)));
+    let instructions = alert.list(|finding| std::slice::from_ref(&finding.layer.instruction));
     if !instructions.is_empty() {
         message.push_str(&format!(" Layer {}: {instructions}", finding.layer.index));
     }
     let ecosystem = finding.package.ecosystem.as_str();
-    let fingerprint = Digest::of(format!("{}\0{package}\0{ecosystem}", finding.id).as_bytes());
+    let named = format!("{}\0{package}\0{ecosystem}\0{}", finding.id, alert.place.file);
     SarifResult {
         rule_id: alert.rule.clone(),
         rule_index,
@@ -197,7 +199,7 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
         message: Text::new(&message),
         locations: [Location {
             physical_location: PhysicalLocation {
-                artifact_location: ArtifactLocation { uri: alert.place.uri.clone() },
+                artifact_location: ArtifactLocation { uri: percent_encoded(&alert.place.file) },
                 region: Region {
                     start_line: alert.place.line,
                     start_column: 1,
@@ -207,19 +209,22 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
             },
         }],
         partial_fingerprints: Fingerprints {
-            finding: fingerprint.hex(),
-            line: alert.place.line_hash.clone(),
+            finding: Digest::of(named.as_bytes()).hex(),
+            line: alert.place.line_hash.map(str::to_owned),
         },
+        suppressions: alert.is_ignored().then(|| suppression(alert)).into_iter().collect(),
     }
 }
 
-fn way_out(alert: &Alert<'_>) -> String {
-    let package = &alert.findings[0].package.name;
-    let fixes = alert.texts(|finding| finding.fixed_in.as_deref());
-    if fixes.is_empty() {
-        return format!("No fixed version of {package} is known.");
+fn suppression(alert: &Alert<'_>) -> Suppression {
+    let rules: BTreeSet<&str> =
+        alert.judged.iter().filter_map(|(_, judged)| judged.decision.rule.as_deref()).collect();
+    let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
+    Suppression {
+        kind: "external",
+        status: "accepted",
+        justification: cut(&format!("ignored by the policy's rule {rules}"), MAX_TEXT),
     }
-    format!("Update {package} to {}.", fixes.into_iter().collect::<Vec<_>>().join(" or "))
 }
 
 /// `cve-yyyy-n`, the form of tag by which GitLab tells what a finding is.
@@ -274,7 +279,7 @@ fn notification(id: &str, level: &'static str, text: &str) -> Notification {
 
 fn image(result: &ScanResult) -> Value {
     let image = &result.image;
-    json!({
+    serde_json::json!({
         "reference": cut(&image.reference, MAX_TEXT),
         "digest": image.digest,
         "platform": cut(&image.platform, MAX_NAME),
@@ -412,6 +417,15 @@ struct SarifResult {
     message: Text,
     locations: [Location; 1],
     partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    status: &'static str,
+    justification: String,
 }
 
 #[derive(Serialize)]

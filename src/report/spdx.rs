@@ -8,7 +8,7 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::cyclonedx::reference;
+use super::{cyclonedx::reference, json};
 use crate::{
     digest::Digest,
     inventory::Installed,
@@ -118,9 +118,7 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
         relationships: [described].into_iter().chain(ids.iter().map(|id| contains(id.as_str()))).collect(),
     };
     document.document_namespace = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&document)?).uuid());
-    let mut bytes = serde_json::to_vec_pretty(&document)?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)
+    json::pretty(&document, out)
 }
 
 fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {

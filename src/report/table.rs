@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, io};
 use super::{
     Judged, Report, ScanResult,
     text::{cut, grouped, plain},
+    words::{self, action, count, looked},
 };
 use crate::{
     base::{Base, By},
@@ -218,15 +219,12 @@ impl Table {
     fn verdict(&mut self, result: &ScanResult) {
         self.line("");
         let verdict = &result.verdict;
-        let (word, tone) = match verdict.outcome {
-            Outcome::Fail => ("FAIL", "1;31"),
-            Outcome::Unfinished => ("UNFINISHED", "1;31"),
-            Outcome::Warn => ("WARN", "1;33"),
-            Outcome::Pass if looked(result) => ("PASS", "1;32"),
-            Outcome::Pass => ("PASS", "1;33"),
+        let tone = match verdict.outcome {
+            Outcome::Fail | Outcome::Unfinished => "1;31",
+            Outcome::Pass if looked(result) => "1;32",
+            Outcome::Warn | Outcome::Pass => "1;33",
         };
-        let gap = if result.looked_at.skipped.is_empty() { "" } else { ", AND NOT EVERYTHING WAS LOOKED AT" };
-        self.whole(tone, &format!("verdict: {word}{gap}: {}", tally(result)));
+        self.whole(tone, &format!("verdict: {}", words::verdict(result)));
         for reason in &verdict.reasons {
             let tone = match reason.action {
                 Action::Fail => "31",
@@ -241,40 +239,6 @@ impl Table {
         let policies: Vec<&str> = verdict.policies.iter().map(|policy| policy.origin.as_str()).collect();
         self.whole("2", &format!("  policy: {}", policies.join(", ")));
     }
-}
-
-/// Whether finding nothing means something: packages and advisories were there, nothing was left out.
-fn looked(result: &ScanResult) -> bool {
-    let packages: usize = result.looked_at.packages.values().sum();
-    packages > 0
-        && !result.snapshot.feeds.is_empty()
-        && !result.snapshot.demo
-        && result.looked_at.skipped.is_empty()
-}
-
-/// What was found, in one phrase that tells "clean" from "could not tell".
-fn tally(result: &ScanResult) -> String {
-    let packages: usize = result.looked_at.packages.values().sum();
-    if !result.findings.is_empty() {
-        let counts = Severity::ALL.into_iter().filter_map(|severity| {
-            let count = result.findings.iter().filter(|judged| judged.finding.severity == severity).count();
-            (count > 0).then(|| format!("{count} {}", severity.as_str()))
-        });
-        let counts: Vec<String> = counts.collect();
-        return format!(
-            "{} in {} ({})",
-            count(result.findings.len(), "finding"),
-            count(packages, "package"),
-            counts.join(", ")
-        );
-    }
-    if packages == 0 {
-        return "no packages were found, so nothing could be matched".to_owned();
-    }
-    if result.snapshot.feeds.is_empty() {
-        return format!("no advisories were at hand for {}", count(packages, "package"));
-    }
-    format!("no advisory matches any of {}", count(packages, "package"))
 }
 
 fn cells(judged: &Judged) -> [String; 6] {
@@ -301,15 +265,6 @@ fn row(cells: &[String; 6], widths: &[usize; 6]) -> String {
     line
 }
 
-fn action(action: Option<Action>) -> &'static str {
-    match action {
-        Some(Action::Fail) => "fail",
-        Some(Action::Warn) => "warn",
-        Some(Action::Ignore) => "ignored",
-        None => "-",
-    }
-}
-
 fn colour(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "1;31",
@@ -318,9 +273,4 @@ fn colour(severity: Severity) -> &'static str {
         Severity::Low => "36",
         Severity::Negligible | Severity::Unknown => "2",
     }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    let digits = grouped(u64::try_from(number).unwrap_or(u64::MAX));
-    if number == 1 { format!("{digits} {noun}") } else { format!("{digits} {noun}s") }
 }

@@ -1,19 +1,20 @@
 //! Untrusted text made fit to print. Names, versions, summaries, instructions and paths come from images and feeds;
-//! a report must not let them move a cursor, hide a line or break a format.
+//! a report must not let them move a cursor, hide a line, command a runner or break a format.
 
 use std::borrow::Cow;
 
-/// The text on one line, without anything that a terminal, a log or XML 1.0 would act on: runs of white space become
-/// one space, other control characters, marks that turn the writing direction, invisible characters and noncharacters
-/// are written as `\u{…}`.
+/// The text on one line, without anything that a terminal, a log, a CI runner or XML 1.0 would act on: runs of white space
+/// become one space; other control characters, marks that turn the writing direction, invisible characters, noncharacters
+/// and the sign that makes a [command](commands) are written as `\u{…}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let fine = |c: char| c == ' ' || !(c.is_whitespace() || acts(c));
-    if text.chars().all(fine) {
+    if text.chars().all(fine) && commands(text).next().is_none() {
         return Cow::Borrowed(text);
     }
+    let mut commands = commands(text).peekable();
     let mut out = String::with_capacity(text.len());
     let mut space = false;
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         if c.is_whitespace() {
             space = true;
             continue;
@@ -22,13 +23,31 @@ pub fn plain(text: &str) -> Cow<'_, str> {
             out.push(' ');
         }
         space = false;
-        if acts(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if acts(c) || commands.next_if_eq(&at).is_some() {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
     }
     Cow::Owned(out)
 }
 
+/// Where a sign makes a text a command to the runner that reads the log, in order. GitHub's takes `##[name]` anywhere in a
+/// line and `::name::` where a line begins (actions/runner, `ActionCommand.cs`); Azure's and TeamCity's take `##vso[` and
+/// `##teamcity[`.
+fn commands(text: &str) -> impl Iterator<Item = usize> {
+    let start = text.len() - text.trim_start().len();
+    let colon = text[start..].starts_with("::").then_some(start);
+    let hashes = memchr::memmem::find_iter(text.as_bytes(), b"##").map(|at| at + 1);
+    let hash = hashes.filter(|hash| {
+        let name = text[hash + 1..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '-');
+        name.starts_with(['[', '#'])
+    });
+    colon.into_iter().chain(hash)
+}
+
 /// Whether a character does something instead of being seen.
-fn acts(c: char) -> bool {
+pub(super) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
@@ -87,6 +106,21 @@ mod tests {
         assert_eq!(plain("\u{1b}[31mred\u{9b}0m\u{7}"), "\\u{1b}[31mred\\u{9b}0m\\u{7}");
         assert_eq!(plain("a\u{202e}b\u{2066}c\u{feff}d\u{ffff}"), "a\\u{202e}b\\u{2066}c\\u{feff}d\\u{ffff}");
         assert_eq!(plain("日本 😀 שלום"), "日本 😀 שלום");
+    }
+
+    #[test]
+    fn no_runner_is_commanded() {
+        for (text, want) in [
+            ("::error::x", "\\u{3a}:error::x"),
+            (" \n::add-mask::x", "\\u{3a}:add-mask::x"),
+            ("a::b", "a::b"),
+            ("x ##[error]y", "x #\\u{23}[error]y"),
+            ("###[error]", "#\\u{23}\\u{23}[error]"),
+            ("##vso[task.setvariable]", "#\\u{23}vso[task.setvariable]"),
+            ("# a ## b", "# a ## b"),
+        ] {
+            assert_eq!(plain(text), want, "{text:?}");
+        }
     }
 
     #[test]

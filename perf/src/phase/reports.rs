@@ -19,7 +19,7 @@ type Write = fn(&Report, &mut dyn io::Write) -> io::Result<()>;
 /// Every format, in the order of the steps.
 const FORMATS: [(&str, Write); 4] = [
     ("json", json::write),
-    ("sarif", sarif::write),
+    ("sarif", |report, out| sarif::write(report, sarif::Options::default(), out)),
     ("junit", junit::write),
     ("table", |report, out| table::write(report, table::Options::default(), out)),
 ];

@@ -354,6 +354,6 @@ impl OpenedImage {
             manifest: Some(STANDARD.encode(manifest)),
             config: STANDARD.encode(config),
         };
-        Ok(Self { image, claim, content_addressed: true, skipped, places })
+        Ok(Self { image, claim, content_addressed: true, skipped, places, written: Vec::new() })
     }
 }

@@ -38,9 +38,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let checkout = root.path().join("work");
         std::fs::create_dir_all(checkout.join(MARK)).unwrap();
-        for (file, want) in
-            [("Dockerfile", "Dockerfile"), ("./service/Dockerfile", "service/Dockerfile"), ("a/../b/c", "b/c")]
-        {
+        for (file, want) in [
+            ("Dockerfile", "Dockerfile"),
+            ("./service/Dockerfile", "service/Dockerfile"),
+            ("a/../b/c", "b/c"),
+        ] {
             assert_eq!(place(&checkout.join(file)).as_deref(), Some(want), "{file}");
         }
         assert_eq!(place(&root.path().join("Dockerfile")), None);

@@ -1,0 +1,50 @@
+//! Where a finding is shown: the line of the checkout that can be changed.
+
+use std::borrow::Cow;
+
+use super::{Judged, ScanResult, Written, text::image_name};
+
+/// A file and a line of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place<'a> {
+    /// Path of the file, its parts divided by slashes. Untrusted: each report writes it in its own form.
+    pub(super) file: Cow<'a, str>,
+    /// From 1.
+    pub(super) line: usize,
+    /// What GitHub knows the line by; `None` where the file is none of the checkout.
+    pub(super) line_hash: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// Whether the checkout has the file.
+    pub(super) fn is_in_checkout(&self) -> bool {
+        self.line_hash.is_some()
+    }
+}
+
+/// The place of a finding: the line of a lock file that asks for the package; else the instruction of the Dockerfile that
+/// made the layer; where neither is known, the image's name as a folder and the package's file in it.
+///
+/// It is one line, the first: a pull request shows only what lies on changed lines throughout.
+pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a> {
+    if let Some(Written { file, line, line_hash, .. }) = written(result, judged) {
+        return Place { file: file.into(), line: *line, line_hash: Some(line_hash) };
+    }
+    let name = image_name(&result.image.reference);
+    let file = match judged.finding.paths.first() {
+        Some(path) => format!("{name}/{}", path.trim_start_matches('/')).into(),
+        None => name.into(),
+    };
+    Place { file, line: 1, line_hash: None }
+}
+
+/// The lines of the checkout that brought the package.
+fn written<'a>(result: &'a ScanResult, judged: &'a Judged) -> Option<&'a Written> {
+    let in_lock_file = judged.asked.as_ref().filter(|asked| asked.pin.is_none());
+    in_lock_file.map(|asked| &asked.written).or_else(|| of_layer(result, judged))
+}
+
+/// The lines of the Dockerfile that made the finding's layer.
+pub(super) fn of_layer<'a>(result: &'a ScanResult, judged: &Judged) -> Option<&'a Written> {
+    result.image.layers.get(judged.finding.layer.index)?.written.as_ref()
+}

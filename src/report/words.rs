@@ -1,0 +1,77 @@
+//! Words that more than one report for people uses.
+
+use super::{ScanResult, text::grouped};
+use crate::{
+    finding::Severity,
+    policy::{Action, Outcome},
+};
+
+/// The outcome in one word, capital as it is shouted in logs.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Fail => "FAIL",
+        Outcome::Unfinished => "UNFINISHED",
+        Outcome::Warn => "WARN",
+        Outcome::Pass => "PASS",
+    }
+}
+
+/// The outcome and what was found, on one line that tells "clean" from "did not look".
+pub(super) fn verdict(result: &ScanResult) -> String {
+    let gap = if result.looked_at.skipped.is_empty() { "" } else { ", AND NOT EVERYTHING WAS LOOKED AT" };
+    format!("{}{gap}: {}", outcome(result.verdict.outcome), tally(result))
+}
+
+/// Whether finding nothing means something: packages and advisories were there, nothing was left out.
+pub(super) fn looked(result: &ScanResult) -> bool {
+    let packages: usize = result.looked_at.packages.values().sum();
+    packages > 0
+        && !result.snapshot.feeds.is_empty()
+        && !result.snapshot.demo
+        && result.looked_at.skipped.is_empty()
+}
+
+/// What was found, in one phrase that tells "clean" from "could not tell".
+fn tally(result: &ScanResult) -> String {
+    let packages: usize = result.looked_at.packages.values().sum();
+    if !result.findings.is_empty() {
+        let severities = result.findings.iter().map(|judged| judged.finding.severity);
+        let (all, packages) = (count(result.findings.len(), "finding"), count(packages, "package"));
+        return format!("{all} in {packages} ({})", by_severity(severities));
+    }
+    if packages == 0 {
+        return "no packages were found, so nothing could be matched".to_owned();
+    }
+    if result.snapshot.feeds.is_empty() {
+        return format!("no advisories were at hand for {}", count(packages, "package"));
+    }
+    format!("no advisory matches any of {}", count(packages, "package"))
+}
+
+/// How many of each severity, worst first, such as `1 critical, 2 low`.
+pub(super) fn by_severity(severities: impl Iterator<Item = Severity>) -> String {
+    let mut counts = [0_usize; Severity::ALL.len()];
+    for severity in severities {
+        counts[severity as usize] += 1;
+    }
+    let some = Severity::ALL.into_iter().filter(|severity| counts[*severity as usize] > 0);
+    some.map(|severity| format!("{} {}", counts[severity as usize], severity.as_str()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What the policy does with a finding, in one word; `-` where no rule matched.
+pub(super) fn action(action: Option<Action>) -> &'static str {
+    match action {
+        Some(Action::Fail) => "fail",
+        Some(Action::Warn) => "warn",
+        Some(Action::Ignore) => "ignored",
+        None => "-",
+    }
+}
+
+/// A number and its noun, with an `s` where there is more than one.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let digits = grouped(u64::try_from(number).unwrap_or(u64::MAX));
+    if number == 1 { format!("{digits} {noun}") } else { format!("{digits} {noun}s") }
+}

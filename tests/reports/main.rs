@@ -1,0 +1,89 @@
+//! Every report, from results that hold what hostile images and feeds may hold.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod codequality;
+mod github;
+mod gitlab;
+mod junit;
+mod markdown;
+mod metrics;
+mod sample;
+mod sarif;
+mod table;
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use stella::{
+    inventory::Skipped,
+    report::{Report, ScanResult},
+};
+
+use crate::{
+    junit::junit,
+    sample::{POLICY, hostile_result, plain_result, report, result},
+    sarif::sarif,
+    table::table,
+};
+
+#[test]
+fn clean_and_not_looked_at_never_look_alike() {
+    let clean = result(POLICY, vec![]);
+    let verdict = |result: &ScanResult| {
+        let text = table(&report(vec![result.clone()]), false, None);
+        text.lines().find(|line| line.starts_with("verdict")).unwrap().to_owned()
+    };
+    let mut no_packages = clean.clone();
+    no_packages.looked_at.packages.clear();
+    let mut no_feeds = clean.clone();
+    no_feeds.snapshot.feeds.clear();
+    let mut skipped = clean.clone();
+    skipped.looked_at.skipped =
+        vec![Skipped { name: "foreign-layer".into(), what: "sha256:1".into(), why: "foreign".into() }];
+    skipped.verdict.consider(&skipped.looked_at.skipped, &[]);
+    let mut allowed = skipped.clone();
+    allowed.verdict.outcome = clean.verdict.outcome;
+    allowed.verdict.consider(&skipped.looked_at.skipped, &["foreign-layer".to_owned()]);
+    assert_eq!(verdict(&clean), "verdict: PASS: no advisory matches any of 123 packages");
+    assert_eq!(verdict(&no_packages), "verdict: PASS: no packages were found, so nothing could be matched");
+    assert_eq!(verdict(&no_feeds), "verdict: PASS: no advisories were at hand for 123 packages");
+    assert!(verdict(&skipped).starts_with("verdict: UNFINISHED, AND NOT EVERYTHING WAS LOOKED AT: "));
+    assert!(verdict(&allowed).starts_with("verdict: PASS, AND NOT EVERYTHING WAS LOOKED AT: "));
+
+    let invocation = |result: ScanResult| sarif(&report(vec![result]))["runs"][0]["invocations"][0].clone();
+    assert_eq!(invocation(clean.clone())["executionSuccessful"], true);
+    assert_eq!(invocation(skipped.clone())["executionSuccessful"], false);
+    assert_eq!(invocation(allowed.clone())["executionSuccessful"], true);
+    assert_eq!(sarif(&report(vec![]))["runs"][0]["invocations"][0]["executionSuccessful"], false);
+
+    assert!(junit(&report(vec![clean.clone()])).contains("tests=\"1\" errors=\"0\" failures=\"0\""));
+    assert!(junit(&report(vec![skipped])).contains("tests=\"2\" errors=\"2\" failures=\"0\""));
+    assert!(junit(&report(vec![allowed])).contains("tests=\"2\" errors=\"0\" failures=\"0\""));
+    assert!(junit(&report(vec![])).contains("tests=\"1\" errors=\"1\" failures=\"0\""));
+
+    let mut demo = clean;
+    demo.snapshot.demo = true;
+    assert!(table(&report(vec![demo.clone()]), false, Some(40)).contains("  DEMO SNAPSHOT: "));
+    assert!(invocation(demo).to_string().contains("demo snapshot"));
+}
+
+#[test]
+fn reports_are_valid_and_repeatable() {
+    let report = report(vec![plain_result(), hostile_result()]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema: Value =
+        serde_json::from_slice(&fs::read(folder.join("schemas/report.schema.json")).unwrap()).unwrap();
+    let mut json = Vec::new();
+    stella::report::json::write(&report, &mut json).unwrap();
+    assert!(json.ends_with(b"}\n"));
+    let value: Value = serde_json::from_slice(&json).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!(serde_json::from_value::<Report>(value).unwrap(), report);
+    assert_eq!(junit(&report), junit(&report));
+    assert_eq!(sarif(&report), sarif(&report));
+    assert_eq!(table(&report, true, Some(100)), table(&report, true, Some(100)));
+}

@@ -1,0 +1,127 @@
+//! SARIF.
+
+use std::{fs, io::Read, path::Path};
+
+use serde_json::Value;
+use stella::{
+    finding::Severity,
+    report::{Report, Written},
+};
+
+use crate::sample::{POLICY, finding, hostile_result, plain_result, report, result};
+
+pub fn sarif(report: &Report) -> Value {
+    let mut out = Vec::new();
+    stella::report::sarif::write(report, stella::report::sarif::Options::default(), &mut out).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn sarif_has_what_code_scanning_reads() {
+    let log = sarif(&report(vec![plain_result(), plain_result()]));
+    let run = &log["runs"][0];
+    assert_eq!(run["automationDetails"]["id"], "stella/registry.example%3A5000/team/app/");
+    let results = run["results"].as_array().unwrap();
+    let ids: Vec<&str> = results.iter().map(|result| result["ruleId"].as_str().unwrap()).collect();
+    // The waived finding is left out; two platforms with one finding have one result.
+    assert_eq!(ids, ["CVE-2024-0001-openssl", "CVE-2024-0003-zlib", "PYSEC-2024-4-requests"]);
+    let levels: Vec<_> = results.iter().map(|result| result["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["error", "warning", "note"]);
+    let rule = &run["tool"]["driver"]["rules"][0];
+    assert_eq!(rule["properties"]["security-severity"], "9.5");
+    assert_eq!(rule["properties"]["tags"], serde_json::json!(["security", "critical", "cve-2024-0001"]));
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "registry.example%3A5000/team/app/var/lib/dpkg/status");
+    assert_eq!(
+        place["region"],
+        serde_json::json!({ "startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1 })
+    );
+    assert_eq!(
+        results[0]["message"]["text"],
+        "openssl 1.0-1 has CVE-2024-0001 (critical). Update openssl to 1.1-1. Found in var/lib/dpkg/status. \
+         Layer 0: ADD rootfs.tar /"
+    );
+}
+
+#[test]
+fn sarif_is_placed_where_the_layer_is_written() {
+    let mut result = plain_result();
+    let written = Written {
+        file: "service/Dockerfile".to_owned(),
+        line: 3,
+        last_line: 5,
+        line_hash: "c129715d7a2bc9a3:1".to_owned(),
+    };
+    result.image.layers[0].written = Some(written);
+    let log = sarif(&report(vec![result]));
+    for result in log["runs"][0]["results"].as_array().unwrap() {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "service/Dockerfile");
+        assert_eq!((&place["region"]["startLine"], &place["region"]["endLine"]), (&3.into(), &3.into()));
+        assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"], "c129715d7a2bc9a3:1");
+    }
+}
+
+#[test]
+fn sarif_keeps_the_limits_of_the_platforms() {
+    let mut findings: Vec<_> =
+        (0..5_001).map(|index| finding(&format!("CVE-2024-{index}"), Severity::Low, "a", 0, None)).collect();
+    findings.push(finding("CVE-2023-1", Severity::Critical, "b", 0, None));
+    let log = sarif(&report(vec![result(POLICY, findings), hostile_result()]));
+    let run = &log["runs"][0];
+    assert_eq!(run["results"].as_array().unwrap().len(), 5_000);
+    assert_eq!(run["results"][0]["level"], "error");
+    let notifications = run["invocations"][0]["toolExecutionNotifications"].to_string();
+    assert!(notifications.contains("the 5000 most severe are listed"), "{notifications}");
+    for rule in run["tool"]["driver"]["rules"].as_array().unwrap() {
+        assert!(rule["id"].as_str().unwrap().chars().count() <= 255);
+        assert!(rule["properties"]["tags"].as_array().unwrap().len() <= 10);
+        for text in ["shortDescription", "fullDescription", "help"] {
+            text_is_fine(&rule[text]["text"]);
+        }
+    }
+    for result in run["results"].as_array().unwrap() {
+        text_is_fine(&result["message"]["text"]);
+        let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(!uri.starts_with('/') && !uri.contains("..") && !uri.contains(':'), "{uri}");
+        let rule =
+            &run["tool"]["driver"]["rules"][usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!(rule["id"], result["ruleId"]);
+    }
+}
+
+fn text_is_fine(text: &Value) {
+    let text = text.as_str().unwrap();
+    assert!(!text.is_empty() && text.chars().count() <= 1_024, "{text}");
+    assert!(!text.contains("](") && !text.chars().any(char::is_control), "{text}");
+}
+
+#[test]
+fn sarif_is_valid_by_the_standards_schema() {
+    let shared = std::env::var_os("STELLA_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        |shared| Path::new(&shared).to_owned(),
+    );
+    let suite = shared.join("suites/schemas.tar.zst");
+    let Ok(file) = fs::File::open(&suite) else {
+        println!("skipped: {} is not there", suite.display());
+        return;
+    };
+    let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
+    let mut schema = String::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap().ends_with("sarif/sarif-2.1.0.json") {
+            entry.read_to_string(&mut schema).unwrap();
+        }
+    }
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    for results in [vec![], vec![plain_result()], vec![hostile_result(), plain_result()]] {
+        let log = sarif(&report(results));
+        let errors: Vec<String> = validator
+            .iter_errors(&log)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
