@@ -115,7 +115,7 @@ mod tests {
             (" \n::add-mask::x", "\\u{3a}:add-mask::x"),
             ("a::b", "a::b"),
             ("x ##[error]y", "x #\\u{23}[error]y"),
-            ("###[error]", "#\\u{23}\\u{23}[error]"),
+            ("###[error]", "#\\u{23}#[error]"),
             ("##vso[task.setvariable]", "#\\u{23}vso[task.setvariable]"),
             ("# a ## b", "# a ## b"),
         ] {

@@ -60,11 +60,15 @@ pub fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),
             base: None,
-            layers: vec![LayerRef {
-                diff_id: Digest::of(b"\0"),
-                instruction: "ADD rootfs.tar /".to_owned(),
-                written: None,
-            }],
+            layers: ["ADD rootfs.tar /", "COPY . /app"]
+                .iter()
+                .zip(0..)
+                .map(|(instruction, index)| LayerRef {
+                    diff_id: Digest::of(&[index]),
+                    instruction: (*instruction).to_owned(),
+                    written: None,
+                })
+                .collect(),
         },
         snapshot: SnapshotRef {
             id: Digest::of(b"snapshot"),

@@ -38,7 +38,7 @@ fn sarif_has_what_code_scanning_reads() {
     );
     assert_eq!(
         results[0]["message"]["text"],
-        "openssl 1.0-1 has CVE-2024-0001 (critical). Update openssl to 1.1-1. Found in var/lib/dpkg/status. \
+        "openssl 1.0-1 has CVE-2024-0001 (critical). Build on a newer base image, with openssl 1.1-1. Found in var/lib/dpkg/status. \
          Layer 0: ADD rootfs.tar /"
     );
 }
@@ -52,7 +52,9 @@ fn sarif_is_placed_where_the_layer_is_written() {
         last_line: 5,
         line_hash: "c129715d7a2bc9a3:1".to_owned(),
     };
-    result.image.layers[0].written = Some(written);
+    for layer in &mut result.image.layers {
+        layer.written = Some(written.clone());
+    }
     let log = sarif(&report(vec![result]));
     for result in log["runs"][0]["results"].as_array().unwrap() {
         let place = &result["locations"][0]["physicalLocation"];
