@@ -10,7 +10,7 @@ use crate::{
     base::Base,
     digest::Digest,
     image::{History, Platform},
-    inventory::Skipped,
+    inventory::{Inventory, Skipped},
     report::{ScanResult, Timings},
 };
 
@@ -50,6 +50,9 @@ pub struct ScanRequest {
     /// The moment the verdict is for, seconds since the epoch; the server's clock where absent.
     #[serde(default)]
     pub now: Option<i64>,
+    /// Whether the answer is to say what the image holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inventory: bool,
 }
 
 /// What an image is, in the strongest form that its source has.
@@ -169,6 +172,9 @@ pub enum ScanAnswer {
         scan: String,
         /// What was found.
         result: Box<ScanResult>,
+        /// What the image holds, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inventory: Option<Box<Inventory>>,
         /// The server's share of the phases, milliseconds.
         timings_ms: Timings,
     },

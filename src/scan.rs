@@ -47,7 +47,7 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// What the image holds.
+    /// What the image holds, and what of it was not looked at.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
@@ -80,9 +80,11 @@ impl Scan<'_> {
     /// Matches an inventory that is known without merging.
     pub fn discover_in(&self, mut inventory: Inventory) -> Result<Discovered, Error> {
         let matched = matching::findings(&inventory, self.image, self.snapshot)?;
-        let mut skipped = self.skipped.to_vec();
-        skipped.extend(inventory.no_packages(self.image));
-        skipped.append(&mut inventory.skipped);
+        let nothing = inventory.no_packages(self.image);
+        inventory.skipped.extend(self.skipped.iter().cloned().chain(nothing));
+        inventory.skipped.sort();
+        inventory.skipped.dedup();
+        let mut skipped = inventory.skipped.clone();
         skipped.extend(matched.skipped);
         skipped.sort();
         skipped.dedup();

@@ -143,14 +143,16 @@ suite() { # NAME COMMAND...
     name=$1
     shift
     say "$name"
+    began=$(date +%s)
     if "$@"; then
         passed=$((passed + 1))
-        say "$name: passed"
+        outcome=passed
     else
         failed=$((failed + 1))
         failures="$failures $name"
-        say "$name: FAILED"
+        outcome=FAILED
     fi
+    say "$name: $outcome in $(($(date +%s) - began)) s"
 }
 skip() { # NAME WHY
     skipped=$((skipped + 1))

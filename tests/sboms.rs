@@ -90,12 +90,12 @@ fn now() -> Timestamp {
 const FORMS: [(&str, Write); 3] = [
     ("CycloneDX 1.5", |sbom| {
         let mut bytes = Vec::new();
-        cyclonedx::write(sbom, cyclonedx::Version::V1_5, now(), &mut bytes).unwrap();
+        cyclonedx::write(sbom, None, cyclonedx::Version::V1_5, now(), &mut bytes).unwrap();
         bytes
     }),
     ("CycloneDX 1.6", |sbom| {
         let mut bytes = Vec::new();
-        cyclonedx::write(sbom, cyclonedx::Version::V1_6, now(), &mut bytes).unwrap();
+        cyclonedx::write(sbom, None, cyclonedx::Version::V1_6, now(), &mut bytes).unwrap();
         bytes
     }),
     ("SPDX 2.3", |sbom| {

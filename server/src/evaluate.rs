@@ -53,10 +53,22 @@ pub struct Job<'a> {
     pub now: i64,
     /// The lowest class the fragments are of.
     pub class: Class,
+    /// Whether the inventory is wanted, too.
+    pub inventory: bool,
+}
+
+/// What came of a job.
+pub struct Evaluated {
+    /// What was found.
+    pub result: ScanResult,
+    /// What the image holds, where it is wanted.
+    pub inventory: Option<Box<Inventory>>,
+    /// How long it took.
+    pub timings_ms: Timings,
 }
 
 /// Merges, matches and judges.
-pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResult, Timings), Problem> {
+pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<Evaluated, Problem> {
     let Some(snapshot) = snapshot else {
         let detail = "No advisories are open: compile them with `stella feeds import --advisories FILE PATH...`, then \
                       start the server with --advisories FILE.";
@@ -93,13 +105,14 @@ pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<(ScanResult
     };
     let discovered = discovered.map_err(|error| unprocessable("image", &error))?;
     let matched = Instant::now();
+    let inventory = job.inventory.then(|| Box::new(discovered.inventory().clone()));
     let result = scan.judge(discovered);
-    let timings = Timings {
+    let timings_ms = Timings {
         matching: (matched - started).as_secs_f64() * 1000.0,
         policy: matched.elapsed().as_secs_f64() * 1000.0,
         ..Timings::default()
     };
-    Ok((result, timings))
+    Ok(Evaluated { result, inventory, timings_ms })
 }
 
 fn unprocessable(what: &str, why: &dyn std::fmt::Display) -> Problem {

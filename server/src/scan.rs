@@ -15,13 +15,13 @@ use stella::{
     image::{Image, MAX_LAYERS},
     layer::{self, Fragment},
     policy::Class,
-    report::{ScanResult, Timings},
+    report::Timings,
 };
 
 use crate::{
     advisories::Advisories,
     bounds,
-    evaluate::{Holds, Job, check, evaluate},
+    evaluate::{Evaluated, Holds, Job, check, evaluate},
     fragments::Fragments,
     metrics::Metrics,
     problem::{self, Problem},
@@ -218,9 +218,10 @@ impl Scans {
         let analyse_ms = milliseconds(started);
         self.metrics.sbom();
         let holds = Holds::Given(Box::new(sbom.inventory));
-        let (result, timings) = self.evaluate(&request, &sbom.image, holds, owner().class)?;
-        let timings_ms = Timings { analyse: analyse_ms, total: milliseconds(started), ..timings };
-        Ok(ScanAnswer::Done { scan: new_name()?, result: Box::new(result), timings_ms })
+        let found = self.evaluate(&request, &sbom.image, holds, owner().class)?;
+        let timings =
+            Timings { analyse: analyse_ms, total: milliseconds(started), ..found.timings_ms.clone() };
+        Ok(done(new_name()?, found, timings))
     }
 
     fn answer(&self, scan: Scan, mut standing: Standing, started: Instant) -> Result<ScanAnswer, Problem> {
@@ -244,10 +245,11 @@ impl Scans {
         let missing_ms = milliseconds(started);
         let fragments: Vec<Option<Arc<Fragment>>> =
             scan.image.layers.iter().map(|layer| decoded.get(&layer.diff_id).cloned()).collect();
-        let (result, timings) =
+        let found =
             self.evaluate(&scan.request, &scan.image, Holds::Layers(&fragments), scan.space.owner.class)?;
-        let timings_ms = Timings { missing: missing_ms, total: milliseconds(started), ..timings };
-        Ok(ScanAnswer::Done { scan: scan.name, result: Box::new(result), timings_ms })
+        let timings =
+            Timings { missing: missing_ms, total: milliseconds(started), ..found.timings_ms.clone() };
+        Ok(done(scan.name, found, timings))
     }
 
     fn evaluate(
@@ -256,7 +258,7 @@ impl Scans {
         image: &Image,
         holds: Holds<'_>,
         class: Class,
-    ) -> Result<(ScanResult, Timings), Problem> {
+    ) -> Result<Evaluated, Problem> {
         let job = Job {
             reference: &request.reference,
             image,
@@ -266,6 +268,7 @@ impl Scans {
             allow_skipped: &request.allow_skipped,
             now: request.now.unwrap_or_else(now),
             class,
+            inventory: request.inventory,
         };
         let snapshot = self.advisories.as_ref().map(Advisories::snapshot);
         evaluate(job, snapshot.as_deref())
@@ -379,6 +382,10 @@ impl Standing {
         });
         self.missing = missing.collect();
     }
+}
+
+fn done(scan: String, found: Evaluated, timings_ms: Timings) -> ScanAnswer {
+    ScanAnswer::Done { scan, result: Box::new(found.result), inventory: found.inventory, timings_ms }
 }
 
 fn image(claim: &ImageClaim) -> Result<Image, Problem> {

@@ -35,6 +35,16 @@ pub fn open(source: &SourceSettings, log: Log) -> Result<Opened, Failure> {
     Ok(opened)
 }
 
+/// The one image there is: an SBOM is of one.
+pub fn only_image(opened: &Opened) -> Result<&OpenedImage, Failure> {
+    if let [image] = opened.images.as_slice() {
+        return Ok(image);
+    }
+    let platforms: Vec<String> = opened.images.iter().map(|image| image.image.platform.to_string()).collect();
+    Err(Failure::usage("an SBOM is of one image, and these are several platforms")
+        .advise(format!("name one with --platform: {}", platforms.join(", "))))
+}
+
 /// What an image holds, by its layers' fragments or as it was given, and all that was not looked at: what `opened` names
 /// beside its images, layers, and what the merge misses.
 pub fn inventory(

@@ -7,7 +7,7 @@ use stella::{
     base::{self, Base, By},
     dockerfile::{self, Lines, Placed},
     image::Image,
-    report::{Written, line_hash},
+    report::Written,
 };
 
 use super::{
@@ -104,15 +104,11 @@ fn by_dockerfile(placed: &Placed, image: &Image) -> Base {
 
 /// Where each layer's instruction is written; those of the base image are where the image starts from it.
 fn written(dockerfile: &Dockerfile, placed: &Placed) -> Vec<Option<Written>> {
-    let Some(file) = &dockerfile.file else { return Vec::new() };
-    let hashes = line_hash::line_hashes(&dockerfile.text);
-    let written = |lines: &Lines| {
-        let line_hash = hashes.get(lines.start.checked_sub(1)?)?.clone();
-        Some(Written { file: file.clone(), line: lines.start, last_line: lines.end, line_hash })
-    };
+    let Some(text) = dockerfile.in_checkout() else { return Vec::new() };
     let layer = |(index, lines): (usize, &Option<Lines>)| {
         let from = (index < placed.base_layers).then_some(&placed.from_lines);
-        written(lines.as_ref().or(from)?)
+        let lines = lines.as_ref().or(from)?;
+        text.written(lines.start, lines.end)
     };
     placed.layers.iter().enumerate().map(layer).collect()
 }

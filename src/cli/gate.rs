@@ -6,17 +6,20 @@ use std::{
 };
 
 use stella::{
+    image::Image,
+    inventory::Inventory,
     policy::{Action, Outcome, Policy},
     report::{
         Report, Run, SCHEMA, ScanResult, codequality, github, gitlab, json, junit, markdown, metrics, sarif,
         table,
     },
+    sbom::Sbom,
 };
 
 use super::{
-    analyse::{Look, open},
+    analyse::{Look, only_image, open},
     args::{Gate, OnError},
-    base,
+    asked, base,
     exit::{Exit, Failure},
     image::Opened,
     local::Local,
@@ -60,7 +63,10 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         log.warn(why);
         run.notes.push(why.to_owned());
     }
-    let mut results: Vec<ScanResult> = Vec::new();
+    if settings.wants_sbom() {
+        only_image(&opened)?;
+    }
+    let (mut results, mut sboms) = (Vec::new(), Vec::new());
     for (index, image) in opened.images.iter().enumerate() {
         // What lies beside the images belongs to no platform: it is said once, with the first.
         let mut skipped = image.skipped.clone();
@@ -68,7 +74,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         let job = Job { settings, opened: &opened, image, skipped, progress: Progress::new(log) };
         let asked = match &mut remote {
             Some(remote) => match remote.scan(&job, &mut run) {
-                Ok(result) => Some(result),
+                Ok(scanned) => Some(scanned),
                 Err(error) if error.is_unavailable() => {
                     let why = error.to_string();
                     local = Some(Local::new(settings).map_err(|_| {
@@ -88,21 +94,20 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         if asked.is_none() {
             remote = None;
         }
-        let mut result = match (asked, &local) {
-            (Some(result), _) => result,
+        let scanned = match (asked, &local) {
+            (Some(scanned), _) => scanned,
             (None, Some(local)) => local.scan(&job, &mut run)?,
             (None, None) => return Err(Failure::unfinished("neither a server nor advisories")),
         };
-        // Only this machine has the checkout.
-        for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
-            layer.written.clone_from(written);
-        }
+        let Scanned { mut result, sbom } = scanned;
+        asked::place(&settings.base, &opened, image, &mut result, log);
+        sboms.extend(sbom);
         results.push(result);
     }
     let mut report = Report { schema: SCHEMA, results, run };
     report.run.timings_ms.total = ms(started.elapsed());
     let exit = verdict(&report);
-    let unwritten = write(&mut report, settings, started);
+    let unwritten = write(&mut report, sboms.first(), settings, started);
     say(&report, settings, log, exit);
     for failure in &unwritten {
         log.error(&failure.message);
@@ -125,7 +130,25 @@ pub struct Job<'a> {
     pub progress: Progress,
 }
 
+/// What came of a job.
+pub struct Scanned {
+    /// What was found.
+    pub result: ScanResult,
+    /// What the image holds, where a report is of that.
+    pub sbom: Option<Sbom>,
+}
+
 impl Job<'_> {
+    /// An image and what it holds, where a report is of that.
+    pub fn sbom(&self, image: &Image, inventory: impl FnOnce() -> Inventory) -> Option<Sbom> {
+        let reference = &self.settings.source.text;
+        self.settings.wants_sbom().then(|| Sbom {
+            reference: reference.clone(),
+            image: image.clone(),
+            inventory: inventory(),
+        })
+    }
+
     /// What is wanted of the image's layers.
     pub fn look(&self) -> Look<'_> {
         Look {
@@ -140,7 +163,12 @@ impl Job<'_> {
 }
 
 /// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
-fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<Failure> {
+fn write(
+    report: &mut Report,
+    sbom: Option<&Sbom>,
+    settings: &GateSettings,
+    started: Instant,
+) -> Vec<Failure> {
     let since = Instant::now();
     let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
@@ -162,6 +190,10 @@ fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<
             (ReportFormat::Markdown, _) => markdown::write(report, out),
             (ReportFormat::GitHub, _) => github::write(report, out),
             (ReportFormat::Metrics, _) => metrics::write(report, out),
+            (ReportFormat::Sbom(format), _) => match sbom {
+                Some(sbom) => format.write(sbom, report.results.first(), settings.now, out),
+                None => Err(io::Error::other("nothing says what the image holds")),
+            },
         };
         if let Err(failure) = output.write(render) {
             failed.push(failure);

@@ -6,7 +6,7 @@ use stella::{
     advisory::{Compiler, Snapshot},
     feed,
     policy::{Class, Policy},
-    report::{Run, ScanResult},
+    report::Run,
     scan::Scan,
 };
 
@@ -14,7 +14,7 @@ use super::{
     analyse::Analyser,
     attested::{self, Given},
     exit::Failure,
-    gate::{Job, ms, policies},
+    gate::{Job, Scanned, ms, policies},
     settings::{Advisories, GateSettings},
 };
 
@@ -36,7 +36,7 @@ impl Local {
     }
 
     /// Gates one image.
-    pub fn scan(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Failure> {
+    pub fn scan(&self, job: &Job<'_>, run: &mut Run) -> Result<Scanned, Failure> {
         let settings = job.settings;
         let attested = attested::find(job, run);
         let given = match job.opened.inventory() {
@@ -72,11 +72,12 @@ impl Local {
             attested::cross_check(attested, discovered.inventory(), run);
         }
         let policy = Instant::now();
+        let sbom = job.sbom(image, || discovered.inventory().clone());
         let mut result = scan.judge(discovered);
         // A layer that was added for packages of no layer is none of the image's.
         result.looked_at.layers = job.image.image.layers.len();
         run.timings_ms.policy += ms(policy.elapsed());
-        Ok(result)
+        Ok(Scanned { result, sbom })
     }
 }
 

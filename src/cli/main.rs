@@ -2,6 +2,7 @@
 
 mod analyse;
 mod args;
+mod asked;
 mod attested;
 mod base;
 mod cache;

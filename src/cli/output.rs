@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stella::report::{cyclonedx, gitlab};
+use jiff::Timestamp;
+use stella::{
+    report::{ScanResult, cyclonedx, gitlab, spdx},
+    sbom::Sbom,
+};
 
 use super::exit::Failure;
 
@@ -13,7 +17,7 @@ use super::exit::Failure;
 pub trait Format: Copy + 'static {
     /// By name; the first is the default.
     const NAMES: &'static [(&'static str, Self)];
-    /// Where to get a form that another command writes.
+    /// Where to get a form that another command writes; empty where there is none.
     const ELSEWHERE: &'static str;
 }
 
@@ -29,6 +33,8 @@ pub enum ReportFormat {
     Markdown,
     GitHub,
     Metrics,
+    /// Of what the image holds, with what was found in it where the form has room for that.
+    Sbom(SbomFormat),
 }
 
 impl Format for ReportFormat {
@@ -44,8 +50,11 @@ impl Format for ReportFormat {
         ("markdown", Self::Markdown),
         ("github", Self::GitHub),
         ("metrics", Self::Metrics),
+        ("cyclonedx", Self::Sbom(SbomFormat::CycloneDx(cyclonedx::Version::V1_6))),
+        ("cyclonedx-1.5", Self::Sbom(SbomFormat::CycloneDx(cyclonedx::Version::V1_5))),
+        ("spdx", Self::Sbom(SbomFormat::Spdx)),
     ];
-    const ELSEWHERE: &'static str = "cyclonedx and spdx are written by `stella sbom`";
+    const ELSEWHERE: &'static str = "";
 }
 
 /// A form of SBOM.
@@ -61,7 +70,23 @@ impl Format for SbomFormat {
         ("cyclonedx-1.5", Self::CycloneDx(cyclonedx::Version::V1_5)),
         ("spdx", Self::Spdx),
     ];
-    const ELSEWHERE: &'static str = "reports on findings are written by `stella gate`";
+    const ELSEWHERE: &'static str = "; reports on findings are written by `stella gate`";
+}
+
+impl SbomFormat {
+    /// Writes an SBOM as of `now`, with what was found in the image.
+    pub fn write(
+        self,
+        sbom: &Sbom,
+        result: Option<&ScanResult>,
+        now: Timestamp,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self {
+            Self::CycloneDx(version) => cyclonedx::write(sbom, result, version, now, out),
+            Self::Spdx => spdx::write(sbom, now, out),
+        }
+    }
 }
 
 /// One report to write.
@@ -85,7 +110,7 @@ impl<F: Format> Output<F> {
             let known = || F::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             let Some((_, format)) = F::NAMES.iter().find(|(known, _)| *known == name) else {
                 return Err(Failure::usage(format!("-o {text:?}: {name:?} is no format")).advise(format!(
-                    "write FORMAT or FORMAT=FILE with one of: {}; {}",
+                    "write FORMAT or FORMAT=FILE with one of: {}{}",
                     known(),
                     F::ELSEWHERE
                 )));
@@ -172,7 +197,7 @@ mod tests {
         for wrong in [&["sarrif=x"][..], &["json="], &["json", "table=-"], &["json=x", "junit=x"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
-        let elsewhere = parse(&["cyclonedx=x"]).unwrap_err();
-        assert!(elsewhere.advice.contains("stella sbom"), "{elsewhere:?}");
+        let elsewhere = Output::<SbomFormat>::parse_all(&["sarif".to_owned()]).unwrap_err();
+        assert!(elsewhere.advice.contains("stella gate"), "{elsewhere:?}");
     }
 }

@@ -1,14 +1,11 @@
 //! `stella sbom`: what an image holds, as a document.
 
-use std::{io, path::Path};
+use std::path::Path;
 
-use stella::{
-    report::{Run, cyclonedx, spdx},
-    sbom::Sbom,
-};
+use stella::{report::Run, sbom::Sbom};
 
 use super::{
-    analyse::{Analyser, Look, inventory, open},
+    analyse::{Analyser, Look, inventory, only_image, open},
     args, base,
     exit::{Exit, Failure},
     log::Log,
@@ -26,12 +23,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let now = now()?;
     let mut opened = open(&source, log)?;
     base::recognise(&base_settings, &source.options, &mut opened, log);
-    let [image] = opened.images.as_slice() else {
-        let platforms: Vec<String> =
-            opened.images.iter().map(|image| image.image.platform.to_string()).collect();
-        return Err(Failure::usage("an SBOM is of one image, and these are several platforms")
-            .advise(format!("name one with --platform: {}", platforms.join(", "))));
-    };
+    let image = only_image(&opened)?;
     if source.server.is_some() {
         log.note("the server is not asked: an SBOM is made on this machine");
     }
@@ -62,11 +54,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let sbom = Sbom { reference: source.text.clone(), image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();
     for output in &outputs {
-        let render = |out: &mut dyn io::Write| match output.format {
-            SbomFormat::CycloneDx(version) => cyclonedx::write(&sbom, version, now, out),
-            SbomFormat::Spdx => spdx::write(&sbom, now, out),
-        };
-        unwritten.extend(output.write(render).err());
+        unwritten.extend(output.write(|out| output.format.write(&sbom, None, now, out)).err());
     }
     for failure in &unwritten {
         log.error(&failure.message);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The packages of the running image.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Inventory {
     /// What `/etc/os-release` says, links followed.
     pub os: Option<OsRelease>,

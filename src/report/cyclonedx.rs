@@ -2,16 +2,21 @@
 //!
 //! The model is of just the fields that are written: the crates for the standard model all of it, each version apart.
 
-use std::io;
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::json;
+use super::{Judged, ScanResult, fix::fix, json, words};
 use crate::{
     digest::Digest,
+    finding::Severity,
     inventory::Installed,
     package::{Ecosystem, OsRelease, purl},
+    policy::Action,
     sbom::{Property, Sbom, of_image, of_os, of_package, of_skipped},
 };
 
@@ -46,6 +51,8 @@ struct Bom<'a> {
     components: Vec<Component<'a>>,
     dependencies: [Dependency<'a>; 1],
     compositions: [Composition; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vulnerabilities: Vec<Vulnerability<'a>>,
 }
 
 #[derive(Serialize)]
@@ -100,13 +107,46 @@ struct Composition {
     assemblies: [&'static str; 1],
 }
 
+/// An advisory, and every component that it hits.
+#[derive(Serialize)]
+struct Vulnerability<'a> {
+    #[serde(rename = "bom-ref")]
+    reference: String,
+    id: &'a str,
+    ratings: [Rating; 1],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    recommendation: String,
+    affects: Vec<Affected>,
+    properties: Vec<Property>,
+}
+
+#[derive(Serialize)]
+struct Rating {
+    severity: &'static str,
+}
+
+#[derive(Serialize)]
+struct Affected {
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
 const IMAGE: &str = "image";
 const OS: &str = "operating-system";
 
-/// Writes the SBOM as of `now`, indented by two spaces, with a newline at the end.
+/// Writes the SBOM as of `now`, and what was found in the image where a result is given; indented by two spaces, with a newline
+/// at the end.
 ///
 /// The serial number is made from the document's own content.
-pub fn write(sbom: &Sbom, version: Version, now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn write(
+    sbom: &Sbom,
+    result: Option<&ScanResult>,
+    version: Version,
+    now: Timestamp,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let os = sbom.inventory.os.as_ref();
     let components: Vec<Component> = os
         .map(operating_system)
@@ -150,9 +190,66 @@ pub fn write(sbom: &Sbom, version: Version, now: Timestamp, out: &mut dyn io::Wr
             aggregate: if is_complete { "complete" } else { "incomplete" },
             assemblies: [IMAGE],
         }],
+        vulnerabilities: result.map(|result| vulnerabilities(result, sbom)).unwrap_or_default(),
     };
     bom.serial_number = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&bom)?).uuid());
     json::pretty(&bom, out)
+}
+
+/// One for each advisory and what the policy does about it, in the order of the findings.
+fn vulnerabilities<'a>(result: &'a ScanResult, sbom: &Sbom) -> Vec<Vulnerability<'a>> {
+    let mut references: HashMap<(Ecosystem, usize, &str, &str), Vec<String>> = HashMap::new();
+    for installed in &sbom.inventory.packages {
+        let Installed { package, layer, .. } = installed;
+        let named = (package.ecosystem, *layer, package.name.as_str(), package.version.as_str());
+        references.entry(named).or_default().push(reference(installed));
+    }
+    let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
+    let mut found: Vec<(Vulnerability<'a>, BTreeSet<String>)> = Vec::new();
+    for judged in &result.findings {
+        let Judged { finding, decision, .. } = judged;
+        let place = places.entry((&finding.id, finding.severity, decision.action)).or_insert_with(|| {
+            found.push((vulnerability(judged, found.len()), BTreeSet::new()));
+            found.len() - 1
+        });
+        let (vulnerability, fixes) = &mut found[*place];
+        let package = &finding.package;
+        let named = (package.ecosystem, finding.layer.index, package.name.as_str(), package.version.as_str());
+        let hit = references.get(&named).into_iter().flatten();
+        vulnerability.affects.extend(hit.map(|reference| Affected { reference: reference.clone() }));
+        if finding.fixed_in.is_some() {
+            fixes.insert(fix(result, judged));
+        }
+    }
+    let whole = |(mut vulnerability, fixes): (Vulnerability<'a>, BTreeSet<String>)| {
+        vulnerability.recommendation = fixes.into_iter().collect::<Vec<_>>().join(" ");
+        vulnerability.affects.sort_by(|a, b| a.reference.cmp(&b.reference));
+        vulnerability.affects.dedup_by(|a, b| a.reference == b.reference);
+        vulnerability
+    };
+    found.into_iter().map(whole).collect()
+}
+
+fn vulnerability(judged: &Judged, number: usize) -> Vulnerability<'_> {
+    let Judged { finding, decision, .. } = judged;
+    let severity = match finding.severity {
+        Severity::Negligible => "info",
+        other => other.as_str(),
+    };
+    let said =
+        [("stella:action", Some(words::action(decision.action))), ("stella:rule", decision.rule.as_deref())];
+    let property = |(name, value): (&str, Option<&str>)| {
+        Some(Property { name: name.to_owned(), value: value?.to_owned() })
+    };
+    Vulnerability {
+        reference: format!("vulnerability-{number}"),
+        id: &finding.id,
+        ratings: [Rating { severity }],
+        description: &finding.summary,
+        recommendation: String::new(),
+        affects: Vec::new(),
+        properties: said.into_iter().filter_map(property).collect(),
+    }
 }
 
 fn operating_system(os: &OsRelease) -> Component<'_> {

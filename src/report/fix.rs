@@ -17,10 +17,7 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     if let Some(asked) = &judged.asked {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
         return match &asked.pin {
-            // The version is a part of the pin, or it would not be one.
-            Some(pin) => {
-                format!("Change {pin} to {} in {line}.", pin.replacen(&package.version, fixed_in, 1))
-            }
+            Some(pin) => format!("Change {pin} to {} in {line}.", repinned(pin, &package.version, fixed_in)),
             None => format!("Update {name} to {fixed_in} in {line}."),
         };
     }
@@ -30,6 +27,18 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
     format!("Update {name} to {fixed_in}{}.", place.unwrap_or_default())
+}
+
+/// A pin of another version; one that does not write the epoch does not write the other's either.
+fn repinned(pin: &str, version: &str, fixed_in: &str) -> String {
+    let without_epoch = |version: &str| version.split_once(':').map_or(version, |(_, rest)| rest).to_owned();
+    match pin.strip_suffix(version) {
+        Some(name) => format!("{name}{fixed_in}"),
+        None => {
+            let name = pin.strip_suffix(&without_epoch(version)).unwrap_or(pin);
+            format!("{name}{}", without_epoch(fixed_in))
+        }
+    }
 }
 
 /// What the base image brought is mended by another base image.
@@ -80,6 +89,12 @@ fn says_version(tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_keeps_its_form() {
+        assert_eq!(repinned("curl=1-1", "1-1", "1-2"), "curl=1-2");
+        assert_eq!(repinned("openssl-1.0-1.el9", "1:1.0-1.el9", "1:1.1-1.el9"), "openssl-1.1-1.el9");
+    }
 
     #[test]
     fn references_are_parted() {

@@ -1,6 +1,7 @@
 //! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
 //! inventory.
 
+mod asked;
 pub mod codequality;
 pub mod cyclonedx;
 mod fix;
@@ -8,7 +9,7 @@ pub mod github;
 pub mod gitlab;
 pub mod json;
 pub mod junit;
-pub mod line_hash;
+mod line_hash;
 pub mod markdown;
 pub mod metrics;
 mod place;
@@ -18,6 +19,7 @@ pub mod table;
 mod text;
 mod words;
 
+pub use asked::{Checkout, Text};
 pub use text::{image_name, plain};
 
 use std::collections::BTreeMap;

@@ -229,6 +229,7 @@ async fn a_real_server_takes_what_it_misses() {
             history: Vec::new(),
         }),
         sbom: None,
+        inventory: false,
         base: None,
         pairs: Vec::<Pair>::new(),
         policies: Vec::new(),

@@ -74,6 +74,32 @@ pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
     (!fits).then(|| format!("its outcome {:?} does not follow from what it found", verdict.outcome))
 }
 
+/// Why the inventory of an answer is none that was asked for; `None` where it is one, or none was.
+pub fn no_inventory(
+    request: &ScanRequest,
+    result: &ScanResult,
+    inventory: Option<&Inventory>,
+) -> Option<String> {
+    if !request.inventory {
+        return None;
+    }
+    let Some(inventory) = inventory else {
+        return Some(
+            "it does not say what the image holds, which cyclonedx and spdx need: use client and server of one release"
+                .to_owned(),
+        );
+    };
+    let layers = result.image.layers.len();
+    if let Some(installed) = inventory.packages.iter().find(|installed| installed.layer >= layers.max(1)) {
+        return Some(format!(
+            "its inventory has a package of layer {}, the image has {layers}",
+            installed.layer
+        ));
+    }
+    let (held, found) = (inventory.packages.len(), result.looked_at.packages.values().sum::<usize>());
+    (held != found).then(|| format!("its inventory holds {held} packages, it looked at {found}"))
+}
+
 fn in_words(inventory: Option<&str>) -> String {
     inventory.unwrap_or("found in the layers").to_owned()
 }
@@ -122,6 +148,7 @@ mod tests {
                 history: Vec::new(),
             }),
             sbom: None,
+            inventory: false,
             base: None,
             pairs: Vec::new(),
             policies: vec![text],

@@ -20,7 +20,7 @@ use super::{
     analyse::ledger,
     client::{self, Client},
     exit::Failure,
-    gate::{Job, ms},
+    gate::{Job, Scanned, ms},
     image,
     settings::Server,
 };
@@ -76,7 +76,7 @@ impl Remote {
     }
 
     /// Gates one image, or an SBOM of one.
-    pub fn scan(&mut self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
+    pub fn scan(&mut self, job: &Job<'_>, run: &mut Run) -> Result<Scanned, Error> {
         match (job.opened.document(), job.opened.inventory()) {
             (Some(document), Some(inventory)) => {
                 self.scan_sbom(job, document, &job.image.image, inventory, run)
@@ -94,7 +94,7 @@ impl Remote {
         image: &Image,
         inventory: &Inventory,
         run: &mut Run,
-    ) -> Result<ScanResult, Error> {
+    ) -> Result<Scanned, Error> {
         let started = Instant::now();
         let sbom = PackedSbom::pack(document).map_err(Error::Pack)?;
         let request = ScanRequest { sbom: Some(sbom), ..request(job) };
@@ -102,14 +102,17 @@ impl Remote {
         let answer = self.runtime.block_on(self.client.scan(&request))?;
         run.timings_ms.upload += ms(started.elapsed());
         match answer {
-            ScanAnswer::Done { result, timings_ms, .. } => self.accept(asked, *result, &timings_ms, run),
+            ScanAnswer::Done { result, timings_ms, .. } => {
+                let result = self.accept(asked, *result, &timings_ms, run)?;
+                Ok(Scanned { result, sbom: job.sbom(image, || inventory.clone()) })
+            }
             ScanAnswer::Missing { .. } => {
                 Err(self.client.protocol("it asks for the layers of an SBOM".to_owned()).into())
             }
         }
     }
 
-    fn scan_layers(&self, job: &Job<'_>, run: &mut Run) -> Result<ScanResult, Error> {
+    fn scan_layers(&self, job: &Job<'_>, run: &mut Run) -> Result<Scanned, Error> {
         let image = &job.image.image;
         let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
         let mut layers: Vec<Layer> = Vec::new();
@@ -154,12 +157,16 @@ impl Remote {
             } else if !std::mem::replace(&mut counted, true) {
                 run.layers.hits += diff_ids.len();
             }
-            if let ScanAnswer::Done { result, timings_ms, .. } = answer {
+            if let ScanAnswer::Done { result, inventory, timings_ms, .. } = answer {
                 let result = self.accept(asked, *result, &timings_ms, run)?;
+                if let Some(why) = answer::no_inventory(&request, &result, inventory.as_deref()) {
+                    return Err(self.client.protocol(why).into());
+                }
                 let verified: Vec<Digest> =
                     layers.iter().map(|layer| layer.analysed.fragment.diff_id).collect();
                 run.ledger.extend(ledger(job.image, &verified));
-                return Ok(result);
+                let sbom = inventory.and_then(|inventory| job.sbom(image, || *inventory));
+                return Ok(Scanned { result, sbom });
             }
         }
         Err(Error::Endless)
@@ -240,6 +247,7 @@ fn request(job: &Job<'_>) -> ScanRequest {
         reference: job.settings.source.text.clone(),
         image: None,
         sbom: None,
+        inventory: job.settings.wants_sbom() && job.opened.inventory().is_none(),
         base: None,
         pairs: Vec::new(),
         policies: job.settings.policies.clone(),

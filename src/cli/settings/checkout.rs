@@ -8,12 +8,21 @@ const MARK: &str = ".git";
 /// The path of a file from the root of its checkout, which is the nearest directory above with a `.git`, or else the working
 /// directory; parts divided by slashes. `None` for a file of elsewhere, and for names that are no text.
 pub fn place(file: &Path) -> Option<String> {
-    let here = std::env::current_dir().ok()?;
-    // Links are not followed: the name is the checkout's own.
-    let whole = clean(&here.join(file))?;
-    let root = whole.ancestors().skip(1).find(|above| above.join(MARK).exists()).unwrap_or(&here);
+    let (whole, root) = (whole(file)?, root(file)?);
     let parts = whole.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_str());
     Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
+}
+
+/// The root of the checkout that a file would be of.
+pub fn root(file: &Path) -> Option<PathBuf> {
+    let whole = whole(file)?;
+    let root = whole.ancestors().skip(1).find(|above| above.join(MARK).exists());
+    root.map(Path::to_owned).or_else(|| std::env::current_dir().ok())
+}
+
+/// The path from the file system's root. Links are not followed: the name is the checkout's own.
+fn whole(file: &Path) -> Option<PathBuf> {
+    clean(&std::env::current_dir().ok()?.join(file))
 }
 
 /// Without `.` and `..`.

@@ -120,8 +120,7 @@ impl File {
             Failure::usage(format!("{origin} {why}"))
                 .advise("a file of the checkout may only name one inside the checkout; give this one with --dockerfile FILE")
         })?;
-        let file = super::checkout::place(&directory.join(path));
-        Ok(Some(Dockerfile { origin, file, text, given: true }))
+        Ok(Some(Dockerfile { origin, path: directory.join(path), text, given: true }))
     }
 
     /// Its `fail-on` as a policy.

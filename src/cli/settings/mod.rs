@@ -1,7 +1,7 @@
 //! Raw words made into values, once: flag > `STELLA_...` > `.stella.yaml` > default. Nothing else reads the
 //! environment.
 
-mod checkout;
+pub mod checkout;
 mod file;
 mod text;
 
@@ -21,18 +21,19 @@ use stella::{
     finding::Severity,
     layer::Limits,
     policy::{self, Policy},
+    report::Text,
 };
 
 use super::{
     args::{Base, Gate, OnError, Source, Verify},
     exit::Failure,
     image::{EngineAddress, Options, Reference, registry::Access},
-    output::Output,
+    output::{Output, ReportFormat},
     signer::Signer,
 };
 
 pub use file::File;
-use text::Links;
+pub use text::{Links, open_regular};
 
 /// Where advisories come from when no server gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,8 +185,8 @@ const CERTIFICATES: &[&str] = &["/etc/docker/certs.d", "/etc/containers/certs.d"
 pub struct Dockerfile {
     /// Its path, and who named it.
     pub origin: String,
-    /// Where the checkout has it; `None` for one of elsewhere.
-    pub file: Option<String>,
+    /// Where it lies.
+    pub path: PathBuf,
     /// Not parsed yet.
     pub text: String,
     /// Whether somebody named it; else it was found in the working directory, and may be another image's.
@@ -202,17 +203,21 @@ impl Dockerfile {
             let origin = path.display().to_string();
             let text = text::read(path, "dockerfile", Links::Follow)
                 .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
-            return Ok(Some(Self { origin, file: checkout::place(path), text, given: true }));
+            return Ok(Some(Self { origin, path: path.to_owned(), text, given: true }));
         }
         if let Some(named) = file.dockerfile(Path::new(""))? {
             return Ok(Some(named));
         }
         let found = DOCKERFILES.iter().find_map(|name| {
             let text = text::read(Path::new(name), "dockerfile", Links::Refuse).ok()?;
-            let path = Path::new(name);
-            Some(Self { origin: (*name).to_owned(), file: checkout::place(path), text, given: false })
+            Some(Self { origin: (*name).to_owned(), path: PathBuf::from(name), text, given: false })
         });
         Ok(found)
+    }
+
+    /// It as a file of the checkout; `None` for one of elsewhere.
+    pub fn in_checkout(&self) -> Option<Text> {
+        Some(Text::new(checkout::place(&self.path)?, self.text.clone()))
     }
 }
 
@@ -266,6 +271,11 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
+    /// Whether a report is of what the image holds.
+    pub fn wants_sbom(&self) -> bool {
+        self.outputs.iter().any(|output| matches!(output.format, ReportFormat::Sbom(_)))
+    }
+
     /// Resolves the command line of `stella gate`.
     pub fn new(args: &Gate) -> Result<Self, Failure> {
         let file = File::read(Path::new(""))?;

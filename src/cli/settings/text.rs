@@ -46,18 +46,24 @@ impl Error {
 
 /// Reads a text file; `what` names it in the limit.
 pub fn read(path: &Path, what: &'static str, links: Links) -> Result<String, Error> {
-    let file = open(path, links)?;
-    // Of what was opened, not of what the path names by now.
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(Error::NotRegular(if metadata.is_dir() { "a directory" } else { "a device or a pipe" }));
-    }
+    let file = open_regular(path, links)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_BYTES {
         return Err(Error::Size(what));
     }
     String::from_utf8(bytes).map_err(|_| Error::Encoding)
+}
+
+/// Opens a regular file and nothing else.
+pub fn open_regular(path: &Path, links: Links) -> Result<File, Error> {
+    let file = open(path, links)?;
+    // Of what was opened, not of what the path names by now.
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::NotRegular(if metadata.is_dir() { "a directory" } else { "a device or a pipe" }));
+    }
+    Ok(file)
 }
 
 /// Opens without waiting for a pipe's other end.

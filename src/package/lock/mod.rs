@@ -16,7 +16,7 @@
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
-pub use self::manifest::Locks;
+pub use self::{line::line_of, manifest::Locks};
 use super::{Error, Fact, Package, Unpinned, count, count::Packages, entries, file_name};
 
 mod bun;
@@ -31,6 +31,7 @@ mod go;
 mod gradle;
 mod json;
 mod julia;
+mod line;
 mod manifest;
 mod mix;
 mod npm;
@@ -119,6 +120,14 @@ fn form(path: &str) -> Option<Read> {
 /// Whether a file is a lock file, or a manifest, by its name.
 pub fn is_lock_file(path: &str) -> bool {
     form(path).is_some() || manifest::is_named(file_name(path))
+}
+
+/// The packages of a lock file; none where it is no form that is known.
+pub fn locked(path: &str, bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    match read(path, bytes)? {
+        Some(Fact::Locked { packages, .. }) => Ok(packages),
+        _ => Ok(Vec::new()),
+    }
 }
 
 pub(super) fn recognise(path: &str, _head: &[u8]) -> bool {

@@ -34,6 +34,7 @@ pub fn scan(address: SocketAddr, layout: &Path, connection: &mut Connection) -> 
             config: BASE64_STANDARD.encode(&config),
         }),
         sbom: None,
+        inventory: false,
         // A client that read nothing has verified nothing.
         base: None,
         pairs: Vec::new(),

@@ -45,6 +45,7 @@ fn send(
         reference: "neighbour".to_owned(),
         image: Some(ImageClaim::Engine { image_id: diff_ids[0], platform, diff_ids, history: Vec::new() }),
         sbom: None,
+        inventory: false,
         base: None,
         pairs: Vec::new(),
         policies: Vec::new(),

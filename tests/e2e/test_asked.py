@@ -1,0 +1,87 @@
+"""Where the checkout asks for what was found: in a lock file, or in the Dockerfile's instruction."""
+import json
+import os
+import unittest
+
+import program
+from program import DEMO, gate
+from test_base import DOCKERFILE, OPTIONS
+
+PIN_LINE = 10  # of lodash@4.17.4 in DOCKERFILE
+
+
+class Asked(program.Case):
+    def setUp(self):
+        super().setUp()
+        self.checkout = self.path("checkout")
+        os.makedirs(os.path.join(self.checkout, ".git"))
+
+    def write(self, name, text):
+        path = os.path.join(self.checkout, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def gate(self, image=f"oci:{DEMO}", *arguments, directory=""):
+        """Where each package is asked for, by name; and the places of the SARIF's results, by rule."""
+        sarif = self.path("out.sarif")
+        code, report, said = gate(self.work, image, *OPTIONS, "-o", f"sarif={sarif}", *arguments,
+                                  cwd=os.path.join(self.checkout, directory))
+        self.assertIn(code, (0, 1), said)
+        asked = {finding["package"]["name"]: finding.get("asked") for finding in report["results"][0]["findings"]}
+        with open(sarif, encoding="utf-8") as text:
+            results = json.load(text)["runs"][0]["results"]
+        places = {}
+        for result in results:
+            place = result["locations"][0]["physicalLocation"]
+            places[result["ruleId"]] = (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        self.message = {result["ruleId"]: result["message"]["text"] for result in results}
+        return asked, places
+
+    def test_a_lock_file_and_a_pin(self):
+        self.write("service/Dockerfile", DOCKERFILE)
+        self.write("service/requirements.txt", "# what we need\nJinja2==2.10\nrequests[socks]==2.19.1\n")
+        # A file of the same name, farther away, and one of what was installed, ask for it too.
+        self.write("other/requirements.txt", "requests==2.19.1\n")
+        self.write("service/node_modules/x/package-lock.json", "{}")
+        asked, places = self.gate(directory="service")
+        self.assertEqual({key: asked["requests"][key] for key in ("file", "line")},
+                         {"file": "service/requirements.txt", "line": 3})
+        self.assertEqual(places["CVE-2023-32681-requests"], ("service/requirements.txt", 3))
+        self.assertIn("in service/requirements.txt:3.", self.message["CVE-2023-32681-requests"])
+        # A pin is said; the finding's place stays the instruction's line.
+        self.assertEqual(asked["lodash"]["pin"], "lodash@4.17.4")
+        self.assertEqual(asked["lodash"]["line"], PIN_LINE)
+        lodash = next(rule for rule in places if rule.endswith("-lodash"))
+        self.assertEqual(places[lodash], ("service/Dockerfile", PIN_LINE))
+        self.assertRegex(self.message[lodash], r"Change lodash@4\.17\.4 to lodash@4\.17\.\d+ in service/Dockerfile:10\.")
+        # What the base image brought, and what a command brought without naming it, nobody asks for.
+        self.assertIsNone(asked["libc6"])
+        self.assertIsNone(asked["curl"])
+        self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
+        self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
+
+    def test_another_image_asks_for_nothing_here(self):
+        self.write("requirements.txt", "requests==2.19.1\n")
+        asked, places = self.gate()
+        self.assertEqual(set(asked.values()), {None})
+        self.assertFalse([uri for uri, _ in places.values() if uri == "requirements.txt"])
+
+    def test_a_directory_is_its_own_checkout(self):
+        self.write("app/requirements.txt", "flask==0.12\nrequests==2.19.1\n")
+        asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
+        self.assertEqual((asked["requests"]["file"], asked["requests"]["line"]), ("app/requirements.txt", 2))
+        self.assertEqual(places["CVE-2023-32681-requests"], ("app/requirements.txt", 2))
+
+    def test_links_of_a_checkout_are_not_followed(self):
+        self.write("Dockerfile", DOCKERFILE)
+        secret = self.path("requirements.txt")
+        with open(secret, "w", encoding="utf-8") as out:
+            out.write("requests==2.19.1\n")
+        os.symlink(secret, os.path.join(self.checkout, "requirements.txt"))
+        os.symlink(self.work, os.path.join(self.checkout, "deps"))
+        self.assertIsNone(self.gate()[0]["requests"])
+
+
+if __name__ == "__main__":
+    unittest.main()
