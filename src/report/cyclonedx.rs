@@ -17,7 +17,7 @@ use crate::{
     inventory::Installed,
     package::{Ecosystem, OsRelease, purl},
     policy::Action,
-    sbom::{Property, Sbom, of_image, of_os, of_package, of_skipped},
+    sbom::{Property, Sbom, for_gitlab, of_image, of_os, of_package, of_skipped},
 };
 
 /// A version of the standard.
@@ -179,7 +179,7 @@ pub fn write(
                 purl: String::new(),
                 properties: of_image(sbom),
             },
-            properties: of_skipped(sbom),
+            properties: for_gitlab(sbom).into_iter().chain(of_skipped(sbom)).collect(),
         },
         components,
         dependencies: [Dependency {

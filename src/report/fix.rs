@@ -1,7 +1,11 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
-use super::{Judged, ScanResult, place::of_layer};
+use super::{
+    Judged, ScanResult,
+    place::of_layer,
+    text::{image_name, image_tag},
+};
 use crate::finding::{Finding, Status};
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
@@ -48,33 +52,16 @@ fn of_base(result: &ScanResult, judged: &Judged, fixed_in: &str) -> String {
     let from = from.unwrap_or_default();
     let base = result.image.base.as_ref().and_then(|base| base.name.as_deref());
     let wanted = format!("with {name} {fixed_in}");
-    match base.map(parted) {
-        Some((image, Some(tag), _)) if says_version(tag) => {
-            format!("Take a newer tag of the base image {image} than {tag}{from}, {wanted}.")
+    let Some(base) = base else { return format!("Build on a newer base image{from}, {wanted}.") };
+    match image_tag(base) {
+        Some(tag) if says_version(tag) => {
+            format!("Take a newer tag of the base image {} than {tag}{from}, {wanted}.", image_name(base))
         }
-        Some((image, tag, true)) => {
-            let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-            format!("Take a newer digest of the base image {image}{tag}{from}, {wanted}.")
-        }
-        Some((image, tag, false)) => {
-            let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-            format!("Build on a newer pull of the base image {image}{tag}{from}, {wanted}.")
-        }
-        None => format!("Build on a newer base image{from}, {wanted}."),
-    }
-}
-
-/// A reference's name and tag, and whether a digest pins it.
-fn parted(reference: &str) -> (&str, Option<&str>, bool) {
-    let (name, pinned) = match reference.split_once('@') {
-        Some((name, _)) => (name, true),
-        None => (reference, false),
-    };
-    let last = name.rfind('/').map_or(0, |slash| slash + 1);
-    // A colon before the last slash is a registry's port.
-    match name[last..].split_once(':') {
-        Some((_, tag)) => (&name[..name.len() - tag.len() - 1], Some(tag), pinned),
-        None => (name, None, pinned),
+        // A tag that moves is pulled again, unless a digest holds it.
+        _ => match base.split_once('@') {
+            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{from}, {wanted}."),
+            None => format!("Pull the base image {base}{from} again, for one {wanted}."),
+        },
     }
 }
 
@@ -94,14 +81,6 @@ mod tests {
     fn a_pin_keeps_its_form() {
         assert_eq!(repinned("curl=1-1", "1-1", "1-2"), "curl=1-2");
         assert_eq!(repinned("openssl-1.0-1.el9", "1:1.0-1.el9", "1:1.1-1.el9"), "openssl-1.1-1.el9");
-    }
-
-    #[test]
-    fn references_are_parted() {
-        assert_eq!(parted("debian:12"), ("debian", Some("12"), false));
-        assert_eq!(parted("r.example:5000/team/base"), ("r.example:5000/team/base", None, false));
-        assert_eq!(parted("debian:12@sha256:0"), ("debian", Some("12"), true));
-        assert_eq!(parted("debian@sha256:0"), ("debian", None, true));
     }
 
     #[test]

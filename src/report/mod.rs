@@ -20,7 +20,7 @@ mod text;
 mod words;
 
 pub use asked::{Checkout, Text};
-pub use text::{image_name, plain};
+pub use text::{image_name, image_tag, plain};
 
 use std::collections::BTreeMap;
 

@@ -70,13 +70,24 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 
 /// The name of an image without scheme, tag and digest: what stays the same from build to build.
 pub fn image_name(reference: &str) -> &str {
+    let name = name_and_tag(reference).0.trim_matches('/');
+    if name.is_empty() { "image" } else { name }
+}
+
+/// The tag of an image, where its reference has one.
+pub fn image_tag(reference: &str) -> Option<&str> {
+    name_and_tag(reference).1
+}
+
+fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
     let name = SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     let end = name.rfind('/').map_or(0, |slash| slash + 1);
     // A colon before the last slash is a registry's port.
-    let name = name[end..].find(':').map_or(name, |colon| &name[..end + colon]);
-    let name = name.trim_matches('/');
-    if name.is_empty() { "image" } else { name }
+    match name[end..].find(':').map(|colon| end + colon) {
+        Some(colon) => (&name[..colon], Some(&name[colon + 1..])),
+        None => (name, None),
+    }
 }
 
 const SCHEMES: &[&str] =
@@ -145,6 +156,8 @@ mod tests {
         ] {
             assert_eq!(image_name(reference), name, "{reference}");
         }
+        assert_eq!(image_tag("docker:r.example:5000/team/app:1.2@sha256:0"), Some("1.2"));
+        assert_eq!(image_tag("docker:r.example:5000/team/app"), None);
     }
 
     #[test]

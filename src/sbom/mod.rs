@@ -20,7 +20,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 pub use difference::{Attested, Difference, differences};
-pub use property::{Property, of_image, of_os, of_package, of_skipped};
+pub use property::{Property, for_gitlab, of_image, of_os, of_package, of_skipped};
 
 use crate::{
     image::{Image, MAX_LAYERS},

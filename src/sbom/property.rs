@@ -8,6 +8,7 @@ use crate::{
     digest::Digest,
     inventory::{Installed, LockFile},
     package::{Ecosystem, OsRelease, Package, Source},
+    report::{image_name, image_tag},
 };
 
 /// A named value: a property of CycloneDX; in SPDX, an annotation holds an array of them.
@@ -60,6 +61,25 @@ pub fn of_image(sbom: &Sbom) -> Vec<Property> {
 /// Of the document: each thing that was not looked at, as JSON.
 pub fn of_skipped(sbom: &Sbom) -> Vec<Property> {
     sbom.inventory.skipped.iter().map(|skipped| property("stella:skipped", json(skipped))).collect()
+}
+
+/// What GitLab knows the list of an image's dependencies by; its CycloneDX property taxonomy,
+/// <https://docs.gitlab.com/development/sec/cyclonedx_property_taxonomy/>. Nothing for a directory, which is no image.
+pub fn for_gitlab(sbom: &Sbom) -> Vec<Property> {
+    if sbom.image.is_directory() {
+        return Vec::new();
+    }
+    let mut properties = vec![
+        property("gitlab:meta:schema_version", 1),
+        property("gitlab:container_scanning:image:name", image_name(&sbom.reference)),
+    ];
+    properties
+        .extend(image_tag(&sbom.reference).map(|tag| property("gitlab:container_scanning:image:tag", tag)));
+    if let Some(os) = &sbom.inventory.os {
+        properties.push(property("gitlab:container_scanning:operating_system:name", &os.id));
+        properties.push(property("gitlab:container_scanning:operating_system:version", &os.version));
+    }
+    properties
 }
 
 fn json(value: &impl Serialize) -> String {
