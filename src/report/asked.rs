@@ -92,15 +92,17 @@ fn pinned(dockerfile: &Text, made: &Written, package: &FindingPackage) -> Option
     let lines = dockerfile.text.lines().enumerate().skip(made.line - 1).take(made.last_line + 1 - made.line);
     lines.into_iter().find_map(|(index, line)| {
         let pin = line.match_indices(&behind).find_map(|(at, _)| {
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "._+-@/:~[]".contains(c);
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "._+-@/:~".contains(c);
             let end = at + behind.len();
             // A longer version is another one.
             if line[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || "._+-~:*".contains(c)) {
                 return None;
             }
-            let start = line[..at].rfind(|c| !is_word(c)).map_or(0, |before| before + 1);
-            let name = line[start..at].split('[').next().unwrap_or_default();
-            is_name(package, name).then(|| line[start..end].to_owned())
+            // Python's extras stand between name and version: `NAME[EXTRA,...]==VERSION`.
+            let named = line[..at].strip_suffix(']').and_then(|extras| Some(&line[..extras.rfind('[')?]));
+            let named = named.unwrap_or(&line[..at]);
+            let start = named.rfind(|c| !is_word(c)).map_or(0, |before| before + 1);
+            is_name(package, &named[start..]).then(|| line[start..end].to_owned())
         })?;
         Some(Asked { written: dockerfile.written(index + 1, index + 1)?, pin: Some(pin) })
     })

@@ -107,7 +107,7 @@ mod tests {
                 "g:a",
                 "1",
                 3,
-                "<a>\n<groupId>g</groupId>\n<artifactId>a</artifactId>\n<version>${x}</version>",
+                "<dependency>\n<groupId>g</groupId>\n<artifactId>a</artifactId>\n<version>${x}</version>",
             ),
             (Ecosystem::Composer, "a/b", "1.0", 1, "\"name\": \"a/b\",\n\"version\": \"v1.0\"\n"),
             (Ecosystem::Conan, "zlib", "1.2", 2, "zlibx/1.2\nzlib/1.2#a\n"),

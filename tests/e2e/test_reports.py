@@ -1,0 +1,83 @@
+"""One analysis writes every report, an SBOM too; with a server and without."""
+import json
+import os
+import unittest
+
+import program
+from program import DEMO, call, environment
+
+MOMENT = {"SOURCE_DATE_EPOCH": "1790000000"}
+
+
+class Sboms(program.Case):
+    """The SBOM of a gate is the one that `stella sbom` writes, and CycloneDX says what was found in it."""
+
+    def setUp(self):
+        super().setUp()
+        self.advisories = self.path("advisories")
+        program.prepare(program.STELLA, "feeds", "import", program.ADVISORIES, "--advisories", self.advisories)
+
+    def stella(self, *arguments, codes=(0, 1)):
+        done = call(program.STELLA, *arguments, env={**environment(self.work), **MOMENT})
+        self.assertIn(done.returncode, codes, done.stderr)
+        return done
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as text:
+            return text.read()
+
+    def gate(self, *arguments, forms=("spdx", "cyclonedx", "cyclonedx-1.5")):
+        """The SBOMs of a gate of the demo image, by form, and its findings."""
+        outputs = [word for form in forms for word in ("-o", f"{form}={self.path(form)}")]
+        self.stella("gate", f"oci:{DEMO}", *arguments, *outputs, "-o", f"json={self.path('json')}")
+        findings = json.loads(self.read("json"))["results"][0]["findings"]
+        return {form: self.read(form) for form in forms}, findings
+
+    def test_as_stella_sbom_writes_it(self):
+        written, findings = self.gate("--advisories", self.advisories)
+        for form, text in written.items():
+            self.stella("sbom", f"oci:{DEMO}", "-o", f"{form}={self.path('alone')}")
+            alone = self.read("alone")
+            if form == "spdx":
+                self.assertEqual(text, alone)
+                continue
+            document, alone = json.loads(text), json.loads(alone)
+            vulnerabilities = document.pop("vulnerabilities")
+            self.assertNotIn("vulnerabilities", alone)
+            self.assertNotEqual(document.pop("serialNumber"), alone.pop("serialNumber"))
+            self.assertEqual(document, alone)
+            # Each finding is there, of the very package that it hits.
+            components = {component["bom-ref"]: component["purl"] for component in document["components"]
+                          if "purl" in component}
+            found = {(each["id"], components[hit["ref"]]) for each in vulnerabilities for hit in each["affects"]}
+            self.assertEqual(found, {(each["id"], each["package"]["purl"]) for each in findings})
+            self.assertEqual({each["ratings"][0]["severity"] for each in vulnerabilities},
+                             {each["severity"].replace("negligible", "info") for each in findings})
+            self.assertIn({"name": "stella:rule", "value": "severe-with-fix"}, vulnerabilities[0]["properties"])
+
+    def test_the_server_says_the_same(self):
+        local, _ = self.gate("--advisories", self.advisories)
+        with program.server(self.work, "--advisories", self.advisories) as address:
+            # Once all layers are sent, once all are known.
+            for _ in range(2):
+                self.assertEqual(self.gate("--server", address)[0], local)
+
+    def test_an_sbom_is_of_one_platform(self):
+        layout = program.write_layout(self.path("layout"), [], index=two_platforms)
+        done = self.stella("gate", f"oci:{layout}", "--advisories", self.advisories, "-o", "spdx", codes=(2,))
+        self.assertIn("name one with --platform: linux/amd64, linux/arm64", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+
+def two_platforms(put, top):
+    """An index of one image for two platforms, and nothing else."""
+    def config(document, architecture):
+        return {**document, "architecture": architecture}
+    top["manifests"] = [
+        {**program.image(put, [], config=lambda document, name=name: config(document, name)),
+         "platform": {"os": "linux", "architecture": name}} for name in ("amd64", "arm64")]
+    return top
+
+
+if __name__ == "__main__":
+    unittest.main()
