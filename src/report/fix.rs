@@ -1,7 +1,7 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
-use super::{Judged, ScanResult, place::of_layer};
+use super::{Judged, ScanResult, Written, place::of_layer};
 use crate::finding::{Finding, Status};
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
@@ -25,33 +25,31 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
         };
     }
     if judged.finding.layer.base == Some(true) {
-        return of_base(result, judged, fixed_in);
+        return format!("{}, with {name} {fixed_in}.", base_image(result, of_layer(result, judged)));
     }
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
     format!("Update {name} to {fixed_in}{}.", place.unwrap_or_default())
 }
 
-/// What the base image brought is mended by another base image.
-fn of_base(result: &ScanResult, judged: &Judged, fixed_in: &str) -> String {
-    let name = &judged.finding.package.name;
-    let from = of_layer(result, judged).map(|from| format!(" ({}:{})", from.file, from.line));
-    let from = from.unwrap_or_default();
+/// What the base image brought is mended by another base image: which, as the beginning of a sentence. `from` is where the
+/// image starts from it.
+pub(super) fn base_image(result: &ScanResult, from: Option<&Written>) -> String {
+    let from = from.map(|from| format!(" ({}:{})", from.file, from.line)).unwrap_or_default();
     let base = result.image.base.as_ref().and_then(|base| base.name.as_deref());
-    let wanted = format!("with {name} {fixed_in}");
     match base.map(parted) {
         Some((image, Some(tag), _)) if says_version(tag) => {
-            format!("Take a newer tag of the base image {image} than {tag}{from}, {wanted}.")
+            format!("Take a newer tag of the base image {image} than {tag}{from}")
         }
         Some((image, tag, true)) => {
             let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-            format!("Take a newer digest of the base image {image}{tag}{from}, {wanted}.")
+            format!("Take a newer digest of the base image {image}{tag}{from}")
         }
         Some((image, tag, false)) => {
             let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-            format!("Build on a newer pull of the base image {image}{tag}{from}, {wanted}.")
+            format!("Build on a newer pull of the base image {image}{tag}{from}")
         }
-        None => format!("Build on a newer base image{from}, {wanted}."),
+        None => format!("Build on a newer base image{from}"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! inventory.
 
 pub mod codequality;
+mod columns;
 pub mod cyclonedx;
 mod fix;
 pub mod github;
