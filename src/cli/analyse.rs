@@ -25,7 +25,9 @@ use super::{
 
 /// Opens what the caller named, and says what it was taken for.
 pub fn open(source: &SourceSettings, log: Log) -> Result<Opened, Failure> {
+    let bar = Progress::new(log).begin("opening the image");
     let opened = image::open(&source.reference, &source.options).map_err(Failure::from)?;
+    drop(bar);
     if source.reference.scheme.is_none() {
         log.note(format_args!("{} is taken for {}", source.text, opened.taken_for));
     }
@@ -120,9 +122,9 @@ impl Analyser {
 
         let analyse = Instant::now();
         let source = look.source;
-        let analysed =
-            look.opened.analyse(look.image, &delta.missing, &source.limits, source.threads, look.progress);
-        look.progress.finish();
+        let bar = look.progress.begin("reading layers");
+        let analysed = look.opened.analyse(look.image, &delta.missing, &source.limits, source.threads, &bar);
+        drop(bar);
         let mut verified = Vec::new();
         for layer in analysed.map_err(Failure::from)? {
             run.bytes_read += layer.blob_bytes;

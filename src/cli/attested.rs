@@ -30,6 +30,7 @@ impl Given {
 /// The SBOMs that statements make of the job's image. Where they cannot be had nothing is missing: the image itself is there.
 pub fn find(job: &Job<'_>, run: &mut Run) -> Vec<AttestedSbom> {
     let signers = &job.settings.signers;
+    let _bar = job.progress.begin("looking for SBOMs of the image");
     match job.opened.attested_sboms(job.image, signers) {
         Ok(attested) => {
             // Who waits for a signed one wants to know why there is none.

@@ -13,6 +13,7 @@ use stella::{
 use super::{
     image::{self, Opened, Options, Reference},
     log::Log,
+    progress::Progress,
     settings::{BaseSettings, Dockerfile},
 };
 
@@ -50,7 +51,7 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
 /// By the image that the caller names.
 fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) -> Option<Base> {
     let (text, reference) = settings.image.as_ref()?;
-    match layers(reference, image, options) {
+    match layers(reference, image, options, log) {
         Ok(layers) => Some(Base { layers, by: By::Layers, name: Some(text.clone()) }),
         Err(why) => {
             let (what, why) = match why {
@@ -117,7 +118,7 @@ fn written(dockerfile: &Dockerfile, placed: &Placed) -> Vec<Option<Written>> {
 fn by_annotations(opened: &Opened, image: &Image, options: &Options, log: Log) -> Option<Base> {
     let named = image.named_base.as_ref()?;
     let reference = opened.beside(&named.name, named.digest?)?;
-    match layers(&reference, image, options) {
+    match layers(&reference, image, options, log) {
         Ok(layers) => Some(Base { layers, by: By::Annotations, name: Some(named.name.clone()) }),
         Err(Unfit::Unopened(why) | Unfit::Another(why)) => {
             log.note(format_args!("the base image that the image names, {}: {why}", reference.rest));
@@ -135,7 +136,8 @@ enum Unfit {
 }
 
 /// How many layers of `image` those of another image are, opened for the same platform.
-fn layers(reference: &Reference, image: &Image, options: &Options) -> Result<usize, Unfit> {
+fn layers(reference: &Reference, image: &Image, options: &Options, log: Log) -> Result<usize, Unfit> {
+    let _bar = Progress::new(log).begin("opening the base image");
     let options = Options { platforms: vec![image.platform.clone()], ..options.clone() };
     let opened = image::open(reference, &options).map_err(|error| Unfit::Unopened(error.to_string()))?;
     let [found] = opened.images.as_slice() else {

@@ -1,6 +1,7 @@
 //! `stella feeds`: the embedded advisory database.
 
 use std::{
+    fs::Metadata,
     io::Write,
     num::NonZero,
     path::{Path, PathBuf},
@@ -16,6 +17,7 @@ use super::{
     exit::{Exit, Failure},
     local::snapshot,
     log::Log,
+    progress::Progress,
     settings::Advisories,
 };
 
@@ -35,10 +37,18 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
     };
     let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let progress = Progress::new(log);
     for path in paths {
-        told(path, &import.read(path, threads).map_err(Failure::unfinished)?, log);
+        let bar = progress.begin(&format!("importing {}", path.display()));
+        let file = path.metadata().ok().filter(Metadata::is_file);
+        bar.expect(0, file.map(|file| file.len()));
+        let outcome = import.read(path, threads, &|bytes| bar.bytes(bytes));
+        drop(bar);
+        told(path, &outcome.map_err(Failure::unfinished)?, log);
     }
+    let bar = progress.begin("compiling");
     let Merged { kept, replaced, withdrawn } = import.compile(&mut compiler);
+    drop(bar);
     if replaced > 0 {
         log.note(format_args!(
             "{replaced} records gave way to a newer one of the same id, or to the same again"
@@ -55,7 +65,9 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
             .map_err(|error| Failure::unfinished(format!("{}: {error}", parent.display())))?;
     }
     let named = |error| Failure::unfinished(format!("{}: {error}", target.display()));
+    let bar = progress.begin("writing");
     compiler.write(&target).map_err(named)?;
+    drop(bar);
     log.note(format_args!("{} written", target.display()));
     let written = Snapshot::open(&target).map_err(named)?;
     status(&written)

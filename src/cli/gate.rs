@@ -180,7 +180,7 @@ fn write(
         let render = |out: &mut dyn io::Write| match (output.format, &output.file) {
             (ReportFormat::Table, Some(_)) => table::write(report, table::Options::default(), out),
             (ReportFormat::Table, None) => {
-                table::write(report, table::Options { colour, width: terminal }, out)
+                table::write(report, table::Options { colour, width: terminal, ignored: false }, out)
             }
             (ReportFormat::Json, _) => json::write(report, out),
             (ReportFormat::Sarif, _) => sarif::write(report, sarif::Options::default(), out),

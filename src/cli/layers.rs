@@ -17,6 +17,7 @@ use super::{
     exit::{Exit, Failure},
     image::{Attested, AttestedSbom, Opened, OpenedImage, open},
     log::{Log, printable},
+    progress::Progress,
     remote::USER_AGENT,
     settings::{File, SourceSettings},
 };
@@ -28,7 +29,9 @@ pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     for opened in &opened.images {
         let image = &opened.image;
+        let bar = Progress::new(log).begin("asking which layers are known");
         let missing = missing(&source, opened)?;
+        drop(bar);
         let mut print = || -> std::io::Result<()> {
             writeln!(out, "{} {}", image.digest(), image.platform)?;
             writeln!(out, "{:>3}  {:<71}  {:>11}  {:<4}  INSTRUCTION", "#", "DIFF ID", "SIZE", "")?;

@@ -26,9 +26,15 @@ pub(super) struct Document {
 }
 
 /// Puts each document of `path` into `queue`, in the order of the archive or of the names; `other` gets the names of
-/// files that hold no JSON. Stops early when nobody takes from the queue any more.
-pub(super) fn walk(path: &Path, queue: &Queue, other: &mut dyn FnMut(String)) -> Result<(), Error> {
-    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, queue, other };
+/// files that hold no JSON, `read` how many more bytes were read, as stored. Stops early when nobody takes from the queue
+/// any more.
+pub(super) fn walk(
+    path: &Path,
+    queue: &Queue,
+    other: &mut dyn FnMut(String),
+    read: &dyn Fn(u64),
+) -> Result<(), Error> {
+    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, queue, other, read };
     let io = |source| Error::Io { path: path.to_owned(), source };
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if fs::metadata(path).map_err(io)?.is_dir() {
@@ -38,7 +44,8 @@ pub(super) fn walk(path: &Path, queue: &Queue, other: &mut dyn FnMut(String)) ->
     } else if name.ends_with(".tar.zst") {
         feed.tar(File::open(path).map_err(io)?)
     } else if is_json(&name) {
-        feed.take(path.display().to_string(), &mut File::open(path).map_err(io)?).map(|_| ())
+        let mut file = Counted { inner: File::open(path).map_err(io)?, read };
+        feed.take(path.display().to_string(), &mut file).map(|_| ())
     } else {
         Err(Error::Form(path.to_owned()))
     }
@@ -46,6 +53,20 @@ pub(super) fn walk(path: &Path, queue: &Queue, other: &mut dyn FnMut(String)) ->
 
 fn is_json(name: &str) -> bool {
     name.ends_with(".json") || name.ends_with(".jsonl")
+}
+
+/// A reader that tells how far it is.
+struct Counted<'a, R> {
+    inner: R,
+    read: &'a dyn Fn(u64),
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        (self.read)(count as u64);
+        Ok(count)
+    }
 }
 
 /// A reader that ends with an error after `left_bytes`.
@@ -72,6 +93,7 @@ struct Feed<'a> {
     left_bytes: u64,
     queue: &'a Queue,
     other: &'a mut dyn FnMut(String),
+    read: &'a dyn Fn(u64),
 }
 
 impl Feed<'_> {
@@ -120,7 +142,8 @@ impl Feed<'_> {
             let go_on = if kind.is_dir() {
                 self.folder(&path, depth + 1)?
             } else if kind.is_file() && is_json(&name) {
-                self.take(name, &mut File::open(&path).map_err(io)?)?
+                let mut file = Counted { inner: File::open(&path).map_err(io)?, read: self.read };
+                self.take(name, &mut file)?
             } else {
                 (self.other)(name);
                 true
@@ -136,6 +159,7 @@ impl Feed<'_> {
         let path = self.path.clone();
         let io = |source| Error::Io { path: path.clone(), source };
         let left_bytes = Cell::new(0);
+        let file = Counted { inner: file, read: self.read };
         let reader = Metered { inner: zstd::Decoder::new(file).map_err(io)?, left_bytes: &left_bytes };
         let mut archive = tar::Archive::new(reader);
         let mut entries = archive.entries().map_err(io)?;
@@ -168,11 +192,13 @@ impl Feed<'_> {
             if member.is_dir() {
                 continue;
             }
+            let size_bytes = member.compressed_size();
             if !is_json(&name) {
                 (self.other)(name);
             } else if !self.take(name, &mut member)? {
                 break;
             }
+            (self.read)(size_bytes);
         }
         Ok(())
     }
@@ -190,7 +216,7 @@ mod tests {
 
     fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
         let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
-        let outcome = import.read(path, NonZeroUsize::new(2).unwrap())?;
+        let outcome = import.read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
         assert_eq!((outcome.read, outcome.kept), (1, 1));
         import.compile(&mut compiler);
         let skipped = outcome.named.into_iter().map(|skipped| skipped.what).collect();

@@ -58,12 +58,15 @@ pub fn evaluate(
     let mut reasons: Vec<Reason> = fired
         .into_iter()
         .map(|((policy, rule), fired)| {
-            fired.reason(&policies[policy], &policies[policy].rules[rule], &judged)
+            let rule = &policies[policy].rules[rule];
+            let message = fired.message(&policies[policy], rule, &judged);
+            let findings = fired.findings.len();
+            Reason { rule: rule.name.clone(), policy, action: rule.action, findings, message }
         })
         .collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.action)); // stable: policies and rules keep their order
     let outcome = Outcome::of(reasons.first().map(|reason| reason.action));
-    let policies = policies.iter().map(Policy::reference).collect();
+    let policies = policies.iter().map(|policy| policy.reference(today)).collect();
     (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons })
 }
 
@@ -135,7 +138,7 @@ struct Fired {
 }
 
 impl Fired {
-    fn reason(self, policy: &Policy, rule: &Rule, judged: &[Judged]) -> Reason {
+    fn message(&self, policy: &Policy, rule: &Rule, judged: &[Judged]) -> String {
         let findings: Vec<&Finding> = self.findings.iter().map(|index| &judged[*index].finding).collect();
         let mut message = headline(&findings);
         if rule.action == Action::Ignore {
@@ -171,7 +174,7 @@ impl Fired {
                 message.push_str(&format!("; rule `{}` applied until {until} only", expired.name));
             }
         }
-        Reason { rule: rule.name.clone(), action: rule.action, findings: findings.len(), message }
+        message
     }
 }
 
@@ -261,7 +264,7 @@ mod tests {
         let actions: Vec<_> = judged.iter().map(|judged| judged.decision.action).collect();
         assert_eq!(actions, [Some(Action::Fail), Some(Action::Warn), None]);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        assert_eq!(verdict.policies, [Policy::standard().reference()]);
+        assert_eq!(verdict.policies, [Policy::standard().reference(TODAY)]);
         let messages: Vec<_> = verdict.reasons.iter().map(|reason| reason.message.as_str()).collect();
         assert_eq!(
             messages,
@@ -301,6 +304,13 @@ mod tests {
         assert_eq!(decide(&[floor.clone(), strict], high()), (Some("strict".into()), Some(Action::Fail)));
         let low = finding("CVE-2", Severity::Low, "a", None);
         assert_eq!(decide(&both, low), (Some("all".into()), Some(Action::Ignore)));
+        let (_, verdict) = evaluate(&both, vec![high()], TODAY, Class::Trusted);
+        assert_eq!((verdict.reasons[0].rule.as_str(), verdict.reasons[0].policy), ("floor", 0));
+        let rules = |policy: usize| verdict.policies[policy].rules.iter().map(|rule| rule.name.as_str());
+        assert_eq!(
+            (rules(0).collect::<Vec<_>>(), rules(1).collect::<Vec<_>>()),
+            (vec!["floor"], vec!["all"])
+        );
     }
 
     #[test]
@@ -318,6 +328,9 @@ mod tests {
         );
         let after = run(date(2026, 6, 16));
         assert_eq!(after.outcome, Outcome::Fail);
+        let expired =
+            |verdict: Verdict| verdict.policies[0].rules.iter().map(|rule| rule.expired).collect::<Vec<_>>();
+        assert_eq!((expired(run(TODAY)), expired(after.clone())), (vec![false, false], vec![true, false]));
         assert!(
             after.reasons[0].message.ends_with("; rule `waive` applied until 2026-06-15 only"),
             "{after:?}"

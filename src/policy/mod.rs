@@ -119,6 +119,21 @@ pub struct PolicyRef {
     pub origin: String,
     /// Digest of its text.
     pub digest: crate::digest::Digest,
+    /// All its rules, in its order: `reasons` says which of them fired.
+    #[serde(default)]
+    pub rules: Vec<RuleRef>,
+}
+
+/// A rule of a policy that was applied, whether it fired or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleRef {
+    /// Its name, which no other rule of the policy has.
+    pub name: String,
+    /// What it does with a finding that it matches.
+    pub action: Action,
+    /// Whether its last day was over, so that it was as if absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
 }
 
 /// Why a rule fired.
@@ -126,6 +141,9 @@ pub struct PolicyRef {
 pub struct Reason {
     /// Name of the rule.
     pub rule: String,
+    /// Position among `policies` of the one that has the rule.
+    #[serde(default)]
+    pub policy: usize,
     /// What it does.
     pub action: Action,
     /// How many findings it decided.

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use wildmatch::WildMatch;
 
-use super::{Action, Error, PolicyRef, file};
+use super::{Action, Error, PolicyRef, RuleRef, file};
 use crate::{
     digest::Digest,
     finding::{Finding, Severity},
@@ -108,9 +108,14 @@ impl Policy {
         }
     }
 
-    /// How a verdict names the policy.
-    pub fn reference(&self) -> PolicyRef {
-        PolicyRef { origin: self.origin.clone(), digest: self.digest }
+    /// How a verdict of that day names the policy.
+    pub fn reference(&self, today: Date) -> PolicyRef {
+        let rules = self.rules.iter().map(|rule| RuleRef {
+            name: rule.name.clone(),
+            action: rule.action,
+            expired: rule.expired(today),
+        });
+        PolicyRef { origin: self.origin.clone(), digest: self.digest, rules: rules.collect() }
     }
 }
 

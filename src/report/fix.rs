@@ -2,7 +2,7 @@
 //! to change.
 
 use super::{
-    Judged, ScanResult,
+    Judged, ScanResult, Written,
     place::of_layer,
     text::{image_name, image_tag},
 };
@@ -26,7 +26,7 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
         };
     }
     if judged.finding.layer.base == Some(true) {
-        return of_base(result, judged, fixed_in);
+        return format!("{}, with {name} {fixed_in}.", base_image(result, of_layer(result, judged)));
     }
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
@@ -45,22 +45,20 @@ fn repinned(pin: &str, version: &str, fixed_in: &str) -> String {
     }
 }
 
-/// What the base image brought is mended by another base image.
-fn of_base(result: &ScanResult, judged: &Judged, fixed_in: &str) -> String {
-    let name = &judged.finding.package.name;
-    let from = of_layer(result, judged).map(|from| format!(" ({}:{})", from.file, from.line));
-    let from = from.unwrap_or_default();
+/// What the base image brought is mended by another base image: which, as the beginning of a sentence. `from` is where the
+/// image starts from it.
+pub(super) fn base_image(result: &ScanResult, from: Option<&Written>) -> String {
+    let from = from.map(|from| format!(" ({}:{})", from.file, from.line)).unwrap_or_default();
     let base = result.image.base.as_ref().and_then(|base| base.name.as_deref());
-    let wanted = format!("with {name} {fixed_in}");
-    let Some(base) = base else { return format!("Build on a newer base image{from}, {wanted}.") };
+    let Some(base) = base else { return format!("Build on a newer base image{from}") };
     match image_tag(base) {
         Some(tag) if says_version(tag) => {
-            format!("Take a newer tag of the base image {} than {tag}{from}, {wanted}.", image_name(base))
+            format!("Take a newer tag of the base image {} than {tag}{from}", image_name(base))
         }
         // A tag that moves is pulled again, unless a digest holds it.
         _ => match base.split_once('@') {
-            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{from}, {wanted}."),
-            None => format!("Pull the base image {base}{from} again, for one {wanted}."),
+            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{from}"),
+            None => format!("Build on a newer pull of the base image {base}{from}"),
         },
     }
 }

@@ -3,6 +3,7 @@
 
 mod asked;
 pub mod codequality;
+mod columns;
 pub mod cyclonedx;
 mod fix;
 pub mod github;

@@ -1,18 +1,23 @@
 //! The table: a report for people, on a terminal or in a build's log.
 //!
-//! Findings stand under the layer that brought them; then what was looked at and what was not; the verdict and its
-//! reasons come last, where a reader of a log looks first.
+//! Findings stand under the layer that brought them, the worst first, each with its fix beside it; then what was looked at
+//! and what was not. The verdict and its reasons come last, where a reader of a log looks first, and the last line says in
+//! short why the gate is closed. However many findings there are, each has its line.
 
-use std::{collections::BTreeMap, io};
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use super::{
     Judged, Report, ScanResult,
+    columns::{fit, fit_end, width},
+    fix::base_image,
+    place::of_layer,
     text::{cut, grouped, plain},
     words::{self, action, count, looked},
 };
 use crate::{
     base::{Base, By},
-    finding::{FindingLayer, Severity},
+    digest::Digest,
+    finding::Severity,
     policy::{Action, Outcome},
 };
 
@@ -21,32 +26,70 @@ use crate::{
 pub struct Options {
     /// Colours, as ANSI escape sequences.
     pub colour: bool,
-    /// Columns of the terminal; `None` leaves lines as long as they come.
+    /// Columns of the terminal; `None`, and 0 of a terminal that does not know, leave lines as long as they come.
     pub width: Option<usize>,
+    /// Whether findings that the policy ignores are listed too.
+    pub ignored: bool,
 }
 
-const HEADS: [&str; 6] = ["SEVERITY", "ID", "PACKAGE", "VERSION", "FIXED IN", "RULE"];
+/// A column of the findings.
+struct Column {
+    head: &'static str,
+    /// Narrowest that it is made to fit a terminal.
+    least: usize,
+    /// How its cells are cut.
+    cut: fn(&str, usize) -> Cow<'_, str>,
+}
+
+const fn column(head: &'static str, least: usize) -> Column {
+    Column { head, least, cut: fit }
+}
+
+const COLUMNS: [Column; 7] = [
+    column("SEVERITY", usize::MAX),
+    column("ID", 19), // a name of GitHub's
+    column("PACKAGE", 12),
+    column("VERSION", 10),
+    column("FIXED IN", 16),
+    Column { cut: fit_end, ..column("CHANGE IN", 14) },
+    column("RULE", 8),
+];
+const ID: usize = 1;
+const PACKAGE: usize = 2;
+const VERSION: usize = 3;
+const FIXED_IN: usize = 4;
+const CHANGE_IN: usize = 5;
+const RULE: usize = 6;
+
+/// The columns that a narrow terminal does without, the least useful first.
+const DROPPED: [usize; 5] = [VERSION, RULE, CHANGE_IN, FIXED_IN, PACKAGE];
+
+/// Columns between two cells, and before the first.
+const GAP: usize = 2;
 /// Longest cell, in characters, however wide the terminal.
 const MAX_CELL: usize = 120;
-/// Narrowest that a column is made to fit a terminal, in characters.
-const MIN_CELL: usize = 8;
+/// Narrowest terminal that lines are made to fit.
+const MIN_WIDTH: usize = 20;
 /// Longest line of prose where no width is given, in characters.
 const MAX_LINE: usize = 1_000;
+/// Most names that the last line has.
+const MAX_NAMED: usize = 3;
 
 /// Writes the report.
 pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut table = Table { options, text: String::new() };
+    let width = options.width.filter(|width| *width > 0).map(|width| width.max(MIN_WIDTH));
+    let mut table = Table { options: Options { width, ..options }, text: String::new() };
     for (index, result) in report.results.iter().enumerate() {
         if index > 0 {
             table.line("");
         }
         table.result(result);
     }
-    if report.results.is_empty() {
-        table.painted("1;31", "no image was looked at");
-    }
     for note in &report.run.notes {
         table.painted("33", &format!("note: {note}"));
+    }
+    if let Some(why) = why_closed(report) {
+        table.whole("1;31", &why);
     }
     out.write_all(table.text.as_bytes())
 }
@@ -54,6 +97,13 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 struct Table {
     options: Options,
     text: String,
+}
+
+/// A finding's cells.
+struct Row<'a> {
+    cells: [Cow<'a, str>; COLUMNS.len()],
+    severity: Severity,
+    ignored: bool,
 }
 
 impl Table {
@@ -64,7 +114,7 @@ impl Table {
 
     /// Untrusted text on one line: made plain, cut to the width, coloured.
     fn painted(&mut self, colour: &str, line: &str) {
-        self.prose(colour, line, self.options.width.unwrap_or(MAX_LINE).max(2 * MIN_CELL));
+        self.prose(colour, line, self.options.width.unwrap_or(MAX_LINE));
     }
 
     /// Reasons and warnings are never cut to the width: their end may be what matters.
@@ -72,9 +122,10 @@ impl Table {
         self.prose(colour, line, MAX_LINE);
     }
 
-    fn prose(&mut self, colour: &str, line: &str, limit: usize) {
+    fn prose(&mut self, colour: &str, line: &str, columns: usize) {
         let indent = if line.starts_with("  ") { "  " } else { "" };
-        let text = format!("{indent}{}", cut(&line[indent.len()..], limit - indent.len()));
+        let text = cut(&line[indent.len()..], MAX_LINE);
+        let text = format!("{indent}{}", fit(&text, columns - indent.len()));
         let text = self.paint(colour, &text);
         self.line(&text);
     }
@@ -96,65 +147,92 @@ impl Table {
     }
 
     fn findings(&mut self, result: &ScanResult) {
-        let mut layers: BTreeMap<&FindingLayer, Vec<&Judged>> = BTreeMap::new();
-        let mut ignored = 0;
-        for judged in &result.findings {
-            if judged.decision.action == Some(Action::Ignore) {
-                ignored += 1;
-            } else {
-                layers.entry(&judged.finding.layer).or_default().push(judged);
-            }
+        let is_ignored = |judged: &&Judged| judged.decision.action == Some(Action::Ignore);
+        let listed: Vec<&Judged> =
+            result.findings.iter().filter(|judged| self.options.ignored || !is_ignored(judged)).collect();
+        let rows: Vec<Row<'_>> = listed.iter().map(|judged| row(judged)).collect();
+        let columns = columns(&rows, self.options.width);
+        // In a layer they stay in the order of the report, the worst first.
+        let mut layers: BTreeMap<(usize, &Digest), Vec<usize>> = BTreeMap::new();
+        for (index, judged) in listed.iter().enumerate() {
+            let layer = &judged.finding.layer;
+            layers.entry((layer.index, &layer.diff_id)).or_default().push(index);
         }
-        let rows: Vec<[String; 6]> = layers.values().flatten().map(|judged| cells(judged)).collect();
-        let widths = self.widths(&rows);
-        let mut rows = rows.iter();
-        for (layer, findings) in &layers {
+        for indices in layers.values() {
             self.line("");
-            let instruction =
-                if layer.instruction.is_empty() { "(no instruction recorded)" } else { &layer.instruction };
-            let id: String = layer.diff_id.hex().chars().take(12).collect();
-            let base = match (&result.image.base, layer.base) {
-                (Some(Base { by: By::History, .. }), Some(true)) => " (base image, as the history reads)",
-                (_, Some(true)) => " (base image)",
-                _ => "",
-            };
-            self.painted("1", &format!("layer {} {id}{base}  {instruction}", layer.index));
-            let heads = row(&HEADS.map(str::to_owned), &widths);
+            self.layer(result, listed[indices[0]]);
+            let heads = COLUMNS.each_ref().map(|column| column.head.into());
+            let heads = self.cells(&heads, &columns, "");
             let heads = self.paint("2", &heads);
             self.line(&heads);
-            for (judged, cells) in findings.iter().zip(rows.by_ref()) {
-                let line = row(cells, &widths);
-                // The first column is painted after it was padded, so colours do not count as width.
-                let (severity, rest) = line.split_at(2 + widths[0]);
-                let line = format!("{}{rest}", self.paint(colour(judged.finding.severity), severity));
+            for row in indices.iter().map(|index| &rows[*index]) {
+                let line = if row.ignored {
+                    let line = self.cells(&row.cells, &columns, "");
+                    self.paint("2", &line)
+                } else {
+                    self.cells(&row.cells, &columns, colour(row.severity))
+                };
                 self.line(&line);
             }
+            self.way_out(result, indices.iter().map(|index| listed[*index]));
         }
-        if ignored > 0 {
+        let left_out = result.findings.len() - listed.len();
+        if left_out > 0 {
             self.line("");
-            self.painted("2", &format!("{} left out: the policy ignores them", count(ignored, "finding")));
+            let all = count(left_out, "finding");
+            self.painted("2", &format!("{all} left out, ignored by the policy: --show-ignored lists them"));
         }
     }
 
-    /// Widths of the columns: as wide as their cells, the widest made narrower until a line fits.
-    fn widths(&self, rows: &[[String; 6]]) -> [usize; 6] {
-        let mut widths = HEADS.map(str::len);
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
+    /// The head of the layer that brought a finding: where it was made, and by what.
+    fn layer(&mut self, result: &ScanResult, judged: &Judged) {
+        let layer = &judged.finding.layer;
+        let id: String = layer.diff_id.hex().chars().take(12).collect();
+        let line = of_layer(result, judged).map(|written| format!("{}:{}", written.file, written.line));
+        let base = match (&result.image.base, layer.base) {
+            (Some(Base { by: By::History, .. }), Some(true)) => Some("base image, as the history reads"),
+            (_, Some(true)) => Some("base image"),
+            _ => None,
+        };
+        let origin: Vec<&str> = line.as_deref().into_iter().chain(base).collect();
+        let gap = if origin.is_empty() { "" } else { "  " };
+        let instruction =
+            if layer.instruction.is_empty() { "(no instruction recorded)" } else { &layer.instruction };
+        // Each part is made plain by itself: in a line that is not, the gaps would become one space.
+        let instruction = cut(instruction, MAX_LINE);
+        let head = format!("layer {} {id}{gap}{}  {instruction}", layer.index, plain(&origin.join(", ")));
+        self.painted("1", &head);
+    }
+
+    /// What the base image brought has one way out, said once.
+    fn way_out<'a>(&mut self, result: &ScanResult, findings: impl Iterator<Item = &'a Judged> + Clone) {
+        let by_base = |judged: &&Judged| {
+            judged.finding.layer.base == Some(true)
+                && judged.finding.fixed_in.is_some()
+                && judged.asked.is_none()
+        };
+        let Some(first) = findings.clone().find(by_base) else { return };
+        let (fixed, all) = (findings.clone().filter(by_base).count(), findings.count());
+        let way_out = base_image(result, of_layer(result, first));
+        self.whole("32", &format!("  fix for {fixed} of {all}: {way_out}"));
+    }
+
+    /// One line of cells, indented, the first in a colour; the last is not padded.
+    fn cells(
+        &self,
+        cells: &[Cow<'_, str>; COLUMNS.len()],
+        columns: &[(usize, usize)],
+        colour: &str,
+    ) -> String {
+        let mut line = String::new();
+        let mut gap = GAP;
+        for (position, (column, wide)) in columns.iter().enumerate() {
+            let cell = (COLUMNS[*column].cut)(&cells[*column], *wide);
+            line.extend(std::iter::repeat_n(' ', gap));
+            line.push_str(&if position == 0 { self.paint(colour, &cell).into() } else { cell.clone() });
+            gap = GAP + wide.saturating_sub(width(&cell));
         }
-        if let Some(limit) = self.options.width {
-            // Severity and id stay whole: they are what people search for.
-            let gaps = 2 * HEADS.len();
-            while widths.iter().sum::<usize>() + gaps > limit {
-                match widths[2..].iter_mut().max() {
-                    Some(widest) if *widest > MIN_CELL => *widest -= 1,
-                    _ => break,
-                }
-            }
-        }
-        widths
+        line
     }
 
     fn looked_at(&mut self, result: &ScanResult) {
@@ -241,28 +319,116 @@ impl Table {
     }
 }
 
-fn cells(judged: &Judged) -> [String; 6] {
-    let (finding, decision) = (&judged.finding, &judged.decision);
-    let rule = match &decision.rule {
-        Some(rule) => format!("{}: {rule}", action(decision.action)),
-        None => "-".to_owned(),
-    };
-    let fixed_in = finding.fixed_in.as_deref().unwrap_or("-");
-    [finding.severity.as_str(), &finding.id, &finding.package.name, &finding.package.version, fixed_in, &rule]
-        .map(|cell| cut(cell, MAX_CELL))
+/// A finding's cells, each plain and of bounded length.
+fn row(judged: &Judged) -> Row<'_> {
+    let Judged { finding, decision, asked } = judged;
+    let change_in = asked.as_ref().map(|asked| {
+        let line = format!("{}:{}", asked.written.file, asked.written.line);
+        fit_end(&plain(&line), MAX_CELL).into_owned().into()
+    });
+    let rule = decision.rule.as_ref().map(|rule| format!("{}: {rule}", action(decision.action)));
+    Row {
+        cells: [
+            finding.severity.as_str().into(),
+            cell(&finding.id),
+            cell(&finding.package.name),
+            cell(&finding.package.version),
+            cell(finding.fixed_in.as_deref().unwrap_or_default()),
+            change_in.unwrap_or(NOTHING.into()),
+            rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
+        ],
+        severity: finding.severity,
+        ignored: decision.action == Some(Action::Ignore),
+    }
 }
 
-/// One line, indented; the last cell is not padded.
-fn row(cells: &[String; 6], widths: &[usize; 6]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        line.push_str("  ");
-        // Plain already: cutting again only shortens.
-        let cell = if cell.chars().count() > *width { cut(cell, *width) } else { plain(cell).into_owned() };
-        line.push_str(&format!("{cell:width$}"));
+/// Stands in a cell where there is nothing to say.
+const NOTHING: &str = "-";
+
+fn cell(text: &str) -> Cow<'_, str> {
+    match plain(text) {
+        Cow::Borrowed("") => NOTHING.into(),
+        Cow::Borrowed(text) if text.len() <= MAX_CELL => text.into(),
+        _ => cut(text, MAX_CELL).into(),
     }
-    line.truncate(line.trim_end().len());
-    line
+}
+
+/// The columns that are shown, and how wide: as wide as their cells; where a line does not fit, the least useful are
+/// dropped, and the widest made narrower.
+fn columns(rows: &[Row<'_>], limit: Option<usize>) -> Vec<(usize, usize)> {
+    let mut widths = COLUMNS.each_ref().map(|column| column.head.len());
+    for row in rows {
+        for (widest, cell) in widths.iter_mut().zip(&row.cells) {
+            *widest = (*widest).max(width(cell));
+        }
+    }
+    let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
+    if rows.iter().all(|row| row.cells[CHANGE_IN] == NOTHING) {
+        shown.retain(|column| *column != CHANGE_IN);
+    }
+    let Some(limit) = limit else {
+        return shown.into_iter().map(|column| (column, widths[column])).collect();
+    };
+    let least: Vec<usize> =
+        widths.iter().zip(&COLUMNS).map(|(width, column)| column.least.min(*width)).collect();
+    let over = |shown: &[usize], widths: &[usize]| {
+        let wide: usize = shown.iter().map(|column| GAP + widths[*column]).sum();
+        wide.saturating_sub(limit)
+    };
+    for dropped in DROPPED {
+        if over(&shown, &least) > 0 {
+            shown.retain(|column| *column != dropped);
+        }
+    }
+    while over(&shown, &widths) > 0 {
+        let wider = shown.iter().copied().filter(|column| widths[*column] > least[*column]);
+        match wider.max_by_key(|column| widths[*column]) {
+            Some(widest) => widths[widest] -= 1,
+            // Severity and id alone.
+            None => widths[ID] = widths[ID].saturating_sub(over(&shown, &widths)).max(1),
+        }
+    }
+    shown.into_iter().map(|column| (column, widths[column])).collect()
+}
+
+/// Why the gate is closed, in one line; `None` where it is open.
+fn why_closed(report: &Report) -> Option<String> {
+    let outcome = report.results.iter().map(|result| result.verdict.outcome).max();
+    match outcome {
+        Some(Outcome::Pass | Outcome::Warn) => None,
+        Some(Outcome::Fail) => {
+            let reasons = report.results.iter().flat_map(|result| &result.verdict.reasons);
+            let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
+            for reason in reasons.filter(|reason| reason.action == Action::Fail) {
+                *rules.entry(&reason.rule).or_default() += reason.findings;
+            }
+            let mut rules: Vec<(&str, usize)> = rules.into_iter().collect();
+            rules.sort_by_key(|(_, findings)| std::cmp::Reverse(*findings)); // stable: names stay in order
+            let names = rules
+                .iter()
+                .map(|(rule, findings)| format!("{} by rule {rule}", count(*findings, "finding")));
+            Some(format!("gate FAILED: {}", some(names, "rule")))
+        }
+        Some(Outcome::Unfinished) => {
+            let skipped = report.results.iter().flat_map(|result| {
+                result.looked_at.skipped.iter().filter(|skipped| !result.verdict.allows(skipped))
+            });
+            let mut names: Vec<&str> = skipped.map(|skipped| skipped.name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            Some(format!("gate UNFINISHED: not looked at in full: {}", some(names.into_iter(), "name")))
+        }
+        None => Some("gate UNFINISHED: no image was looked at".to_owned()),
+    }
+}
+
+/// The first [`MAX_NAMED`], and how many more there are.
+fn some(mut names: impl Iterator<Item = impl AsRef<str>>, noun: &str) -> String {
+    let named: Vec<_> = names.by_ref().take(MAX_NAMED).map(|name| name.as_ref().to_owned()).collect();
+    match names.count() {
+        0 => named.join(", "),
+        more => format!("{} and {}", named.join(", "), count(more, &format!("more {noun}"))),
+    }
 }
 
 fn colour(severity: Severity) -> &'static str {

@@ -1,8 +1,15 @@
 //! JUnit.
 
-use stella::report::Report;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sample::{hostile_result, plain_result, report};
+use roxmltree::Document;
+use stella::{
+    finding::Severity,
+    inventory::Skipped,
+    report::{Report, Written},
+};
+
+use crate::sample::{POLICY, finding, hostile, hostile_result, plain_result, report, result};
 
 pub fn junit(report: &Report) -> String {
     let mut out = Vec::new();
@@ -10,55 +17,161 @@ pub fn junit(report: &Report) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// Name and outcome of every case: `pass`, or the name of its first element.
+fn cases(xml: &str) -> Vec<(String, String)> {
+    let document = Document::parse(xml).unwrap();
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase"));
+    cases
+        .map(|case| {
+            let kind = case.first_element_child().map_or("pass", |child| child.tag_name().name());
+            (case.attribute("name").unwrap().to_owned(), kind.to_owned())
+        })
+        .collect()
+}
+
 #[test]
 fn junit_says_what_the_gate_says() {
     let xml = junit(&report(vec![plain_result()]));
-    let document = roxmltree::Document::parse(&xml).unwrap();
+    let document = Document::parse(&xml).unwrap();
     let suite = document.root_element().first_element_child().unwrap();
     assert_eq!(document.root_element().tag_name().name(), "testsuites");
     assert_eq!(suite.attribute("timestamp"), Some("2026-06-15T12:00:00Z"));
-    let cases: Vec<(&str, &str)> = suite
-        .children()
-        .filter(|node| node.has_tag_name("testcase"))
-        .map(|case| {
-            let kind = case.first_element_child().map_or("pass", |child| child.tag_name().name());
-            (case.attribute("name").unwrap(), kind)
-        })
-        .collect();
+    let cases = cases(&xml);
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(name, kind)| (&**name, &**kind)).collect();
     assert_eq!(
         cases,
         [
             ("verdict", "failure"),
+            ("rule severe (policy.yaml)", "failure"),
+            ("rule rest (policy.yaml)", "system-out"),
             ("CVE-2024-0001 in openssl 1.0-1", "failure"),
             ("CVE-2024-0003 in zlib 1.0-1", "system-out"),
             ("CVE-2024-0002 in waived 1.0-1", "skipped"),
+            ("rule waived (policy.yaml)", "system-out"),
         ]
     );
-    let failure = suite.descendants().filter(|node| node.has_tag_name("failure")).nth(1).unwrap();
-    assert_eq!(failure.attribute("type"), Some("severe"));
-    assert!(failure.text().unwrap().starts_with(failure.attribute("message").unwrap()));
+    for failure in suite.descendants().filter(|node| node.has_tag_name("failure")) {
+        assert!(failure.text().unwrap().starts_with(failure.attribute("message").unwrap()));
+    }
+    let failure = suite.descendants().filter(|node| node.has_tag_name("failure")).nth(2).unwrap();
+    assert_eq!(
+        failure.attribute("message"),
+        Some("CVE-2024-0001 in openssl 1.0-1 (critical): Build on a newer base image, with openssl 1.1-1.")
+    );
+}
+
+#[test]
+fn a_clean_run_has_a_passing_case_for_each_rule() {
+    let xml = junit(&report(vec![result(POLICY, vec![])]));
+    let names =
+        ["verdict", "rule severe (policy.yaml)", "rule rest (policy.yaml)", "rule waived (policy.yaml)"];
+    assert_eq!(cases(&xml), names.map(|name| (name.to_owned(), "pass".to_owned())));
+
+    let expired = "version: 1
+rules:
+  - { name: old, when: { severity: high }, action: fail, until: 2026-06-14 }
+  - { name: new, when: { severity: high }, action: fail, until: 2026-06-15 }
+";
+    let cases = cases(&junit(&report(vec![result(expired, vec![])])));
+    assert_eq!(cases[1], ("rule old (policy.yaml)".to_owned(), "skipped".to_owned()));
+    assert_eq!(cases[2], ("rule new (policy.yaml)".to_owned(), "pass".to_owned()));
+}
+
+#[test]
+fn a_case_says_its_line_in_the_checkout() {
+    let mut result = plain_result();
+    result.image.layers[0].written = Some(Written {
+        file: "build/Dockerfile".to_owned(),
+        line: 3,
+        last_line: 3,
+        line_hash: "0:1".to_owned(),
+    });
+    let xml = junit(&report(vec![result]));
+    let document = Document::parse(&xml).unwrap();
+    let case = |name| document.descendants().find(|node| node.attribute("name") == Some(name)).unwrap();
+    let openssl = case("CVE-2024-0001 in openssl 1.0-1");
+    assert_eq!(openssl.attribute("file"), Some("build/Dockerfile"));
+    let failure = openssl.first_element_child().unwrap();
+    assert!(failure.text().unwrap().contains("\nline: build/Dockerfile:3\n"));
+    assert!(failure.attribute("message").unwrap().contains("(build/Dockerfile:3)"));
+    assert_eq!(case("verdict").attribute("file"), None);
+}
+
+#[test]
+fn no_two_cases_of_a_file_have_one_name() {
+    let twins = || vec![finding("CVE-1", Severity::High, "a", 1, None); 3];
+    let mut results = vec![result(POLICY, twins()), result(POLICY, twins())];
+    // What another case is renamed to.
+    results[0].findings[2].finding.package.version.push_str(" #2");
+    let xml = junit(&report(results));
+    let names = cases(&xml);
+    assert_eq!(names.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len(), names.len(), "{names:#?}");
+    assert!(names.iter().any(|(name, _)| name == "verdict #2"));
+}
+
+#[test]
+fn a_large_file_is_cut_and_says_so() {
+    let many = |count: usize| {
+        (0..count).map(|i| finding(&format!("CVE-{i}"), Severity::High, "a", 1, None)).collect()
+    };
+    for counts in [&[30_000][..], &[30_000, 10, 30_000], &[4_990]] {
+        let xml = junit(&report(counts.iter().map(|count| result(POLICY, many(*count))).collect()));
+        let document = Document::parse(&xml).unwrap();
+        let mut all = 0;
+        for (suite, count) in document.root_element().children().zip(counts) {
+            let cases: BTreeMap<&str, _> =
+                suite.children().filter_map(|case| Some((case.attribute("name")?, case))).collect();
+            assert!(cases.contains_key("verdict") || cases.keys().any(|name| name.starts_with("verdict #")));
+            all += cases.len();
+            let counting =
+                cases.iter().find(|(name, _)| name.starts_with("cases left out")).map(|(_, case)| *case);
+            let Some(counting) = counting else {
+                assert_eq!(cases.len(), 4 + count);
+                continue;
+            };
+            // A verdict, three rules, and the case that counts.
+            let left_out = 4 + count - (cases.len() - 1);
+            let said = counting.first_element_child().unwrap().attribute("message").unwrap().replace(',', "");
+            assert!(said.starts_with(&format!("{left_out} more cases left out")), "{said}");
+            let output = suite.children().find(|node| node.has_tag_name("system-out")).unwrap();
+            assert!(output.text().unwrap().ends_with(&format!("cases left out: {left_out}\n")));
+        }
+        assert!(all <= 5_000, "{all}");
+        assert!(all >= 4_994, "{all}");
+    }
 }
 
 #[test]
 fn junit_survives_hostile_text() {
     let xml = junit(&report(vec![hostile_result(), hostile_result()]));
-    let document = roxmltree::Document::parse(&xml).unwrap();
+    let document = Document::parse(&xml).unwrap();
     assert!(!document.descendants().any(|node| node.has_tag_name("evil")));
     for case in document.descendants().filter(|node| node.has_tag_name("testcase")) {
-        assert!(case.attribute("name").unwrap().chars().count() <= 1_030);
-        let outcome = case.first_element_child();
-        let kind = outcome.map(|outcome| outcome.tag_name().name());
-        assert!(matches!(kind, Some("failure" | "error" | "system-out")), "{kind:?}");
+        assert!(case.attribute("name").unwrap().chars().count() <= 210);
+        let kind = case.first_element_child().map_or("pass", |outcome| outcome.tag_name().name());
+        assert!(matches!(kind, "failure" | "error" | "system-out" | "pass"), "{kind:?}");
     }
-    let mut names: Vec<_> = document
-        .descendants()
-        .filter(|node| node.has_tag_name("testsuite"))
-        .map(|suite| suite.children().filter_map(|case| case.attribute("name")).collect::<Vec<_>>())
-        .next()
-        .unwrap();
-    let all = names.len();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), all, "names in a suite differ");
+    let names = document.descendants().filter(|node| node.has_tag_name("testcase"));
+    let names: Vec<_> = names.map(|case| (case.attribute("classname"), case.attribute("name"))).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "names in a file differ");
     assert!(xml.chars().all(|c| c == '\n' || !c.is_control()));
+}
+
+/// GitLab takes files below 30 MB.
+#[test]
+fn the_worst_texts_make_no_file_too_large() {
+    let mut result = result(POLICY, vec![finding("CVE-1", Severity::High, "a", 1, None); 6_000]);
+    for judged in &mut result.findings {
+        let text = "\"]]>😀".repeat(300);
+        let finding = &mut judged.finding;
+        (finding.id, finding.package.name, finding.summary) = (text.clone(), text.clone(), text.clone());
+        finding.paths = vec![text; 3];
+    }
+    let gap = |text: &String| Skipped { name: text.clone(), what: text.clone(), why: text.clone() };
+    result.looked_at.skipped = hostile().iter().map(gap).collect();
+    let xml = junit(&report(vec![result]));
+    assert!((10_000_000..25_000_000).contains(&xml.len()), "{}", xml.len());
+    let cases = cases(&xml);
+    assert_eq!(cases[0].1, "failure");
+    assert_eq!(cases.last().unwrap().0, "cases left out");
 }

@@ -57,9 +57,9 @@ fn clean_and_not_looked_at_never_look_alike() {
     assert_eq!(invocation(allowed.clone())["executionSuccessful"], true);
     assert_eq!(sarif(&report(vec![]))["runs"][0]["invocations"][0]["executionSuccessful"], false);
 
-    assert!(junit(&report(vec![clean.clone()])).contains("tests=\"1\" errors=\"0\" failures=\"0\""));
-    assert!(junit(&report(vec![skipped])).contains("tests=\"2\" errors=\"2\" failures=\"0\""));
-    assert!(junit(&report(vec![allowed])).contains("tests=\"2\" errors=\"0\" failures=\"0\""));
+    assert!(junit(&report(vec![clean.clone()])).contains("tests=\"4\" errors=\"0\" failures=\"0\""));
+    assert!(junit(&report(vec![skipped])).contains("tests=\"5\" errors=\"2\" failures=\"0\""));
+    assert!(junit(&report(vec![allowed])).contains("tests=\"5\" errors=\"0\" failures=\"0\""));
     assert!(junit(&report(vec![])).contains("tests=\"1\" errors=\"1\" failures=\"0\""));
 
     let mut demo = clean;

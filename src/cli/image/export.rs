@@ -107,6 +107,7 @@ pub(super) fn analyse(
         manifest: None,
         weight: Weight::default(),
     };
+    progress.begin(export.wanted.len(), None);
     let mut members = Members::new(input, format!("the export of the Docker engine at {address}"));
     while export.found.len() < export.wanted.len() {
         let Some(member) = members.next()? else { return Err(export.unfound()) };

@@ -113,6 +113,8 @@ struct Place {
 
 /// Told what happens while layers are read; called from any thread.
 pub trait Progress: Sync {
+    /// So many layers are about to be read, of so many bytes as stored; `None` where that is not known.
+    fn begin(&self, _layers: usize, _bytes: Option<u64>) {}
     /// So many more bytes were read, as stored.
     fn read(&self, _bytes: u64) {}
     /// A layer was read to its end and verified; other layers may still fail.

@@ -37,6 +37,7 @@ pub(super) fn analyse(
     progress: &dyn Progress,
 ) -> Result<Vec<Analysed>, Error> {
     let mut jobs = jobs(store, image, wanted)?;
+    progress.begin(jobs.len(), Some(jobs.iter().map(|job| job.size_bytes).fold(0, u64::saturating_add)));
     let results: Vec<Mutex<Option<Result<Analysed, Error>>>> =
         jobs.iter().map(|_| Mutex::new(None)).collect();
     jobs.sort_by_key(|job| (std::cmp::Reverse(job.size_bytes), job.index));

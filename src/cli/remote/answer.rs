@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use stella::{
-    api::{PolicyText, ScanRequest},
+    api::ScanRequest,
     digest::Digest,
     image::Image,
     inventory::{Inventory, Skipped},
-    policy::{Outcome, Policy, PolicyRef, Verdict},
+    policy::{Outcome, Policy, Verdict},
     report::ScanResult,
 };
 
@@ -52,11 +52,16 @@ pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
     if let Some((what, asked, answered)) = pairs.into_iter().find(|(_, asked, answered)| asked != answered) {
         return Some(format!("asked for {what} {asked:?}, it answers for {answered:?}"));
     }
-    let standard = [Policy::standard().reference()];
-    let named: Vec<PolicyRef> = request.policies.iter().map(reference).collect();
-    let policies = if named.is_empty() { standard.as_slice() } else { &named };
-    if let Some(policy) = policies.iter().find(|policy| !result.verdict.policies.contains(policy)) {
-        return Some(format!("the policy {} ({}) was not applied", policy.origin, policy.digest));
+    let standard = Policy::standard();
+    let named = request.policies.iter().map(|policy| (&policy.origin, Digest::of(policy.text.as_bytes())));
+    let mut policies: Vec<(&String, Digest)> = named.collect();
+    if policies.is_empty() {
+        policies.push((&standard.origin, standard.digest));
+    }
+    let applied: Vec<(&String, Digest)> =
+        result.verdict.policies.iter().map(|policy| (&policy.origin, policy.digest)).collect();
+    if let Some((origin, digest)) = policies.iter().find(|policy| !applied.contains(policy)) {
+        return Some(format!("the policy {origin} ({digest}) was not applied"));
     }
     let found: usize = result.looked_at.packages.values().sum();
     if let Some(given) = given.filter(|given| given.packages.len() != found) {
@@ -112,16 +117,12 @@ fn follows(request: &ScanRequest, result: &ScanResult) -> Verdict {
     verdict
 }
 
-fn reference(policy: &PolicyText) -> PolicyRef {
-    PolicyRef { origin: policy.origin.clone(), digest: Digest::of(policy.text.as_bytes()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use stella::{
         advisory::{Compiler, Snapshot},
-        api::{ImageClaim, PackedSbom},
+        api::{ImageClaim, PackedSbom, PolicyText},
         image::Platform,
         layer::{ANALYZER, Fragment, SCHEMA},
         policy::{Class, STANDARD},

@@ -99,7 +99,7 @@ impl Remote {
         let sbom = PackedSbom::pack(document).map_err(Error::Pack)?;
         let request = ScanRequest { sbom: Some(sbom), ..request(job) };
         let asked = Asked { request: &request, image, given: Some(inventory) };
-        let answer = self.runtime.block_on(self.client.scan(&request))?;
+        let answer = self.ask(job, &request)?;
         run.timings_ms.upload += ms(started.elapsed());
         match answer {
             ScanAnswer::Done { result, timings_ms, .. } => {
@@ -110,6 +110,11 @@ impl Remote {
                 Err(self.client.protocol("it asks for the layers of an SBOM".to_owned()).into())
             }
         }
+    }
+
+    fn ask(&self, job: &Job<'_>, request: &ScanRequest) -> Result<ScanAnswer, Error> {
+        let _bar = job.progress.begin("asking the server");
+        Ok(self.runtime.block_on(self.client.scan(request))?)
     }
 
     fn scan_layers(&self, job: &Job<'_>, run: &mut Run) -> Result<Scanned, Error> {
@@ -133,7 +138,7 @@ impl Remote {
         let mut counted = false;
         for _ in 0..=HEALS {
             let began = Instant::now();
-            let mut answer = self.runtime.block_on(self.client.scan(&request))?;
+            let mut answer = self.ask(job, &request)?;
             if !counted {
                 run.timings_ms.missing += ms(began.elapsed());
             }
@@ -150,7 +155,7 @@ impl Remote {
                     .filter(|diff_id| layers.iter().all(|layer| layer.analysed.fragment.diff_id != *diff_id))
                     .collect();
                 self.analyse(job, &unread, &mut layers, run)?;
-                match self.upload(scan, &delta.missing, &layers, run)? {
+                match self.upload(job, scan, &delta.missing, &layers, run)? {
                     Some(next) => answer = next,
                     None => continue,
                 }
@@ -200,8 +205,9 @@ impl Remote {
     ) -> Result<(), Error> {
         let started = Instant::now();
         let source = &job.settings.source;
-        let analysed = job.opened.analyse(job.image, wanted, &source.limits, source.threads, &job.progress);
-        job.progress.finish();
+        let bar = job.progress.begin("reading layers");
+        let analysed = job.opened.analyse(job.image, wanted, &source.limits, source.threads, &bar);
+        drop(bar);
         for analysed in analysed? {
             run.bytes_read += analysed.blob_bytes;
             layers.push(Layer { encoded: analysed.fragment.encode()?, analysed });
@@ -213,26 +219,31 @@ impl Remote {
     /// Sends the wanted fragments; gives the last answer, or `None` when the server does not know the scan any more.
     fn upload(
         &self,
+        job: &Job<'_>,
         scan: &str,
         wanted: &[Digest],
         layers: &[Layer],
         run: &mut Run,
     ) -> Result<Option<ScanAnswer>, Error> {
         let started = Instant::now();
+        let read = |diff_id| layers.iter().find(|layer| layer.analysed.fragment.diff_id == diff_id);
+        let sent: Vec<&Layer> = wanted.iter().copied().filter_map(read).collect();
+        let bar = job.progress.begin("sending what the layers say");
+        bar.expect(sent.len(), Some(sent.iter().map(|layer| layer.encoded.len() as u64).sum()));
         let mut last = None;
-        for diff_id in wanted {
-            let Some(layer) = layers.iter().find(|layer| layer.analysed.fragment.diff_id == *diff_id) else {
-                continue;
-            };
+        for layer in sent {
             let Analysed { blob, fragment, .. } = &layer.analysed;
             let encoded = layer.encoded.clone();
-            let sent = self.client.put_fragment(scan, &fragment.analyzer, *diff_id, Some(*blob), encoded);
-            match self.runtime.block_on(sent) {
+            let put =
+                self.client.put_fragment(scan, &fragment.analyzer, fragment.diff_id, Some(*blob), encoded);
+            match self.runtime.block_on(put) {
                 Ok(answer) => last = Some(answer),
                 Err(error) if error.is_unknown_scan() => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
             run.uploaded += 1;
+            bar.bytes(layer.encoded.len() as u64);
+            bar.part();
         }
         run.timings_ms.upload += ms(started.elapsed());
         Ok(last)

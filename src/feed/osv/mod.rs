@@ -57,8 +57,14 @@ pub struct Import {
 
 impl Import {
     /// Reads every record of `path`, a folder, `.zip`, `.tar.zst`, `.json` or `.jsonl`, on `threads` threads. A record that
-    /// is malformed is skipped and named; an archive that is cut is an error, for nobody knows what is missing.
-    pub fn read(&mut self, path: &Path, threads: NonZeroUsize) -> Result<Outcome, Error> {
+    /// is malformed is skipped and named; an archive that is cut is an error, for nobody knows what is missing. `progress` is
+    /// told how many more bytes were read, as stored.
+    pub fn read(
+        &mut self,
+        path: &Path,
+        threads: NonZeroUsize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Outcome, Error> {
         let queue = Queue::default();
         let shared = &*self;
         let (read, batches, mut other) = thread::scope(|scope| {
@@ -75,7 +81,8 @@ impl Import {
             };
             let workers: Vec<_> = (0..threads.get().min(MOST_THREADS)).map(|_| scope.spawn(work)).collect();
             let mut other = Outcome::default();
-            let read = source::walk(path, &queue, &mut |name| other.skip(name, "not a .json file"));
+            let mut skip = |name| other.skip(name, "not a .json file");
+            let read = source::walk(path, &queue, &mut skip, progress);
             queue.close();
             let batches = workers.into_iter().map(|worker| match worker.join() {
                 Ok(batch) => batch,
@@ -135,7 +142,7 @@ mod tests {
         for text in texts {
             let path = folder.path().join("a.json");
             fs::write(&path, text).unwrap();
-            import.read(&path, NonZeroUsize::MIN).unwrap();
+            import.read(&path, NonZeroUsize::MIN, &|_| ()).unwrap();
         }
         let mut compiler = Compiler::default();
         (import.compile(&mut compiler), compiler.to_bytes().unwrap())
@@ -208,7 +215,7 @@ mod tests {
         let path = folder.path().join("a.json");
         let one = record("", "npm", "1.0.0");
         fs::write(&path, format!("[{one},{one},0,0,0]")).unwrap();
-        let read = |limits| Import { limits, ..Import::default() }.read(&path, NonZeroUsize::MIN);
+        let read = |limits| Import { limits, ..Import::default() }.read(&path, NonZeroUsize::MIN, &|_| ());
         let limits = Limits::default();
         assert_eq!(read(limits).unwrap().read, 5);
         let over = |limits| match read(limits) {
