@@ -142,7 +142,8 @@ impl Job<'_> {
 /// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
 fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<Failure> {
     let since = Instant::now();
-    let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    let terminal = terminal_size::terminal_size_of(std::io::stdout())
+        .map(|(terminal_size::Width(width), _)| usize::from(width));
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let mut failed = Vec::new();
     for output in &settings.outputs {
