@@ -39,7 +39,8 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let progress = Progress::new(log);
     for path in paths {
-        let bar = progress.begin(&format!("importing {}", path.display()));
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let bar = progress.begin(&format!("importing {}", name.display()));
         let file = path.metadata().ok().filter(Metadata::is_file);
         bar.expect(0, file.map(|file| file.len()));
         let outcome = import.read(path, threads, &|bytes| bar.bytes(bytes));

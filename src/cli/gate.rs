@@ -170,7 +170,8 @@ fn write(
     started: Instant,
 ) -> Vec<Failure> {
     let since = Instant::now();
-    let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    let terminal = terminal_size::terminal_size_of(std::io::stdout())
+        .map(|(terminal_size::Width(width), _)| usize::from(width));
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let mut failed = Vec::new();
     for output in &settings.outputs {

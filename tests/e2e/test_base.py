@@ -179,7 +179,7 @@ class Base(program.Case):
             image = layout(place, **more)
             self.assertEqual(self.gate(image)[0], found, more)
         done = program.call(program.STELLA, "gate", image, *OPTIONS, env=program.environment(self.work))
-        self.assertIn("(base image, as the history reads)", done.stdout)
+        self.assertIn("  base image, as the history reads  ", done.stdout)
 
     def test_wrong_calls(self):
         self.write(".stella.yaml", "base: x\n")

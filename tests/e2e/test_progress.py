@@ -114,7 +114,7 @@ class Progress(program.Case):
         self.assertGreater(len(bars), 2, text)
         self.assertLess(len(bars), 15, "some ten times a second at most")
         size = sum(layer["size"] for layer in program.manifest(DEMO)["layers"])
-        self.assertEqual({total for _, _, _, total in bars}, {f"{size / 1e6:.2f} MB"})
+        self.assertEqual({total for _, _, _, total in bars}, {f"{size / 1e3:.2f} kB"})
         done = [int(done) for done, _, _, _ in bars]
         self.assertEqual(done, sorted(done))
         self.assertGreater(max(len(bar.rstrip()) for _, bar, _, _ in bars), min(len(bar.rstrip()) for _, bar, _, _ in bars))
