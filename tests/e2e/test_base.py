@@ -90,7 +90,7 @@ class Base(program.Case):
         # What is given is said where it does not agree.
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
-        self.assertIn("warning: Dockerfile Dockerfile: it does not tell the base image: line 4 ", said)
+        self.assertIn("warning: Dockerfile Dockerfile: it does not tell how the image was made: line 4 ", said)
         moment = {"SOURCE_DATE_EPOCH": "1790000000"}
         with program.server(self.work, "--advisories", self.advisories()) as address:
             remote = self.gate(demo, "--server", address, options=[], **moment)[1]
@@ -111,6 +111,10 @@ class Base(program.Case):
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
         self.assertIn('stage "run" agrees', said)
+        # What lies about is known for the image's own by it.
+        base, _, said = self.gate(demo)
+        self.assertIsNone(base)
+        self.assertIn('stage "run" agrees; say with --dockerfile-target which was built', said)
         base, _, said = self.gate(demo, "--dockerfile-target", "run")
         self.assertEqual(base["by"], "dockerfile")
         self.assertNotIn("--dockerfile-target", said)
