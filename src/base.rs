@@ -105,7 +105,7 @@ pub fn by_history(history: &[History]) -> Option<Base> {
 /// A base image ends with the command that it runs, and what is built upon it adds layers behind that.
 fn end(history: &[History]) -> Option<usize> {
     let last_layer = history.iter().rposition(|entry| !entry.empty_layer)?;
-    let is_command = |entry: &History| matches!(Entry::cut(&entry.created_by).0, "CMD" | "ENTRYPOINT");
+    let is_command = |entry: &History| matches!(Entry::word(&entry.created_by), "CMD" | "ENTRYPOINT");
     history[..last_layer].iter().rposition(|entry| entry.empty_layer && is_command(entry))
 }
 

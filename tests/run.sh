@@ -42,6 +42,8 @@ need skopeo skopeo
 need zstd zstd
 need docker docker.io
 need docker-registry docker-registry
+# A shell for images that are built here: one that needs no library.
+if ! have busybox || ldd "$(command -v busybox)" >/dev/null 2>&1; then packages="$packages busybox-static"; fi
 need htpasswd apache2-utils
 # What executables, archives and databases hold, their own tools say.
 need go golang-go

@@ -132,8 +132,8 @@ pub struct Source {
 /// Where to look for what the base image is.
 #[derive(Debug, Args)]
 pub struct Base {
-    /// The Dockerfile that the image was built from: says which layers are the base image's, if it agrees with the image's
-    /// history [default: Dockerfile or Containerfile of the working directory, where it agrees]
+    /// The Dockerfile that the image was built from: says the line of each layer and which are the base image's, if it agrees
+    /// with the image's history [default: Dockerfile or Containerfile of the working directory, where it agrees]
     #[arg(long, value_name = "FILE", env = "STELLA_DOCKERFILE", value_hint = ValueHint::FilePath)]
     pub dockerfile: Option<PathBuf>,
     /// The stage of the Dockerfile that was built, by name or number [default: the last]

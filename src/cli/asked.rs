@@ -66,7 +66,7 @@ pub fn place(
 
 /// The lock files below `start`, those of the directory `near` first and then by the parts that their paths share with it.
 fn lock_files(start: PathBuf, near: &Path, log: Log) -> Vec<Text> {
-    let Some(near) = checkout::place(&near.join("x")) else { return Vec::new() };
+    let Some(near) = checkout::place(near) else { return Vec::new() };
     let mut found: Vec<(String, PathBuf)> =
         walk(start, log).into_iter().filter_map(|path| Some((checkout::place(&path)?, path))).collect();
     found.sort_by_cached_key(|(file, _)| (distance(&near, file), file.clone()));
@@ -89,13 +89,11 @@ fn lock_files(start: PathBuf, near: &Path, log: Log) -> Vec<Text> {
     texts
 }
 
-/// Directories to go up, and then down, from one file's to another's.
+/// Directories to go up from a directory, and then down, to a file.
 fn distance(from: &str, to: &str) -> (usize, usize) {
-    let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let (from, to) = (parts(from), parts(to));
-    let (from, to) = (&from[..from.len() - 1], &to[..to.len() - 1]);
-    let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
-    (from.len() - shared, to.len() - shared)
+    let parts = |path| str::split(path, '/').filter(|part: &&str| !part.is_empty());
+    let shared = parts(from).zip(parts(to)).take_while(|(a, b)| a == b).count();
+    (parts(from).count() - shared, parts(to).count() - 1 - shared)
 }
 
 /// Every lock file below a directory, nearest first. Links are not followed.
@@ -135,7 +133,7 @@ mod tests {
     #[test]
     fn the_nearest_lock_file_is_first() {
         let mut files = ["go.mod", "a/b/c/go.mod", "a/go.mod", "a/b/go.mod", "z/go.mod"];
-        files.sort_by_key(|file| distance("a/b/x", file));
+        files.sort_by_key(|file| distance("a/b", file));
         assert_eq!(files, ["a/b/go.mod", "a/b/c/go.mod", "a/go.mod", "go.mod", "z/go.mod"]);
     }
 

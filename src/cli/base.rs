@@ -1,17 +1,19 @@
-//! Which layers are the base image's: the surest that can be told, for each image that is gated.
+//! Which layers are the base image's, and which lines made the others: the surest that can be told, for each image that is
+//! gated.
 //!
 //! Findings say `base` or `app` by it and no verdict depends on it, so that whatever cannot be told here is said and ends
 //! nothing: a base image that has moved on, or cannot be had, is everyday in a pipeline.
 
 use stella::{
+    api::ImageClaim,
     base::{self, Base, By},
-    dockerfile::{self, Lines, Placed},
+    dockerfile::{self, Disagreement, Lines, Placed},
     image::Image,
     report::Written,
 };
 
 use super::{
-    image::{self, Opened, Options, Reference},
+    image::{self, Opened, OpenedImage, Options, Reference},
     log::Log,
     progress::Progress,
     settings::{BaseSettings, Dockerfile},
@@ -33,7 +35,7 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            let placed = placed(settings, image, log);
+            let placed = placed(settings, opened_image, log);
             let base = named(settings, image, options, log)
                 .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
                 .or_else(|| by_annotations(opened, image, options, log));
@@ -68,32 +70,55 @@ fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) ->
 }
 
 /// A Dockerfile that agrees with the history, beside it.
-fn placed(settings: &BaseSettings, image: &Image, log: Log) -> Option<Placed> {
-    let dockerfile = settings.dockerfile.as_ref()?;
-    let target = settings.target.as_deref();
-    let placed =
-        dockerfile::Dockerfile::parse(&dockerfile.text).map_err(|error| error.to_string()).and_then(|read| {
-            read.place(target, &image.history, image.layers.len()).map_err(|why| why.to_string())
-        });
-    match placed {
-        Ok(placed) => {
+fn placed(settings: &BaseSettings, opened: &OpenedImage, log: Log) -> Option<Placed> {
+    let (dockerfile, image) = (settings.dockerfile.as_ref()?, &opened.image);
+    let origin = &dockerfile.origin;
+    let placed = dockerfile::Dockerfile::parse(&dockerfile.text).map(|read| {
+        read.place(settings.target.as_deref(), &image.platform, &image.history, image.layers.len())
+    });
+    let why = match placed {
+        Ok(Ok(placed)) => {
             if !dockerfile.given {
                 log.note(format_args!(
-                    "{} agrees with the image's history: it tells the base image, and the line of each layer",
-                    dockerfile.origin
+                    "{origin} agrees with the image's history: it tells the base image, and the line of each layer"
                 ));
             }
-            Some(placed)
+            say_unsure(origin, &placed, log);
+            return Some(placed);
         }
-        // One that only lies about may be another image's.
-        Err(_) if !dockerfile.given => None,
-        Err(why) => {
-            log.warn(format_args!(
-                "Dockerfile {}: it does not tell how the image was made: {why}; give the one that the image was built from, and \
-                 --dockerfile-target where a stage was built",
-                dockerfile.origin
+        Ok(Err(why @ (Disagreement::Target(_) | Disagreement::Stages(_)))) if !dockerfile.given => {
+            log.note(format_args!(
+                "{origin} tells nothing of the image: {why}; say with --dockerfile-target which was built"
             ));
-            None
+            return None;
+        }
+        Ok(Err(why @ Disagreement::NoHistory)) if matches!(opened.claim, ImageClaim::Engine { .. }) => {
+            format!("{why}; the engine does not always say it, `docker save` and docker-archive:FILE do")
+        }
+        Ok(Err(why)) => why.to_string(),
+        Err(error) => error.to_string(),
+    };
+    // One that only lies about may be another image's.
+    if dockerfile.given {
+        log.warn(format_args!(
+            "Dockerfile {origin}: it does not tell how the image was made: {why}; give the one that the image was built from, and \
+             --dockerfile-target where a stage was built"
+        ));
+    }
+    None
+}
+
+/// Says which layers have no line, and which have many.
+fn say_unsure(origin: &str, placed: &Placed, log: Log) {
+    for (layer, lines) in placed.layers.iter().enumerate().skip(placed.base_layers) {
+        match lines {
+            None => log.warn(format_args!(
+                "Dockerfile {origin}: it is not certain what made layer {layer}: its findings have no line"
+            )),
+            Some(Lines { start, end }) if placed.together.contains(&layer) => log.note(format_args!(
+                "Dockerfile {origin}: lines {start} to {end} made layer {layer} together: its findings stand on the first"
+            )),
+            Some(_) => {}
         }
     }
 }

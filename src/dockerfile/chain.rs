@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Dockerfile, Stage, place::Disagreement};
+use crate::image::Platform;
 
 /// Bytes of a name after its variables are put in; one may name another, and so grow.
 const MAX_NAME_BYTES: usize = 4096;
+
+/// Values of the arguments that a `FROM` may name.
+pub(super) type Arguments<'a> = BTreeMap<&'a str, String>;
 
 /// A stage and those below it.
 pub(super) struct Chain<'a> {
@@ -17,7 +21,11 @@ pub(super) struct Chain<'a> {
 
 impl Dockerfile {
     /// The chain of a stage: the last, or the one of a name or a number.
-    pub(super) fn chain(&self, target: Option<&str>) -> Result<Chain<'_>, Disagreement> {
+    pub(super) fn chain(
+        &self,
+        target: Option<&str>,
+        arguments: &Arguments<'_>,
+    ) -> Result<Chain<'_>, Disagreement> {
         let last = self.stages.len() - 1;
         let index = match target {
             None => last,
@@ -26,17 +34,20 @@ impl Dockerfile {
                 .or_else(|| target.parse().ok().filter(|index| *index <= last))
                 .ok_or_else(|| Disagreement::NoStage(target.to_owned()))?,
         };
-        self.chain_of(index)
+        self.chain_of(index, arguments)
     }
 
     /// The chain of the stage at `index`.
-    pub(super) fn chain_of(&self, mut index: usize) -> Result<Chain<'_>, Disagreement> {
-        let defaults = self.defaults();
+    pub(super) fn chain_of(
+        &self,
+        mut index: usize,
+        arguments: &Arguments<'_>,
+    ) -> Result<Chain<'_>, Disagreement> {
         let mut stages = vec![&self.stages[index]];
         // Each step leads to an earlier stage, so there is an end.
         let from = loop {
             let stage = &self.stages[index];
-            let Some(from) = substitute(&stage.from, &defaults) else {
+            let Some(from) = substitute(&stage.from, arguments) else {
                 // It may be a stage, unless a stage could not be named so.
                 if !stage.from.contains([':', '/', '@']) {
                     return Err(Disagreement::Unnamed(stage.lines.start));
@@ -67,13 +78,17 @@ impl Dockerfile {
             .rposition(|stage| stage.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
     }
 
-    /// Defaults of the arguments before the first `FROM`.
-    fn defaults(&self) -> BTreeMap<&str, String> {
-        let mut defaults = BTreeMap::new();
+    /// What BuildKit knows of the platform that is built for, and the defaults of the arguments before the first `FROM`.
+    pub(super) fn defaults(&self, platform: &Platform) -> Arguments<'_> {
+        let mut defaults = Arguments::from([
+            ("TARGETPLATFORM", platform.to_string()),
+            ("TARGETOS", platform.os.clone()),
+            ("TARGETARCH", platform.architecture.clone()),
+            ("TARGETVARIANT", platform.variant.clone()),
+        ]);
         for word in self.arguments.iter().flat_map(|argument| argument.text.split_whitespace()) {
-            let (name, default) =
-                word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-            match default.and_then(|value| substitute(value.trim_matches(['"', '\'']), &defaults)) {
+            let Some((name, value)) = word.split_once('=') else { continue };
+            match substitute(value.trim_matches(['"', '\'']), &defaults) {
                 Some(value) => _ = defaults.insert(name, value),
                 None => _ = defaults.remove(name),
             }
@@ -83,7 +98,7 @@ impl Dockerfile {
 }
 
 /// `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` put in; `None` where one has no value or another form.
-fn substitute(text: &str, values: &BTreeMap<&str, String>) -> Option<String> {
+fn substitute(text: &str, values: &Arguments<'_>) -> Option<String> {
     let mut found = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {

@@ -48,6 +48,9 @@ const WORDS: [&str; 18] = [
     "WORKDIR",
 ];
 
+/// What writes files, and so makes a layer.
+const FILES: [&str; 3] = ["ADD", "COPY", "RUN"];
+
 /// Why a text is no Dockerfile. Nothing of the text is quoted: whoever can edit a checkout could make its Dockerfile a link
 /// to somebody's secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
-//! The text of a Dockerfile into instructions, as BuildKit's parser cuts it.
+//! The text of a Dockerfile into instructions, as BuildKit's parser cuts it (`frontend/dockerfile/parser`).
 
-use super::{Dockerfile, Error, HereDocument, Instruction, Lines, MAX_BYTES, Stage, known};
+use super::{Dockerfile, Error, FILES, HereDocument, Instruction, Lines, MAX_BYTES, Stage, known};
 
 impl Dockerfile {
     /// Reads a Dockerfile.
@@ -9,7 +9,17 @@ impl Dockerfile {
             return Err(Error::Size(text.len()));
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut source = Source { lines: text.lines().enumerate().collect(), next: 0, escape: escape(text) };
+        let read = Self::read(text, true);
+        match read {
+            // `$((1 << 2))`: builders without here-documents leave it to the shell.
+            Err(Error::HereDocument(_)) => Self::read(text, false).or(read),
+            read => read,
+        }
+    }
+
+    fn read(text: &str, here_documents: bool) -> Result<Self, Error> {
+        let lines = text.lines().enumerate().collect();
+        let mut source = Source { lines, next: 0, escape: escape(text), here_documents };
         let mut arguments = Vec::new();
         let mut stages: Vec<Stage> = Vec::new();
         while let Some(instruction) = source.instruction()? {
@@ -39,15 +49,12 @@ fn stage(from: Instruction) -> Result<Stage, Error> {
 impl Instruction {
     /// An instruction of its word and what follows it.
     pub(super) fn new(word: &'static str, rest: &str, documents: Vec<HereDocument>, lines: Lines) -> Self {
-        let mut text = rest.trim();
-        if matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK") {
-            while text.starts_with("--") {
-                text = text.find(char::is_whitespace).map_or("", |end| text[end..].trim_start());
-            }
-        }
+        let whole = rest.trim();
+        let takes_flags = matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK");
+        let (flags, text) = if takes_flags { cut_flags(whole) } else { ("", whole) };
         let exec = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
         let mut new = Self { word, text: text.to_owned(), exec, documents, said: Vec::new(), lines };
-        new.said = new.say();
+        new.said = new.say(flags);
         new
     }
 
@@ -61,18 +68,16 @@ impl Instruction {
     }
 }
 
-/// The character that goes on with a line, of the directives at the top.
+/// The character that goes on with a line, of the directives at the top. What is none ends them.
 fn escape(text: &str) -> char {
     for line in text.lines() {
         let Some((key, value)) = line.trim().strip_prefix('#').and_then(|line| line.split_once('=')) else {
             break;
         };
-        let key = key.trim();
-        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
-            break;
-        }
-        if key.eq_ignore_ascii_case("escape") {
-            return if value.trim() == "`" { '`' } else { '\\' };
+        match (key.trim().to_ascii_lowercase().as_str(), value.trim()) {
+            ("escape", "`") => return '`',
+            ("syntax" | "check" | "escape", value) if !value.is_empty() => {}
+            _ => break,
         }
     }
     '\\'
@@ -82,6 +87,8 @@ struct Source<'a> {
     lines: Vec<(usize, &'a str)>,
     next: usize,
     escape: char,
+    /// Whether the builder knows them.
+    here_documents: bool,
 }
 
 impl Source<'_> {
@@ -124,11 +131,11 @@ impl Source<'_> {
     /// The here-documents that a command names, in order.
     fn documents(&mut self, word: &str, rest: &str, lines: &mut Lines) -> Result<Vec<HereDocument>, Error> {
         let word = if word == "ONBUILD" { known(cut_word(rest).0).unwrap_or_default() } else { word };
-        if !matches!(word, "RUN" | "COPY" | "ADD") || !rest.contains("<<") {
+        if !FILES.contains(&word) || !self.here_documents || !rest.contains("<<") {
             return Ok(Vec::new());
         }
         let mut documents = Vec::new();
-        for word in rest.split_whitespace() {
+        for word in words(rest) {
             let Some((tabs, name)) = here_document(word) else { continue };
             let mut text = String::new();
             loop {
@@ -141,20 +148,64 @@ impl Source<'_> {
                 text.push_str(line);
                 text.push('\n');
             }
-            documents.push(HereDocument { name: name.to_owned(), text });
+            documents.push(HereDocument { name, text });
         }
         Ok(documents)
     }
 }
 
 /// `[N]<<[-]NAME`, the name quoted or not: whether its lines may be indented by tabs, and its name.
-fn here_document(word: &str) -> Option<(bool, &str)> {
+pub(super) fn here_document(word: &str) -> Option<(bool, String)> {
     let rest = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
     let (tabs, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
-    let name = rest.trim_matches(['"', '\'']);
+    let name: String = rest.trim_start().chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
     if name.is_empty() || name.contains('<') { None } else { Some((tabs, name)) }
 }
 
 fn cut_word(text: &str) -> (&str, &str) {
     text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+/// What begins with `--`, and the rest.
+pub(super) fn cut_flags(text: &str) -> (&str, &str) {
+    let mut rest = text;
+    while rest.starts_with("--") {
+        let (flag, behind) = rest.split_at(word_end(rest));
+        rest = behind.trim_start();
+        if flag == "--" {
+            break;
+        }
+    }
+    (&text[..text.len() - rest.len()], rest)
+}
+
+/// The words of a command as a shell cuts them, quotes and all. Between `<<` and a name may be space.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text.trim_start();
+    std::iter::from_fn(move || {
+        let mut end = word_end(rest);
+        if rest[..end].ends_with("<<") {
+            let name = rest[end..].trim_start();
+            end = rest.len() - name.len() + word_end(name);
+        }
+        let (word, behind) = rest.split_at(end);
+        rest = behind.trim_start();
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+/// Where the word ends that a text begins with: at space that is neither quoted nor escaped.
+fn word_end(text: &str) -> usize {
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in text.char_indices() {
+        match (c, quote) {
+            _ if escaped => escaped = false,
+            ('\\', None | Some('"')) => escaped = true,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (c, None) if c.is_whitespace() => return at,
+            _ => {}
+        }
+    }
+    text.len()
 }

@@ -6,13 +6,17 @@
 
 use std::borrow::Cow;
 
-use super::{Dockerfile, Instruction, Lines, MAX_HISTORY, chain::Chain, entry::Entry, squeeze};
-use crate::image::History;
+use super::{
+    Dockerfile, FILES, Instruction, Lines, MAX_HISTORY,
+    chain::Chain,
+    entry::{Builder, Entry},
+};
+use crate::image::{History, Platform};
 
-/// Most labels of a command line, and most triggers of a base image.
+/// Most labels of a command line, triggers of a base image, and shells.
 const MAX_EXTRAS: usize = 32;
 
-/// Stages that are tried, only to say which was meant.
+/// Other stages than the last that are tried.
 const MAX_TARGETS: usize = 8;
 
 /// A Dockerfile beside the image that was built from it.
@@ -27,6 +31,8 @@ pub struct Placed {
     /// For each layer of the image, the lines that made it; `None` for the base image's and where it is not certain. What
     /// an `ONBUILD` of the base image made, its `FROM` made.
     pub layers: Vec<Option<Lines>>,
+    /// Positions of layers that hold what several instructions did: their lines are from the first to the last of them.
+    pub together: Vec<usize>,
 }
 
 /// Why a Dockerfile is not laid beside a history.
@@ -39,7 +45,7 @@ pub enum Disagreement {
     #[error("line {0}: an ARG without a default names what the stage starts from")]
     Unnamed(usize),
     /// Nothing to compare with.
-    #[error("the image has no history of its layers")]
+    #[error("nothing tells what made each layer of the image")]
     NoHistory,
     /// More than is compared.
     #[error("the image's history has {0} entries; the limit `history entries` is {MAX_HISTORY}")]
@@ -59,13 +65,18 @@ pub enum Disagreement {
     /// Another stage than the last was built.
     #[error("its last stage is not what was built; stage {0:?} agrees")]
     Target(String),
+    /// The last stage may have been built, and another too.
+    #[error("its last stage agrees with the image's history, and stage {0:?} does too")]
+    Stages(String),
 }
 
 impl Dockerfile {
-    /// Lays the stage `target`, or else the last one, beside a history (oldest first) that counts all of `layers` layers.
+    /// Lays the stage `target`, or else the last one, beside a history (oldest first) that counts all of `layers` layers of
+    /// an image for `platform`.
     pub fn place(
         &self,
         target: Option<&str>,
+        platform: &Platform,
         history: &[History],
         layers: usize,
     ) -> Result<Placed, Disagreement> {
@@ -76,14 +87,21 @@ impl Dockerfile {
             return Err(Disagreement::TooLong(history.len()));
         }
         let entries: Vec<Entry<'_>> = history.iter().map(Entry::new).collect();
-        let placed = self.chain(target).and_then(|chain| chain.place(&entries));
-        if placed.is_ok() || target.is_some() {
+        let arguments = self.defaults(platform);
+        let placed = self.chain(target, &arguments).and_then(|chain| chain.place(&entries));
+        if target.is_some() {
             return placed;
         }
-        let agrees = |index| self.chain_of(index).and_then(|chain| chain.place(&entries)).is_ok();
-        match self.other_stages().take(MAX_TARGETS).find(|(index, _)| agrees(*index)) {
-            Some((_, name)) => Err(Disagreement::Target(name.to_owned())),
-            None => placed,
+        let mut others = self.other_stages().take(MAX_TARGETS).filter_map(|(index, name)| {
+            let other = self.chain_of(index, &arguments).and_then(|chain| chain.place(&entries)).ok()?;
+            Some((other, name.to_owned()))
+        });
+        match placed {
+            Ok(placed) => match others.find(|(other, _)| *other != placed) {
+                Some((_, name)) => Err(Disagreement::Stages(name)),
+                None => Ok(placed),
+            },
+            Err(why) => Err(others.next().map_or(why, |(_, name)| Disagreement::Target(name))),
         }
     }
 }
@@ -108,12 +126,9 @@ struct Aligned {
 impl Chain<'_> {
     fn place(&self, entries: &[Entry<'_>]) -> Result<Placed, Disagreement> {
         let steps = self.steps();
-        // Shells that have no `-c`, such as one that is a language of its own.
-        let shells: Vec<String> = steps
-            .iter()
-            .filter(|step| step.instruction.word == "SHELL")
-            .map(|step| squeeze(&step.instruction.text))
-            .collect();
+        // Shells that have no `-c`, such as one that is a language of its own; the base image's too.
+        let shells = entries.iter().rev().filter(|entry| entry.word == "SHELL").take(MAX_EXTRAS);
+        let shells: Vec<&str> = shells.map(|entry| entry.said.as_str()).collect();
         let labels = entries.iter().rev().take(MAX_EXTRAS).take_while(|entry| entry.word == "LABEL").count();
         let mut first = None;
         for extra in 0..=labels {
@@ -172,21 +187,29 @@ impl Chain<'_> {
         if let Some(end) = ends.last_mut() {
             *end = Some(entries.len());
         }
+        let builder = entries[base..].iter().find_map(|entry| entry.builder);
+        let mut whole = vec![false; entries.len()];
         let mut start = base;
         for end in ends.into_iter().flatten() {
-            if let Some(whole) = in_one(&entries[start..end], &lines[start..end]) {
-                lines[end - 1] = Some(whole);
+            match in_one(&entries[start..end], builder) {
+                Some(true) => {
+                    lines[end - 1] = span(&entries[start..end], &lines[start..end]).or(lines[end - 1]);
+                    whole[end - 1] = entries[start..end].iter().filter(|entry| writes(entry)).count() > 1;
+                }
+                Some(false) => {}
+                None => lines[end - 1] = None,
             }
             start = end;
         }
-        let layers =
-            entries.iter().zip(lines).filter(|(entry, _)| entry.layer).map(|(_, lines)| lines).collect();
-        Ok(Placed { base_layers, from: self.from.clone(), from_lines, layers })
+        let made = || entries.iter().zip(&lines).zip(&whole).filter(|((entry, _), _)| entry.layer);
+        let layers: Vec<_> = made().map(|((_, lines), _)| *lines).collect();
+        let together = made().enumerate().filter(|(_, (_, whole))| **whole).map(|(layer, _)| layer).collect();
+        Ok(Placed { base_layers, from: self.from.clone(), from_lines, layers, together })
     }
 }
 
 /// Gives each step its entry, newest first.
-fn align(steps: &[Step<'_>], entries: &[Entry<'_>], shells: &[String]) -> Result<Aligned, Disagreement> {
+fn align(steps: &[Step<'_>], entries: &[Entry<'_>], shells: &[&str]) -> Result<Aligned, Disagreement> {
     let mut below = entries.len();
     let mut made = Vec::new();
     let mut compared = false;
@@ -225,16 +248,29 @@ fn triggered(entries: &[Entry<'_>]) -> usize {
     (1..=most).rev().find(all_agree).unwrap_or(0)
 }
 
-/// The lines behind the only layer of a stage, where the layer is not of the entry that has it: buildah gives a stage's last
-/// entry all that the stage made.
-fn in_one(entries: &[Entry<'_>], lines: &[Option<Lines>]) -> Option<Lines> {
-    let writes = |entry: &Entry<'_>| matches!(entry.word, "RUN" | "COPY" | "ADD");
-    let (last, before) = entries.split_last()?;
-    let alone = last.layer && before.iter().all(|entry| !entry.layer);
-    if !alone || (writes(last) && !before.iter().any(writes)) {
-        return None;
+/// Whether the only layer of a stage, on its last entry, holds what the whole stage did, as buildah has it without
+/// `--layers`; `None` where that is not certain.
+fn in_one(stage: &[Entry<'_>], builder: Option<Builder>) -> Option<bool> {
+    let Some((last, before)) = stage.split_last() else { return Some(false) };
+    if !last.layer || before.iter().any(|entry| entry.layer) {
+        return Some(false);
     }
-    let files = |entry: &Entry<'_>| writes(entry) || entry.word == "WORKDIR";
-    let made = entries.iter().zip(lines).filter(|(entry, _)| files(entry)).filter_map(|(_, lines)| *lines);
+    let did = |words: &[&str]| before.iter().any(|entry| words.contains(&entry.word));
+    // Where each instruction has a layer of its own, no change of the config has one, and nothing is copied without one.
+    if !writes(last) || did(&["ADD", "COPY"]) {
+        return Some(true);
+    }
+    // The classic builder gives no layer to a command that changed nothing.
+    if did(&["RUN"]) { builder.map(|builder| builder == Builder::Buildah) } else { Some(false) }
+}
+
+/// Whether an entry may have written files.
+fn writes(entry: &Entry<'_>) -> bool {
+    FILES.contains(&entry.word) || entry.word == "WORKDIR"
+}
+
+/// From the first line that may have written files to the last.
+fn span(stage: &[Entry<'_>], lines: &[Option<Lines>]) -> Option<Lines> {
+    let made = stage.iter().zip(lines).filter(|(entry, _)| writes(entry)).filter_map(|(_, lines)| *lines);
     made.reduce(|a, b| Lines { start: a.start.min(b.start), end: a.end.max(b.end) })
 }

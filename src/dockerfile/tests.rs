@@ -2,7 +2,7 @@
 //! put together by its source (`frontend/dockerfile/dockerfile2llb/convert.go`).
 
 use super::*;
-use crate::image::History;
+use crate::image::{History, Platform};
 
 const DOCKERFILE: &str = r#"# syntax=docker/dockerfile:1
 ARG TAG=base
@@ -144,7 +144,11 @@ fn history(entries: &[(bool, &str)]) -> Vec<History> {
 
 fn place(text: &str, target: Option<&str>, entries: &[(bool, &str)]) -> Result<Placed, Disagreement> {
     let layers = entries.iter().filter(|(layer, _)| *layer).count();
-    Dockerfile::parse(text).unwrap().place(target, &history(entries), layers)
+    Dockerfile::parse(text).unwrap().place(target, &platform(), &history(entries), layers)
+}
+
+fn platform() -> Platform {
+    "linux/arm/v7".parse().unwrap()
 }
 
 /// `START-END` of each layer, `-` for none, behind the number of the base's and its name.
@@ -216,7 +220,7 @@ TWO
 RUN <<EOF
 #!/bin/sh
 EOF
-COPY <<EOF --link x* ./conf.d/
+COPY --link <<EOF x* ./conf.d/
 FROM nothing
 EOF
 COPY --chmod=0644 [ "a b", "/c d/" ]
@@ -235,7 +239,7 @@ ENTRYPOINT exec run
             "RUN |1 A=1 /bin/sh -c cat <<-'ONE' > /1 && cat <<TWO > /2\n\tRUN one\nONE\ntwo\nTWO # buildkit",
         ),
         (true, "RUN |1 A=1 /bin/sh -c /dev/pipes/EOF # buildkit"),
-        (true, "COPY --link x* <<EOF ./conf.d/ # buildkit"),
+        (true, "COPY x* <<EOF ./conf.d/ # buildkit"),
         (true, "COPY --chmod=0644 a b /c d/ # buildkit"),
         (false, "ENTRYPOINT [\"/bin/sh\" \"-c\" \"exec run\"]"),
     ];
@@ -267,7 +271,12 @@ fn where_the_base_ends() {
         ("ARG V=1\nARG W=${V}2\nFROM x:${W:+y}$W${U:-z}\nCOPY a /a", &[base, copy], "1 of x:y12z: - 4"),
         ("FROM x AS a\nFROM a AS a\nCOPY a /a", &[base, copy], "1 of x: - 3"),
         // Nothing that agrees but its kind, and nothing at all.
-        ("FROM x\nCOPY . .", &[base, copy], "it has no instruction whose text a history repeats"),
+        (
+            "FROM x\nCOPY . .",
+            &[base, (true, "/bin/sh -c #(nop) COPY dir:2cc6 in . ")],
+            "it has no instruction whose text a history repeats",
+        ),
+        ("FROM x\nCOPY b /a", &[base, copy], "line 2 is not what the image's history has there"),
         ("FROM x", &[base, copy], "it has no instruction whose text a history repeats"),
         ("FROM x\nCOPY a /b", &[base, copy], "line 2 is not what the image's history has there"),
         ("FROM x\nCOPY a /a\nCMD a", &[base, copy], "line 3 is not what the image's history has there"),
@@ -280,21 +289,32 @@ fn where_the_base_ends() {
         (
             "FROM x\nSHELL [\"perl\"]\nRUN b",
             &[base, (false, "perl #(nop)  SHELL [perl]"), (true, "perl b")],
-            "line 2 is not what the image's history has there",
+            "line 3 is not what the image's history has there",
         ),
         (
             "FROM x\nSHELL [\"perl\", \"-e\"]\nRUN b",
             &[base, (false, "SHELL [perl -e]"), (true, "RUN perl -e b # buildkit")],
             "1 of x: - 3",
         ),
+        (
+            "FROM x\nRUN b",
+            &[
+                base,
+                (false, "SHELL [pwsh -Command $A = 'b';]"),
+                (true, "RUN pwsh -Command $A = 'b'; b # buildkit"),
+            ],
+            "1 of x: - 2",
+        ),
     ] {
         assert_eq!(shown(text, None, entries), want, "{text}");
     }
     let read = Dockerfile::parse("FROM x\nCOPY a /a").unwrap();
-    assert_eq!(read.place(None, &history(&[copy]), 2), Err(Disagreement::NoHistory));
-    assert_eq!(read.place(None, &[], 0), Err(Disagreement::NoHistory));
+    assert_eq!(read.place(None, &platform(), &history(&[copy]), 2), Err(Disagreement::NoHistory));
+    assert_eq!(read.place(None, &platform(), &[], 0), Err(Disagreement::NoHistory));
     let long = vec![copy; MAX_HISTORY + 1];
-    assert_eq!(read.place(None, &history(&long), long.len()), Err(Disagreement::TooLong(MAX_HISTORY + 1)));
+    let long = history(&long);
+    let too_long = Err(Disagreement::TooLong(MAX_HISTORY + 1));
+    assert_eq!(read.place(None, &platform(), &long, long.len()), too_long);
 }
 
 #[test]
@@ -308,6 +328,7 @@ fn texts_that_are_no_dockerfile() {
         ("FROM --platform=x\n", Error::Arguments(1)),
         ("FROM x\n\nroot:x:0:0\n", Error::Word(3)),
         ("FROM x\nRUN <<EOF\na\n", Error::HereDocument(2)),
+        // Read by a builder that knows no here-documents it is none either: the first reason stands.
         ("FROM x\nRUN\n", Error::Arguments(2)),
     ] {
         assert_eq!(Dockerfile::parse(text), Err(want), "{text:?}");
@@ -330,6 +351,76 @@ fn lines_and_escapes() {
     assert_eq!(lines("FROM x\nRUN a \\\n"), [(2, 2)]);
     assert_eq!(lines("FROM x\nRUN echo $((1<<2)) <<<x a<<b\nRUN b\n"), [(2, 2), (3, 3)]);
     assert_eq!(lines("FROM x\nONBUILD RUN <<E\nRUN\nE\nUSER a"), [(2, 4), (5, 5)]);
+    // What is no directive ends them.
+    assert_eq!(lines("# syntax=x\n# check=y\n# escape=`\nFROM x\nRUN a `\n b\n"), [(5, 6)]);
+    for end in ["# other=1\n", "# escape=\n", "#!x=1\n", "\n"] {
+        assert_eq!(lines(&format!("{end}# escape=`\nFROM x\nRUN a \\\n b\n")), [(4, 5)], "{end:?}");
+    }
+}
+
+#[test]
+fn words_of_a_command() {
+    let read = |text: &str| {
+        let read = Dockerfile::parse(&format!("FROM x\n{text}")).unwrap();
+        let found = &read.stages[0].instructions[0];
+        let names: Vec<_> = found.documents.iter().map(|document| document.name.as_str()).collect();
+        format!("{} {:?} {}", read.stages[0].instructions.len(), names, found.text)
+    };
+    for (text, want) in [
+        ("RUN a << E\nx\nE", "1 [\"E\"] a << E"),
+        ("RUN <<'A B' <<\\C\nA B\nC", "1 [\"A B\", \"C\"] <<'A B' <<\\C"),
+        // Of the shell, not of the Dockerfile.
+        ("RUN a \"b <<E\" 'c <<E' d\\ <<E", "1 [] a \"b <<E\" 'c <<E' d\\ <<E"),
+        ("RUN echo $((1 << 2))\nRUN b", "2 [] echo $((1 << 2))"),
+        ("RUN [\"a\", \"<<E\"]", "1 [] [\"a\", \"<<E\"]"),
+        ("RUN --mount=type=bind,source=\"a b\" --x c --d", "1 [] c --d"),
+        ("RUN --x -- --c", "1 [] --c"),
+        ("LABEL --x=y", "1 [] --x=y"),
+    ] {
+        assert_eq!(read(text), want);
+    }
+}
+
+#[test]
+fn which_stage() {
+    let base = (true, "ADD rootfs.tar / # buildkit");
+    let copy = (true, "COPY a /a # buildkit");
+    let cmd = (false, "CMD [\"a\"]");
+    let twins = "FROM x AS a\nCOPY a /a\nCMD [\"a\"]\nFROM x AS b\nCOPY a /a\nCMD [\"a\"]\n";
+    let both = "its last stage agrees with the image's history, and stage \"a\" does too";
+    assert_eq!(shown(twins, None, &[base, copy, cmd]), both);
+    assert_eq!(shown(twins, Some("b"), &[base, copy, cmd]), "1 of x: - 5");
+    // A stage that the last one is built from says nothing else.
+    assert_eq!(shown("FROM x AS a\nCOPY a /a\nFROM a", None, &[base, copy]), "1 of x: - 2");
+    let platform =
+        "ARG TARGETARCH\nARG V=$TARGETVARIANT\nFROM x AS at-arm-v7\nFROM at-$TARGETARCH-$V\nCOPY a /a";
+    assert_eq!(shown(platform, None, &[base, copy]), "1 of x: - 5");
+}
+
+/// The only layer of a stage, on its last entry.
+#[test]
+fn whose_layer() {
+    let base =
+        [(true, "/bin/sh -c #(nop) ADD file:c2bb in / "), (false, "/bin/sh -c #(nop)  CMD [\"bash\"]")];
+    let (run, copy) = ((false, "/bin/sh -c test"), (true, "/bin/sh -c #(nop) COPY file:2cc6 in /a "));
+    let (classic, buildah) = ((false, "/bin/sh -c #(nop)  ENV A=b"), (false, "/bin/sh -c #(nop) ENV A=b"));
+    for (more, want) in [
+        (&[run, classic, copy][..], "1 of x: - 4"),
+        (&[run, buildah, copy], "1 of x: - 2-4"),
+        (&[run, (false, "ENV A=b"), (true, "COPY a /a # buildkit")], "1 of x: - 4"),
+    ] {
+        let entries = [&base[..], more].concat();
+        assert_eq!(shown("FROM x\nRUN test\nENV A=b\nCOPY a /a", None, &entries), want);
+    }
+    let entries = [&base[..], &[run, copy]].concat();
+    assert_eq!(shown("FROM x\nRUN test\nCOPY a /a", None, &entries), "1 of x: - -");
+    let user = (true, "/bin/sh -c #(nop) USER b");
+    for (text, more, together) in [
+        ("FROM x\nCOPY a /a\nUSER b", &[(false, copy.1), user][..], &[][..]),
+        ("FROM x\nRUN test\nCOPY a /a\nUSER b", &[run, (false, copy.1), user], &[1]),
+    ] {
+        assert_eq!(place(text, None, &[&base[..], more].concat()).unwrap().together, together);
+    }
 }
 
 /// Values that name each other would double with each line.
@@ -368,7 +459,7 @@ proptest::proptest! {
         if let Ok(read) = Dockerfile::parse(&text) {
             let history = history(&entries.iter().map(|(layer, text)| (*layer, text.as_str())).collect::<Vec<_>>());
             let layers = history.iter().filter(|entry| !entry.empty_layer).count();
-            if let Ok(placed) = read.place(None, &history, layers) {
+            if let Ok(placed) = read.place(None, &platform(), &history, layers) {
                 proptest::prop_assert_eq!(placed.layers.len(), layers);
                 proptest::prop_assert!(placed.base_layers <= layers);
             }

@@ -66,6 +66,9 @@ mod tests {
         ] {
             assert_eq!(line_hashes(text), want, "{text:?}");
         }
+        // Equal windows, told apart by their occurrence.
+        let repeated = line_hashes(&"Lorem ipsum dolor sit amet.\n".repeat(10));
+        assert_eq!(repeated[5..7], ["a7f2ff13bc495cf2:6", "a7f2ff1481e87703:1"]);
         assert_eq!(line_hashes("a\r\nb\r\n"), line_hashes("a\nb\n"));
         assert_eq!(line_hashes("a\rb"), line_hashes("a\nb"));
         let long = format!("{}\n{}", "x".repeat(300), "x".repeat(300));

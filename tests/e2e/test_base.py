@@ -111,6 +111,10 @@ class Base(program.Case):
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
         self.assertIn('stage "run" agrees', said)
+        # What lies about is known for the image's own by it.
+        base, _, said = self.gate(demo)
+        self.assertIsNone(base)
+        self.assertIn('stage "run" agrees; say with --dockerfile-target which was built', said)
         base, _, said = self.gate(demo, "--dockerfile-target", "run")
         self.assertEqual(base["by"], "dockerfile")
         self.assertNotIn("--dockerfile-target", said)

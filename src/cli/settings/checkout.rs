@@ -1,59 +1,119 @@
 //! Where a file lies in the checkout that it is of, as code scanning names it.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-/// What lies in the root of a checkout.
+/// What lies in the root of a checkout: a directory, or the file of a worktree.
 const MARK: &str = ".git";
 
-/// The path of a file from the root of its checkout, which is the nearest directory above with a `.git`, or else the working
-/// directory; parts divided by slashes. `None` for a file of elsewhere, and for names that are no text.
+/// The path of a file from the root of the checkout that is gated, parts divided by slashes. `None` for a file of elsewhere,
+/// and for names that are no text.
 pub fn place(file: &Path) -> Option<String> {
-    let (whole, root) = (whole(file)?, root(file)?);
-    let parts = whole.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_str());
-    Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
+    place_from(Path::new("."), file)
 }
 
 /// The root of the checkout that a file would be of.
 pub fn root(file: &Path) -> Option<PathBuf> {
-    let whole = whole(file)?;
-    let root = whole.ancestors().skip(1).find(|above| above.join(MARK).exists());
-    root.map(Path::to_owned).or_else(|| std::env::current_dir().ok())
+    root_from(Path::new("."), file)
 }
 
-/// The path from the file system's root. Links are not followed: the name is the checkout's own.
-fn whole(file: &Path) -> Option<PathBuf> {
-    clean(&std::env::current_dir().ok()?.join(file))
+fn place_from(here: &Path, file: &Path) -> Option<String> {
+    let (root, file) = (root_from(here, file)?, here.join(file).canonicalize().ok()?);
+    let parts = file.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_str());
+    Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
-/// Without `.` and `..`.
-fn clean(path: &Path) -> Option<PathBuf> {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => clean.pop().then_some(())?,
-            part => clean.push(part),
-        }
-    }
-    Some(clean)
+/// The nearest directory at or above `here` with a `.git`. Where there is none, the file may be of a checkout that is entered
+/// from outside; at last, `here` stands for the root.
+///
+/// Links are followed: a platform shows files, and a link of the checkout is none.
+fn root_from(here: &Path, file: &Path) -> Option<PathBuf> {
+    let file = here.join(file).canonicalize().ok()?;
+    let here = here.canonicalize().ok()?;
+    let root_of =
+        |path: &'_ Path| path.ancestors().find(|above| above.join(MARK).exists()).map(Path::to_owned);
+    Some(root_of(&here).or_else(|| root_of(&file)).unwrap_or(here))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    /// `work` is a checkout, `tree` a worktree of it, `other` another one, `plain` none.
+    fn checkouts() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for directory in ["work/.git", "work/service/deep", "tree/service", "other/.git", "plain/service"] {
+            fs::create_dir_all(at(directory)).unwrap();
+        }
+        fs::write(at("tree/.git"), "gitdir: ../work/.git/worktrees/tree\n").unwrap();
+        for checkout in ["work", "tree", "other", "plain"] {
+            fs::write(at(checkout).join("Dockerfile"), "FROM x\n").unwrap();
+        }
+        for service in ["work/service", "tree/service", "plain/service"] {
+            fs::write(at(service).join("Containerfile"), "FROM x\n").unwrap();
+        }
+        root
+    }
+
+    fn placed(root: &Path, here: &str, file: &str) -> Option<String> {
+        place_from(&root.join(here), &root.join(here).join(file))
+    }
 
     #[test]
     fn from_the_root_of_the_checkout() {
-        let root = tempfile::tempdir().unwrap();
-        let checkout = root.path().join("work");
-        std::fs::create_dir_all(checkout.join(MARK)).unwrap();
-        for (file, want) in [
-            ("Dockerfile", "Dockerfile"),
-            ("./service/Dockerfile", "service/Dockerfile"),
-            ("a/../b/c", "b/c"),
+        let root = checkouts();
+        for (here, file, want) in [
+            ("work", "Dockerfile", Some("Dockerfile")),
+            ("work", "./service/Containerfile", Some("service/Containerfile")),
+            ("work/service/deep", "../Containerfile", Some("service/Containerfile")),
+            ("work/service/deep", "../../Dockerfile", Some("Dockerfile")),
+            ("work", "service/../Dockerfile", Some("Dockerfile")),
+            // A worktree is a checkout of its own.
+            ("tree/service", "Containerfile", Some("service/Containerfile")),
+            ("tree", "../work/Dockerfile", None),
+            // Neither is another checkout's Dockerfile this one's.
+            ("work", "../other/Dockerfile", None),
+            ("work", "../plain/Dockerfile", None),
+            // Entered from outside, or none at all.
+            ("plain", "../work/service/Containerfile", Some("service/Containerfile")),
+            ("plain", "service/Containerfile", Some("service/Containerfile")),
+            ("plain/service", "../Dockerfile", None),
+            ("work", "nosuch", None),
         ] {
-            assert_eq!(place(&checkout.join(file)).as_deref(), Some(want), "{file}");
+            assert_eq!(placed(root.path(), here, file).as_deref(), want, "{file} in {here}");
         }
-        assert_eq!(place(&root.path().join("Dockerfile")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_to_files() {
+        use std::os::unix::{ffi::OsStrExt, fs::symlink};
+
+        let root = checkouts();
+        let at = |name: &str| root.path().join(name);
+        symlink("work", at("entrance")).unwrap();
+        symlink("service", at("work/linked")).unwrap();
+        symlink("service/Containerfile", at("work/Containerfile")).unwrap();
+        symlink("../other/Dockerfile", at("work/elsewhere")).unwrap();
+        symlink("../work/service/deep", at("other/deep")).unwrap();
+        for (here, file, want) in [
+            ("entrance", "Dockerfile", Some("Dockerfile")),
+            ("work", "../entrance/Dockerfile", Some("Dockerfile")),
+            ("work", "linked/Containerfile", Some("service/Containerfile")),
+            ("work", "Containerfile", Some("service/Containerfile")),
+            ("work", "elsewhere", None),
+            // What is above a link is above what it leads to.
+            ("work", "../other/deep/../Containerfile", Some("service/Containerfile")),
+        ] {
+            assert_eq!(placed(root.path(), here, file).as_deref(), want, "{file} in {here}");
+        }
+        // A backslash is a letter here, and other bytes than text are no name.
+        for (name, want) in [(&b"a\\b"[..], Some("a\\b")), (b"\xff", None)] {
+            let name = Path::new(std::ffi::OsStr::from_bytes(name));
+            fs::write(at("work").join(name), "FROM x\n").unwrap();
+            assert_eq!(place_from(&at("work"), name).as_deref(), want);
+        }
     }
 }
