@@ -93,7 +93,7 @@ fn lock_files(start: PathBuf, near: &Path, log: Log) -> Vec<Text> {
 fn distance(from: &str, to: &str) -> (usize, usize) {
     let parts = |path| str::split(path, '/').filter(|part: &&str| !part.is_empty());
     let shared = parts(from).zip(parts(to)).take_while(|(a, b)| a == b).count();
-    (parts(from).count() - shared, parts(to).count() - 1 - shared)
+    (parts(from).count() - shared, parts(to).count().saturating_sub(1 + shared))
 }
 
 /// Every lock file below a directory, nearest first. Links are not followed.

@@ -213,6 +213,7 @@ mod tests {
             reference: "sbom:b.json".into(),
             image: None,
             sbom: Some(PackedSbom::pack(document).unwrap()),
+            inventory: false,
             base: None,
             pairs: Vec::new(),
             policies: Vec::new(),
