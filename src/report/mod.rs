@@ -1,9 +1,11 @@
 //! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
 //! inventory.
 
+mod alert;
 pub mod codequality;
 pub mod cyclonedx;
 mod fix;
+mod gap;
 pub mod github;
 pub mod gitlab;
 pub mod json;
