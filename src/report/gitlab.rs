@@ -1,21 +1,416 @@
-//! GitLab's container-scanning report.
+//! GitLab's container-scanning report: its vulnerability report and the security widget of a merge request.
+//!
+//! The form is `container-scanning-report-format.json` of gitlab-org/security-products/security-report-schemas; what is
+//! written here is the same in the three versions. GitLab refuses a whole report that breaks it, so every text is cut to
+//! its length. What the schema does not say, GitLab's parser does:
+//!
+//! - A vulnerability is known from build to build by its first identifier, the package's name and the image's name. So
+//!   findings that have those in common are one, of all platforms, versions and places.
+//! - Of several in one package that share any identifier only one is kept. A bulletin's number, which stands for several
+//!   vulnerabilities, is therefore no identifier where several of them are in the report.
+//! - The image's name is what stands before the last colon, and a tag that looks like a version belongs to it: each release
+//!   would have all vulnerabilities anew. So the image is named by its digest, and the caller's words stand in the details.
+//! - Waived findings are left out: GitLab would show them as open. A message counts them.
+//! - Name, description and solution may be taken for Markdown; the details are not.
 
-use std::io;
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+};
 
-use super::Report;
+use jiff::Timestamp;
+use serde::Serialize;
 
-/// A version of the report's schema.
+use super::{
+    Report,
+    alert::{Group, groups, is_ignored},
+    gap::{Weight, gaps},
+    json::{Counted, Later, List, pretty},
+    place::place,
+    text::{cut, image_name, inert},
+    words::count,
+};
+use crate::{digest::Digest, finding::Severity};
+
+/// Most vulnerabilities: as many results as GitLab takes of SARIF.
+const MAX_VULNERABILITIES: usize = 5_000;
+/// Bytes after which no more of them are written: GitLab does not load a merge request's comparison above 20 MB
+/// (`doc/administration/instance_limits.md`), and one may hold two reports.
+const MAX_BYTES: usize = 10_000_000;
+/// Longest name, in characters, by the schema; and of what it has no limit for.
+const MAX_NAME: usize = 255;
+/// Longest text, in characters, before Markdown's signs are escaped: the schema lets a solution have 7,000.
+const MAX_TEXT: usize = 3_000;
+/// Most identifiers that GitLab keeps of a vulnerability.
+const MAX_IDENTIFIERS: usize = 20;
+
+/// A version of the report's schema: the patch that every server which knows the minor knows. An unknown patch is a
+/// warning, an unknown minor is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// 15.0.7.
     V15_0,
     /// 15.1.0: what every server since GitLab 17.0 takes.
     V15_1,
-    /// 15.2.1.
+    /// 15.2.0.
     V15_2,
 }
 
+impl Version {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::V15_0 => "15.0.7",
+            Self::V15_1 => "15.1.0",
+            Self::V15_2 => "15.2.0",
+        }
+    }
+}
+
 /// Writes the report.
-pub fn write(_report: &Report, _version: Version, _out: &mut dyn io::Write) -> io::Result<()> {
-    Ok(())
+pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::Result<()> {
+    let groups = groups(&report.results, false, |_, judged| {
+        let finding = &judged.finding;
+        (filled(&finding.package.name, MAX_NAME), filled(&finding.id, MAX_NAME))
+    });
+    let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
+    for ((package, _), group) in &groups {
+        for name in names(group) {
+            *bearers.entry((package, name)).or_default() += 1;
+        }
+    }
+    let mut order: Vec<_> = groups.iter().collect();
+    // Stable: package and id keep their order.
+    order.sort_by_cached_key(|(_, group)| group.rank());
+    let (written, listed) = (Cell::new(0), Cell::new(0));
+    let vulnerabilities = || {
+        let first = order.iter().take(MAX_VULNERABILITIES).take_while(|_| written.get() < MAX_BYTES);
+        first.inspect(|_| listed.set(listed.get() + 1)).map(|((package, id), group)| {
+            let is_shared = |name: &str| bearers.get(&(package, name)).is_some_and(|bearers| *bearers > 1);
+            vulnerability(package, id, group, is_shared)
+        })
+    };
+    let document = Document {
+        version: version.as_str(),
+        vulnerabilities: List(vulnerabilities),
+        scan: Later(|| scan(report, groups.len(), listed.get())),
+    };
+    pretty(&document, &mut Counted { out, bytes: &written })
+}
+
+fn scan(report: &Report, found: usize, listed: usize) -> Scan {
+    let gaps = gaps(report);
+    let unlooked = gaps.iter().any(|gap| gap.weight == Weight::Unlooked);
+    let mut messages: Vec<Message> = Vec::new();
+    let mut say = |level, text: &str| messages.push(Message { level, value: filled(text, MAX_TEXT) });
+    for gap in &gaps {
+        let level = match gap.weight {
+            Weight::Unlooked if report.results.is_empty() => "fatal",
+            Weight::Unlooked | Weight::Doubtful => "warn",
+            Weight::Allowed => "info",
+        };
+        say(level, &gap.text);
+    }
+    if listed < found {
+        say("warn", &format!("only {listed} of {found} vulnerabilities are listed, the most severe"));
+    }
+    let waived =
+        report.results.iter().flat_map(|result| &result.findings).filter(|judged| is_ignored(judged));
+    let waived = waived.count();
+    if waived > 0 {
+        say("info", &format!("{} left out: the policy ignores them", count(waived, "finding")));
+    }
+    let first = report.results.first();
+    let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
+    let tool = Tool {
+        id: "stella",
+        name: "Stella",
+        version: filled(engine, MAX_NAME),
+        vendor: Vendor { name: "Stella" },
+    };
+    let now = moment(first.map_or("", |result| result.now.as_str()));
+    Scan {
+        analyzer: tool.clone(),
+        scanner: tool,
+        kind: "container_scanning",
+        start_time: now.clone(),
+        end_time: now,
+        status: if unlooked { "failure" } else { "success" },
+        messages,
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS` in UTC, without saying so; the epoch where the text is no moment.
+fn moment(text: &str) -> String {
+    let moment = text.parse::<Timestamp>().unwrap_or_default().max(Timestamp::UNIX_EPOCH);
+    moment.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// All names of what a group is about.
+fn names<'a>(group: &Group<'a>) -> BTreeSet<&'a str> {
+    group
+        .findings()
+        .flat_map(|finding| finding.aliases.iter().chain([&finding.id]))
+        .map(String::as_str)
+        .collect()
+}
+
+fn vulnerability(
+    package: &str,
+    id: &str,
+    group: &Group<'_>,
+    is_shared: impl Fn(&str) -> bool,
+) -> Vulnerability {
+    let (result, judged) = group.first();
+    let finding = &judged.finding;
+    let image = cut(image_name(&result.image.reference), MAX_NAME);
+    let (shared, own): (Vec<&str>, Vec<&str>) =
+        names(group).into_iter().filter(|name| *name != finding.id).partition(|name| is_shared(name));
+    let others = own.iter().take(MAX_IDENTIFIERS - 1).map(|name| Identifier::new(name));
+    let identifiers: Vec<_> = [Identifier::new(&finding.id)].into_iter().chain(others).collect();
+    let links = identifiers.iter().filter_map(|identifier| Some(Link { url: identifier.url.clone()? }));
+    let more: Vec<&str> = own.iter().skip(MAX_IDENTIFIERS - 1).copied().chain(shared).collect();
+
+    let mut details = BTreeMap::new();
+    let mut tell = |key, name, text: &str| {
+        if !text.trim().is_empty() {
+            details.insert(key, Detail::Text { name, value: cut(text, MAX_TEXT) });
+        }
+    };
+    tell("also", "Also part of", &more.join(", "));
+    tell("files", "Found in", &group.paths());
+    tell("instruction", "Layer made by", &group.instructions());
+    let platforms: BTreeSet<&str> = group.iter().map(|(result, _)| result.image.platform.as_str()).collect();
+    let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
+    tell("image", "Image as named", &format!("{} ({platforms})", result.image.reference));
+    let place = place(result, judged);
+    if place.is_in_checkout() {
+        let (name, file_name) = ("Comes in by", filled(&place.file, MAX_TEXT));
+        details.insert("line", Detail::FileLocation { name, file_name, line_start: place.line });
+    }
+
+    let summary = group.findings().map(|finding| finding.summary.trim()).find(|summary| !summary.is_empty());
+    Vulnerability {
+        id: Digest::of(format!("{image}\0{package}\0{id}").as_bytes()).uuid(),
+        name: inert(&format!("{id} in {package}"), MAX_NAME),
+        description: markdown(&cut(summary.unwrap_or("No description is known."), MAX_TEXT)),
+        severity: severity(group.severity()),
+        solution: markdown(&cut(&group.fix(), MAX_TEXT)),
+        links: links.collect(),
+        identifiers,
+        location: Location {
+            dependency: Dependency {
+                package: Package { name: package.to_owned() },
+                version: cut(&group.versions(), MAX_NAME),
+            },
+            operating_system: result.looked_at.os.as_ref().map_or_else(
+                || "unknown".to_owned(),
+                |os| filled(&format!("{} {}", os.id, os.version), MAX_NAME),
+            ),
+            image: format!("{image}@{}", result.image.digest),
+        },
+        details,
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "Critical",
+        Severity::High => "High",
+        Severity::Medium => "Medium",
+        Severity::Low => "Low",
+        Severity::Negligible => "Info",
+        Severity::Unknown => "Unknown",
+    }
+}
+
+/// The text [cut], and never empty, because the schema asks for a character.
+fn filled(text: &str, limit: usize) -> String {
+    let text = cut(text, limit);
+    if text.trim().is_empty() { "-".to_owned() } else { text }
+}
+
+/// One line that Markdown shows as it is. Any ASCII punctuation may be escaped (CommonMark, section 2.4), and is but for
+/// what means nothing within a sentence; the first word might be the mark of a list.
+fn markdown(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + line.len() / 8);
+    let mut first_word = true;
+    for c in line.chars() {
+        first_word &= c != ' ';
+        let means_nothing = matches!(c, '.' | ',' | ';' | '-' | '+' | '=' | '/' | '(' | ')' | '\'' | '?');
+        // `www.` begins a link.
+        let may_stand = means_nothing && !first_word && !(c == '.' && out.ends_with(['w', 'W']));
+        if c.is_ascii_punctuation() && !may_stand {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whose name begins how, and where it is explained.
+const IDENTIFIERS: &[(&str, &str, &str)] = &[
+    ("CVE-", "cve", "https://www.cve.org/CVERecord?id="),
+    ("GHSA-", "ghsa", "https://github.com/advisories/"),
+    ("USN-", "usn", "https://ubuntu.com/security/notices/"),
+    ("RHSA-", "rhsa", "https://access.redhat.com/errata/"),
+    ("DSA-", "dsa", "https://security-tracker.debian.org/tracker/"),
+    ("DLA-", "dla", "https://security-tracker.debian.org/tracker/"),
+    ("PYSEC-", "pysec", "https://osv.dev/vulnerability/"),
+    ("RUSTSEC-", "rustsec", "https://osv.dev/vulnerability/"),
+    ("GO-", "go", "https://osv.dev/vulnerability/"),
+];
+
+impl Identifier {
+    /// GitLab takes two for the same by type and value.
+    fn new(id: &str) -> Self {
+        let value = filled(id, MAX_NAME);
+        let is_plain = |rest: &str| {
+            !rest.is_empty()
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.'))
+        };
+        let known =
+            IDENTIFIERS.iter().find(|(prefix, _, _)| value.strip_prefix(prefix).is_some_and(is_plain));
+        let (kind, url) = match known {
+            Some((_, kind, address)) => (*kind, Some(format!("{address}{value}"))),
+            None => ("stella", None),
+        };
+        Self { kind, name: inert(&value, MAX_NAME), value, url }
+    }
+}
+
+/// The scan comes last, because it says how many vulnerabilities were listed.
+#[derive(Serialize)]
+struct Document<V, S> {
+    version: &'static str,
+    vulnerabilities: V,
+    scan: S,
+}
+
+#[derive(Serialize)]
+struct Scan {
+    analyzer: Tool,
+    scanner: Tool,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    start_time: String,
+    end_time: String,
+    status: &'static str,
+    messages: Vec<Message>,
+}
+
+#[derive(Clone, Serialize)]
+struct Tool {
+    id: &'static str,
+    name: &'static str,
+    version: String,
+    vendor: Vendor,
+}
+
+#[derive(Clone, Serialize)]
+struct Vendor {
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+struct Message {
+    level: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Vulnerability {
+    /// The same from build to build; no two have the same.
+    id: String,
+    name: String,
+    description: String,
+    severity: &'static str,
+    solution: String,
+    identifiers: Vec<Identifier>,
+    links: Vec<Link>,
+    location: Location,
+    details: BTreeMap<&'static str, Detail>,
+}
+
+#[derive(Serialize)]
+struct Identifier {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: String,
+    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Location {
+    dependency: Dependency,
+    operating_system: String,
+    image: String,
+}
+
+#[derive(Serialize)]
+struct Dependency {
+    package: Package,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct Package {
+    name: String,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Detail {
+    Text { name: &'static str, value: String },
+    FileLocation { name: &'static str, file_name: String, line_start: usize },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_shows_what_was_meant() {
+        for (text, want) in [
+            ("Update zlib to 1.2-1 in web/a.lock:3.", "Update zlib to 1.2-1 in web/a.lock\\:3."),
+            ("See www.a.example", "See www\\.a.example"),
+            ("1. <b>*x*</b>", "1\\. \\<b\\>\\*x\\*\\</b\\>"),
+            (
+                "- @all see #1 ![a](b) `c` $d$ ~e | f",
+                "\\- \\@all see \\#1 \\!\\[a\\](b) \\`c\\` \\$d\\$ \\~e \\| f",
+            ),
+        ] {
+            assert_eq!(markdown(text), want);
+        }
+    }
+
+    #[test]
+    fn moments_have_no_zone() {
+        for (text, want) in [
+            ("2026-06-15T12:00:00Z", "2026-06-15T12:00:00"),
+            ("2026-06-15T12:00:00.9+02:00", "2026-06-15T10:00:00"),
+            ("-009999-01-02T00:00:00Z", "1970-01-01T00:00:00"),
+            ("soon", "1970-01-01T00:00:00"),
+        ] {
+            assert_eq!(moment(text), want);
+        }
+    }
+
+    #[test]
+    fn only_plain_names_are_known() {
+        let kind = |id| Identifier::new(id).kind;
+        assert_eq!(kind("CVE-2024-1"), "cve");
+        assert_eq!(kind("RHSA-2020:0111"), "rhsa");
+        for id in ["CVE-", "CVE-2024-1/../x", "ALPINE-1", "", " "] {
+            let identifier = Identifier::new(id);
+            assert_eq!((identifier.kind, identifier.url), ("stella", None), "{id:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Every report that is JSON is written here, because JSON is printed to logs and terminals too: what would act there is
 //! escaped, which no reader of JSON sees.
 
-use std::io;
+use std::{cell::Cell, io};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
@@ -23,11 +23,53 @@ pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Res
     io::Write::flush(&mut out)
 }
 
+/// A value that is made when its turn comes.
+pub(super) struct Later<F>(pub(super) F);
+
+impl<T: Serialize, F: Fn() -> T> Serialize for Later<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0)().serialize(serializer)
+    }
+}
+
+/// A list whose items are made one by one while it is written: how much was written may end it.
+pub(super) struct List<F>(pub(super) F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for List<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// Counts the bytes that are written, give or take a buffer.
+pub(super) struct Counted<'a> {
+    /// Where they go.
+    pub(super) out: &'a mut dyn io::Write,
+    /// How many went.
+    pub(super) bytes: &'a Cell<usize>,
+}
+
+impl io::Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes.set(self.bytes.get() + written);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command.
 struct Harmless<'a>(PrettyFormatter<'a>);
 
 impl Formatter for Harmless<'_> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        // Nearly every text.
+        if text.is_ascii() && memchr::memchr2(b'#', 0x7f, text.as_bytes()).is_none() {
+            return out.write_all(text.as_bytes());
+        }
         let mut written = 0;
         let mut last = ' ';
         for (at, c) in text.char_indices() {
@@ -97,5 +139,18 @@ mod tests {
             "[\n  \"#\\u0023[error] #\\u0023\\u0023 \\u009b31m\\u007f\\u001b\\u202e\\udb40\\udc01 \u{65e5}\u{1f600}\"\n]\n"
         );
         assert_eq!(serde_json::from_str::<[String; 1]>(&written).unwrap()[0], text);
+    }
+
+    #[test]
+    fn a_list_ends_where_enough_is_written() {
+        let bytes = Cell::new(0);
+        let text = "x".repeat(10_000);
+        let list = List(|| std::iter::repeat(&text).take_while(|_| bytes.get() < 50_000));
+        let mut out = Vec::new();
+        pretty(&(list, Later(|| bytes.get())), &mut Counted { out: &mut out, bytes: &bytes }).unwrap();
+        let (list, then): (Vec<String>, usize) = serde_json::from_slice(&out).unwrap();
+        assert_eq!(list.len(), 5);
+        assert!((50_000..out.len()).contains(&then));
+        assert_eq!(bytes.get(), out.len());
     }
 }

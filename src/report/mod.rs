@@ -1,11 +1,13 @@
 //! Reports: each is a pure function of one [`Report`] and a writer; of an [`Sbom`](crate::sbom::Sbom) where it is an
 //! inventory.
 
+mod alert;
 mod asked;
 pub mod codequality;
 mod columns;
 pub mod cyclonedx;
 mod fix;
+mod gap;
 pub mod github;
 pub mod gitlab;
 pub mod json;

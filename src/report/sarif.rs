@@ -5,7 +5,6 @@
 //! to their limits; both show an alert again for every suppressed result, so waived findings are left out.
 
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     io,
 };
@@ -14,17 +13,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Judged, Report, ScanResult,
-    fix::fix,
+    Report, ScanResult,
+    alert::{Alert, alerts},
+    gap::{Weight, gaps},
     json,
-    place::{Place, place},
     text::{cut, image_name},
 };
-use crate::{
-    digest::Digest,
-    finding::{Finding, Severity},
-    policy::Action,
-};
+use crate::finding::Severity;
 
 /// Most results that the platforms keep.
 const MAX_RESULTS: usize = 5_000;
@@ -32,12 +27,8 @@ const MAX_RESULTS: usize = 5_000;
 const MAX_TEXT: usize = 1_024;
 /// Longest rule id or name, in characters.
 const MAX_NAME: usize = 255;
-/// Most versions, files or instructions that one message lists.
-const MAX_PARTS: usize = 20;
 /// Most tags of a rule.
 const MAX_TAGS: usize = 10;
-/// Most skipped things that are named one by one.
-const MAX_NOTIFICATIONS: usize = 100;
 
 /// What a report holds beside what it always holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +39,7 @@ pub struct Options {
 
 /// Writes the report: one run, in which findings of several platforms at one place are one result.
 pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut alerts = alerts(&report.results, options);
+    let mut alerts = alerts(&report.results, options.ignored);
     let found = alerts.len();
     alerts.truncate(MAX_RESULTS);
 
@@ -84,76 +75,9 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
     json::pretty(&log, out)
 }
 
-/// Everything that one result says: findings with one id in packages of one name at one place.
-struct Alert<'a> {
-    rule: String,
-    place: Place<'a>,
-    /// Never empty.
-    judged: Vec<(&'a ScanResult, &'a Judged)>,
-}
-
-impl<'a> Alert<'a> {
-    fn findings(&self) -> impl Iterator<Item = &'a Finding> {
-        self.judged.iter().map(|(_, judged)| &judged.finding)
-    }
-
-    fn first(&self) -> &'a Finding {
-        &self.judged[0].1.finding
-    }
-
-    fn severity(&self) -> Severity {
-        self.findings().map(|finding| finding.severity).max().unwrap_or_default()
-    }
-
-    /// Whether the policy ignores all of it.
-    fn is_ignored(&self) -> bool {
-        self.judged.iter().all(|(_, judged)| judged.decision.action == Some(Action::Ignore))
-    }
-
-    /// What to do, each thing once.
-    fn fix(&self) -> String {
-        let fixes: BTreeSet<String> =
-            self.judged.iter().take(MAX_PARTS).map(|(result, judged)| fix(result, judged)).collect();
-        fixes.into_iter().collect::<Vec<_>>().join(" ")
-    }
-
-    /// Each text once, in order, parted by commas.
-    fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> String {
-        let texts: BTreeSet<&str> =
-            self.findings().flat_map(of).map(String::as_str).take(MAX_PARTS).collect();
-        texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn alerts(results: &[ScanResult], options: Options) -> Vec<Alert<'_>> {
-    let mut alerts: BTreeMap<(String, Place<'_>), Alert<'_>> = BTreeMap::new();
-    for result in results {
-        for judged in &result.findings {
-            if judged.decision.action == Some(Action::Ignore) && !options.ignored {
-                continue;
-            }
-            let finding = &judged.finding;
-            // Without the package, two packages with one CVE would be one alert: platforms tell alerts apart by rule
-            // and place.
-            let rule = cut(&format!("{}-{}", finding.id, finding.package.name), MAX_NAME);
-            let place = place(result, judged);
-            let alert = alerts.entry((rule.clone(), place.clone())).or_insert_with(|| Alert {
-                rule,
-                place,
-                judged: Vec::new(),
-            });
-            alert.judged.push((result, judged));
-        }
-    }
-    let mut alerts: Vec<Alert<'_>> = alerts.into_values().collect();
-    // Stable: rule and place keep their order. What is ignored is what a limit cuts first.
-    alerts.sort_by_key(|alert| (alert.is_ignored(), Reverse(alert.severity())));
-    alerts
-}
-
 fn rule(alert: &Alert<'_>) -> Rule {
-    let severity = alert.severity();
-    let finding = alert.first();
+    let severity = alert.group.severity();
+    let finding = &alert.group.first().1.finding;
     let name = format!("{} in {}", finding.id, finding.package.name);
     let summary =
         if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
@@ -166,7 +90,7 @@ fn rule(alert: &Alert<'_>) -> Rule {
         name: cut(&name, MAX_NAME),
         short_description: Text::new(&name),
         full_description: Text::new(summary),
-        help: Text::new(&alert.fix()),
+        help: Text::new(&alert.group.fix()),
         default_configuration: Configuration { level: level(severity) },
         properties: RuleProperties {
             security_severity: security_severity(severity),
@@ -177,26 +101,11 @@ fn rule(alert: &Alert<'_>) -> Rule {
 }
 
 fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
-    let finding = alert.first();
-    let package = &finding.package.name;
-    let versions = alert.list(|finding| std::slice::from_ref(&finding.package.version));
-    let severity = alert.severity().as_str();
-    let mut message = format!("{package} {versions} has {} ({severity}). {}", finding.id, alert.fix());
-    let paths = alert.list(|finding| &finding.paths);
-    if !paths.is_empty() {
-        message.push_str(&format!(" Found in {paths}."));
-    }
-    let instructions = alert.list(|finding| std::slice::from_ref(&finding.layer.instruction));
-    if !instructions.is_empty() {
-        message.push_str(&format!(" Layer {}: {instructions}", finding.layer.index));
-    }
-    let ecosystem = finding.package.ecosystem.as_str();
-    let named = format!("{}\0{package}\0{ecosystem}\0{}", finding.id, alert.place.file);
     SarifResult {
         rule_id: alert.rule.clone(),
         rule_index,
-        level: level(alert.severity()),
-        message: Text::new(&message),
+        level: level(alert.group.severity()),
+        message: Text::new(&alert.message()),
         locations: [Location {
             physical_location: PhysicalLocation {
                 artifact_location: ArtifactLocation { uri: percent_encoded(&alert.place.file) },
@@ -209,16 +118,16 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
             },
         }],
         partial_fingerprints: Fingerprints {
-            finding: Digest::of(named.as_bytes()).hex(),
+            finding: alert.fingerprint(),
             line: alert.place.line_hash.map(str::to_owned),
         },
-        suppressions: alert.is_ignored().then(|| suppression(alert)).into_iter().collect(),
+        suppressions: alert.group.is_ignored().then(|| suppression(alert)).into_iter().collect(),
     }
 }
 
 fn suppression(alert: &Alert<'_>) -> Suppression {
     let rules: BTreeSet<&str> =
-        alert.judged.iter().filter_map(|(_, judged)| judged.decision.rule.as_deref()).collect();
+        alert.group.iter().filter_map(|(_, judged)| judged.decision.rule.as_deref()).collect();
     let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
     Suppression {
         kind: "external",
@@ -242,39 +151,23 @@ fn invocation(report: &Report, found: usize) -> Invocation {
         let text = format!("{found} results were found; the {MAX_RESULTS} most severe are listed");
         notifications.push(notification("results-cut", "warning", &text));
     }
-    let mut skipped: BTreeSet<_> = BTreeSet::new();
-    for result in &report.results {
-        let allowed = |skipped| if result.verdict.allows(skipped) { "note" } else { "error" };
-        skipped.extend(result.looked_at.skipped.iter().map(|skipped| (skipped, allowed(skipped))));
-        if result.snapshot.demo {
-            notifications.push(notification(
-                "demo-snapshot",
-                "warning",
-                "the advisories are the demo snapshot's: for trying out, not for gating",
-            ));
-        }
-    }
-    notifications.dedup_by(|a, b| a.descriptor.id == b.descriptor.id);
-    for (skipped, level) in skipped.iter().take(MAX_NOTIFICATIONS) {
-        let text = format!("{} was not looked at: {}", skipped.what, skipped.why);
-        notifications.push(notification(&cut(&skipped.name, MAX_NAME), level, &text));
-    }
-    if skipped.len() > MAX_NOTIFICATIONS {
-        let text = format!("{} more things were not looked at", skipped.len() - MAX_NOTIFICATIONS);
-        notifications.push(notification("skipped", "error", &text));
-    }
-    if report.results.is_empty() {
-        notifications.push(notification("skipped", "error", "no image was looked at"));
+    let gaps = gaps(report);
+    for gap in &gaps {
+        let level = match gap.weight {
+            Weight::Allowed => "note",
+            Weight::Doubtful => "warning",
+            Weight::Unlooked => "error",
+        };
+        notifications.push(notification(gap.name, level, &gap.text));
     }
     Invocation {
-        execution_successful: skipped.iter().all(|(_, level)| *level == "note") && !report.results.is_empty(),
+        execution_successful: gaps.iter().all(|gap| gap.weight < Weight::Unlooked),
         tool_execution_notifications: notifications,
     }
 }
 
 fn notification(id: &str, level: &'static str, text: &str) -> Notification {
-    let id = if id.is_empty() { "skipped" } else { id };
-    Notification { descriptor: Descriptor { id: id.to_owned() }, level, message: Text::new(text) }
+    Notification { descriptor: Descriptor { id: cut(id, MAX_NAME) }, level, message: Text::new(text) }
 }
 
 fn image(result: &ScanResult) -> Value {

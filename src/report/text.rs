@@ -68,6 +68,20 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     out
 }
 
+/// The text [cut], without the signs that begin a link, a tag or code: for readers of which it is not known whether they
+/// take a line for Markdown.
+pub(super) fn inert(text: &str, limit: usize) -> String {
+    let harmless = |c| match c {
+        '[' => '(',
+        ']' => ')',
+        '<' => '‹',
+        '>' => '›',
+        '`' => '\'',
+        c => c,
+    };
+    cut(text, limit).chars().map(harmless).collect()
+}
+
 /// The name of an image without scheme, tag and digest: what stays the same from build to build.
 pub fn image_name(reference: &str) -> &str {
     let name = name_and_tag(reference).0.trim_matches('/');
@@ -140,6 +154,11 @@ mod tests {
         assert_eq!(cut("日本語だ", 3), "日本…");
         assert_eq!(cut(&"x".repeat(100_000), 1_024).chars().count(), 1_024);
         assert!(cut(&"\u{1b}".repeat(100), 20).chars().count() <= 20);
+    }
+
+    #[test]
+    fn no_sign_begins_a_link_or_a_tag() {
+        assert_eq!(inert("[a](b) <img> `c` @d\n", 30), "(a)(b) ‹img› 'c' @d");
     }
 
     #[test]

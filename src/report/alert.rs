@@ -1,0 +1,183 @@
+//! Findings that a report shows as one.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{
+    Judged, ScanResult,
+    fix::fix,
+    place::{Place, place},
+    text::cut,
+    words::count,
+};
+use crate::{
+    digest::Digest,
+    finding::{Finding, Severity},
+    policy::Action,
+};
+
+/// Longest id of a rule, in characters.
+const MAX_RULE: usize = 255;
+/// Most versions, files, instructions or ways out that one text lists.
+const MAX_PARTS: usize = 20;
+
+/// Findings of one kind, of all platforms, in the order of the results. Never empty.
+pub(super) struct Group<'a>(Vec<(&'a ScanResult, &'a Judged)>);
+
+/// The findings by what makes them one, in the order of that. What the policy ignores is in only where it is asked for.
+pub(super) fn groups<'a, K: Ord>(
+    results: &'a [ScanResult],
+    ignored: bool,
+    key: impl Fn(&'a ScanResult, &'a Judged) -> K,
+) -> BTreeMap<K, Group<'a>> {
+    let mut groups: BTreeMap<K, Group<'a>> = BTreeMap::new();
+    for result in results {
+        for judged in result.findings.iter().filter(|judged| ignored || !is_ignored(judged)) {
+            let group = groups.entry(key(result, judged)).or_insert_with(|| Group(Vec::new()));
+            group.0.push((result, judged));
+        }
+    }
+    groups
+}
+
+/// Whether the policy waives a finding.
+pub(super) fn is_ignored(judged: &Judged) -> bool {
+    judged.decision.action == Some(Action::Ignore)
+}
+
+impl<'a> Group<'a> {
+    /// Each with the result that it stands in.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a ScanResult, &'a Judged)> {
+        self.0.iter().copied()
+    }
+
+    /// The one that stands for all.
+    pub(super) fn first(&self) -> (&'a ScanResult, &'a Judged) {
+        self.0[0]
+    }
+
+    /// All findings.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &'a Finding> {
+        self.iter().map(|(_, judged)| &judged.finding)
+    }
+
+    /// The worst.
+    pub(super) fn severity(&self) -> Severity {
+        self.findings().map(|finding| finding.severity).max().unwrap_or_default()
+    }
+
+    /// Whether the policy ignores all of it.
+    pub(super) fn is_ignored(&self) -> bool {
+        self.iter().all(|(_, judged)| is_ignored(judged))
+    }
+
+    /// The lower, the later a limit cuts it: worst first, and what is ignored last.
+    pub(super) fn rank(&self) -> (bool, Reverse<Severity>) {
+        (self.is_ignored(), Reverse(self.severity()))
+    }
+
+    /// What to do, each thing once.
+    pub(super) fn fix(&self) -> String {
+        let mut fixes = BTreeSet::new();
+        let mut others = 0;
+        for (result, judged) in self.iter() {
+            let fix = fix(result, judged);
+            if fixes.len() < MAX_PARTS || fixes.contains(&fix) {
+                fixes.insert(fix);
+            } else {
+                others += 1;
+            }
+        }
+        let mut text = fixes.into_iter().collect::<Vec<_>>().join(" ");
+        if others > 0 {
+            text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
+        }
+        text
+    }
+
+    /// Each text that is not empty once, in order, parted by commas.
+    pub(super) fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> String {
+        let texts: BTreeSet<&str> =
+            self.findings().flat_map(of).map(String::as_str).filter(|text| !text.is_empty()).collect();
+        let mut listed = texts.iter().take(MAX_PARTS).copied().collect::<Vec<_>>().join(", ");
+        if texts.len() > MAX_PARTS {
+            listed.push_str(&format!(" and {} more", texts.len() - MAX_PARTS));
+        }
+        listed
+    }
+
+    /// The versions of the package.
+    pub(super) fn versions(&self) -> String {
+        self.list(|finding| std::slice::from_ref(&finding.package.version))
+    }
+
+    /// The files it was read from.
+    pub(super) fn paths(&self) -> String {
+        self.list(|finding| &finding.paths)
+    }
+
+    /// What made the layers.
+    pub(super) fn instructions(&self) -> String {
+        self.list(|finding| std::slice::from_ref(&finding.layer.instruction))
+    }
+}
+
+/// What one place shows: findings with one id in packages of one name.
+pub(super) struct Alert<'a> {
+    /// Id and package. Without the package, two packages with one CVE would be one alert: platforms tell alerts apart by
+    /// rule and place.
+    pub(super) rule: String,
+    /// Where.
+    pub(super) place: Place<'a>,
+    /// Which one it is of the rule's alerts in the file, from 1.
+    occurrence: usize,
+    /// What.
+    pub(super) group: Group<'a>,
+}
+
+/// All alerts, worst first, then by rule and place.
+pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
+    let groups = groups(results, ignored, |result, judged| {
+        let Finding { id, package, .. } = &judged.finding;
+        (cut(&format!("{id}-{}", package.name), MAX_RULE), place(result, judged))
+    });
+    let mut alerts: Vec<Alert<'_>> = Vec::with_capacity(groups.len());
+    for ((rule, place), group) in groups {
+        let same = alerts.last().filter(|last| last.rule == rule && last.place.file == place.file);
+        let occurrence = same.map_or(1, |last| last.occurrence + 1);
+        alerts.push(Alert { rule, place, occurrence, group });
+    }
+    // Stable: rule and place keep their order.
+    alerts.sort_by_cached_key(|alert| alert.group.rank());
+    alerts
+}
+
+impl Alert<'_> {
+    /// All of it in one line of untrusted text.
+    pub(super) fn message(&self) -> String {
+        let group = &self.group;
+        let finding = &group.first().1.finding;
+        let (name, versions) = (&finding.package.name, group.versions());
+        let severity = group.severity().as_str();
+        let mut message = format!("{name} {versions} has {} ({severity}). {}", finding.id, group.fix());
+        let paths = group.paths();
+        if !paths.is_empty() {
+            message.push_str(&format!(" Found in {paths}."));
+        }
+        let instructions = group.instructions();
+        if !instructions.is_empty() {
+            message.push_str(&format!(" Layer {}: {instructions}", finding.layer.index));
+        }
+        message
+    }
+
+    /// Names the alert from build to build, and no other one in the report: of lines only their order counts, of versions
+    /// and tags nothing.
+    pub(super) fn fingerprint(&self) -> String {
+        let ecosystem = self.group.first().1.finding.package.ecosystem.as_str();
+        let Self { rule, place, occurrence, .. } = self;
+        Digest::of(format!("{rule}\0{ecosystem}\0{}\0{occurrence}", place.file).as_bytes()).hex()
+    }
+}
