@@ -90,7 +90,7 @@ fn findings_of_a_line_are_one_annotation_over_all_platforms() {
             finding("CVE-2024-4", Severity::High, "d", 0, None),
         ],
     );
-    one.image.layers[1].written = Some(written("100%, a:b", 3));
+    one.image.layers[1].written = Some(written("100%25, a:b", 3));
     one.findings[3].asked = Some(Asked { written: written("poetry.lock", 7), pin: None });
     let mut other = one.clone();
     other.image.platform = "linux/arm64".to_owned();
@@ -99,7 +99,7 @@ fn findings_of_a_line_are_one_annotation_over_all_platforms() {
         read.iter().map(|read| (read.properties.get("file").map(String::as_str), &*read.kind)).collect();
     assert_eq!(
         places,
-        [(None, "error"), (Some("100%, a:b"), "error"), (Some("poetry.lock"), "error"), (None, "error")]
+        [(None, "error"), (Some("100%25, a:b"), "error"), (Some("poetry.lock"), "error"), (None, "error")]
     );
     assert_eq!(read[1].properties["title"], "Stella: 3 findings (1 critical, 2 high)");
     let ids: Vec<_> = read[1].message.lines().map(|line| line.split(' ').next().unwrap()).collect();
