@@ -1,16 +1,10 @@
 //! `stella gate`: the whole way of the data, once.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use stella::{
     policy::{Action, Outcome, Policy},
-    report::{
-        Report, Run, SCHEMA, ScanResult, codequality, github, gitlab, json, junit, markdown, metrics, sarif,
-        table,
-    },
+    report::{Report, Run, SCHEMA, ScanResult},
 };
 
 use super::{
@@ -21,9 +15,9 @@ use super::{
     image::Opened,
     local::Local,
     log::Log,
-    output::ReportFormat,
     progress::Progress,
     remote::Remote,
+    reports,
     settings::GateSettings,
 };
 
@@ -142,30 +136,12 @@ impl Job<'_> {
 /// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
 fn write(report: &mut Report, settings: &GateSettings, started: Instant) -> Vec<Failure> {
     let since = Instant::now();
-    let terminal = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
-    let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let mut failed = Vec::new();
     for output in &settings.outputs {
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
         // One report that cannot be written keeps no other from being written.
-        let render = |out: &mut dyn io::Write| match (output.format, &output.file) {
-            (ReportFormat::Table, Some(_)) => table::write(report, table::Options::default(), out),
-            (ReportFormat::Table, None) => {
-                table::write(report, table::Options { colour, width: terminal }, out)
-            }
-            (ReportFormat::Json, _) => json::write(report, out),
-            (ReportFormat::Sarif, _) => sarif::write(report, sarif::Options::default(), out),
-            (ReportFormat::Junit, _) => junit::write(report, out),
-            (ReportFormat::GitLab(version), _) => gitlab::write(report, version, out),
-            (ReportFormat::CodeQuality, _) => codequality::write(report, out),
-            (ReportFormat::Markdown, _) => markdown::write(report, out),
-            (ReportFormat::GitHub, _) => github::write(report, out),
-            (ReportFormat::Metrics, _) => metrics::write(report, out),
-        };
-        if let Err(failure) = output.write(render) {
-            failed.push(failure);
-        }
+        failed.extend(reports::write(report, output, settings.show_ignored).err());
     }
     report.run.timings_ms.report = ms(since.elapsed());
     report.run.timings_ms.total = ms(started.elapsed());

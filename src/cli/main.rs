@@ -6,6 +6,7 @@ mod attested;
 mod base;
 mod cache;
 mod client;
+mod convert;
 mod exit;
 mod feeds;
 mod gate;
@@ -16,6 +17,7 @@ mod log;
 mod output;
 mod progress;
 mod remote;
+mod reports;
 mod sbom;
 mod settings;
 mod signer;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Gate(args) => gate::run(args, log, started),
+        Command::Convert(args) => convert::run(args, log),
         Command::Sbom(args) => sbom::run(args, log),
         Command::Layers(args) => layers::run(args, log),
         Command::Policy(Policy::Check { files }) => {
