@@ -57,13 +57,13 @@ class Convert(program.Case):
         report = json.loads(self.bytes_of("kept.json"))
         for text, *words in [
             ("", "1:0: no JSON report of Stella"),
-            ("{\n  \"schema\": 1,\n  \"results\": {}\n}", "3:14: no JSON report of Stella", "expected a sequence"),
+            ("{\n  \"schema\": 1,\n  \"results\": {}\n}", "3:13: no JSON report of Stella", "expected a sequence"),
             (json.dumps({**report, "schema": 2}), "schema 2", "reads schema 1", "the program that wrote it"),
             (json.dumps({"schema": 7}), "schema 7"),
             (json.dumps({**report, "run": {}}), "missing field"),
             (json.dumps(report)[:-9], "EOF while parsing"),
             (json.dumps(report) + "x", "trailing characters"),
-            ("[" * 100_000, "recursion limit"),
+            ('{"results": [{"findings": [{"x": ' + "[" * 100_000, "recursion limit"),
             ('{"schema": 1, "schema": 1}', "duplicate field"),
             ('{"schema": "\\ud800"}', "no JSON report of Stella"),
             (json.dumps({"schema": "\x1b[31m\n::error::x" * 10_000}), "no JSON report of Stella"),

@@ -86,6 +86,7 @@ class Sbom(program.Case):
     def test_hostile_names_go_round(self):
         names = ["a b", "a?x=y#z", "ü/@x", "%41", "a\\nb", "../../x", "<script>"]
         status = "".join(STATUS.format(name, "openssl", "3.0.8-1") for name in names)
+        status += STATUS.format("long", "openssl", "3.0.8-1" + "a" * 2_000)
         lower = tar([DEBIAN, ("var/lib/dpkg/status", status)])
         upper = tar([("etc/note", "x"), ("usr/lib/link", link("/etc"))])
         layout = write_layout(self.path("layout"), [(lower, lower), (upper, upper), (upper, upper)],

@@ -1,11 +1,13 @@
 """What is printed: no report moves a terminal's cursor or commands a runner that reads its log, whatever it is of.
 
 The runner's rules are those of actions/runner, `ActionCommand.cs`; Azure's and TeamCity's are alike."""
+import fcntl
 import os
 import pty
 import re
-import resource
+import struct
 import subprocess
+import termios
 
 import program
 import reports
@@ -38,11 +40,15 @@ class Output(reports.Case):
 
     def test_the_same_bytes_again(self):
         for kind in ("demo", "hostile"):
+            again = os.path.join(reports.work(), f"again-{kind}")
+            os.makedirs(again, exist_ok=True)
+            reports.convert(reports.path(kind, "json"), *(f"{form}={os.path.join(again, form)}" for form in FORMS))
             for form in FORMS:
-                with self.subTest(kind=kind, form=form):
-                    again = reports.convert(reports.path(kind, "json"), form).decode()
-                    if form not in ("json", "metrics") or kind == "hostile":
-                        self.assertEqual(again, read(kind, form))
+                # How long a gate's run took is known only once its reports are written.
+                if kind != "demo" or form not in ("json", "metrics"):
+                    with self.subTest(kind=kind, form=form):
+                        with open(os.path.join(again, form), encoding="utf-8", newline="") as text:
+                            self.assertEqual(text.read(), read(kind, form))
 
     @each("table")
     def test_colours_are_all_that_a_coloured_table_adds(self, kind, _form):
@@ -60,9 +66,6 @@ class Output(reports.Case):
 
     def on_a_terminal(self, columns, *command):
         ours, theirs = pty.openpty()
-        import fcntl
-        import struct
-        import termios
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=program.environment(reports.work())) as process:
             os.close(theirs)

@@ -23,7 +23,7 @@ const TODAY: Date = date(2026, 6, 15);
 /// What must come out, by the number of findings: anything else is another amount of work.
 const EXPECTED: [(usize, Decisions); 2] = [
     (finding::COUNT, Decisions { fail: 138, warn: 500, ignore: 101, none: 287 }),
-    (finding::MANY, Decisions { fail: 0, warn: 0, ignore: 0, none: 0 }),
+    (finding::MANY, Decisions { fail: 4468, warn: 14_608, ignore: 3054, none: 7870 }),
 ];
 
 /// How many findings were decided how.
