@@ -234,6 +234,11 @@ else
 fi
 suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+for tool in python npm promtool; do
+    # The tests that need it say so too, and are skipped.
+    why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
+done
+suite validators python3 -m unittest discover --start-directory tests/validators
 suite registry python3 -m unittest discover --start-directory tests/registry
 suite ground-truth python3 -m unittest discover --start-directory tests/truth
 suite performance-harness performance_harness

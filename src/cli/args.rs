@@ -52,6 +52,8 @@ pub enum Command {
     /// Gate an image: exit 0 passes, 1 fails, 2 the call is wrong, 3 could not look
     #[command(after_long_help = GATE_HELP)]
     Gate(Box<Gate>),
+    /// Write a report that was kept as JSON in its other forms; gates nothing: exit 0 whatever the verdict
+    Convert(Convert),
     /// Write what an image holds as an SBOM: exit 3 where it was not looked at in full
     Sbom(Box<Sbom>),
     /// The delta as a table: which layers are known, which are not
@@ -93,7 +95,7 @@ Exit codes
 Every option has a variable, STELLA_ and its name; an empty one is as good as none. Where an option repeats, commas \
 part what it takes, in a flag and in a variable. A flag beats a variable beats the \
 file .stella.yaml of the working directory, which can only tighten the verdict: its keys are output, policy, fail-on, \
-dockerfile, dockerfile-target, threads, verify and timings.
+dockerfile, dockerfile-target, threads, verify, timings and show-ignored.
 
 Which layers are the base image's is told by --base, else by the Dockerfile, else by the digest that the image's \
 annotations or labels name (of the same registry), else guessed from its history. One that does not fit the image is \
@@ -144,13 +146,33 @@ pub struct Base {
     pub base: Option<String>,
 }
 
+/// Which reports, and what stands in them.
+#[derive(Debug, Args)]
+pub struct Reports {
+    /// Write a report to FILE or to stdout: table, json, sarif, junit, gitlab (schema 15.1; also gitlab-15.0 and
+    /// gitlab-15.2), codequality, markdown, github (annotations of a workflow) or metrics; repeats [default: table]
+    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_OUTPUT", value_delimiter = ',')]
+    pub output: Vec<String>,
+    /// Findings that the policy ignores stand in SARIF too, marked as suppressed: GitHub opens an alert for each
+    #[arg(long, env = "STELLA_SHOW_IGNORED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub show_ignored: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// What `stella gate -o json=FILE` wrote; `-` reads stdin
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    #[command(flatten)]
+    pub reports: Reports,
+}
+
 #[derive(Debug, Args)]
 pub struct Gate {
     #[command(flatten)]
     pub source: Source,
-    /// Write a report: table, json, sarif or junit, to FILE or to stdout; repeats [default: table]
-    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_OUTPUT", value_delimiter = ',')]
-    pub output: Vec<String>,
+    #[command(flatten)]
+    pub reports: Reports,
     /// A policy file; repeats, and the strictest decision wins [default: fail on critical and high with a fix]
     #[arg(long, value_name = "FILE", env = "STELLA_POLICY", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub policy: Vec<PathBuf>,

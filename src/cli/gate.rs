@@ -1,18 +1,12 @@
 //! `stella gate`: the whole way of the data, once.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use stella::{
     image::Image,
     inventory::Inventory,
     policy::{Action, Outcome, Policy},
-    report::{
-        Report, Run, SCHEMA, ScanResult, codequality, github, gitlab, json, junit, markdown, metrics, sarif,
-        table,
-    },
+    report::{Report, Run, SCHEMA, ScanResult},
     sbom::Sbom,
 };
 
@@ -24,9 +18,9 @@ use super::{
     image::Opened,
     local::Local,
     log::Log,
-    output::ReportFormat,
     progress::Progress,
     remote::Remote,
+    reports,
     settings::GateSettings,
 };
 
@@ -170,35 +164,13 @@ fn write(
     started: Instant,
 ) -> Vec<Failure> {
     let since = Instant::now();
-    let terminal = terminal_size::terminal_size_of(std::io::stdout())
-        .map(|(terminal_size::Width(width), _)| usize::from(width));
-    let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let mut failed = Vec::new();
     for output in &settings.outputs {
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
         // One report that cannot be written keeps no other from being written.
-        let render = |out: &mut dyn io::Write| match (output.format, &output.file) {
-            (ReportFormat::Table, Some(_)) => table::write(report, table::Options::default(), out),
-            (ReportFormat::Table, None) => {
-                table::write(report, table::Options { colour, width: terminal, ignored: false }, out)
-            }
-            (ReportFormat::Json, _) => json::write(report, out),
-            (ReportFormat::Sarif, _) => sarif::write(report, sarif::Options::default(), out),
-            (ReportFormat::Junit, _) => junit::write(report, out),
-            (ReportFormat::GitLab(version), _) => gitlab::write(report, version, out),
-            (ReportFormat::CodeQuality, _) => codequality::write(report, out),
-            (ReportFormat::Markdown, _) => markdown::write(report, out),
-            (ReportFormat::GitHub, _) => github::write(report, out),
-            (ReportFormat::Metrics, _) => metrics::write(report, out),
-            (ReportFormat::Sbom(format), _) => match sbom {
-                Some(sbom) => format.write(sbom, report.results.first(), settings.now, out),
-                None => Err(io::Error::other("nothing says what the image holds")),
-            },
-        };
-        if let Err(failure) = output.write(render) {
-            failed.push(failure);
-        }
+        let sbom = sbom.map(|sbom| (sbom, settings.now));
+        failed.extend(reports::write(report, sbom, output, settings.show_ignored).err());
     }
     report.run.timings_ms.report = ms(since.elapsed());
     report.run.timings_ms.total = ms(started.elapsed());

@@ -7,6 +7,7 @@ mod attested;
 mod base;
 mod cache;
 mod client;
+mod convert;
 mod exit;
 mod feeds;
 mod gate;
@@ -17,6 +18,7 @@ mod log;
 mod output;
 mod progress;
 mod remote;
+mod reports;
 mod sbom;
 mod settings;
 mod signer;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Gate(args) => gate::run(args, log, started),
+        Command::Convert(args) => convert::run(args, log),
         Command::Sbom(args) => sbom::run(args, log),
         Command::Layers(args) => layers::run(args, log),
         Command::Policy(Policy::Check { files }) => {

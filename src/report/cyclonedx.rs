@@ -135,6 +135,8 @@ struct Affected {
 
 const IMAGE: &str = "image";
 const OS: &str = "operating-system";
+/// Longest version that the standard takes, in characters. A property has all of it.
+const MAX_VERSION: usize = 1_024;
 
 /// Writes the SBOM as of `now`, and what was found in the image where a result is given; indented by two spaces, with a newline
 /// at the end.
@@ -258,7 +260,7 @@ fn operating_system(os: &OsRelease) -> Component<'_> {
         kind: OS,
         group: "",
         name: if os.id.is_empty() { "unknown" } else { &os.id },
-        version: if os.version.is_empty() { os.codename.clone() } else { os.version.clone() },
+        version: version(if os.version.is_empty() { &os.codename } else { &os.version }),
         purl: String::new(),
         properties: of_os(os),
     }
@@ -277,10 +279,14 @@ fn component<'a>(installed: &'a Installed, sbom: &Sbom) -> Component<'a> {
         kind: "library",
         group,
         name,
-        version: package.version.clone(),
+        version: version(&package.version),
         purl: purl(package, sbom.inventory.os.as_ref()),
         properties: of_package(installed, sbom),
     }
+}
+
+fn version(text: &str) -> String {
+    text.chars().take(MAX_VERSION).collect()
 }
 
 /// A name of its own for each package of each layer, the same in every SBOM of the image.

@@ -16,13 +16,13 @@ PHASES = [
     ("SCHED_RESCAN", None, 9100, 30000, None, "soft"), ("FEED_MERGE", None, 7400, 60000, 10000, "soft"),
     ("API_P95", None, 6.2, 200, 50, "hard"), ("COLD_GATE", None, 910, 5000, 1500, "hard"),
     ("KNOWN_GATE", None, 24, 200, 50, "hard"), ("LAYERS_MISSING", None, 0.21, 50, 5, "hard"),
-    ("REPORTS", None, 38, 500, 100, "hard"), ("START", None, 1.3, 50, 15, "hard"),
+    ("REPORTS", None, 12, 20, None, "hard"), ("REPORTS_MANY", None, 310, 500, None, "hard"), ("START", None, 1.3, 50, 15, "hard"),
     ("DELTA_WAN", "20ms", 176, 1000, 250, "hard"), ("DELTA_WAN", "50ms", 371, 1000, 400, "hard"),
     ("KNOWN_WAN", "20ms", 97, 500, 150, "hard"), ("KNOWN_WAN", "50ms", 214, 500, 250, "hard"),
 ]
 STEPS = {"DELTA_SBOM": {"missing": 0.1, "analyse": 0.6, "upload": 0.2, "match": 0.1},
          "QUOTA_WAIT": {"check": 0.001, "wait": 0.999}}
-WITHOUT_IMAGE = {"POLICY_EVAL", "QUOTA_WAIT", "FEED_MERGE", "REPORTS", "START"}
+WITHOUT_IMAGE = {"POLICY_EVAL", "QUOTA_WAIT", "FEED_MERGE", "REPORTS", "REPORTS_MANY", "START"}
 MACHINE = {"cpu": "Some Processor 3000", "cores": 2, "memory_bytes": 16 << 30, "kernel": "Linux 6.1.0",
            "disk": "ext4 on /dev/vda", "work": "tmpfs on tmpfs", "commit": "0123456789abcdef0123456789abcdef01234567"}
 

@@ -18,6 +18,8 @@ use crate::random::Random;
 
 /// How many.
 pub const COUNT: usize = 1026;
+/// As many as a report ever has to hold; the first [`COUNT`] are the same.
+pub const MANY: usize = 30_000;
 
 /// The image's layers, bottom to top: what brought them.
 pub const INSTRUCTIONS: [&str; 7] = [
@@ -35,9 +37,9 @@ pub fn diff_id(index: usize) -> Digest {
     Digest::of(format!("layer {index}").as_bytes())
 }
 
-/// The findings, in a report's order.
-pub fn findings() -> Vec<Finding> {
-    let mut findings: Vec<Finding> = (0..COUNT).map(finding).collect();
+/// So many findings, in a report's order.
+pub fn findings(count: usize) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = (0..count).map(finding).collect();
     findings.sort_by(|a, b| {
         (Reverse(a.severity), &a.id, &a.package, &a.layer).cmp(&(
             Reverse(b.severity),
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_findings_are_those_of_every_machine() {
-        let findings = findings();
+        let findings = findings(COUNT);
         let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
         assert_eq!((findings.len(), ids.len()), (COUNT, COUNT));
         let digest = Digest::of(&serde_json::to_vec(&findings).unwrap()).to_string();

@@ -61,6 +61,8 @@ pub struct File {
     pub verify: Option<Verify>,
     /// Print the latency ledger.
     pub timings: Option<bool>,
+    /// Findings that the policy ignores stand in SARIF too, marked as suppressed.
+    pub show_ignored: Option<bool>,
 }
 
 impl File {

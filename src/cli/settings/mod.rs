@@ -250,6 +250,8 @@ pub struct GateSettings {
     pub source: SourceSettings,
     /// Reports to write.
     pub outputs: Vec<Output>,
+    /// Whether findings that the policy ignores stand also where a report leaves them out.
+    pub show_ignored: bool,
     /// Texts of the policies; empty for the standard one.
     pub policies: Vec<PolicyText>,
     /// Where to look for what the base image is.
@@ -279,13 +281,14 @@ impl GateSettings {
     /// Resolves the command line of `stella gate`.
     pub fn new(args: &Gate) -> Result<Self, Failure> {
         let file = File::read(Path::new(""))?;
-        let outputs = match args.output.as_slice() {
+        let outputs = match args.reports.output.as_slice() {
             [] => file.outputs(Path::new(""))?,
             given => Output::parse_all(given)?,
         };
         Ok(Self {
             source: SourceSettings::new(&args.source, &file)?,
             outputs,
+            show_ignored: args.reports.show_ignored || file.show_ignored.unwrap_or_default(),
             policies: policies(args, &file)?,
             base: BaseSettings::new(&args.base, &file)?,
             allow_skipped: args.allow_skipped.clone(),

@@ -1,0 +1,101 @@
+"""What is printed: no report moves a terminal's cursor or commands a runner that reads its log, whatever it is of.
+
+The runner's rules are those of actions/runner, `ActionCommand.cs`; Azure's and TeamCity's are alike."""
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+import program
+import reports
+from reports import FORMS, STELLA, each, read, run
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def commands(text, annotations=False):
+    """Lines that a runner takes for a command. Its lines end as .NET's do."""
+    found = []
+    for line in re.split(r"\r\n|\r|\n", text):
+        if line.lstrip().startswith("::") and not annotations or re.search(r"##(\[|vso\[|teamcity\[)", line):
+            found.append(line[:200])
+    return found
+
+
+class Output(reports.Case):
+    @each(*FORMS)
+    def test_nothing_acts(self, kind, form):
+        text = read(kind, form)
+        self.assertTrue(text.endswith("\n"), "an empty or broken report")
+        self.assertEqual(reports.acting(text, "\n"), [])
+        self.assertEqual(commands(text, annotations=form == "github")[:3], [])
+
+    def test_the_rules_find_commands(self):
+        for text in ["::error::x", "a\n  ::add-mask::x", "a\r::error::x", "x ##[error]y", "##vso[task.x]"]:
+            self.assertTrue(commands(text), text)
+        self.assertEqual(commands("a ::error::x\n# # [x]"), [])
+
+    def test_the_same_bytes_again(self):
+        for kind in ("demo", "hostile"):
+            again = os.path.join(reports.work(), f"again-{kind}")
+            os.makedirs(again, exist_ok=True)
+            reports.convert(reports.path(kind, "json"), *(f"{form}={os.path.join(again, form)}" for form in FORMS))
+            for form in FORMS:
+                # How long a gate's run took is known only once its reports are written.
+                if kind != "demo" or form not in ("json", "metrics"):
+                    with self.subTest(kind=kind, form=form):
+                        with open(os.path.join(again, form), encoding="utf-8", newline="") as text:
+                            self.assertEqual(text.read(), read(kind, form))
+
+    @each("table")
+    def test_colours_are_all_that_a_coloured_table_adds(self, kind, _form):
+        coloured = run(STELLA, "--color", "always", "convert", reports.path(kind, "json")).stdout.decode()
+        self.assertTrue(COLOUR.search(coloured))
+        self.assertEqual(COLOUR.sub("", coloured), read(kind, "table"))
+
+    @each("table")
+    def test_a_terminal(self, kind, _form):
+        """Of 72 columns; the width of a sign is the terminal's own affair, so that only lines of ASCII are measured."""
+        text = self.on_a_terminal(72, STELLA, "convert", reports.path(kind, "json"))
+        self.assertEqual(reports.acting(COLOUR.sub("", text), "\n"), [])
+        self.assertEqual(commands(COLOUR.sub("", text))[:3], [])
+        self.assertTrue(text)
+
+    def on_a_terminal(self, columns, *command):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=program.environment(reports.work())) as process:
+            os.close(theirs)
+            text = b""
+            while True:
+                try:
+                    some = os.read(ours, 1 << 16)
+                except OSError:  # how Linux says that the other end is closed
+                    break
+                if not some:
+                    break
+                text += some
+            process.stderr.read()
+            self.assertEqual(process.wait(), 0)
+        os.close(ours)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_memory_is_bounded(self):
+        """What all reports take is a part of what the kept report takes, which has to be in memory."""
+        kept = reports.path("hostile", "json")
+        peak = {}
+        for forms in (["json"], FORMS):
+            process = subprocess.Popen([STELLA, "convert", kept, *(word for form in forms for word in ("-o", f"{form}={self.target(form)}"))],
+                                       env=program.environment(reports.work()))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(process.returncode, 0)
+            peak[len(forms)] = usage.ru_maxrss * 1024
+        self.assertLess(peak[len(FORMS)], 1.5 * peak[1], peak)
+
+    @staticmethod
+    def target(form):
+        return os.path.join(reports.work(), f"memory-{form}")
