@@ -133,8 +133,6 @@ class Sbom(program.Case):
     def test_calls_that_are_wrong(self):
         done = call(STELLA, "sbom", f"oci:{DEMO}", "-o", "sarif", env=program.environment(self.work))
         self.assertEqual((done.returncode, "stella gate" in done.stderr), (2, True), done.stderr)
-        done = call(STELLA, "gate", f"oci:{DEMO}", "-o", "spdx", env=program.environment(self.work))
-        self.assertEqual((done.returncode, "stella sbom" in done.stderr), (2, True), done.stderr)
 
         def twice(put, top):
             first = {**top["manifests"][0], "platform": {"os": "linux", "architecture": "amd64"}}

@@ -85,25 +85,25 @@ const FORMS: [Form; 11] = [
         count: Count::List("/runs/0/results"),
         holds: [925, 5_000],
     },
-    // The verdict, and what a rule decided, 739 of 1,026. At most 5,000.
+    // The verdict, the 28 rules, and what a rule decided, 739 of 1,026. At most 5,000.
     Form {
         name: "junit",
         write: |scan, out| junit::write(&scan.report, out),
         count: Count::Times("<testcase "),
-        holds: [740, 5_000],
+        holds: [768, 5_000],
     },
     // All but what the policy ignores.
     Form {
         name: "gitlab",
         write: |scan, out| gitlab::write(&scan.report, gitlab::Version::V15_1, out),
         count: Count::List("/vulnerabilities"),
-        holds: [925, 0],
+        holds: [925, 5_000],
     },
     Form {
         name: "codequality",
         write: |scan, out| codequality::write(&scan.report, out),
         count: Count::List(""),
-        holds: [925, 0],
+        holds: [925, 5_001],
     },
     // Every package, and the operating system.
     Form {
@@ -118,34 +118,39 @@ const FORMS: [Form; 11] = [
             )
         },
         count: Count::List("/components"),
-        holds: [0, 0],
+        holds: [471, 9_373],
     },
     // And the image.
     Form {
         name: "spdx",
         write: |scan, out| spdx::write(&scan.sbom, Timestamp::UNIX_EPOCH, out),
         count: Count::List("/packages"),
-        holds: [0, 0],
+        holds: [472, 9_374],
     },
     Form {
         name: "markdown",
         write: |scan, out| markdown::write(&scan.report, out),
         count: LINES,
-        holds: [0, 0],
+        holds: [1_048, 6_877],
     },
-    Form { name: "github", write: |scan, out| github::write(&scan.report, out), count: LINES, holds: [0, 0] },
+    Form {
+        name: "github",
+        write: |scan, out| github::write(&scan.report, out),
+        count: LINES,
+        holds: [20, 20],
+    },
     Form {
         name: "metrics",
         write: |scan, out| metrics::write(&scan.report, out),
         count: LINES,
-        holds: [0, 0],
+        holds: [76, 76],
     },
-    // A line for each finding that is not ignored, and 53 of heads, layers, counts, verdict and reasons.
+    // A line for each finding that is not ignored, and 55 of heads, layers, counts, verdict and reasons.
     Form {
         name: "table",
         write: |scan, out| table::write(&scan.report, table::Options::default(), out),
         count: LINES,
-        holds: [978, 0],
+        holds: [980, 27_001],
     },
 ];
 
