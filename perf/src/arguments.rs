@@ -9,7 +9,6 @@ use crate::{benchmark, engine, image, peers, report, trend, worker};
 /// Measures Stella against the least work that its task can cost.
 #[derive(Parser)]
 #[command(version, args_override_self = true)]
-#[group(skip)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,

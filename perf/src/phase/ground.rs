@@ -23,6 +23,8 @@ pub struct Ground {
 
 /// What is measured, and where what it is measured on is kept.
 #[derive(clap::Args)]
+// Two commands take it along with arguments of their own, of the same name.
+#[group(skip)]
 pub struct Arguments {
     /// Where the seeded images and feeds are kept between runs.
     #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
