@@ -6,7 +6,7 @@
 use std::{cell::Cell, io};
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 
 use super::{Report, text::acts};
 
@@ -17,8 +17,8 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 
 /// Any value, indented by two spaces, with a newline at the end.
 pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
-    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless(PrettyFormatter::new())))?;
+    let mut out = io::BufWriter::with_capacity(64 << 10, out);
+    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::default()))?;
     io::Write::write_all(&mut out, b"\n")?;
     io::Write::flush(&mut out)
 }
@@ -61,10 +61,52 @@ impl io::Write for Counted<'_> {
     }
 }
 
-/// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command.
-struct Harmless<'a>(PrettyFormatter<'a>);
+/// Indents by two spaces; writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command.
+#[derive(Default)]
+struct Harmless {
+    /// Arrays and objects that are open.
+    depth: usize,
+    /// Whether the one that was opened last holds anything.
+    filled: bool,
+}
 
-impl Formatter for Harmless<'_> {
+/// A new line, and more indentation than any report has.
+const LINE: &[u8] = b"\n                                                                ";
+
+impl Harmless {
+    fn line<W: ?Sized + io::Write>(&self, out: &mut W) -> io::Result<()> {
+        let columns = 2 * self.depth;
+        match LINE.get(..=columns) {
+            Some(line) => out.write_all(line),
+            None => write!(out, "\n{:columns$}", ""),
+        }
+    }
+
+    fn open<W: ?Sized + io::Write>(&mut self, sign: &[u8], out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        out.write_all(sign)
+    }
+
+    fn next<W: ?Sized + io::Write>(&mut self, first: bool, out: &mut W) -> io::Result<()> {
+        if !first {
+            out.write_all(b",")?;
+        }
+        self.line(out)
+    }
+
+    fn close<W: ?Sized + io::Write>(&mut self, sign: &[u8], out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled {
+            self.line(out)?;
+        }
+        // Whatever this stands in holds it.
+        self.filled = true;
+        out.write_all(sign)
+    }
+}
+
+impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
         // Nearly every text.
         if text.is_ascii() && memchr::memchr2(b'#', 0x7f, text.as_bytes()).is_none() {
@@ -88,45 +130,56 @@ impl Formatter for Harmless<'_> {
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_array(out)
+        self.open(b"[", out)
     }
 
     fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_array(out)
+        self.close(b"]", out)
     }
 
     fn begin_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(out, first)
+        self.next(first, out)
     }
 
-    fn end_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_array_value(out)
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, _out: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
     }
 
     fn begin_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_object(out)
+        self.open(b"{", out)
     }
 
     fn end_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_object(out)
+        self.close(b"}", out)
     }
 
     fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(out, first)
+        self.next(first, out)
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(out)
+        out.write_all(b": ")
     }
 
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.0.end_object_value(out)
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _out: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn indented_as_everybody_does() {
+        let deep = (0..40).fold(serde_json::json!(1), |inside, _| serde_json::json!([inside, []]));
+        let value = serde_json::json!({ "a": [], "b": {}, "c": [1, [2, {}], { "d": null }], "e": { "f": "" }, "g": deep });
+        let mut out = Vec::new();
+        pretty(&value, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&value).unwrap() + "\n");
+    }
 
     #[test]
     fn no_log_is_commanded_and_no_cursor_moved() {

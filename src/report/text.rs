@@ -7,6 +7,11 @@ use std::borrow::Cow;
 /// become one space; other control characters, marks that turn the writing direction, invisible characters, noncharacters
 /// and the sign that makes a [command](commands) are written as `\u{…}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
+    // Nearly every text is of ASCII's visible characters alone, and is looked at a thousand times over.
+    let is_visible = text.bytes().fold(true, |visible, byte| visible & matches!(byte, b' '..=b'~'));
+    if is_visible && !text.trim_start().starts_with("::") && memchr::memchr(b'#', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
     let fine = |c: char| c == ' ' || !(c.is_whitespace() || acts(c));
     if text.chars().all(fine) && commands(text).next().is_none() {
         return Cow::Borrowed(text);
@@ -57,6 +62,11 @@ pub(super) fn acts(c: char) -> bool {
 
 /// The text made [plain] and cut to at most `limit` characters, with an ellipsis where it was cut.
 pub(super) fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit
+        && let Cow::Borrowed(plain) = plain(text)
+    {
+        return plain.to_owned();
+    }
     // An escape is ten characters at most, so a prefix is enough: a text of megabytes costs no more than a line.
     let prefix = text.char_indices().nth(limit.saturating_add(1)).map_or(text, |(end, _)| &text[..end]);
     let plain = plain(prefix);
