@@ -233,7 +233,7 @@ fn rule(class: &str, policy: &PolicyRef, rule: &RuleRef, fired: Option<&Reason>)
     match (text, rule.action) {
         (Some(text), Action::Fail) => case(class, &name, failure(&rule.name, &text, &text)),
         (Some(text), Action::Warn | Action::Ignore) => {
-            TestCase { system_out: Some(cdata(&text)), ..case(class, &name, TestResult::Success) }
+            TestCase { system_out: Some(output(&text)), ..case(class, &name, TestResult::Success) }
         }
         (None, _) if rule.expired => {
             let text = "its last day was over: it was as if absent";
@@ -268,7 +268,7 @@ fn finding(class: &str, result: &ScanResult, judged: &Judged) -> TestCase {
     let (outcome, output) = match decision.action {
         Some(Action::Fail) => (failure(rule, &message, &text), None),
         Some(Action::Ignore) => (skipped(rule, &message, &text), None),
-        Some(Action::Warn) | None => (TestResult::Success, Some(cdata(&format!("warning: {text}")))),
+        Some(Action::Warn) | None => (TestResult::Success, Some(output(&format!("warning: {text}")))),
     };
     TestCase { filepath: file, system_out: output, ..case(class, &title, outcome) }
 }
@@ -316,12 +316,17 @@ fn looked_at(result: &ScanResult, left_out: usize) -> String {
         lines.push(("cases left out", left_out.to_string()));
     }
     let lines = lines.iter().map(|(key, value)| format!("{key}: {}\n", cut(value, MAX_LINE)));
-    cdata(&lines.collect::<String>())
+    output(&lines.collect::<String>())
 }
 
 /// The crate writes a cause and an output as a CDATA section without looking for its end in the text.
 fn cdata(text: &str) -> String {
     text.replace("]]>", "]]]]><![CDATA[>")
+}
+
+/// What a case or a suite puts out. In there `[[ATTACHMENT|path]]` makes GitLab and Jenkins show a file of the job.
+fn output(text: &str) -> String {
+    cdata(&text.replace("[[ATTACHMENT|", "[ [ATTACHMENT|"))
 }
 
 fn failure(kind: &str, message: &str, text: &str) -> TestResult {

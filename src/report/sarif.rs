@@ -23,6 +23,9 @@ use crate::finding::Severity;
 
 /// Most results that the platforms keep.
 const MAX_RESULTS: usize = 5_000;
+/// Most bytes of text in rules and results. Platforms refuse a file of more than 10 MB in gzip: texts that do not compress
+/// stay as long as they are, and what stands around them compresses well.
+const MAX_BYTES: usize = 8_000_000;
 /// Longest message or description, in characters.
 const MAX_TEXT: usize = 1_024;
 /// Longest rule id or name, in characters.
@@ -39,20 +42,26 @@ pub struct Options {
 
 /// Writes the report: one run, in which findings of several platforms at one place are one result.
 pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut alerts = alerts(&report.results, options.ignored);
-    let found = alerts.len();
-    alerts.truncate(MAX_RESULTS);
+    let alerts = alerts(&report.results, options.ignored);
 
     // Rules in the order of their first result; a rule's severity is that of its worst result, which comes first.
     let mut rules: Vec<Rule> = Vec::new();
     let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut results = Vec::with_capacity(alerts.len());
-    for alert in &alerts {
-        let index = *positions.entry(alert.rule.as_str()).or_insert_with(|| {
-            rules.push(rule(alert));
-            rules.len() - 1
-        });
-        results.push(result(alert, index));
+    let mut results = Vec::new();
+    let mut bytes = 0;
+    for alert in alerts.iter().take(MAX_RESULTS) {
+        let known = positions.get(alert.rule.as_str()).copied();
+        let rule = known.is_none().then(|| rule(alert));
+        let result = result(alert, known.unwrap_or(rules.len()));
+        bytes += rule.as_ref().map_or(0, Rule::bytes) + result.bytes();
+        if bytes > MAX_BYTES {
+            break;
+        }
+        if let Some(rule) = rule {
+            positions.insert(&alert.rule, rules.len());
+            rules.push(rule);
+        }
+        results.push(result);
     }
 
     let first = report.results.first();
@@ -66,7 +75,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
             automation_details: AutomationDetails {
                 id: format!("stella/{}/", percent_encoded(&cut(name, MAX_NAME))),
             },
-            invocations: [invocation(report, found)],
+            invocations: [invocation(report, alerts.len(), results.len())],
             column_kind: "utf16CodeUnits",
             properties: serde_json::json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
             results,
@@ -145,10 +154,10 @@ fn cve(name: &str) -> Option<String> {
     (year.len() == 4 && digits(year) && digits(number)).then_some(name)
 }
 
-fn invocation(report: &Report, found: usize) -> Invocation {
+fn invocation(report: &Report, found: usize, listed: usize) -> Invocation {
     let mut notifications = Vec::new();
-    if found > MAX_RESULTS {
-        let text = format!("{found} results were found; the {MAX_RESULTS} most severe are listed");
+    if found > listed {
+        let text = format!("{found} results were found; the {listed} most severe are listed");
         notifications.push(notification("results-cut", "warning", &text));
     }
     let gaps = gaps(report);
@@ -288,6 +297,14 @@ struct Rule {
     properties: RuleProperties,
 }
 
+impl Rule {
+    /// Of its texts.
+    fn bytes(&self) -> usize {
+        let texts = [&self.short_description, &self.full_description, &self.help].map(|text| text.text.len());
+        self.id.len() + self.name.len() + texts.iter().sum::<usize>()
+    }
+}
+
 #[derive(Serialize)]
 struct Configuration {
     level: &'static str,
@@ -312,6 +329,15 @@ struct SarifResult {
     partial_fingerprints: Fingerprints,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     suppressions: Vec<Suppression>,
+}
+
+impl SarifResult {
+    /// Of its texts.
+    fn bytes(&self) -> usize {
+        let place = self.locations[0].physical_location.artifact_location.uri.len();
+        let justified = self.suppressions.iter().map(|suppression| suppression.justification.len());
+        self.rule_id.len() + self.message.text.len() + place + justified.sum::<usize>()
+    }
 }
 
 #[derive(Serialize)]

@@ -17,11 +17,13 @@ sys.stdout.buffer.write(render(text, options, ["table", "autolink", "strikethrou
 TAGS = {"h1", "h2", "h3", "h4", "p", "strong", "em", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "ol", "li",
         "a", "br", "hr", "blockquote", "sub", "del"}
 ATTRIBUTES = {"a": {"href"}, "th": {"align"}, "td": {"align"}, "details": {"open"}, "code": {"class"}, "ol": {"start"}}
+# Without an end.
+VOID = {"br", "hr"}
 # Where advisories are read.
 HOSTS = {"nvd.nist.gov", "www.cve.org", "cve.org", "osv.dev", "github.com", "security-tracker.debian.org", "ubuntu.com", "security.alpinelinux.org",
          "access.redhat.com", "rustsec.org", "pkg.go.dev"}
-# What GitHub or GitLab makes a link, or a message to somebody, of: people, issues, merge requests, colours of words.
-MENTION = re.compile(r"(?<![\w`/.])@[A-Za-z0-9]|(?<![\w&])#\d|\bGH-\d|(?<!\w)![0-9]|(?<!\w)~[A-Za-z\"]|(?<!\w):[a-z0-9_+-]+:(?!\w)")
+# Of what GitHub or GitLab makes a link, or a message to somebody: people, issues, merge requests, labels.
+MENTION = re.compile(r"(?<![\w`/.])@[A-Za-z0-9]|(?<![\w&])#\d|\bGH-\d|(?<!\w)![0-9]|(?<!\w)~[A-Za-z\"]")
 
 
 def render(text):
@@ -34,26 +36,32 @@ def render(text):
 class Reader(html.parser.HTMLParser):
     """Collects what stands in a page that is none of ours."""
 
-    def __init__(self):
+    def __init__(self, mentions):
         super().__init__(convert_charrefs=True)
-        self.foreign, self.tags, self.open, self.words = [], set(), [], []
+        self.mentions = mentions
+        self.foreign, self.tags, self.open = [], set(), []
 
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
         if tag not in TAGS or not {name for name, _ in attributes} <= ATTRIBUTES.get(tag, set()):
             self.foreign.append(self.get_starttag_text()[:200])
-        if tag not in ("br", "hr"):
+        if tag not in VOID:
             self.open.append(tag)
         for name, value in attributes:
-            if name == "href" and not is_known(value):
+            if name == "href" and not is_known(value) and (self.mentions or not value.startswith("mailto:")):
                 self.foreign.append(f"link to {value!r}"[:200])
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:
             self.foreign.append(f"</{tag}> that closes nothing")
 
     def handle_data(self, data):
-        if not {"code", "pre", "a"} & set(self.open):
+        if self.mentions and not {"code", "pre", "a"} & set(self.open):
             self.foreign += [f"mention in {data[max(found.start() - 40, 0):found.end() + 40]!r}" for found in MENTION.finditer(data)]
 
     def handle_comment(self, data):
@@ -75,9 +83,10 @@ def is_known(address):
     return parts.scheme == "https" and parts.netloc in HOSTS and re.fullmatch(r"[A-Za-z0-9\-._~/:@%?=&]+", address) is not None
 
 
-def check(case, text):
-    """Fails the test where the text renders to something foreign; gives the tags that there are."""
-    reader = Reader()
+def check(case, text, mentions=True):
+    """Fails the test where the text renders to something foreign; gives the tags that there are. With `mentions`, people, issues
+    and addresses for mail are foreign too."""
+    reader = Reader(mentions)
     reader.feed(render(text))
     reader.close()
     case.assertEqual(reader.foreign[:5], [], f"{len(reader.foreign)} in all")

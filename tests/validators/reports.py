@@ -3,6 +3,7 @@ import atexit
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -133,3 +134,13 @@ ACTING = frozenset(map(chr, [*range(0x20), *range(0x7f, 0xa0), 0x61c, 0x200e, 0x
 
 def acting(text, allowed=""):
     return sorted(set(text) & (ACTING - set(allowed)))
+
+
+def commands(text, annotations=False):
+    """Lines that a runner which reads them in its log takes for a command (actions/runner, `ActionCommand.cs`: `::name::` where a
+    line begins, `##[name]` anywhere; Azure's and TeamCity's are alike). A line ends as .NET has it."""
+    found = []
+    for line in re.split(r"\r\n|\r|\n", text):
+        if line.lstrip().startswith("::") and not annotations or re.search(r"##(\[|vso\[|teamcity\[)", line):
+            found.append(line[:200])
+    return found

@@ -1,6 +1,4 @@
-"""What is printed: no report moves a terminal's cursor or commands a runner that reads its log, whatever it is of.
-
-The runner's rules are those of actions/runner, `ActionCommand.cs`; Azure's and TeamCity's are alike."""
+"""What is printed: no report moves a terminal's cursor or commands a runner that reads its log, whatever it is of."""
 import fcntl
 import os
 import pty
@@ -16,27 +14,18 @@ from reports import FORMS, STELLA, each, read, run
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def commands(text, annotations=False):
-    """Lines that a runner takes for a command. Its lines end as .NET's do."""
-    found = []
-    for line in re.split(r"\r\n|\r|\n", text):
-        if line.lstrip().startswith("::") and not annotations or re.search(r"##(\[|vso\[|teamcity\[)", line):
-            found.append(line[:200])
-    return found
-
-
 class Output(reports.Case):
     @each(*FORMS)
     def test_nothing_acts(self, kind, form):
         text = read(kind, form)
         self.assertTrue(text.endswith("\n"), "an empty or broken report")
         self.assertEqual(reports.acting(text, "\n"), [])
-        self.assertEqual(commands(text, annotations=form == "github")[:3], [])
+        self.assertEqual(reports.commands(text, annotations=form == "github")[:3], [])
 
     def test_the_rules_find_commands(self):
         for text in ["::error::x", "a\n  ::add-mask::x", "a\r::error::x", "x ##[error]y", "##vso[task.x]"]:
-            self.assertTrue(commands(text), text)
-        self.assertEqual(commands("a ::error::x\n# # [x]"), [])
+            self.assertTrue(reports.commands(text), text)
+        self.assertEqual(reports.commands("a ::error::x\n# # [x]"), [])
 
     def test_the_same_bytes_again(self):
         for kind in ("demo", "hostile"):
@@ -61,7 +50,7 @@ class Output(reports.Case):
         """Of 72 columns; the width of a sign is the terminal's own affair, so that only lines of ASCII are measured."""
         text = self.on_a_terminal(72, STELLA, "convert", reports.path(kind, "json"))
         self.assertEqual(reports.acting(COLOUR.sub("", text), "\n"), [])
-        self.assertEqual(commands(COLOUR.sub("", text))[:3], [])
+        self.assertEqual(reports.commands(COLOUR.sub("", text))[:3], [])
         self.assertTrue(text)
 
     def on_a_terminal(self, columns, *command):

@@ -23,7 +23,7 @@ class Sboms(reports.Case):
         self.check("gate", reports.image("demo"), 1)
 
     def test_a_hostile_image(self):
-        texts = [text.replace("\n", " ").replace("\x00", " ") for text in hostile.TEXTS if text.strip()]
+        texts = [text for text in (text.replace("\n", " ").replace("\x00", " ") for text in hostile.TEXTS) if text.strip()]
         texts += [hostile.long(unit) for unit in ("A", "<script>")]
         status = "".join(f"Package: {text}\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl (3.0.8-1)\nVersion: {text}\n\n"
                          for text in texts)
@@ -34,5 +34,5 @@ class Sboms(reports.Case):
             entries.append((f"srv/{number}/{folder}/node_modules/p{number}/package.json", package))
         layer = tar(entries)
         layout = write_layout(os.path.join(reports.work(), "hostile-image"), [(layer, layer)], history=[{"created_by": "".join(hostile.TEXTS)}])
-        self.check("sbom", [f"oci:{layout}"], 3)
+        self.check("sbom", [f"oci:{layout}"], 0)
         self.check("gate", [f"oci:{layout}", "--advisories", "demo"], 1)
