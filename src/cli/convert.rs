@@ -31,11 +31,12 @@ pub fn run(args: &args::Convert, log: Log) -> Result<Exit, Failure> {
             .advise("write one with the gate, -o cyclonedx=FILE, or with stella sbom IMAGE"));
     }
     let report = read(&args.report)?;
-    // One that cannot be written keeps no other from being written.
-    let ignored = args.reports.show_ignored;
-    let failed = outputs.iter().filter_map(|output| reports::write(&report, None, output, ignored).err());
-    let failed = failed.inspect(|failure| log.error(&failure.message)).count();
-    Ok(if failed == 0 { Exit::Pass } else { Exit::Unfinished })
+    let outputs: Vec<_> = outputs.iter().collect();
+    let failed = reports::write_all(&report, None, &outputs, args.reports.show_ignored);
+    for failure in &failed {
+        log.error(&failure.message);
+    }
+    Ok(if failed.is_empty() { Exit::Pass } else { Exit::Unfinished })
 }
 
 /// Reads a file, or stdin for `-`.

@@ -18,6 +18,7 @@ use super::{
     image::Opened,
     local::Local,
     log::Log,
+    output::{Output, ReportFormat},
     progress::Progress,
     remote::Remote,
     reports,
@@ -156,7 +157,7 @@ impl Job<'_> {
     }
 }
 
-/// Writes every report; the time it takes stands in those written after the first. Gives what could not be written.
+/// Writes every report; the time it takes stands in JSON, which is written last. Gives what could not be written.
 fn write(
     report: &mut Report,
     sbom: Option<&Sbom>,
@@ -164,16 +165,15 @@ fn write(
     started: Instant,
 ) -> Vec<Failure> {
     let since = Instant::now();
+    let sbom = sbom.map(|sbom| (sbom, settings.now));
+    let is_json = |output: &&Output| output.format == ReportFormat::Json;
+    let (last, first): (Vec<_>, Vec<_>) = settings.outputs.iter().partition(is_json);
     let mut failed = Vec::new();
-    for output in &settings.outputs {
+    for outputs in [first, last] {
+        failed.extend(reports::write_all(report, sbom, &outputs, settings.show_ignored));
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
-        // One report that cannot be written keeps no other from being written.
-        let sbom = sbom.map(|sbom| (sbom, settings.now));
-        failed.extend(reports::write(report, sbom, output, settings.show_ignored).err());
     }
-    report.run.timings_ms.report = ms(since.elapsed());
-    report.run.timings_ms.total = ms(started.elapsed());
     failed
 }
 

@@ -1,6 +1,12 @@
 //! One report, written where it is wanted: the same for whoever found what stands in it.
 
-use std::io;
+use std::{
+    io,
+    num::NonZero,
+    panic::resume_unwind,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use jiff::Timestamp;
 use stella::{
@@ -13,9 +19,41 @@ use super::{
     output::{Output, ReportFormat},
 };
 
+/// Writes every report, as many at a time as there are processors; gives what could not be written, in the order of the reports.
+/// One that cannot be written keeps no other from being written.
+pub fn write_all(
+    report: &Report,
+    sbom: Option<(&Sbom, Timestamp)>,
+    outputs: &[&Output],
+    ignored: bool,
+) -> Vec<Failure> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut failed = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(output) = outputs.get(index) else { return failed };
+            failed.extend(write(report, sbom, output, ignored).err().map(|failure| (index, failure)));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(outputs.len());
+    let mut failed = thread::scope(|scope| {
+        // Whoever cannot be started leaves the work to the others.
+        let others: Vec<_> =
+            (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let mut failed = work();
+        for other in others {
+            failed.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        failed
+    });
+    failed.sort_by_key(|(index, _)| *index);
+    failed.into_iter().map(|(_, failure)| failure).collect()
+}
+
 /// Writes one report; an SBOM, as of a moment, only where one is given. With `ignored`, findings that the policy ignores stand
 /// also where they are left out else.
-pub fn write(
+fn write(
     report: &Report,
     sbom: Option<(&Sbom, Timestamp)>,
     output: &Output,

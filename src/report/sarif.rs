@@ -392,7 +392,10 @@ struct Text {
 impl Text {
     /// Brackets would make an untrusted text a link: `[text](target)`.
     fn new(text: &str) -> Self {
-        let text = cut(text, MAX_TEXT).replace('[', "(").replace(']', ")");
+        let mut text = cut(text, MAX_TEXT);
+        if text.contains(['[', ']']) {
+            text = text.replace('[', "(").replace(']', ")");
+        }
         Self { text: if text.is_empty() { "-".to_owned() } else { text } }
     }
 }

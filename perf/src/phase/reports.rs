@@ -4,6 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     hint::black_box,
     io,
+    num::NonZero,
+    panic::resume_unwind,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::Instant,
 };
 
@@ -158,8 +165,8 @@ const FORMS: [Form; 11] = [
 pub struct Reports {
     size: Size,
     scan: Scan,
-    /// Holds the largest report without growing: the harness's memory is no part of the figures.
-    buffer: Vec<u8>,
+    /// One for each form, which holds it without growing: the harness's memory is no part of the figures.
+    buffers: [Mutex<Vec<u8>>; FORMS.len()],
     size_bytes: usize,
 }
 
@@ -168,10 +175,11 @@ impl Reports {
     pub fn open(size: Size) -> Result<Self, Failure> {
         let report = report(size)?;
         let sbom = sbom(&report.results[0]);
-        let mut reports = Self { size, scan: Scan { report, sbom }, buffer: Vec::new(), size_bytes: 0 };
+        let mut reports =
+            Self { size, scan: Scan { report, sbom }, buffers: Default::default(), size_bytes: 0 };
         let mut wrong = Vec::new();
-        for form in &FORMS {
-            let (held, want) = (reports.held(form), form.holds[size as usize]);
+        for (index, form) in FORMS.iter().enumerate() {
+            let (held, want) = (reports.held(index), form.holds[size as usize]);
             match held {
                 Ok(held) if held == want => {}
                 Ok(held) => wrong.push(format!("{} must hold {want}, it holds {held}", form.name)),
@@ -181,15 +189,11 @@ impl Reports {
         if wrong.is_empty() { Ok(reports) } else { Err(wrong.join("; ").into()) }
     }
 
-    fn write(&mut self, form: &Form) -> Result<&[u8], Failure> {
-        self.buffer.clear();
-        (form.write)(&self.scan, &mut self.buffer)?;
-        Ok(&self.buffer)
-    }
-
     /// Writes a form, and counts what stands in it and its bytes.
-    fn held(&mut self, form: &Form) -> Result<usize, Failure> {
-        let bytes = self.write(form)?;
+    fn held(&mut self, index: usize) -> Result<usize, Failure> {
+        let form = &FORMS[index];
+        let bytes = self.buffers[index].get_mut().unwrap_or_else(PoisonError::into_inner);
+        (form.write)(&self.scan, bytes)?;
         let held = match form.count {
             Count::List(pointer) => {
                 let value: Value = serde_json::from_slice(bytes)?;
@@ -197,7 +201,7 @@ impl Reports {
             }
             Count::Times(text) => String::from_utf8_lossy(bytes).matches(text).count(),
         };
-        self.size_bytes += self.buffer.len();
+        self.size_bytes += bytes.len();
         Ok(held)
     }
 }
@@ -332,15 +336,35 @@ impl Measurement for Reports {
         }
     }
 
+    /// As the gate writes them: as many at a time as there are processors.
     fn take(&mut self) -> Result<Vec<Sample>, Failure> {
-        let (mut steps, mut wall_ms) = (Vec::with_capacity(FORMS.len()), 0.0);
-        for form in &FORMS {
-            let start = Instant::now();
-            black_box(self.write(form)?);
-            let step_ms = start.elapsed().as_secs_f64() * 1e3;
-            wall_ms += step_ms;
-            steps.push((form.name.into(), step_ms));
-        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut written = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(form) = FORMS.get(index) else { return Ok::<_, io::Error>(written) };
+                let mut buffer = self.buffers[index].lock().unwrap_or_else(PoisonError::into_inner);
+                buffer.clear();
+                let start = Instant::now();
+                (form.write)(&self.scan, &mut *buffer)?;
+                black_box(buffer.as_slice());
+                written.push((index, start.elapsed().as_secs_f64() * 1e3));
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(FORMS.len());
+        let start = Instant::now();
+        let mut written = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut written = work()?;
+            for other in others {
+                written.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            Ok::<_, io::Error>(written)
+        })?;
+        let wall_ms = start.elapsed().as_secs_f64() * 1e3;
+        written.sort_by_key(|(index, _)| *index);
+        let steps = written.into_iter().map(|(index, step_ms)| (FORMS[index].name.into(), step_ms)).collect();
         let start = Instant::now();
         black_box(serde_json::to_vec(black_box(&self.scan.report))?);
         let floor_ms = start.elapsed().as_secs_f64() * 1e3;
