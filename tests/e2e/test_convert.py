@@ -87,7 +87,8 @@ class Convert(program.Case):
         done = self.convert(self.kept, "-o", f"sarif={self.kept}/x", "-o", f"junit={self.path('junit')}", code=3)
         self.assertIn("cannot be written", done.stderr)
         self.assertTrue(self.bytes_of("junit"))
-        with subprocess.Popen([STELLA, "convert", self.kept], stdout=subprocess.PIPE, env=program.environment(self.work)) as process:
+        with subprocess.Popen([STELLA, "convert", self.kept], stdout=subprocess.PIPE,
+                              env=program.environment(self.work)) as process:
             process.stdout.read(1)
             process.stdout.close()
             self.assertEqual(process.wait(), 0, "a reader that has seen enough is no error")

@@ -14,14 +14,14 @@ options = Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES
 text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(render(text, options, ["table", "autolink", "strikethrough", "tasklist"]).encode())
 """
-TAGS = {"h1", "h2", "h3", "h4", "p", "strong", "em", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "ol", "li",
-        "a", "br", "hr", "blockquote", "sub", "del"}
+TAGS = {"h1", "h2", "h3", "h4", "p", "strong", "em", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details",
+        "summary", "ul", "ol", "li", "a", "br", "hr", "blockquote", "sub", "del"}
 ATTRIBUTES = {"a": {"href"}, "th": {"align"}, "td": {"align"}, "details": {"open"}, "code": {"class"}, "ol": {"start"}}
 # Without an end.
 VOID = {"br", "hr"}
 # Where advisories are read.
-HOSTS = {"nvd.nist.gov", "www.cve.org", "cve.org", "osv.dev", "github.com", "security-tracker.debian.org", "ubuntu.com", "security.alpinelinux.org",
-         "access.redhat.com", "rustsec.org", "pkg.go.dev"}
+HOSTS = {"nvd.nist.gov", "www.cve.org", "cve.org", "osv.dev", "github.com", "security-tracker.debian.org", "ubuntu.com",
+         "security.alpinelinux.org", "access.redhat.com", "rustsec.org", "pkg.go.dev"}
 # Of what GitHub or GitLab makes a link, or a message to somebody: people, issues, merge requests, labels.
 MENTION = re.compile(r"(?<![\w`/.])@[A-Za-z0-9]|(?<![\w&])#\d|\bGH-\d|(?<!\w)![0-9]|(?<!\w)~[A-Za-z\"]")
 
@@ -62,7 +62,8 @@ class Reader(html.parser.HTMLParser):
 
     def handle_data(self, data):
         if self.mentions and not {"code", "pre", "a"} & set(self.open):
-            self.foreign += [f"mention in {data[max(found.start() - 40, 0):found.end() + 40]!r}" for found in MENTION.finditer(data)]
+            for found in MENTION.finditer(data):
+                self.foreign.append(f"mention in {data[max(found.start() - 40, 0):found.end() + 40]!r}")
 
     def handle_comment(self, data):
         self.foreign.append(f"comment {data!r}"[:200])

@@ -17,31 +17,34 @@ TEXTS = [
     "\x1b[31mred\x1b[0m", "\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;https://evil.example\x07link\x1b]8;;\x07", "\x9b31m",
     "".join(map(chr, range(32))) + "\x7f\x80\x85\x9f", "a\rb", "a\x08\x08b", "\x00",
     # Writing direction, what is not seen, what is no character.
-    "\u202egnp.exe\u202c", "\u2066\u2067\u2069", "\u061c\u200e\u200fשלום עולם", "a\u200bb\u00ad\ufeffc", "\u2028line\u2029paragraph",
-    "\ufffe\uffff\ufdd0\U0001ffff", "\U000e0041\U000e007f",
+    "\u202egnp.exe\u202c", "\u2066\u2067\u2069", "\u061c\u200e\u200fשלום עולם", "a\u200bb\u00ad\ufeffc",
+    "\u2028line\u2029paragraph", "\ufffe\uffff\ufdd0\U0001ffff", "\U000e0041\U000e007f",
     # What is nothing but text.
-    "日本語 한국어 हिन्दी", "😀👩‍👩‍👧‍👦🏳️‍🌈e\u0301\u0301", "Ünïcödé", "{0} %s %n %25 %0A ${x}", "a  b\t\tc", "",
+    "日本語 한국어 हिन्दी", "😀👩‍👩‍👧‍👦🏳️‍🌈e\u0301\u0301", "Ünïcödé",
+    "{0} %s %n %25 %0A ${x}", "a  b\t\tc", "",
     # Runners.
     "::error::injected", "\n::error file=x,line=1::injected", "  \r\n::add-mask::x", "::set-output name=a::b", "::stop-commands::x",
     "##[error]injected", "a ##[section]b", "###[group]", "##vso[task.complete result=Succeeded]", "##teamcity[buildStop]",
     "%0A::error::injected", "a::b,c=d", "${{ github.token }}", "[[ATTACHMENT|/etc/passwd]]",
     # Markdown, as GitHub and GitLab have it.
-    "|", "a | b | c", "\\| \\\\", "`a` ``b`` ```", "```\ncode\n```", "~~~", "**bold** _it_ ~~gone~~", "\n# heading\n", "\n- [ ] task",
-    "\n> quote", "\n---\n", "\n    code", "[click](https://evil.example)", "![see](https://evil.example/i.png)",
-    "[a][1]\n\n[1]: https://evil.example", "https://evil.example/auto", "www.evil.example", "<https://evil.example>", "mail@evil.example",
-    "@everyone @octocat", "#1 octo/repo#2 GH-3 !4 %5 ~bug &6 $7", "\n/close\n/approve", ":tada:", "$x^2$ $$y$$", "[^1]\n\n[^1]: note",
-    "[[_TOC_]]", "[ref]: javascript:alert(1)",
+    "|", "a | b | c", "\\| \\\\", "`a` ``b`` ```", "```\ncode\n```", "~~~", "**bold** _it_ ~~gone~~", "\n# heading\n",
+    "\n- [ ] task", "\n> quote", "\n---\n", "\n    code", "[click](https://evil.example)", "![see](https://evil.example/i.png)",
+    "[a][1]\n\n[1]: https://evil.example", "https://evil.example/auto", "www.evil.example", "<https://evil.example>",
+    "mail@evil.example", "@everyone @octocat", "#1 octo/repo#2 GH-3 !4 %5 ~bug &6 $7", "\n/close\n/approve", ":tada:", "$x^2$ $$y$$",
+    "[^1]\n\n[^1]: note", "[[_TOC_]]", "[ref]: javascript:alert(1)",
     # HTML and XML.
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<a href=\"javascript:alert(1)\">x</a>", "</details></table><h1>", "<!--", "-->",
-    "&lt;script&gt;&#60;&#x3c;&amp;", "]]>", "]]><evil a=\"'&\"/><![CDATA[", "<?xml version=\"1.0\"?>", "<!DOCTYPE a [<!ENTITY b \"c\">]>&b;",
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<a href=\"javascript:alert(1)\">x</a>", "</details></table><h1>",
+    "<!--", "-->", "&lt;script&gt;&#60;&#x3c;&amp;", "]]>", "]]><evil a=\"'&\"/><![CDATA[", "<?xml version=\"1.0\"?>",
+    "<!DOCTYPE a [<!ENTITY b \"c\">]>&b;",
     # JSON, OpenMetrics, and what opens with a word.
     "\"}],\"version\":\"9\"", "\\u0022\\", "a\"b\\c\nd", "\n# EOF\n", "# HELP x y", "'; --", "=cmd|' /C calc'!A0",
 ]
 # Where a text is a path.
-PATHS = ["../../../etc/passwd", "/abs/olute", "//evil.example/x", "https://evil.example/x", "file:///etc/passwd", "C:\\Windows\\x", "a/./b/../c",
-         "%2e%2e/x", "a//b/", ".", "..", "javascript:alert(1)", "-rf", "~root", "a:b", "a?b#c"]
+PATHS = ["../../../etc/passwd", "/abs/olute", "//evil.example/x", "https://evil.example/x", "file:///etc/passwd",
+         "C:\\Windows\\x", "a/./b/../c", "%2e%2e/x", "a//b/", ".", "..", "javascript:alert(1)", "-rf", "~root", "a:b", "a?b#c"]
 # Long ones: plain, of one thing again and again, of what gets longer when it is made harmless.
-UNITS = ["A", "word ", "\x1b", "::error::", "##[x]", "|", "`", "<script>", "[a](https://evil.example)", "😀", "\u202e", "]]>", "&", "*", "@a ", "\n"]
+UNITS = ["A", "word ", "\x1b", "::error::", "##[x]", "|", "`", "<script>", "[a](https://evil.example)", "😀",
+         "\u202e", "]]>", "&", "*", "@a ", "\n"]
 
 
 def digest(text):
@@ -116,7 +119,8 @@ class Writer:
         elif at == 2:
             finding["paths"] = [text, "x"]
         elif at == 3:
-            finding["layer"] = {**finding["layer"], "index": number % len(UNITS), "instruction": layers[number % len(UNITS)]["instruction"]}
+            index = number % len(UNITS)
+            finding["layer"] = {**finding["layer"], "index": index, "instruction": layers[index]["instruction"]}
         elif at == 4:
             finding["aliases"] = [f"CVE-2023-{other}" for other in range(LONG // 14)]
         elif at == 5:
@@ -137,7 +141,8 @@ class Writer:
             judged[3] = {**judged[4], "layer": {**judged[4]["layer"], "index": 59}}
         severities = ["critical", "high", "medium", "low", "negligible", "unknown"]
         judged.sort(key=lambda one: severities.index(one["severity"]))
-        skipped = [{"name": self.text(f"skip-{number}"), "what": self.path(f"what-{number}"), "why": self.text("why")} for number in range(300)]
+        skipped = [{"name": self.text(f"skip-{number}"), "what": self.path(f"what-{number}"), "why": self.text("why")}
+                   for number in range(300)]
         skipped += [{"name": "", "what": "", "why": ""}, {"name": "long", "what": long("::error::"), "why": long("|")}]
         count = {action: sum(one["action"] == action for one in judged) for action in ("fail", "warn", "ignore")}
         return {
@@ -146,26 +151,30 @@ class Writer:
                       "config_digest": digest("config"), "platform": platform, "layers": layers,
                       "base": {"layers": 3, "by": "dockerfile", "name": self.text("debian:12.5")}},
             "snapshot": {"id": digest("snapshot"),
-                         "feeds": [{"name": self.text("Debian:12"), "records": 2**63, "as_of": self.text("2026-06-14T00:00:00Z")} for _ in range(40)]},
+                         "feeds": [{"name": self.text("Debian:12"), "records": 2**63, "as_of": self.text("2026-06-14T00:00:00Z")}
+                                   for _ in range(40)]},
             "looked_at": {"layers": len(layers), "files": 2**63, "bytes": 2**63,
                           "os": {"id": self.text("debian"), "version": self.text("12"), "end_of_life": True},
                           "packages": {"deb": 2**52, **{self.text(f"kind-{number}"): number for number in range(40)}},
-                          "lock_files": [{"path": self.path("app/package-lock.json"), "layer": 1, "packages": 9} for _ in range(300)],
+                          "lock_files": [{"path": self.path("app/package-lock.json"), "layer": 1, "packages": 9}
+                                         for _ in range(300)],
                           "inventory": None, "skipped": skipped},
             "findings": judged,
             "verdict": {"outcome": "fail" if findings else "unfinished", "class": "trusted",
                         "policies": [{"origin": self.path("policy.yaml"), "digest": digest("policy")} for _ in range(5)],
                         "allowed": sorted(one["name"] for one in skipped[:9]),
-                        "reasons": [{"rule": self.text(action), "action": action, "findings": count[action], "message": self.text("because")}
+                        "reasons": [{"rule": self.text(action), "action": action, "findings": count[action],
+                                     "message": self.text("because")}
                                     for action in ("fail", "warn", "ignore") for _ in range(5)]},
         }
 
 
 def run(writer, notes=0):
     zero = dict.fromkeys(["missing", "analyse", "upload", "match", "policy", "report", "total"], 0.125)
-    return {"layers": {"hits": 30, "misses": 30}, "uploaded": 3, "round_trips": 4, "retries": 1, "bytes_read": 2**63, "degraded": notes > 0,
-            "notes": [writer.text("note") for _ in range(notes)],
-            "ledger": [{"diff_id": digest(f"layer {index}"), "proof": "verified-now" if index % 2 else "pair-verified-earlier"} for index in range(60)],
+    return {"layers": {"hits": 30, "misses": 30}, "uploaded": 3, "round_trips": 4, "retries": 1,
+            "bytes_read": 2**63, "degraded": notes > 0, "notes": [writer.text("note") for _ in range(notes)],
+            "ledger": [{"diff_id": digest(f"layer {index}"), "proof": "verified-now" if index % 2 else "pair-verified-earlier"}
+                       for index in range(60)],
             "timings_ms": zero}
 
 

@@ -54,7 +54,8 @@ def advisories():
 def image(kind):
     """What is gated: arguments of the gate."""
     if kind == "demo":
-        return [f"oci:{DEMO}", "--advisories", "demo", "--dockerfile", os.path.join(os.path.dirname(DEMO), "demo-source", "Dockerfile")]
+        dockerfile = os.path.join(os.path.dirname(DEMO), "demo-source", "Dockerfile")
+        return [f"oci:{DEMO}", "--advisories", "demo", "--dockerfile", dockerfile]
     entries = [DEBIAN, ("var/lib/dpkg/status", PACKAGE)]
     if kind == "unfinished":
         entries.append(("srv/app/broken.jar", "PK\x03\x04 and nothing that unpacks"))
@@ -112,7 +113,7 @@ def each(*forms, kinds=None):
 def is_whole(kind):
     """Whether something was looked at, and all of it."""
     results = read_json(kind, "json")["results"]
-    return bool(results) and all(result["verdict"]["outcome"] != "unfinished" and not result["looked_at"]["skipped"] for result in results)
+    return bool(results) and not any(result["looked_at"]["skipped"] for result in results)
 
 
 class Case(unittest.TestCase):

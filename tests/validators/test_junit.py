@@ -78,5 +78,6 @@ class JUnit(reports.Case):
         self.assertTrue(some("nothing", "error"))
         self.assertTrue(some("hostile", "failure") and some("hostile", "error"))
         self.assertFalse(some("clean", "failure") or some("clean", "error") or some("clean", "skipped"))
-        rules = {rule for case in self.cases("clean") for rule in ("severe-with-fix", "severe-without-fix", "unrated") if rule in case.get("name")}
-        self.assertEqual(len(rules), 3, "a clean run has a passing case for each rule")
+        names = "\n".join(case.get("name") for case in self.cases("clean"))
+        for rule in ("severe-with-fix", "severe-without-fix", "unrated"):
+            self.assertIn(rule, names, "a clean run has a passing case for each rule")

@@ -22,14 +22,15 @@ class Markdown(reports.Case):
             self.assertLessEqual({"table", "code"}, tags)
 
     def test_the_outcome_comes_first(self):
-        words = {"demo": "FAIL", "clean": "PASS", "unfinished": "UNFINISHED", "hostile": "FAIL", "nothing": "no image was looked at"}
+        words = {"demo": "FAIL", "clean": "PASS", "unfinished": "UNFINISHED", "hostile": "FAIL",
+                 "nothing": "no image was looked at"}
         for kind, word in words.items():
             with self.subTest(kind):
                 self.assertIn(word.lower(), "\n".join(read(kind, "markdown").splitlines()[:3]).lower())
 
     def test_the_check_finds_what_is_foreign(self):
-        for text in ["<script>x</script>", "![x](https://evil.example/x.png)", "[x](https://evil.example)", "https://evil.example", "<b onclick=x>x</b>",
-                     "by @octocat", "</details>", "<!-- x -->", "[x](javascript:alert(1))"]:
+        for text in ["<script>x</script>", "![x](https://evil.example/x.png)", "[x](https://evil.example)", "https://evil.example",
+                     "<b onclick=x>x</b>", "by @octocat", "</details>", "<!-- x -->", "[x](javascript:alert(1))"]:
             with self.subTest(text):
                 with self.assertRaises(AssertionError):
                     gfm.check(self, text)

@@ -10,13 +10,15 @@ FAMILIES = """
 import json, sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 text = sys.stdin.buffer.read().decode()
-print(json.dumps([[sample.name, sample.labels, sample.value] for family in text_string_to_metric_families(text) for sample in family.samples]))
+families = text_string_to_metric_families(text)
+print(json.dumps([[sample.name, sample.labels, sample.value] for family in families for sample in family.samples]))
 """
 
 
 class Metrics(reports.Case):
     def samples(self, kind):
-        done = subprocess.run([fetched.python(), "-c", FAMILIES], input=read(kind, "metrics").encode(), capture_output=True, check=False)
+        done = subprocess.run([fetched.python(), "-c", FAMILIES], input=read(kind, "metrics").encode(), capture_output=True,
+                              check=False)
         self.assertEqual(done.returncode, 0, done.stderr.decode()[-2000:])
         return json.loads(done.stdout)
 

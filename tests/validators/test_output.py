@@ -47,7 +47,6 @@ class Output(reports.Case):
 
     @each("table")
     def test_a_terminal(self, kind, _form):
-        """Of 72 columns; the width of a sign is the terminal's own affair, so that only lines of ASCII are measured."""
         text = self.on_a_terminal(72, STELLA, "convert", reports.path(kind, "json"))
         self.assertEqual(reports.acting(COLOUR.sub("", text), "\n"), [])
         self.assertEqual(reports.commands(COLOUR.sub("", text))[:3], [])
@@ -56,7 +55,8 @@ class Output(reports.Case):
     def on_a_terminal(self, columns, *command):
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=program.environment(reports.work())) as process:
+        environment = program.environment(reports.work())
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment) as process:
             os.close(theirs)
             text = b""
             while True:
@@ -77,8 +77,8 @@ class Output(reports.Case):
         kept = reports.path("hostile", "json")
         peak = {}
         for forms in (["json"], FORMS):
-            process = subprocess.Popen([STELLA, "convert", kept, *(word for form in forms for word in ("-o", f"{form}={self.target(form)}"))],
-                                       env=program.environment(reports.work()))
+            outputs = [word for form in forms for word in ("-o", f"{form}={self.target(form)}")]
+            process = subprocess.Popen([STELLA, "convert", kept, *outputs], env=program.environment(reports.work()))
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             self.assertEqual(process.returncode, 0)

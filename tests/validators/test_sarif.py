@@ -23,7 +23,8 @@ class Sarif(reports.Case):
     @each("sarif")
     def test_the_standards_schema(self, kind, form):
         checker, schema = fetched.python("check-jsonschema"), fetched.npm(*fetched.MULTITOOL[:-1], "sarif-2.1.0.json")
-        done = subprocess.run([checker, "--schemafile", schema, reports.path(kind, form)], capture_output=True, text=True, check=False)
+        done = subprocess.run([checker, "--schemafile", schema, reports.path(kind, form)], capture_output=True,
+                              text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-2000:])
 
     # ---- Microsoft's multitool --------------------------------------------------------------------------------------
@@ -37,12 +38,13 @@ class Sarif(reports.Case):
     def found(self, path):
         """What it has against a file: texts. It ends with 0 whatever it finds, so its own report is read."""
         out = os.path.join(reports.work(), "multitool.sarif")
-        self.multitool("validate", path, "--rule-kind", "Sarif;Ghas", "--config", CONFIGURATION, "--output", out, "--log", "ForceOverwrite",
-                       "--max-file-size-in-kb", "1000000", "--quiet")
+        self.multitool("validate", path, "--rule-kind", "Sarif;Ghas", "--config", CONFIGURATION, "--output", out,
+                       "--log", "ForceOverwrite", "--max-file-size-in-kb", "1000000", "--quiet")
         with open(out, encoding="utf-8-sig") as text:
             log = json.load(text)["runs"][0]
         self.assertTrue(log["invocations"][0]["executionSuccessful"])
-        said = [one for kind in ("toolExecutionNotifications", "toolConfigurationNotifications") for one in log["invocations"][0].get(kind, [])]
+        said = [one for kind in ("toolExecutionNotifications", "toolConfigurationNotifications")
+                for one in log["invocations"][0].get(kind, [])]
         # It says of each rule that is off that it is.
         said = [one for one in said if one["descriptor"]["id"] != "WRN999.RuleExplicitlyDisabled"]
         return [json.dumps(one)[:500] for one in log.get("results", []) + said]
