@@ -17,7 +17,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 
 /// Any value, indented by two spaces, with a newline at the end.
 pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut out = io::BufWriter::with_capacity(64 << 10, out);
+    let mut out = io::BufWriter::new(out);
     value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::default()))?;
     io::Write::write_all(&mut out, b"\n")?;
     io::Write::flush(&mut out)
