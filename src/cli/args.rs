@@ -150,10 +150,11 @@ pub struct Base {
 #[derive(Debug, Args)]
 pub struct Reports {
     /// Write a report to FILE or to stdout: table, json, sarif, junit, gitlab (schema 15.1; also gitlab-15.0 and
-    /// gitlab-15.2), codequality, markdown, github (annotations of a workflow) or metrics; repeats [default: table]
+    /// gitlab-15.2), codequality, markdown, github (annotations of a workflow) or metrics; the gate also cyclonedx (1.6), cyclonedx-1.5 or
+    /// spdx (2.3); repeats [default: table]
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_OUTPUT", value_delimiter = ',')]
     pub output: Vec<String>,
-    /// Findings that the policy ignores stand in SARIF too, marked as suppressed: GitHub opens an alert for each
+    /// Findings that the policy ignores stand in the table and in SARIF too, there marked as suppressed: GitHub opens an alert for each
     #[arg(long, env = "STELLA_SHOW_IGNORED", value_parser = clap::builder::FalseyValueParser::new())]
     pub show_ignored: bool,
 }

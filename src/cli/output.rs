@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -125,7 +125,10 @@ impl<F: Format> Output<F> {
         if outputs.is_empty() {
             outputs.push(Self { format: F::NAMES[0].1, file: None });
         }
-        let mut places: Vec<_> = outputs.iter().map(|output| &output.file).collect();
+        // `./a` is `a`.
+        let clean = |path: &PathBuf| path.components().filter(|part| *part != Component::CurDir).collect();
+        let mut places: Vec<Option<PathBuf>> =
+            outputs.iter().map(|output| output.file.as_ref().map(clean)).collect();
         places.sort();
         if let Some(twice) = places.windows(2).find(|pair| pair[0] == pair[1]) {
             let place = twice[0].as_deref().map_or("stdout".to_owned(), |path| path.display().to_string());
@@ -194,7 +197,13 @@ mod tests {
         assert_eq!(outputs[0], Output { format: ReportFormat::Sarif, file: Some("a/b=c.sarif".into()) });
         assert_eq!(outputs[1], Output { format: ReportFormat::Json, file: None });
         assert_eq!(parse(&[]).unwrap()[0].format, ReportFormat::Table);
-        for wrong in [&["sarrif=x"][..], &["json="], &["json", "table=-"], &["json=x", "junit=x"]] {
+        for wrong in [
+            &["sarrif=x"][..],
+            &["json="],
+            &["json", "table=-"],
+            &["json=x", "junit=x"],
+            &["json=x/y", "junit=./x//y"],
+        ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
         let elsewhere = Output::<SbomFormat>::parse_all(&["sarif".to_owned()]).unwrap_err();

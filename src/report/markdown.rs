@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     Judged, Proof, Report, Run, ScanResult,
+    alert::is_ignored,
     fix::fix,
     place,
     text::{cut, grouped},
@@ -305,10 +306,6 @@ fn looked_at(page: &mut String, result: &ScanResult, room: usize) {
     page.push_str("<details>\n<summary>What was looked at</summary>\n\n");
     page.push_str(&list(&items, room, "thing", Clone::clone));
     page.push_str("</details>\n\n");
-}
-
-fn is_ignored(judged: &Judged) -> bool {
-    judged.decision.action == Some(Action::Ignore)
 }
 
 /// Strong where it fails the gate.

@@ -8,6 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, io};
 
 use super::{
     Judged, Report, ScanResult,
+    alert::is_ignored,
     columns::{fit, fit_end, width},
     fix::base_image,
     place::of_layer,
@@ -147,7 +148,6 @@ impl Table {
     }
 
     fn findings(&mut self, result: &ScanResult) {
-        let is_ignored = |judged: &&Judged| judged.decision.action == Some(Action::Ignore);
         let listed: Vec<&Judged> =
             result.findings.iter().filter(|judged| self.options.ignored || !is_ignored(judged)).collect();
         let rows: Vec<Row<'_>> = listed.iter().map(|judged| row(judged)).collect();
@@ -322,7 +322,9 @@ impl Table {
 /// A finding's cells, each plain and of bounded length.
 fn row(judged: &Judged) -> Row<'_> {
     let Judged { finding, decision, asked } = judged;
-    let change_in = asked.as_ref().map(|asked| {
+    // Without a fix there is nothing to change to.
+    let asked = asked.as_ref().filter(|_| finding.fixed_in.is_some());
+    let change_in = asked.map(|asked| {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
         fit_end(&plain(&line), MAX_CELL).into_owned().into()
     });
@@ -338,7 +340,7 @@ fn row(judged: &Judged) -> Row<'_> {
             rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
         ],
         severity: finding.severity,
-        ignored: decision.action == Some(Action::Ignore),
+        ignored: is_ignored(judged),
     }
 }
 

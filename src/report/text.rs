@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::digest::Digest;
+
 /// The text on one line, without anything that a terminal, a log, a CI runner or XML 1.0 would act on: runs of white space
 /// become one space; other control characters, marks that turn the writing direction, invisible characters, noncharacters
 /// and the sign that makes a [command](commands) are written as `\u{…}`.
@@ -106,6 +108,10 @@ pub fn image_tag(reference: &str) -> Option<&str> {
 fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
     let name = SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
     let name = name.split_once('@').map_or(name, |(name, _)| name);
+    // An image given by its ID has neither: `sha256` would be the name of every one.
+    if name.parse::<Digest>().is_ok() {
+        return ("", None);
+    }
     let end = name.rfind('/').map_or(0, |slash| slash + 1);
     // A colon before the last slash is a registry's port.
     match name[end..].find(':').map(|colon| end + colon) {
@@ -181,6 +187,7 @@ mod tests {
             ("oci:build/out:latest", "build/out"),
             ("docker-archive:/builds/app.tar", "builds/app.tar"),
             ("docker:", "image"),
+            ("docker:sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "image"),
             ("", "image"),
         ] {
             assert_eq!(image_name(reference), name, "{reference}");

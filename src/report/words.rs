@@ -24,16 +24,20 @@ pub(super) fn verdict(result: &ScanResult) -> String {
 
 /// Whether finding nothing means something: packages and advisories were there, nothing was left out.
 pub(super) fn looked(result: &ScanResult) -> bool {
-    let packages: usize = result.looked_at.packages.values().sum();
-    packages > 0
+    packages(result) > 0
         && !result.snapshot.feeds.is_empty()
         && !result.snapshot.demo
         && result.looked_at.skipped.is_empty()
 }
 
+/// All packages; a report that was kept may say any numbers.
+fn packages(result: &ScanResult) -> usize {
+    result.looked_at.packages.values().fold(0, |all: usize, some| all.saturating_add(*some))
+}
+
 /// What was found, in one phrase that tells "clean" from "could not tell".
 fn tally(result: &ScanResult) -> String {
-    let packages: usize = result.looked_at.packages.values().sum();
+    let packages = packages(result);
     if !result.findings.is_empty() {
         let severities = result.findings.iter().map(|judged| judged.finding.severity);
         let (all, packages) = (count(result.findings.len(), "finding"), count(packages, "package"));

@@ -29,35 +29,50 @@ fn separated(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-/// The line of the name that has its version nearest behind it; without any, of the first name.
+/// The line of the name that has its version nearest behind it, where others do not just [ask](is_mention) for it; without any,
+/// of the first name.
 fn nearest(text: &str, name: &str, version: &str) -> Option<usize> {
     if name.is_empty() {
         return None;
     }
     let version = if text.contains(version) { version.to_owned() } else { separated(version) };
-    let mut best: Option<(usize, usize)> = None;
+    let mut best: Option<((bool, usize), usize)> = None;
     let mut first = None;
     for (at, _) in
         text.match_indices(name).filter(|(at, _)| is_name(text, *at, name, &version)).take(MOST_NAMES)
     {
         first = first.or(Some(at));
         let behind = &text[at + name.len()..];
-        // Farther than the best so far is no better.
-        let lines = best.map_or(MOST_LINES, |(lines, _)| lines);
+        let is_mention = is_mention(&text[..at], behind, &version);
+        // Farther than the best so far of its kind is no better.
+        let lines = best
+            .filter(|((mention, _), _)| *mention == is_mention)
+            .map_or(MOST_LINES, |((_, lines), _)| lines);
         let reach = behind.match_indices('\n').nth(lines).map_or(behind, |(end, _)| &behind[..end]);
         let found = reach.match_indices(&version).find(|(at, _)| is_version(reach, *at, &version));
         if let Some((found, _)) = found {
-            let lines = reach[..found].matches('\n').count();
-            if best.is_none_or(|(least, _)| lines < least) {
-                best = Some((lines, at));
+            let rank = (is_mention, reach[..found].matches('\n').count());
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, at));
             }
-            if lines == 0 {
+            if rank == (false, 0) {
                 break;
             }
         }
     }
     let at = best.map(|(_, at)| at).or(first)?;
     Some(text[..at].matches('\n').count() + 1)
+}
+
+/// Whether a name is that of a dependency in another package's list: `"NAME": "VERSION"` of JSON, `NAME = "VERSION"` of TOML,
+/// `NAME "VERSION"` and `NAME: VERSION` of YAML and Yarn's, `"NAME VERSION"` of Cargo's.
+fn is_mention(before: &str, behind: &str, version: &str) -> bool {
+    let rest = behind.strip_prefix('"').unwrap_or(behind).trim_start_matches(' ');
+    let value = rest.strip_prefix([':', '=']).unwrap_or(rest).trim_start_matches(' ');
+    let is_quoted = value.starts_with('"') && value.len() < behind.len();
+    is_quoted
+        || rest.starts_with(": ") && value.starts_with(version)
+        || before.ends_with('"') && behind.strip_prefix(' ').is_some_and(|rest| rest.starts_with(version))
 }
 
 /// Whether the name stands by itself: what is before may be a path or a scope, what is behind may not.
@@ -95,6 +110,27 @@ mod tests {
                 "4.17.20",
                 6,
                 "{\n\"node_modules/@types/lodash\": {\n \"version\": \"4.17.21\",\n \"dependencies\": {\"lodash\": \"^4\"}\n},\n\"node_modules/lodash\": {\n \"version\": \"4.17.20\"\n",
+            ),
+            (
+                Ecosystem::Npm,
+                "b",
+                "1.0.0",
+                3,
+                "\"node_modules/a\": {\n\"dependencies\": {\"b\": \"1.0.0\"}},\n\"node_modules/b\": {\n\"version\": \"1.0.0\"",
+            ),
+            (
+                Ecosystem::Npm,
+                "b",
+                "1.0.0",
+                4,
+                "a@^1:\n  dependencies:\n    b \"1.0.0\"\nb@1.0.0:\n  version \"1.0.0\"\n",
+            ),
+            (
+                Ecosystem::Cargo,
+                "b",
+                "1.0.0",
+                6,
+                "name = \"a\"\nversion = \"1.0.0\"\ndependencies = [\n \"b 1.0.0\",\n]\nname = \"b\"\nversion = \"1.0.0\"\n",
             ),
             (Ecosystem::Npm, "@a/b", "1.0.0", 2, "x:\n\"@a/b@^1\", \"@a/b@~1\":\n  version \"1.0.0\"\n"),
             (Ecosystem::Pypi, "foo-bar", "1.0", 2, "foo==1.0\nFoo_Bar[x]==1.0 \\\n"),
