@@ -46,7 +46,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         let cut = iter::once_with(cut).flatten();
         gaps.iter().map(|gap| of_gap(gap, image)).chain(first.map(of_alert)).chain(cut)
     };
-    pretty(&List(entries), &mut Counted { out, bytes: &written })
+    pretty(&List(entries), 1, &mut Counted { out, bytes: &written })
 }
 
 fn of_alert(alert: &Alert<'_>) -> Entry {

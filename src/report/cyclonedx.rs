@@ -10,7 +10,12 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Judged, ScanResult, fix::fix, json, words};
+use super::{
+    Judged, ScanResult,
+    fix::fix,
+    json::{UNNAMED, pretty_and_named},
+    words,
+};
 use crate::{
     digest::Digest,
     finding::Severity,
@@ -45,7 +50,7 @@ struct Bom<'a> {
     schema: String,
     bom_format: &'static str,
     spec_version: &'static str,
-    serial_number: String,
+    serial_number: &'static str,
     version: u32,
     metadata: Metadata<'a>,
     components: Vec<Component<'a>>,
@@ -79,7 +84,7 @@ struct Tool {
 #[derive(Serialize)]
 struct Component<'a> {
     #[serde(rename = "bom-ref")]
-    reference: String,
+    reference: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -118,7 +123,7 @@ struct Vulnerability<'a> {
     description: &'a str,
     #[serde(skip_serializing_if = "String::is_empty")]
     recommendation: String,
-    affects: Vec<Affected>,
+    affects: Vec<Affected<'a>>,
     properties: Vec<Property>,
 }
 
@@ -128,9 +133,9 @@ struct Rating {
 }
 
 #[derive(Serialize)]
-struct Affected {
+struct Affected<'a> {
     #[serde(rename = "ref")]
-    reference: String,
+    reference: &'a str,
 }
 
 const IMAGE: &str = "image";
@@ -138,8 +143,8 @@ const OS: &str = "operating-system";
 /// Longest version that the standard takes, in characters. A property has all of it.
 const MAX_VERSION: usize = 1_024;
 
-/// Writes the SBOM as of `now`, and what was found in the image where a result is given; indented by two spaces, with a newline
-/// at the end.
+/// Writes the SBOM as of `now`, and what was found in the image where a result is given; each package and each advisory on a
+/// line of its own.
 ///
 /// The serial number is made from the document's own content.
 pub fn write(
@@ -149,19 +154,20 @@ pub fn write(
     now: Timestamp,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let os = sbom.inventory.os.as_ref();
-    let components: Vec<Component> = os
+    let (os, packages) = (sbom.inventory.os.as_ref(), &sbom.inventory.packages);
+    let references: Vec<String> = packages.iter().map(reference).collect();
+    let of_packages = || packages.iter().zip(&references).map(|(installed, reference)| (installed, &**reference));
+    let components = os
         .map(operating_system)
         .into_iter()
-        .chain(sbom.inventory.packages.iter().map(|installed| component(installed, sbom)))
-        .collect();
-    let references: Vec<String> = components.iter().map(|component| component.reference.clone()).collect();
+        .chain(of_packages().map(|(installed, reference)| component(installed, reference, sbom)));
+    let components: Vec<Component> = components.collect();
     let is_complete = sbom.inventory.skipped.is_empty();
-    let mut bom = Bom {
+    let bom = Bom {
         schema: format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.as_str()),
         bom_format: "CycloneDX",
         spec_version: version.as_str(),
-        serial_number: String::new(),
+        serial_number: UNNAMED,
         version: 1,
         metadata: Metadata {
             timestamp: now.to_string(),
@@ -173,7 +179,7 @@ pub fn write(
                 }],
             },
             component: Component {
-                reference: IMAGE.to_owned(),
+                reference: IMAGE,
                 kind: "container",
                 group: "",
                 name: &sbom.reference,
@@ -183,28 +189,29 @@ pub fn write(
             },
             properties: for_gitlab(sbom).into_iter().chain(of_skipped(sbom)).collect(),
         },
-        components,
         dependencies: [Dependency {
             reference: IMAGE,
-            depends_on: references.iter().map(String::as_str).collect(),
+            depends_on: components.iter().map(|component| component.reference).collect(),
         }],
+        components,
         compositions: [Composition {
             aggregate: if is_complete { "complete" } else { "incomplete" },
             assemblies: [IMAGE],
         }],
-        vulnerabilities: result.map(|result| vulnerabilities(result, sbom)).unwrap_or_default(),
+        vulnerabilities: result.map(|result| vulnerabilities(result, of_packages())).unwrap_or_default(),
     };
-    bom.serial_number = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&bom)?).uuid());
-    json::pretty(&bom, out)
+    pretty_and_named(&bom, 1, out)
 }
 
 /// One for each advisory and what the policy does about it, in the order of the findings.
-fn vulnerabilities<'a>(result: &'a ScanResult, sbom: &Sbom) -> Vec<Vulnerability<'a>> {
-    let mut references: HashMap<(Ecosystem, usize, &str, &str), Vec<String>> = HashMap::new();
-    for installed in &sbom.inventory.packages {
-        let Installed { package, layer, .. } = installed;
+fn vulnerabilities<'a>(
+    result: &'a ScanResult,
+    packages: impl Iterator<Item = (&'a Installed, &'a str)>,
+) -> Vec<Vulnerability<'a>> {
+    let mut references: HashMap<(Ecosystem, usize, &str, &str), Vec<&str>> = HashMap::new();
+    for (Installed { package, layer, .. }, reference) in packages {
         let named = (package.ecosystem, *layer, package.name.as_str(), package.version.as_str());
-        references.entry(named).or_default().push(reference(installed));
+        references.entry(named).or_default().push(reference);
     }
     let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
     let mut found: Vec<(Vulnerability<'a>, BTreeSet<String>)> = Vec::new();
@@ -218,15 +225,15 @@ fn vulnerabilities<'a>(result: &'a ScanResult, sbom: &Sbom) -> Vec<Vulnerability
         let package = &finding.package;
         let named = (package.ecosystem, finding.layer.index, package.name.as_str(), package.version.as_str());
         let hit = references.get(&named).into_iter().flatten();
-        vulnerability.affects.extend(hit.map(|reference| Affected { reference: reference.clone() }));
+        vulnerability.affects.extend(hit.map(|reference| Affected { reference }));
         if finding.fixed_in.is_some() {
             fixes.insert(fix(result, judged));
         }
     }
     let whole = |(mut vulnerability, fixes): (Vulnerability<'a>, BTreeSet<String>)| {
         vulnerability.recommendation = fixes.into_iter().collect::<Vec<_>>().join(" ");
-        vulnerability.affects.sort_by(|a, b| a.reference.cmp(&b.reference));
-        vulnerability.affects.dedup_by(|a, b| a.reference == b.reference);
+        vulnerability.affects.sort_by_key(|affected| affected.reference);
+        vulnerability.affects.dedup_by_key(|affected| affected.reference);
         vulnerability
     };
     found.into_iter().map(whole).collect()
@@ -240,8 +247,8 @@ fn vulnerability(judged: &Judged, number: usize) -> Vulnerability<'_> {
     };
     let said =
         [("stella:action", Some(words::action(decision.action))), ("stella:rule", decision.rule.as_deref())];
-    let property = |(name, value): (&str, Option<&str>)| {
-        Some(Property { name: name.to_owned(), value: value?.to_owned() })
+    let property = |(name, value): (&'static str, Option<&str>)| {
+        Some(Property { name: name.into(), value: value?.to_owned() })
     };
     Vulnerability {
         reference: format!("vulnerability-{number}"),
@@ -256,7 +263,7 @@ fn vulnerability(judged: &Judged, number: usize) -> Vulnerability<'_> {
 
 fn operating_system(os: &OsRelease) -> Component<'_> {
     Component {
-        reference: OS.to_owned(),
+        reference: OS,
         kind: OS,
         group: "",
         name: if os.id.is_empty() { "unknown" } else { &os.id },
@@ -266,7 +273,7 @@ fn operating_system(os: &OsRelease) -> Component<'_> {
     }
 }
 
-fn component<'a>(installed: &'a Installed, sbom: &Sbom) -> Component<'a> {
+fn component<'a>(installed: &'a Installed, reference: &'a str, sbom: &Sbom) -> Component<'a> {
     let package = &installed.package;
     let (group, name) = match package.ecosystem {
         Ecosystem::Npm if package.name.starts_with('@') => package.name.split_once('/'),
@@ -275,7 +282,7 @@ fn component<'a>(installed: &'a Installed, sbom: &Sbom) -> Component<'a> {
     }
     .unwrap_or(("", &package.name));
     Component {
-        reference: reference(installed),
+        reference,
         kind: "library",
         group,
         name,

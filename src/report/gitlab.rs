@@ -95,7 +95,7 @@ pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::
         vulnerabilities: List(vulnerabilities),
         scan: Later(|| scan(report, groups.len(), listed.get())),
     };
-    pretty(&document, &mut Counted { out, bytes: &written })
+    pretty(&document, 1, &mut Counted { out, bytes: &written })
 }
 
 fn scan(report: &Report, found: usize, listed: usize) -> Scan {

@@ -9,18 +9,40 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::{Report, text::acts};
+use crate::digest::Digest;
 
-/// Writes the report, indented by two spaces, with a newline at the end.
+/// Writes the report, indented by two spaces, each finding on a line of its own, with a newline at the end.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    pretty(report, out)
+    pretty(report, 2, out)
 }
 
-/// Any value, indented by two spaces, with a newline at the end.
-pub(super) fn pretty(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+/// Any value, indented by two spaces, with a newline at the end. What stands in so many lists, one in another, is on one line:
+/// a finding is found whole by `grep`, and a third less is written.
+pub(super) fn pretty(value: &impl Serialize, lists: usize, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
-    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::default()))?;
+    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::new(lists)))?;
     io::Write::write_all(&mut out, b"\n")?;
     io::Write::flush(&mut out)
+}
+
+/// What a document that is named by its content has for its name until the content is known. No text of others may stand
+/// before it.
+pub(super) const UNNAMED: &str = "urn:uuid:00000000-0000-0000-0000-000000000000";
+
+/// As [`pretty`], with a UUID made of the whole document in place of [`UNNAMED`].
+pub(super) fn pretty_and_named(
+    document: &impl Serialize,
+    lists: usize,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut text = Vec::new();
+    pretty(document, lists, &mut text)?;
+    let missing = || io::Error::other("a document without a name");
+    let start = memchr::memmem::find(&text, UNNAMED.as_bytes()).ok_or_else(missing)?;
+    let (before, after) = (&text[..start], &text[start + UNNAMED.len()..]);
+    out.write_all(before)?;
+    write!(out, "urn:uuid:{}", Digest::of(&text).uuid())?;
+    out.write_all(after)
 }
 
 /// A value that is made when its turn comes.
@@ -61,10 +83,14 @@ impl io::Write for Counted<'_> {
     }
 }
 
-/// Indents by two spaces; writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command.
-#[derive(Default)]
+/// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command. Each value has a line,
+/// two spaces further in than what it stands in, down to the lists whose items are one line each.
 struct Harmless {
-    /// Arrays and objects that are open.
+    /// Lists in one another, of which the items of the innermost are one line each.
+    lists: usize,
+    /// Lists that are open.
+    open_lists: usize,
+    /// Lists and objects that are open.
     depth: usize,
     /// Whether the one that was opened last holds anything.
     filled: bool,
@@ -74,6 +100,20 @@ struct Harmless {
 const LINE: &[u8] = b"\n                                                                ";
 
 impl Harmless {
+    fn new(lists: usize) -> Self {
+        Self { lists, open_lists: 0, depth: 0, filled: false }
+    }
+
+    /// Whether the items of the list that was opened last have a line each.
+    fn has_lines(&self) -> bool {
+        self.open_lists <= self.lists
+    }
+
+    /// Whether the members of the object that was opened last have a line each.
+    fn has_member_lines(&self) -> bool {
+        self.open_lists < self.lists
+    }
+
     fn line<W: ?Sized + io::Write>(&self, out: &mut W) -> io::Result<()> {
         let columns = 2 * self.depth;
         match LINE.get(..=columns) {
@@ -88,16 +128,19 @@ impl Harmless {
         out.write_all(sign)
     }
 
-    fn next<W: ?Sized + io::Write>(&mut self, first: bool, out: &mut W) -> io::Result<()> {
-        if !first {
-            out.write_all(b",")?;
+    fn next<W: ?Sized + io::Write>(&mut self, first: bool, lines: bool, out: &mut W) -> io::Result<()> {
+        match (first, lines) {
+            (true, true) => {}
+            (true, false) => return Ok(()),
+            (false, true) => out.write_all(b",")?,
+            (false, false) => return out.write_all(b", "),
         }
         self.line(out)
     }
 
-    fn close<W: ?Sized + io::Write>(&mut self, sign: &[u8], out: &mut W) -> io::Result<()> {
+    fn close<W: ?Sized + io::Write>(&mut self, sign: &[u8], lines: bool, out: &mut W) -> io::Result<()> {
         self.depth -= 1;
-        if self.filled {
+        if self.filled && lines {
             self.line(out)?;
         }
         // Whatever this stands in holds it.
@@ -130,15 +173,18 @@ impl Formatter for Harmless {
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.open_lists += 1;
         self.open(b"[", out)
     }
 
     fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.close(b"]", out)
+        let lines = self.has_lines();
+        self.open_lists -= 1;
+        self.close(b"]", lines, out)
     }
 
     fn begin_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.next(first, out)
+        self.next(first, self.has_lines(), out)
     }
 
     fn end_array_value<W: ?Sized + io::Write>(&mut self, _out: &mut W) -> io::Result<()> {
@@ -151,11 +197,11 @@ impl Formatter for Harmless {
     }
 
     fn end_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.close(b"}", out)
+        self.close(b"}", self.has_member_lines(), out)
     }
 
     fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        self.next(first, out)
+        self.next(first, self.has_member_lines(), out)
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
@@ -177,15 +223,46 @@ mod tests {
         let deep = (0..40).fold(serde_json::json!(1), |inside, _| serde_json::json!([inside, []]));
         let value = serde_json::json!({ "a": [], "b": {}, "c": [1, [2, {}], { "d": null }], "e": { "f": "" }, "g": deep });
         let mut out = Vec::new();
-        pretty(&value, &mut out).unwrap();
+        pretty(&value, usize::MAX, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&value).unwrap() + "\n");
+    }
+
+    #[test]
+    fn an_item_is_one_line() {
+        let value = serde_json::json!({ "a": [[{ "b": [1, 2], "c": {} }, []], 3], "d": { "e": [] } });
+        for (lists, want) in [
+            (0, "{\"a\": [[{\"b\": [1, 2], \"c\": {}}, []], 3], \"d\": {\"e\": []}}\n"),
+            (
+                1,
+                "{\n  \"a\": [\n    [{\"b\": [1, 2], \"c\": {}}, []],\n    3\n  ],\n  \"d\": {\n    \"e\": []\n  }\n}\n",
+            ),
+        ] {
+            let mut out = Vec::new();
+            pretty(&value, lists, &mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn a_document_is_named_by_all_of_it() {
+        let named = |text: &str| {
+            let mut out = Vec::new();
+            pretty_and_named(&[UNNAMED, text], 1, &mut out).unwrap();
+            serde_json::from_slice::<[String; 2]>(&out).unwrap()
+        };
+        let [name, text] = named(UNNAMED);
+        assert!(name.starts_with("urn:uuid:") && name != UNNAMED);
+        assert_eq!(text, UNNAMED);
+        assert_eq!(named(UNNAMED), [name.clone(), text]);
+        assert_ne!(named("else")[0], name);
+        pretty_and_named(&[1], 1, &mut Vec::new()).unwrap_err();
     }
 
     #[test]
     fn no_log_is_commanded_and_no_cursor_moved() {
         let text = "##[error] ### \u{9b}31m\u{7f}\u{1b}\u{202e}\u{e0001} \u{65e5}\u{1f600}";
         let mut out = Vec::new();
-        pretty(&[text], &mut out).unwrap();
+        pretty(&[text], 1, &mut out).unwrap();
         let written = String::from_utf8(out).unwrap();
         assert_eq!(
             written,
@@ -200,7 +277,7 @@ mod tests {
         let text = "x".repeat(10_000);
         let list = List(|| std::iter::repeat(&text).take_while(|_| bytes.get() < 50_000));
         let mut out = Vec::new();
-        pretty(&(list, Later(|| bytes.get())), &mut Counted { out: &mut out, bytes: &bytes }).unwrap();
+        pretty(&(list, Later(|| bytes.get())), 1, &mut Counted { out: &mut out, bytes: &bytes }).unwrap();
         let (list, then): (Vec<String>, usize) = serde_json::from_slice(&out).unwrap();
         assert_eq!(list.len(), 5);
         assert!((50_000..out.len()).contains(&then));

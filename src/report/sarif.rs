@@ -81,7 +81,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
             results,
         }],
     };
-    json::pretty(&log, out)
+    json::pretty(&log, 2, out)
 }
 
 fn rule(alert: &Alert<'_>) -> Rule {

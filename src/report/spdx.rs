@@ -8,9 +8,11 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{cyclonedx::reference, json};
+use super::{
+    cyclonedx::reference,
+    json::{UNNAMED, pretty_and_named},
+};
 use crate::{
-    digest::Digest,
     inventory::Installed,
     package::{OsRelease, purl},
     sbom::{Property, Sbom, of_image, of_os, of_package, of_skipped},
@@ -23,8 +25,9 @@ struct Document<'a> {
     data_license: &'static str,
     #[serde(rename = "SPDXID")]
     id: &'static str,
+    /// Before all that others wrote: it is made from all of the document.
+    document_namespace: &'static str,
     name: &'a str,
-    document_namespace: String,
     creation_info: CreationInfo<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     annotations: Vec<Annotation<'a>>,
@@ -89,7 +92,7 @@ const IMAGE: &str = "SPDXRef-Image";
 const TOOL: &str = concat!("Tool: stella-", env!("CARGO_PKG_VERSION"));
 const UNKNOWN: &str = "NOASSERTION";
 
-/// Writes the SBOM as of `now`, indented by two spaces, with a newline at the end.
+/// Writes the SBOM as of `now`, each package on a line of its own.
 ///
 /// The namespace is made from the document's own content.
 pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
@@ -106,19 +109,18 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
     };
     let contains =
         |id| Relationship { spdx_element_id: IMAGE, relationship_type: "CONTAINS", related_spdx_element: id };
-    let mut document = Document {
+    let document = Document {
         spdx_version: "SPDX-2.3",
         data_license: "CC0-1.0",
         id: DOCUMENT,
+        document_namespace: UNNAMED,
         name: name(&sbom.reference),
-        document_namespace: String::new(),
         creation_info: CreationInfo { created: &now, creators: [TOOL] },
         annotations: annotations(of_skipped(sbom), &now),
         packages,
         relationships: [described].into_iter().chain(ids.iter().map(|id| contains(id.as_str()))).collect(),
     };
-    document.document_namespace = format!("urn:uuid:{}", Digest::of(&serde_json::to_vec(&document)?).uuid());
-    json::pretty(&document, out)
+    pretty_and_named(&document, 1, out)
 }
 
 fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {

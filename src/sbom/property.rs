@@ -1,5 +1,7 @@
 //! What Stella says of an image in properties of its own, and what of other tools' properties it reads.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::collect::{Collector, Said};
@@ -16,7 +18,7 @@ use crate::{
 pub struct Property {
     /// Such as `stella:layer:index`.
     #[serde(default)]
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The value.
     #[serde(default)]
     pub value: String,
@@ -30,8 +32,8 @@ impl Item for Property {
     }
 }
 
-fn property(name: &str, value: impl ToString) -> Property {
-    Property { name: name.to_owned(), value: value.to_string() }
+fn property(name: &'static str, value: impl ToString) -> Property {
+    Property { name: Cow::Borrowed(name), value: value.to_string() }
 }
 
 /// Of the image: platform, digests, layers with their instructions; how much of it was looked at, and its lock files.
@@ -132,7 +134,7 @@ pub fn read_image(properties: &[Property], collector: &mut Collector) -> Result<
             };
             field(collector.platform.get_or_insert_with(empty)).clone_from(value);
         };
-        match name.as_str() {
+        match name.as_ref() {
             "stella:platform:os" => platform(|platform| &mut platform.os),
             "stella:platform:architecture" => platform(|platform| &mut platform.architecture),
             "stella:platform:variant" => platform(|platform| &mut platform.variant),
@@ -186,7 +188,7 @@ pub fn read_package(properties: Vec<Property>) -> Said {
     let (mut ecosystem, mut name, mut version, mut arch) = (None, None, String::new(), None);
     for property in properties {
         let value = property.value;
-        match property.name.as_str() {
+        match property.name.as_ref() {
             "stella:package:ecosystem" => {
                 ecosystem = Ecosystem::ALL.into_iter().find(|known| known.as_str() == value);
             }
