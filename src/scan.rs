@@ -106,6 +106,7 @@ impl Scan<'_> {
             now: self.now.to_string(),
             image: ImageRef {
                 reference: self.reference.to_owned(),
+                called: String::new(),
                 digest: self.image.digest(),
                 config_digest: self.image.config_digest,
                 platform: self.image.platform.to_string(),

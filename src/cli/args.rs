@@ -182,6 +182,10 @@ pub struct Gate {
     pub fail_on: Option<String>,
     #[command(flatten)]
     pub base: Base,
+    /// What reports call the image, whatever file it lies in: alerts are kept apart by it, so it is the same in every build
+    /// [default: its name, what an archive or layout says, or the path]
+    #[arg(long, value_name = "NAME", env = "STELLA_NAME")]
+    pub name: Option<String>,
     /// Pass although this was not looked at, by its NAME in the report's `skipped`, or NAME:WHAT for one; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,
@@ -229,6 +233,9 @@ pub struct Sbom {
     pub output: Vec<String>,
     #[command(flatten)]
     pub base: Base,
+    /// What the SBOM calls the image, whatever file it lies in [default: its name, what an archive or layout says, or the path]
+    #[arg(long, value_name = "NAME", env = "STELLA_NAME")]
+    pub name: Option<String>,
     /// Exit 0 although this was not looked at, by its name in the SBOM's `stella:skipped`; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,

@@ -18,6 +18,7 @@ use super::{
     image::Opened,
     local::Local,
     log::Log,
+    name,
     output::{Output, ReportFormat},
     progress::Progress,
     remote::Remote,
@@ -95,6 +96,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             (None, None) => return Err(Failure::unfinished("neither a server nor advisories")),
         };
         let Scanned { mut result, sbom } = scanned;
+        result.image.called = name::called(settings.name.as_deref(), &opened);
         asked::place(&settings.base, &opened, image, &mut result, log);
         sboms.extend(sbom);
         results.push(result);
@@ -136,9 +138,12 @@ pub struct Scanned {
 impl Job<'_> {
     /// An image and what it holds, where a report is of that.
     pub fn sbom(&self, image: &Image, inventory: impl FnOnce() -> Inventory) -> Option<Sbom> {
-        let reference = &self.settings.source.text;
         self.settings.wants_sbom().then(|| Sbom {
-            reference: reference.clone(),
+            reference: name::reference(
+                self.settings.name.as_deref(),
+                &self.settings.source.text,
+                self.opened,
+            ),
             image: image.clone(),
             inventory: inventory(),
         })

@@ -15,6 +15,7 @@ mod image;
 mod layers;
 mod local;
 mod log;
+mod name;
 mod output;
 mod progress;
 mod remote;

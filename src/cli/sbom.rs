@@ -9,6 +9,7 @@ use super::{
     args, base,
     exit::{Exit, Failure},
     log::Log,
+    name,
     output::{Output, SbomFormat},
     progress::Progress,
     settings::{BaseSettings, File, SourceSettings, now},
@@ -19,6 +20,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let outputs = Output::<SbomFormat>::parse_all(&args.output)?;
     let file = File::read(Path::new(""))?;
     let source = SourceSettings::new(&args.source, &file)?;
+    let name = name::given(args.name.as_deref())?;
     let base_settings = BaseSettings::new(&args.base, &file)?;
     let now = now()?;
     let mut opened = open(&source, log)?;
@@ -51,7 +53,8 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     };
     let stack = fragments.as_ref().map(|fragments| fragments.stack(&image.image)).unwrap_or_default();
     let inventory = inventory(&source, &opened, image, &stack)?;
-    let sbom = Sbom { reference: source.text.clone(), image: image.image.clone(), inventory };
+    let reference = name::reference(name.as_deref(), &source.text, &opened);
+    let sbom = Sbom { reference, image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();
     for output in &outputs {
         unwritten.extend(output.write(|out| output.format.write(&sbom, None, now, out)).err());

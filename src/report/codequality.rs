@@ -17,7 +17,7 @@ use super::{
     alert::{Alert, alerts},
     gap::{Gap, Weight, gaps},
     json::{Counted, List, pretty},
-    text::{cut, image_name, inert},
+    text::{cut, inert},
     words::count,
 };
 use crate::{digest::Digest, finding::Severity};
@@ -36,7 +36,7 @@ const MAX_NAME: usize = 255;
 
 /// Writes the report.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let image = report.results.first().map_or("image", |result| image_name(&result.image.reference));
+    let image = report.results.first().map_or("image", |result| result.image.name());
     let (gaps, alerts) = (gaps(report), alerts(&report.results, false));
     let (written, listed) = (Cell::new(0), Cell::new(0));
     let entries = || {

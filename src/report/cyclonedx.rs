@@ -156,7 +156,8 @@ pub fn write(
 ) -> io::Result<()> {
     let (os, packages) = (sbom.inventory.os.as_ref(), &sbom.inventory.packages);
     let references: Vec<String> = packages.iter().map(reference).collect();
-    let of_packages = || packages.iter().zip(&references).map(|(installed, reference)| (installed, &**reference));
+    let of_packages =
+        || packages.iter().zip(&references).map(|(installed, reference)| (installed, &**reference));
     let components = os
         .map(operating_system)
         .into_iter()

@@ -28,7 +28,7 @@ use super::{
     gap::{Weight, gaps},
     json::{Counted, Later, List, pretty},
     place::place,
-    text::{cut, image_name, inert},
+    text::{cut, inert},
     words::count,
 };
 use crate::{digest::Digest, finding::Severity};
@@ -163,7 +163,7 @@ fn vulnerability(
 ) -> Vulnerability {
     let (result, judged) = group.first();
     let finding = &judged.finding;
-    let image = cut(image_name(&result.image.reference), MAX_NAME);
+    let image = cut(result.image.name(), MAX_NAME);
     let (shared, own): (Vec<&str>, Vec<&str>) =
         names(group).into_iter().filter(|name| *name != finding.id).partition(|name| is_shared(name));
     let others = own.iter().take(MAX_IDENTIFIERS - 1).map(|name| Identifier::new(name));

@@ -27,13 +27,7 @@ use std::{
 
 use junit_report::{Duration, OffsetDateTime, TestCase, TestResult, TestSuite};
 
-use super::{
-    Judged, Report, ScanResult,
-    fix::fix,
-    place::place,
-    text::{cut, image_name},
-    words::count,
-};
+use super::{Judged, Report, ScanResult, fix::fix, place::place, text::cut, words::count};
 use crate::{
     inventory::Skipped,
     policy::{Action, Outcome, PolicyRef, Reason, RuleRef},
@@ -76,7 +70,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 }
 
 fn suite(result: &ScanResult, room: &mut Room, names: &mut Names) -> TestSuite {
-    let class = cut(&format!("{} {}", image_name(&result.image.reference), result.image.platform), MAX_NAME);
+    let class = cut(&format!("{} {}", result.image.name(), result.image.platform), MAX_NAME);
     let mut suite = empty_suite(class.clone(), &result.now);
     let subjects = subjects(result);
     for subject in &subjects {

@@ -11,10 +11,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::{
-    Report, ScanResult, Timings,
-    text::{cut, image_name},
-};
+use super::{Report, ScanResult, Timings, text::cut};
 use crate::{
     finding::Severity,
     policy::{Action, Outcome},
@@ -44,7 +41,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let platforms = platforms(report);
     let all = || platforms.iter().map(|(labels, result)| (labels.as_str(), *result));
-    let image = report.results.first().map_or("image", |result| image_name(&result.image.reference));
+    let image = report.results.first().map_or("image", |result| result.image.name());
     let image = label("image", image);
 
     let mut verdict =
@@ -112,7 +109,7 @@ fn platforms(report: &Report) -> Vec<(String, &ScanResult)> {
     let mut taken = BTreeSet::new();
     let results = report.results.iter().take(MAX_PLATFORMS);
     let labelled = results.map(|result| {
-        let image = label("image", image_name(&result.image.reference));
+        let image = label("image", result.image.name());
         let named = |platform: &str| format!("{image},{}", label("platform", platform));
         let mut labels = named(&result.image.platform);
         let mut copy = 1;

@@ -77,6 +77,9 @@ pub struct ScanResult {
 pub struct ImageRef {
     /// As the caller named it.
     pub reference: String,
+    /// What it is called, with its tag, where `reference` is a file, a directory or an ID; else absent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub called: String,
     /// Digest of the manifest, or of the config where the source has no manifest.
     pub digest: Digest,
     /// Digest of the config: Docker's image ID.
@@ -88,6 +91,13 @@ pub struct ImageRef {
     /// Its base image; `null` where that is not known.
     #[serde(default)]
     pub base: Option<Base>,
+}
+
+impl ImageRef {
+    /// The name that stays the same from build to build and from machine to machine: without scheme, tag and digest.
+    pub fn name(&self) -> &str {
+        image_name(if self.called.is_empty() { &self.reference } else { &self.called })
+    }
 }
 
 /// One layer of the image.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Judged, ScanResult, Written, text::image_name};
+use super::{Judged, ScanResult, Written};
 
 /// A file and a line of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a>
     if let Some(Written { file, line, line_hash, .. }) = written(result, judged) {
         return Place { file: file.into(), line: *line, line_hash: Some(line_hash) };
     }
-    let name = image_name(&result.image.reference);
+    let name = result.image.name();
     let file = match judged.finding.paths.first() {
         Some(path) => format!("{name}/{}", path.trim_start_matches('/')).into(),
         None => name.into(),

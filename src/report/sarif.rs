@@ -17,7 +17,7 @@ use super::{
     alert::{Alert, alerts},
     gap::{Weight, gaps},
     json,
-    text::{cut, image_name},
+    text::cut,
 };
 use crate::finding::Severity;
 
@@ -66,7 +66,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
-    let name = first.map_or("image", |result| image_name(&result.image.reference));
+    let name = first.map_or("image", |result| result.image.name());
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",

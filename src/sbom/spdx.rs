@@ -217,7 +217,10 @@ fn properties(annotations: List<Annotation>, texts: List<String>) -> Vec<Propert
                 properties.extend(said.0);
             }
         } else if let Some((name, value)) = text.split_once(": ") {
-            properties.push(Property { name: format!("aquasecurity:trivy:{name}").into(), value: value.to_owned() });
+            properties.push(Property {
+                name: format!("aquasecurity:trivy:{name}").into(),
+                value: value.to_owned(),
+            });
         }
     }
     properties

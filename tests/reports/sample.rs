@@ -56,6 +56,7 @@ pub fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
         now: "2026-06-15T12:00:00Z".to_owned(),
         image: ImageRef {
             reference: "docker:registry.example:5000/team/app:ci".to_owned(),
+            called: String::new(),
             digest: Digest::of(b"manifest"),
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),

@@ -240,6 +240,7 @@ fn report(size: Size) -> Result<Report, Failure> {
         now: "2026-06-15T12:00:00Z".to_owned(),
         image: ImageRef {
             reference: "registry.example.org/team/app:1.2.3".to_owned(),
+            called: String::new(),
             digest: Digest::of(b"manifest"),
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),

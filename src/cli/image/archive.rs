@@ -68,6 +68,8 @@ pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Vec<Entry>, Error> {
 pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> Result<Found, Error> {
     let place = store.place();
     let entries = choose(&place, parse(&store.document("manifest.json")?, &place)?, tag)?;
+    let names = entries.iter().flat_map(|entry| entry.repo_tags.iter().flatten());
+    let name = names.filter(|name| tag.is_none_or(|tag| index::ends_with(name, tag))).min().cloned();
     // With the newer form comes an index, whose manifests name every blob by digest.
     let mut addressed: BTreeMap<_, _> = BTreeMap::new();
     let mut found = Found::default();
@@ -116,7 +118,7 @@ pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> 
     }
     images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
     index::one_each(&place, &images)?;
-    found.images = images;
+    (found.images, found.name) = (images, name);
     Ok(found)
 }
 
@@ -131,10 +133,9 @@ fn choose(place: &str, entries: Vec<Entry>, tag: Option<&str>) -> Result<Vec<Ent
         let clear = sets.len() <= 1 || configs.len() <= 1;
         return if clear { Ok(entries) } else { Err(wrong(there.into_iter().collect())) };
     };
-    let ends = |name: &String| name.ends_with(&format!(":{tag}")) || name.ends_with(&format!("/{tag}"));
     let mut names: BTreeSet<&String> = there.iter().filter(|name| *name == tag).collect();
     if names.is_empty() {
-        names = there.iter().filter(|name| ends(name)).collect();
+        names = there.iter().filter(|name| index::ends_with(name, tag)).collect();
     }
     let matches: Vec<bool> =
         entries.iter().map(|entry| tags(entry).iter().any(|name| names.contains(name))).collect();

@@ -57,6 +57,7 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
     Ok(Opened {
         taken_for,
         doubt: None,
+        name: None,
         images: vec![opened],
         skipped,
         source: Source::Directory(Box::new(layer)),

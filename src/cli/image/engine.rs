@@ -138,6 +138,7 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
     }
     // Podman names IDs without the algorithm.
     let image_id = if id.contains(':') { digest(&id)? } else { digest(&format!("sha256:{id}"))? };
+    let name = called(name, image_id, inspected.repo_tags.unwrap_or_default());
     let history = instructions(&history, diff_ids.len());
     let mut image = Image::new(image_id, platform.clone(), diff_ids.clone(), &history)
         .map_err(|error| claim(error.to_string()))?;
@@ -157,7 +158,20 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
     };
     let source = Source::Engine(Connection { address, id });
     let (images, skipped, attestations) = (vec![opened], Vec::new(), Vec::new());
-    Ok(Opened { taken_for, doubt: None, images, skipped, source, attestations })
+    Ok(Opened { taken_for, doubt: None, name, images, skipped, source, attestations })
+}
+
+/// What an image is called that was asked for by its ID, or by the beginning of it.
+pub(super) fn called(asked: &str, id: Digest, mut tags: Vec<String>) -> Option<String> {
+    let is_tag =
+        |tag: &String| tag.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest == ":latest");
+    let is_id = id.hex().starts_with(asked.strip_prefix("sha256:").unwrap_or(asked));
+    if !is_id || tags.iter().any(is_tag) {
+        return None;
+    }
+    tags.retain(|tag| reference::is_image_reference(tag));
+    tags.sort();
+    Some(tags.into_iter().next().unwrap_or_else(|| id.to_string()))
 }
 
 /// Whether the engine has an image of this name.

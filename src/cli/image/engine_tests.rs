@@ -221,3 +221,19 @@ fn a_bare_word_goes_to_the_engine_and_then_to_the_registry() {
     // What no registry could have is the engine's alone.
     assert!(matches!(bare("UPPER", &options).unwrap_err(), Error::NoImage { .. }));
 }
+
+#[test]
+fn an_image_given_by_its_id_has_the_name_of_its_tags() {
+    let id = Digest::of(b"config");
+    let (whole, short) = (id.to_string(), &id.hex()[..12]);
+    let called = |asked: &str, tags: &[&str]| {
+        engine::called(asked, id, tags.iter().map(|tag| (*tag).to_owned()).collect())
+    };
+    for asked in [&*whole, &whole["sha256:".len()..], short] {
+        assert_eq!(called(asked, &["b/app:2", "b/app:1", "../x"]).as_deref(), Some("b/app:1"), "{asked}");
+        assert_eq!(called(asked, &[]), Some(whole.clone()), "{asked}");
+    }
+    assert_eq!(called("b/app:1", &["b/app:1"]), None);
+    // An image may be called like an ID.
+    assert_eq!(called(short, &[&format!("{short}:latest")]), None);
+}

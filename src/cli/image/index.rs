@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub skipped: Vec<Skipped>,
     /// What may be a statement about one of the images: told apart from images, and not looked into.
     pub attestations: Vec<Descriptor>,
+    /// What the image is called, with its tag, where the layout says it in full.
+    pub name: Option<String>,
     platforms: BTreeSet<String>,
     /// Images with a name of their own for other platforms than those asked for.
     passed_over: BTreeSet<Digest>,
@@ -53,7 +55,7 @@ pub(super) fn open(store: &Store, tag: Option<&str>, platforms: &[Platform]) -> 
     let place = store.place();
     let top = top(store)?;
     let chosen = choose(&place, top.clone(), tag)?;
-    let mut found = Found::default();
+    let mut found = Found { name: full_name(&chosen), ..Found::default() };
     for descriptor in &chosen {
         found.visit(store, descriptor, platforms, 1)?;
     }
@@ -122,8 +124,9 @@ fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<De
             || [NAME, FULL_NAME].iter().any(|key| descriptor.annotations.get(*key).is_some_and(|n| n == tag))
     };
     let ending = |descriptor: &&Descriptor| {
-        let ends = |name: &String| name.ends_with(&format!(":{tag}")) || name.ends_with(&format!("/{tag}"));
-        [NAME, FULL_NAME].iter().any(|key| descriptor.annotations.get(*key).is_some_and(ends))
+        [NAME, FULL_NAME]
+            .iter()
+            .any(|key| descriptor.annotations.get(*key).is_some_and(|name| ends_with(name, tag)))
     };
     let mut matching: Vec<Descriptor> = top.iter().filter(exact).cloned().collect();
     if matching.is_empty() {
@@ -138,6 +141,17 @@ fn choose(place: &str, top: Vec<Descriptor>, tag: Option<&str>) -> Result<Vec<De
 fn named(descriptor: &Descriptor) -> Option<String> {
     let annotation = |key| descriptor.annotations.get(key).cloned();
     annotation(FULL_NAME).or_else(|| annotation(NAME))
+}
+
+/// Whether a tag stands for a name: it is all of it, or the end of it.
+pub(super) fn ends_with(name: &str, tag: &str) -> bool {
+    let before = name.strip_suffix(tag);
+    before.is_some_and(|before| before.is_empty() || before.ends_with([':', '/']))
+}
+
+/// The first name, in the order of the alphabet, that is more than a tag.
+fn full_name(chosen: &[Descriptor]) -> Option<String> {
+    chosen.iter().filter_map(named).filter(|name| name.contains([':', '/'])).min()
 }
 
 impl Found {

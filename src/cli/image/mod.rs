@@ -36,7 +36,7 @@ use stella::{
 pub use attested::{Attested, AttestedSbom};
 pub use engine::EngineAddress;
 pub use error::Error;
-pub use reference::{Reference, Scheme};
+pub use reference::{Reference, Scheme, is_image_reference};
 
 use crate::signer::Signer;
 use index::Found;
@@ -63,6 +63,8 @@ pub struct Opened {
     pub taken_for: String,
     /// Why a bare word may have been meant as something else.
     pub doubt: Option<String>,
+    /// What the source says that the image is called, with its tag, where the caller gave a file or an ID.
+    pub name: Option<String>,
     /// One per platform, sorted by platform; never empty.
     pub images: Vec<OpenedImage>,
     /// What was found beside them and is no image that could be looked at, sorted.
@@ -252,8 +254,9 @@ fn archive_scheme(store: &Store) -> Option<Scheme> {
 
 impl Opened {
     fn new(store: Store, found: Found, taken_for: String) -> Self {
-        let Found { images, skipped, attestations, .. } = found;
-        Self { taken_for, doubt: None, images, skipped, source: Source::Store(store), attestations }
+        let Found { images, skipped, attestations, name, .. } = found;
+        let name = name.filter(|name| reference::is_image_reference(name));
+        Self { taken_for, doubt: None, name, images, skipped, source: Source::Store(store), attestations }
     }
 
     /// Bills of materials that statements in or beside the source make of `image`, by its manifest's digest.

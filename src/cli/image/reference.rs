@@ -82,7 +82,7 @@ pub(super) fn path_and_tag(text: &str) -> Result<(PathBuf, Option<String>), Erro
 }
 
 /// Whether an engine may be asked for it: the text becomes part of a URL's path.
-pub(super) fn is_image_reference(text: &str) -> bool {
+pub fn is_image_reference(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     !text.is_empty()
         && text.len() <= 512

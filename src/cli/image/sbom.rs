@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use stella::{api::ImageClaim, layer::Limits, sbom};
 
-use super::{Error, Opened, OpenedImage, Source};
+use super::{Error, Opened, OpenedImage, Source, reference};
 
 /// Reads the file, whole.
 pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Opened, Error> {
@@ -42,6 +42,7 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
     Ok(Opened {
         taken_for,
         doubt: None,
+        name: Some(sbom.reference).filter(|name| reference::is_image_reference(name)),
         images: vec![image],
         skipped: Vec::new(),
         source: Source::Sbom { inventory: Box::new(sbom.inventory), document: bytes },

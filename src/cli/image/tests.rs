@@ -173,6 +173,8 @@ fn tags() {
     for tag in [":v2", ":r.io/app:v2", &format!(":{}", two["digest"].as_str().unwrap())] {
         assert_eq!(digest(tag), two["digest"], "{tag}");
     }
+    let name = |tag| layout.open(tag).unwrap().name;
+    assert_eq!((name(":v1"), name(":v2").as_deref()), (None, Some("r.io/app:v2")), "a tag alone is no name");
     assert!(matches!(layout.open(":v3").unwrap_err(), Error::Tag { wanted: Some(tag), .. } if tag == "v3"));
     layout.index(&[one, two]);
     assert!(matches!(layout.open("").unwrap_err(), Error::Tag { wanted: None, .. }), "two of one platform");
@@ -447,6 +449,7 @@ fn docker_archives_of_both_forms() {
             open(&format!("docker-archive:{}:{tag}", path.display()).parse().unwrap(), &Options::default())
         };
         assert_eq!(tag("v1").unwrap().images.len(), 1);
+        assert_eq!(opened.name.as_deref(), Some("app:v1"));
         assert!(matches!(tag("v2"), Err(Error::Tag { .. })));
 
         saved(&path, &layers, &forged, newer);

@@ -35,6 +35,7 @@ const NEVER: &[&str] = &[
     "no-cache",
     "deadline",
     "limit",
+    "name",
     "platform",
     "sbom-signer",
 ];

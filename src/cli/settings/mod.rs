@@ -28,6 +28,7 @@ use super::{
     args::{Base, Gate, OnError, Source, Verify},
     exit::Failure,
     image::{EngineAddress, Options, Reference, registry::Access},
+    name,
     output::{Output, ReportFormat},
     signer::Signer,
 };
@@ -256,6 +257,8 @@ pub struct GateSettings {
     pub policies: Vec<PolicyText>,
     /// Where to look for what the base image is.
     pub base: BaseSettings,
+    /// What reports call the image, where the caller says it.
+    pub name: Option<String>,
     /// Names of what may be left out.
     pub allow_skipped: Vec<String>,
     /// Advisories when no server gives them.
@@ -291,6 +294,7 @@ impl GateSettings {
             show_ignored: args.reports.show_ignored || file.show_ignored.unwrap_or_default(),
             policies: policies(args, &file)?,
             base: BaseSettings::new(&args.base, &file)?,
+            name: name::given(args.name.as_deref())?,
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
