@@ -80,7 +80,7 @@ pub struct Finding {
 }
 
 /// The package that is hit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FindingPackage {
     /// Name as installed.
     pub name: String,

@@ -57,8 +57,12 @@ pub struct Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+        f.write_str(&self.os)?;
+        // A directory is of no architecture.
+        [&self.architecture, &self.variant]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .try_for_each(|part| write!(f, "/{part}"))
     }
 }
 

@@ -179,6 +179,17 @@ fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<String> {
     })
 }
 
+/// The version order of an ecosystem's packages; `None` where it is not supported.
+pub fn scheme(ecosystem: Ecosystem) -> Option<Scheme> {
+    match ecosystem {
+        Ecosystem::Deb => Some(Scheme::Deb),
+        Ecosystem::Apk => Some(Scheme::Apk),
+        Ecosystem::Rpm => Some(Scheme::Rpm),
+        Ecosystem::Alpm => Some(Scheme::Alpm),
+        language => advisory::scheme(language_feed(language)),
+    }
+}
+
 /// The feed of a language's packages, as OSV names ecosystems; the purl type where it has none.
 fn language_feed(ecosystem: Ecosystem) -> &'static str {
     match ecosystem {

@@ -1,18 +1,18 @@
 //! The right half of the pipeline in one place, so that the program and the server give the same answer to the byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     advisory::Snapshot,
-    finding::Finding,
+    finding::{Finding, FindingPackage},
     image::Image,
     inventory::{self, Inventory, LockFiles, Skipped},
     layer::Fragment,
     matching, package,
-    policy::{self, Class, Policy},
-    report::{FeedRef, ImageRef, LayerRef, LookedAt, Os, ScanResult, SnapshotRef},
+    policy::{self, Action, Class, Policy},
+    report::{FeedRef, ImageRef, Judged, LayerRef, LookedAt, Os, ScanResult, SnapshotRef},
 };
 
 /// Everything a result is a function of.
@@ -95,7 +95,8 @@ impl Scan<'_> {
     pub fn judge(&self, discovered: Discovered) -> ScanResult {
         let Discovered { inventory, findings, skipped } = discovered;
         let today = TimeZone::UTC.to_datetime(self.now).date();
-        let (findings, mut verdict) = policy::evaluate(self.policies, findings, today, self.class);
+        let (mut findings, mut verdict) = policy::evaluate(self.policies, findings, today, self.class);
+        agree_on_updates(&mut findings);
         verdict.consider(&skipped, self.allow_skipped);
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
@@ -140,6 +141,29 @@ impl Scan<'_> {
             findings,
             verdict,
         }
+    }
+}
+
+/// Says of each finding which version ends all of its package's: to change a version once for each of them is too often.
+fn agree_on_updates(findings: &mut [Judged]) {
+    let counts = |judged: &&Judged| judged.decision.action != Some(Action::Ignore);
+    let mut highest: HashMap<(usize, &FindingPackage), &String> = HashMap::new();
+    for Judged { finding, .. } in findings.iter().filter(counts) {
+        let Some(fix) = &finding.fixed_in else { continue };
+        let Some(scheme) = matching::scheme(finding.package.ecosystem) else { continue };
+        let highest = highest.entry((finding.layer.index, &finding.package)).or_insert(fix);
+        if scheme.compare(fix, highest).is_gt() {
+            *highest = fix;
+        }
+    }
+    let update = |judged: &Judged| {
+        let finding = Some(judged).filter(counts).map(|judged| &judged.finding)?;
+        let highest = *highest.get(&(finding.layer.index, &finding.package))?;
+        (finding.fixed_in.as_ref()? != highest).then(|| highest.clone())
+    };
+    let updates: Vec<Option<String>> = findings.iter().map(update).collect();
+    for (judged, update_to) in findings.iter_mut().zip(updates) {
+        judged.update_to = update_to;
     }
 }
 

@@ -57,36 +57,50 @@ pub fn place(
     };
     let mut findings = result.findings.iter().filter(|judged| judged.finding.layer.base != Some(true));
     let lock_files = match findings.any(|judged| !judged.finding.package.ecosystem.is_system()) {
-        true => lock_files(start, near, log),
+        true => lock_files(start, near, dockerfile.map_or("", |dockerfile| &dockerfile.text), log),
         false => Vec::new(),
     };
     let dockerfile = dockerfile.and_then(|dockerfile| dockerfile.in_checkout());
     Checkout { dockerfile: dockerfile.as_ref(), lock_files }.ask(result);
 }
 
-/// The lock files below `start`, those of the directory `near` first and then by the parts that their paths share with it.
-fn lock_files(start: PathBuf, near: &Path, log: Log) -> Vec<Text> {
+/// The lock files below `start`, those of the directory `near` first and then by the parts that their paths share with it; of
+/// equally near ones those that the Dockerfile names. Those of one list are as near as each other.
+fn lock_files(start: PathBuf, near: &Path, dockerfile: &str, log: Log) -> Vec<Vec<Text>> {
     let Some(near) = checkout::place(near) else { return Vec::new() };
-    let mut found: Vec<(String, PathBuf)> =
-        walk(start, log).into_iter().filter_map(|path| Some((checkout::place(&path)?, path))).collect();
-    found.sort_by_cached_key(|(file, _)| (distance(&near, file), file.clone()));
+    let nearness = |file: &str| (distance(&near, file), !is_named(dockerfile, file));
+    let found = walk(start, log).into_iter().filter_map(|path| Some((checkout::place(&path)?, path)));
+    let mut found: Vec<_> = found.map(|(file, path)| (nearness(&file), file, path)).collect();
+    found.sort();
     let mut room = MOST_BYTES;
-    let mut texts = Vec::new();
-    for (file, path) in found {
-        let Ok(opened) = open_regular(&path, Links::Refuse) else { continue };
+    let mut read = |file: &str, path: &Path| {
         let mut text = String::new();
-        match opened.take(room + 1).read_to_string(&mut text) {
-            Ok(bytes) if bytes as u64 <= room => {
-                room -= bytes as u64;
-                texts.push(Text::new(file, text));
-            }
-            Ok(_) => log.note(format_args!(
+        let bytes =
+            open_regular(path, Links::Refuse).ok()?.take(room + 1).read_to_string(&mut text).ok()? as u64;
+        let Some(left) = room.checked_sub(bytes) else {
+            log.note(format_args!(
                 "{file}: not looked for what it asks for: over the limit `lock files`, {MOST_BYTES} bytes"
-            )),
-            Err(_) => {}
-        }
-    }
-    texts
+            ));
+            return None;
+        };
+        room = left;
+        Some(Text::new(file.to_owned(), text))
+    };
+    let lists = found.chunk_by(|(a, ..), (b, ..)| a == b);
+    lists.map(|list| list.iter().filter_map(|(_, file, path)| read(file, path)).collect()).collect()
+}
+
+/// Whether a Dockerfile has a word for a file or its directory, as `COPY api/go.mod .` has; a part of the path is enough, because
+/// what it is copied from may be any directory above.
+fn is_named(dockerfile: &str, file: &str) -> bool {
+    let is_part = |c: char| c.is_whitespace() || "\"',[]".contains(c);
+    let words = dockerfile.split(is_part).map(|word| word.trim_start_matches("./").trim_end_matches('/'));
+    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let ends = |path: &str, word: &str| {
+        path.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    };
+    let mut words = words.filter(|word| !word.is_empty());
+    words.any(|word| ends(directory, word) || word.contains('/') && ends(file, word))
 }
 
 /// Directories to go up from a directory, and then down, to a file.
@@ -135,6 +149,21 @@ mod tests {
         let mut files = ["go.mod", "a/b/c/go.mod", "a/go.mod", "a/b/go.mod", "z/go.mod"];
         files.sort_by_key(|file| distance("a/b", file));
         assert_eq!(files, ["a/b/go.mod", "a/b/c/go.mod", "a/go.mod", "go.mod", "z/go.mod"]);
+    }
+
+    #[test]
+    fn the_dockerfile_names_what_it_copies() {
+        let dockerfile = "FROM node\nCOPY [\"api/package-lock.json\", \"./\"]\nCOPY ./web/ /web\nWORKDIR /app\nRUN npm ci\n";
+        for (file, named) in [
+            ("api/package-lock.json", true),
+            ("services/api/package-lock.json", true),
+            ("web/package-lock.json", true),
+            ("app/package-lock.json", false),
+            ("xweb/package-lock.json", false),
+            ("package-lock.json", false),
+        ] {
+            assert_eq!(is_named(dockerfile, file), named, "{file}");
+        }
     }
 
     #[test]

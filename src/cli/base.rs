@@ -23,6 +23,12 @@ use super::{
 pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened, log: Log) {
     // Without layers of its own, such as an SBOM's, it says itself what it knows.
     if opened.inventory().is_some() {
+        let dockerfile = settings.dockerfile.as_ref().filter(|file| file.given).map(|_| "--dockerfile");
+        for option in dockerfile.into_iter().chain(settings.image.as_ref().map(|_| "--base")) {
+            log.warn(format_args!(
+                "{option} has no effect: an SBOM says itself which layers are the base image's"
+            ));
+        }
         return;
     }
     if let (Some(target), None) = (&settings.target, &settings.dockerfile) {

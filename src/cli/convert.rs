@@ -73,7 +73,12 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Report, Failure> {
         let message = format!("{name} is a report of schema {schema}; this program reads schema {SCHEMA}");
         return Err(Failure::usage(message).advise("convert it with the program that wrote it"));
     }
-    parsed.map_err(|error| {
+    let sorted = parsed.map(|mut report| {
+        // Looked up as what is sorted, which a file may not be.
+        report.results.iter_mut().for_each(|result| result.verdict.allowed.sort());
+        report
+    });
+    sorted.map_err(|error| {
         let (line, column, why) = (error.line(), error.column(), error.to_string());
         let why = why.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&why);
         let why: String = why.chars().take(MAX_COMPLAINT).collect();

@@ -105,12 +105,17 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     report.run.timings_ms.total = ms(started.elapsed());
     let exit = verdict(&report);
     let unwritten = write(&mut report, sboms.first(), settings, started);
-    say(&report, settings, log, exit);
     for failure in &unwritten {
         log.error(&failure.message);
     }
-    // A gate that failed has failed, whoever was told.
-    Ok(if exit == Exit::Pass && !unwritten.is_empty() { Exit::Unfinished } else { exit })
+    say(&report, settings, log, exit);
+    if exit != Exit::Pass || unwritten.is_empty() {
+        // A gate that failed has failed, whoever was told.
+        return Ok(exit);
+    }
+    let reports = if unwritten.len() == 1 { "a report" } else { "reports" };
+    log.error(format_args!("gate UNFINISHED: {reports} could not be written"));
+    Ok(Exit::Unfinished)
 }
 
 /// One image of one platform to gate.
@@ -220,10 +225,14 @@ fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
             log.note(format_args!("--allow-skipped {name}: nothing of that name was skipped"));
         }
     }
+    // A table beside them says it too.
+    let is_table = |output: &Output| output.format == ReportFormat::Table && output.file.is_none();
+    let is_said = settings.outputs.iter().any(is_table);
     for result in &report.results {
         for reason in &result.verdict.reasons {
             match reason.action {
                 Action::Fail => log.error(format_args!("rule {:?}: {}", reason.rule, reason.message)),
+                Action::Warn if is_said => {}
                 Action::Warn => log.note(format_args!("rule {:?}: {}", reason.rule, reason.message)),
                 Action::Ignore => {}
             }

@@ -53,7 +53,7 @@ pub fn evaluate(
                 Decision { rule: Some(name), action: Some(hit.action) }
             }
         };
-        judged.push(Judged { finding, decision, asked: None });
+        judged.push(Judged { finding, decision, update_to: None, asked: None });
     }
     let mut reasons: Vec<Reason> = fired
         .into_iter()

@@ -82,16 +82,17 @@ impl Outcome {
 }
 
 impl Verdict {
-    /// Whether the caller allowed this to be left out.
+    /// Whether this may be left out: by its name, or `NAME:WHAT` for this one alone.
     pub fn allows(&self, skipped: &Skipped) -> bool {
-        self.allowed.iter().any(|allowed| skipped.is_meant(allowed))
+        let names = |name: &str| self.allowed.binary_search_by(|allowed| allowed.as_str().cmp(name)).is_ok();
+        names(&skipped.name) || names(&format!("{}:{}", skipped.name, skipped.what))
     }
 
     /// Takes into account what was not looked at, of which the caller allows some by name.
     pub fn consider(&mut self, skipped: &[Skipped], allowed: &[String]) {
         self.allowed = allowed.to_vec();
-        let unpublished = skipped.iter().map(|skipped| &skipped.name);
-        self.allowed.extend(unpublished.filter(|name| UNPUBLISHED.contains(&name.as_str())).cloned());
+        let unpublished = skipped.iter().filter(|skipped| is_unpublished(skipped));
+        self.allowed.extend(unpublished.map(|skipped| skipped.name.clone()));
         self.allowed.sort();
         self.allowed.dedup();
         if self.outcome != Outcome::Fail && !skipped.iter().all(|skipped| self.allows(skipped)) {
@@ -100,9 +101,11 @@ impl Verdict {
     }
 }
 
-/// Skips that are allowed without being asked for: nobody publishes advisories for these in a form that is read, and no
-/// feed could make the look complete. That they were not looked up is said all the same.
-const UNPUBLISHED: [&str; 3] = ["advisories:cocoapods", "advisories:conda", "advisories:generic"];
+/// Whether something may be left out without being allowed by the caller: nobody publishes advisories for these in a form that
+/// is read, and no feed could make the look complete. That they were not looked up is said all the same.
+pub fn is_unpublished(skipped: &Skipped) -> bool {
+    ["advisories:cocoapods", "advisories:conda", "advisories:generic"].contains(&skipped.name.as_str())
+}
 
 /// Trust class of a layer's facts, highest first in DESIGN's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

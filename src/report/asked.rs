@@ -26,6 +26,10 @@ impl Text {
         Self { file, text, hashes: OnceLock::new() }
     }
 
+    fn directory(&self) -> &str {
+        self.file.rsplit_once('/').map_or("", |(directory, _)| directory)
+    }
+
     /// Some of its lines, from 1; `None` where it has no such line.
     pub fn written(&self, line: usize, last_line: usize) -> Option<Written> {
         let hashes = self.hashes.get_or_init(|| line_hashes(&self.text));
@@ -39,8 +43,9 @@ impl Text {
 pub struct Checkout<'a> {
     /// The Dockerfile that the image was built from.
     pub dockerfile: Option<&'a Text>,
-    /// Lock files; where two ask for one package, the first is named.
-    pub lock_files: Vec<Text>,
+    /// Lock files, the nearest to the image's Dockerfile first; those of one list are equally near. Where two ask for one
+    /// package the nearer one is named, of one directory the first, and none where two directories are equally near.
+    pub lock_files: Vec<Vec<Text>>,
 }
 
 impl Checkout<'_> {
@@ -49,11 +54,15 @@ impl Checkout<'_> {
     /// A lock file that cannot be read asks for nothing here: it is no part of the image.
     pub fn ask(&self, result: &mut ScanResult) {
         let mut locked: HashMap<Package, Locked<'_>> = HashMap::new();
-        for lock_file in &self.lock_files {
-            let packages = package::locked(&lock_file.file, lock_file.text.as_bytes()).unwrap_or_default();
-            for Package { ecosystem, name, version, .. } in packages {
-                if let Entry::Vacant(entry) = locked.entry(Package::new(ecosystem, name, version)) {
-                    entry.insert(Locked { lock_file, line: None });
+        for (near, lock_files) in self.lock_files.iter().enumerate() {
+            for lock_file in lock_files {
+                let packages = package::locked(&lock_file.file, lock_file.text.as_bytes());
+                for Package { ecosystem, name, version, .. } in packages.unwrap_or_default() {
+                    let found = Locked { lock_file, near, line: None };
+                    match locked.entry(Package::new(ecosystem, name, version)) {
+                        Entry::Vacant(entry) => drop(entry.insert(found)),
+                        Entry::Occupied(mut entry) => entry.get_mut().beside(&found),
+                    }
                 }
             }
         }
@@ -71,11 +80,20 @@ impl Checkout<'_> {
 /// A package of a lock file.
 struct Locked<'a> {
     lock_file: &'a Text,
-    /// Searched for once.
+    /// Which of the lists it is in.
+    near: usize,
+    /// Searched for once; none where another lock file may as well be meant.
     line: Option<Option<usize>>,
 }
 
 impl Locked<'_> {
+    /// Another lock file asks for the same: of an equally near directory, it may be the one that is meant.
+    fn beside(&mut self, other: &Locked<'_>) {
+        if self.near == other.near && self.lock_file.directory() != other.lock_file.directory() {
+            self.line = Some(None);
+        }
+    }
+
     fn asked(&mut self, package: &Package) -> Option<Asked> {
         let line = *self.line.get_or_insert_with(|| package::line_of(&self.lock_file.text, package));
         Some(Asked { written: self.lock_file.written(line?, line?)?, pin: None })

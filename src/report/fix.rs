@@ -18,19 +18,22 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
             Status::Affected => format!("No fixed version of {name} is known."),
         };
     };
+    // One step for all findings of a package, and which part of it this one needs.
+    let to = judged.update_to.as_ref().unwrap_or(fixed_in);
+    let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     if let Some(asked) = &judged.asked {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
         return match &asked.pin {
-            Some(pin) => format!("Change {pin} to {} in {line}.", repinned(pin, &package.version, fixed_in)),
-            None => format!("Update {name} to {fixed_in} in {line}."),
+            Some(pin) => format!("Change {pin} to {} in {line}{this}.", repinned(pin, &package.version, to)),
+            None => format!("Update {name} to {to} in {line}{this}."),
         };
     }
-    if judged.finding.layer.base == Some(true) {
-        return format!("{}, with {name} {fixed_in}.", base_image(result, of_layer(result, judged)));
+    if is_of_base(judged) {
+        return format!("{}, with {name} {to}{this}.", base_image(result, of_layer(result, judged)));
     }
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-    format!("Update {name} to {fixed_in}{}.", place.unwrap_or_default())
+    format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
 }
 
 /// A pin of another version; one that does not write the epoch does not write the other's either.
@@ -43,6 +46,12 @@ fn repinned(pin: &str, version: &str, fixed_in: &str) -> String {
             format!("{name}{}", without_epoch(fixed_in))
         }
     }
+}
+
+/// Whether another base image is the way out.
+pub(super) fn is_of_base(judged: &Judged) -> bool {
+    let Finding { fixed_in, layer, .. } = &judged.finding;
+    layer.base == Some(true) && fixed_in.is_some() && judged.asked.is_none()
 }
 
 /// What the base image brought is mended by another base image: which, as the beginning of a sentence. `from` is where the

@@ -28,6 +28,7 @@ use super::{
     gap::{Weight, gaps},
     json::{Counted, Later, List, pretty},
     place::place,
+    publisher::Publisher,
     text::{cut, inert},
     words::count,
 };
@@ -248,34 +249,17 @@ fn markdown(line: &str) -> String {
     out
 }
 
-/// Whose name begins how, and where it is explained.
-const IDENTIFIERS: &[(&str, &str, &str)] = &[
-    ("CVE-", "cve", "https://www.cve.org/CVERecord?id="),
-    ("GHSA-", "ghsa", "https://github.com/advisories/"),
-    ("USN-", "usn", "https://ubuntu.com/security/notices/"),
-    ("RHSA-", "rhsa", "https://access.redhat.com/errata/"),
-    ("DSA-", "dsa", "https://security-tracker.debian.org/tracker/"),
-    ("DLA-", "dla", "https://security-tracker.debian.org/tracker/"),
-    ("PYSEC-", "pysec", "https://osv.dev/vulnerability/"),
-    ("RUSTSEC-", "rustsec", "https://osv.dev/vulnerability/"),
-    ("GO-", "go", "https://osv.dev/vulnerability/"),
-];
-
 impl Identifier {
     /// GitLab takes two for the same by type and value.
     fn new(id: &str) -> Self {
         let value = filled(id, MAX_NAME);
-        let is_plain = |rest: &str| {
-            !rest.is_empty()
-                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.'))
-        };
-        let known =
-            IDENTIFIERS.iter().find(|(prefix, _, _)| value.strip_prefix(prefix).is_some_and(is_plain));
-        let (kind, url) = match known {
-            Some((_, kind, address)) => (*kind, Some(format!("{address}{value}"))),
-            None => ("stella", None),
-        };
-        Self { kind, name: inert(&value, MAX_NAME), value, url }
+        let publisher = Publisher::of(&value);
+        Self {
+            kind: publisher.map_or("stella".to_owned(), |publisher| publisher.prefix.to_ascii_lowercase()),
+            name: inert(&value, MAX_NAME),
+            url: publisher.map(|publisher| publisher.page(&value)),
+            value,
+        }
     }
 }
 
@@ -335,7 +319,7 @@ struct Vulnerability {
 #[derive(Serialize)]
 struct Identifier {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: String,
     name: String,
     value: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -408,9 +392,9 @@ mod tests {
         let kind = |id| Identifier::new(id).kind;
         assert_eq!(kind("CVE-2024-1"), "cve");
         assert_eq!(kind("RHSA-2020:0111"), "rhsa");
-        for id in ["CVE-", "CVE-2024-1/../x", "ALPINE-1", "", " "] {
+        for id in ["CVE-", "CVE-2024-1/../x", "OWN-1", "", " "] {
             let identifier = Identifier::new(id);
-            assert_eq!((identifier.kind, identifier.url), ("stella", None), "{id:?}");
+            assert_eq!((identifier.kind.as_str(), identifier.url), ("stella", None), "{id:?}");
         }
     }
 }

@@ -240,8 +240,11 @@ fn rule(class: &str, policy: &PolicyRef, rule: &RuleRef, fired: Option<&Reason>)
 fn finding(class: &str, result: &ScanResult, judged: &Judged) -> TestCase {
     let (finding, decision) = (&judged.finding, &judged.decision);
     let package = &finding.package;
-    let title = cut(&format!("{} in {} {}", finding.id, package.name, package.version), MAX_NAME);
-    let message = cut(&format!("{title} ({}): {}", finding.severity.as_str(), fix(result, judged)), MAX_LINE);
+    // Without the version: a test that is renamed is a test that was mended, and another one that broke.
+    let title = cut(&format!("{} in {}", finding.id, package.name), MAX_NAME);
+    let severity = finding.severity.as_str();
+    let message =
+        cut(&format!("{title} {} ({severity}): {}", package.version, fix(result, judged)), MAX_LINE);
     let place = place(result, judged);
     let line = if place.is_in_checkout() { format!("{}:{}", place.file, place.line) } else { String::new() };
     let rule = decision.rule.as_deref().unwrap_or("none");

@@ -16,6 +16,7 @@ mod line_hash;
 pub mod markdown;
 pub mod metrics;
 mod place;
+mod publisher;
 pub mod sarif;
 pub mod spdx;
 pub mod table;
@@ -28,7 +29,7 @@ pub use text::{image_name, image_tag, plain};
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Unexpected};
 
 use crate::{
     base::Base,
@@ -119,11 +120,24 @@ pub struct Written {
     /// The file, relative to the checkout's root, its parts divided by slashes.
     pub file: String,
     /// The first line, from 1.
+    #[serde(deserialize_with = "line")]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub line: usize,
     /// The last line.
+    #[serde(deserialize_with = "line")]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
     pub last_line: usize,
     /// What GitHub knows the first line by: see [`line_hash`].
     pub line_hash: String,
+}
+
+/// A line as all readers of reports take it: none counts from 0, some hold it in 32 bits.
+fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let line = u64::deserialize(deserializer)?;
+    let fits = usize::try_from(line).ok().filter(|line| (1..=0x7fff_ffff).contains(line));
+    fits.ok_or_else(|| {
+        serde::de::Error::invalid_value(Unexpected::Unsigned(line), &"a line from 1 to 2147483647")
+    })
 }
 
 /// The advisories that were matched against.
@@ -193,6 +207,10 @@ pub struct Judged {
     /// What the policy decided.
     #[serde(flatten)]
     pub decision: Decision,
+    /// The version that ends all findings of this package which have a fix and are not ignored; absent where that is
+    /// `fixed_in`, or nothing is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_to: Option<String>,
     /// Where the checkout asks for this version of the package; absent where it is not known to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,

@@ -10,9 +10,9 @@ use super::{
     Judged, Report, ScanResult,
     alert::is_ignored,
     columns::{fit, fit_end, width},
-    fix::base_image,
+    fix::{base_image, is_of_base},
     place::of_layer,
-    text::{cut, grouped, plain},
+    text::{cut, grouped, megabytes, plain},
     words::{self, action, count, looked},
 };
 use crate::{
@@ -62,8 +62,10 @@ const FIXED_IN: usize = 4;
 const CHANGE_IN: usize = 5;
 const RULE: usize = 6;
 
-/// The columns that a narrow terminal does without, the least useful first.
-const DROPPED: [usize; 5] = [VERSION, RULE, CHANGE_IN, FIXED_IN, PACKAGE];
+/// The columns that a narrow terminal does without, the least useful first. Before the fix is left out it is cut.
+const DROPPED: [usize; 6] = [VERSION, RULE, CHANGE_IN, FIXED_IN, FIXED_IN, PACKAGE];
+/// The fix is shown whole up to here, as long as there is a less useful column.
+const WHOLE_FIX: usize = 40;
 
 /// Columns between two cells, and before the first.
 const GAP: usize = 2;
@@ -206,11 +208,7 @@ impl Table {
 
     /// What the base image brought has one way out, said once.
     fn way_out<'a>(&mut self, result: &ScanResult, findings: impl Iterator<Item = &'a Judged> + Clone) {
-        let by_base = |judged: &&Judged| {
-            judged.finding.layer.base == Some(true)
-                && judged.finding.fixed_in.is_some()
-                && judged.asked.is_none()
-        };
+        let by_base = |judged: &&Judged| is_of_base(judged);
         let Some(first) = findings.clone().find(by_base) else { return };
         let (fixed, all) = (findings.clone().filter(by_base).count(), findings.count());
         let way_out = base_image(result, of_layer(result, first));
@@ -239,11 +237,10 @@ impl Table {
         let looked_at = &result.looked_at;
         self.line("");
         self.painted("1", "looked at");
-        let megabytes =
-            format!("{}.{}", grouped(looked_at.bytes / 1_000_000), looked_at.bytes % 1_000_000 / 100_000);
+        let megabytes = megabytes(looked_at.bytes);
         let layers = count(looked_at.layers, "layer");
         let files = grouped(looked_at.files);
-        self.painted("", &format!("  image       {layers}, {files} files, {megabytes} MB"));
+        self.painted("", &format!("  image       {layers}, {files} files, {megabytes}"));
         if let Some(given) = &looked_at.inventory {
             self.whole("", &format!("  inventory   {given}; no layer was looked into"));
         }
@@ -321,7 +318,7 @@ impl Table {
 
 /// A finding's cells, each plain and of bounded length.
 fn row(judged: &Judged) -> Row<'_> {
-    let Judged { finding, decision, asked } = judged;
+    let Judged { finding, decision, asked, .. } = judged;
     // Without a fix there is nothing to change to.
     let asked = asked.as_ref().filter(|_| finding.fixed_in.is_some());
     let change_in = asked.map(|asked| {
@@ -371,14 +368,20 @@ fn columns(rows: &[Row<'_>], limit: Option<usize>) -> Vec<(usize, usize)> {
     let Some(limit) = limit else {
         return shown.into_iter().map(|column| (column, widths[column])).collect();
     };
-    let least: Vec<usize> =
+    let mut least: Vec<usize> =
         widths.iter().zip(&COLUMNS).map(|(width, column)| column.least.min(*width)).collect();
+    let cut_fix = std::mem::replace(&mut least[FIXED_IN], widths[FIXED_IN].min(WHOLE_FIX));
     let over = |shown: &[usize], widths: &[usize]| {
         let wide: usize = shown.iter().map(|column| GAP + widths[*column]).sum();
         wide.saturating_sub(limit)
     };
     for dropped in DROPPED {
-        if over(&shown, &least) > 0 {
+        if over(&shown, &least) == 0 {
+            break;
+        }
+        if dropped == FIXED_IN && least[FIXED_IN] > cut_fix {
+            least[FIXED_IN] = cut_fix;
+        } else {
             shown.retain(|column| *column != dropped);
         }
     }
@@ -409,7 +412,10 @@ fn why_closed(report: &Report) -> Option<String> {
             let names = rules
                 .iter()
                 .map(|(rule, findings)| format!("{} by rule {rule}", count(*findings, "finding")));
-            Some(format!("gate FAILED: {}", some(names, "rule")))
+            Some(match rules.is_empty() {
+                true => "gate FAILED: the report does not say by which rule".to_owned(),
+                false => format!("gate FAILED: {}", some(names, "rule")),
+            })
         }
         Some(Outcome::Unfinished) => {
             let skipped = report.results.iter().flat_map(|result| {

@@ -136,6 +136,11 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
+/// Bytes as megabytes with one digit behind the point.
+pub(super) fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", grouped(bytes / 1_000_000), bytes % 1_000_000 / 100_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use super::{ScanResult, text::grouped};
 use crate::{
     finding::Severity,
-    policy::{Action, Outcome},
+    policy::{Action, Outcome, is_unpublished},
 };
 
 /// The outcome in one word, capital as it is shouted in logs.
@@ -18,16 +18,26 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 
 /// The outcome and what was found, on one line that tells "clean" from "did not look".
 pub(super) fn verdict(result: &ScanResult) -> String {
-    let gap = if result.looked_at.skipped.is_empty() { "" } else { ", AND NOT EVERYTHING WAS LOOKED AT" };
+    let skipped = &result.looked_at.skipped;
+    let gap = match skipped.as_slice() {
+        [] => "",
+        gaps if gaps.iter().all(is_unpublished) => ", but for packages that nobody publishes advisories of",
+        _ => ", AND NOT EVERYTHING WAS LOOKED AT",
+    };
     format!("{}{gap}: {}", outcome(result.verdict.outcome), tally(result))
 }
 
-/// Whether finding nothing means something: packages and advisories were there, nothing was left out.
+/// Whether finding nothing means something: packages and advisories were there, and nothing was left out that could have been
+/// looked at.
 pub(super) fn looked(result: &ScanResult) -> bool {
-    packages(result) > 0
+    let is_published = |ecosystem: &str| {
+        let name = format!("advisories:{ecosystem}");
+        !result.looked_at.skipped.iter().any(|skipped| skipped.name == name)
+    };
+    result.looked_at.packages.iter().any(|(ecosystem, count)| *count > 0 && is_published(ecosystem))
         && !result.snapshot.feeds.is_empty()
         && !result.snapshot.demo
-        && result.looked_at.skipped.is_empty()
+        && result.looked_at.skipped.iter().all(is_unpublished)
 }
 
 /// All packages; a report that was kept may say any numbers.

@@ -54,12 +54,35 @@ class Asked(program.Case):
         self.assertEqual(asked["lodash"]["line"], PIN_LINE)
         lodash = next(rule for rule in places if rule.endswith("-lodash"))
         self.assertEqual(places[lodash], ("service/Dockerfile", PIN_LINE))
-        self.assertRegex(self.message[lodash], r"Change lodash@4\.17\.4 to lodash@4\.17\.\d+ in service/Dockerfile:10\.")
+        self.assertRegex(self.message[lodash], r"Change lodash@4\.17\.4 to lodash@4\.17\.\d+ in service/Dockerfile:10\b")
         # What the base image brought, and what a command brought without naming it, nobody asks for.
         self.assertIsNone(asked["libc6"])
         self.assertIsNone(asked["curl"])
         self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
         self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
+
+    def test_of_equally_near_lock_files_the_copied_one_asks(self):
+        self.write("build/Dockerfile", DOCKERFILE)
+        for name in ("api", "web"):
+            self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
+        dockerfile = ("--dockerfile", "build/Dockerfile")
+        # Either may be meant: the instruction stands for both.
+        asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
+        self.assertIsNone(asked["requests"])
+        self.assertEqual(places["CVE-2023-32681-requests"][0], "build/Dockerfile")
+        self.write("build/Dockerfile", DOCKERFILE + "# COPY web/requirements.txt .\n")
+        asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
+        self.assertEqual(asked["requests"]["file"], "web/requirements.txt")
+        self.assertEqual(places["CVE-2023-32681-requests"], ("web/requirements.txt", 1))
+
+    def test_one_version_ends_all_findings_of_a_package(self):
+        self.write("Dockerfile", DOCKERFILE)
+        self.gate()
+        lodash = [message for rule, message in self.message.items() if rule.endswith("-lodash")]
+        self.assertGreater(len(lodash), 3)
+        for message in lodash:
+            self.assertIn("Change lodash@4.17.4 to lodash@4.17.21 in Dockerfile:10", message)
+        self.assertIn("(this is fixed in 4.17.12).", self.message["CVE-2019-10744-lodash"])
 
     def test_another_image_asks_for_nothing_here(self):
         self.write("requirements.txt", "requests==2.19.1\n")

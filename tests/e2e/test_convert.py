@@ -55,12 +55,19 @@ class Convert(program.Case):
     def test_what_is_no_report_is_said_with_its_place(self):
         self.keep()
         report = json.loads(self.bytes_of("kept.json"))
+        wrong = json.loads(self.bytes_of("kept.json"))
+        place = {"file": "a", "line": 0, "last_line": 1, "line_hash": "0:1"}
+        wrong["results"][0]["image"]["layers"][0]["written"] = place
+        at_zero = json.dumps(wrong)
+        place["line"] = 2**64 - 1
         for text, *words in [
             ("", "1:0: no JSON report of Stella"),
             ("{\n  \"schema\": 1,\n  \"results\": {}\n}", "3:13: no JSON report of Stella", "expected a sequence"),
             (json.dumps({**report, "schema": 2}), "schema 2", "reads schema 1", "the program that wrote it"),
             (json.dumps({"schema": 7}), "schema 7"),
             (json.dumps({**report, "run": {}}), "missing field"),
+            (at_zero, "`0`, expected a line from 1"),
+            (json.dumps(wrong), "`18446744073709551615`, expected a line from 1"),
             (json.dumps(report)[:-9], "EOF while parsing"),
             (json.dumps(report) + "x", "trailing characters"),
             ('{"results": [{"findings": [{"x": ' + "[" * 100_000, "recursion limit"),

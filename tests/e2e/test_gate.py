@@ -79,12 +79,31 @@ class Gate(program.Case):
             images["docker-save"] = f"docker-archive:{self.path('saved.tar')}"
         want = self.passes_or_fails(f"oci:{DEMO}", "--no-cache")["results"][0]
         self.assertTrue(want["findings"])
+        # What they are called: by the archive's tags, else by the file, and not by the directory that every build makes anew.
+        called = {"oci-archive": "a", "docker-archive": "stella-e2e/sources:1", "docker-save": "stella-e2e/sources:1",
+                  "zstd": "zstd", "zstd-archive": "z", "docker": None}
         for name, image in images.items():
             with self.subTest(name):
                 got = self.passes_or_fails(image, "--no-cache")["results"][0]
                 for key in ("findings", "looked_at"):
                     self.assertEqual(got[key], want[key])
                 self.assertEqual(got["verdict"]["outcome"], want["verdict"]["outcome"])
+                self.assertEqual(got["image"].get("called"), called[name])
+
+    def test_the_caller_names_the_image(self):
+        sarif, bom = self.path("s.sarif"), self.path("b.json")
+        named = self.passes_or_fails(f"oci:{DEMO}", "--name", "team/app:1.2",
+                                     "-o", f"sarif={sarif}", "-o", f"cyclonedx={bom}")
+        self.assertEqual(named["results"][0]["image"]["called"], "team/app:1.2")
+        with open(sarif, encoding="utf-8") as text:
+            run = json.load(text)["runs"][0]
+        self.assertEqual(run["automationDetails"]["id"], "stella/team/app/")
+        with open(bom, encoding="utf-8") as text:
+            self.assertEqual(json.load(text)["metadata"]["component"]["name"], "team/app:1.2")
+        done = program.call(program.STELLA, "gate", f"oci:{DEMO}", "--name", "../app",
+                            env=program.environment(self.work))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('--name "../app" is no name of an image', done.stderr)
 
     @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")
     def test_a_directory_gives_the_same_findings(self):

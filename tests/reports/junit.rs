@@ -44,9 +44,9 @@ fn junit_says_what_the_gate_says() {
             ("verdict", "failure"),
             ("rule severe (policy.yaml)", "failure"),
             ("rule rest (policy.yaml)", "system-out"),
-            ("CVE-2024-0001 in openssl 1.0-1", "failure"),
-            ("CVE-2024-0003 in zlib 1.0-1", "system-out"),
-            ("CVE-2024-0002 in waived 1.0-1", "skipped"),
+            ("CVE-2024-0001 in openssl", "failure"),
+            ("CVE-2024-0003 in zlib", "system-out"),
+            ("CVE-2024-0002 in waived", "skipped"),
             ("rule waived (policy.yaml)", "system-out"),
         ]
     );
@@ -89,7 +89,7 @@ fn a_case_says_its_line_in_the_checkout() {
     let xml = junit(&report(vec![result]));
     let document = Document::parse(&xml).unwrap();
     let case = |name| document.descendants().find(|node| node.attribute("name") == Some(name)).unwrap();
-    let openssl = case("CVE-2024-0001 in openssl 1.0-1");
+    let openssl = case("CVE-2024-0001 in openssl");
     assert_eq!(openssl.attribute("file"), Some("build/Dockerfile"));
     let failure = openssl.first_element_child().unwrap();
     assert!(failure.text().unwrap().contains("\nline: build/Dockerfile:3\n"));

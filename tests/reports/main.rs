@@ -45,6 +45,12 @@ fn clean_and_not_looked_at_never_look_alike() {
     let mut allowed = skipped.clone();
     allowed.verdict.outcome = clean.verdict.outcome;
     allowed.verdict.consider(&skipped.looked_at.skipped, &["foreign-layer".to_owned()]);
+    let mut unpublished = clean.clone();
+    unpublished.looked_at.skipped =
+        vec![Skipped { name: "advisories:conda".into(), what: "4 packages".into(), why: "none".into() }];
+    unpublished.verdict.consider(&unpublished.looked_at.skipped, &[]);
+    let said = "verdict: PASS, but for packages that nobody publishes advisories of: ";
+    assert!(verdict(&unpublished).starts_with(said));
     assert_eq!(verdict(&clean), "verdict: PASS: no advisory matches any of 123 packages");
     assert_eq!(verdict(&no_packages), "verdict: PASS: no packages were found, so nothing could be matched");
     assert_eq!(verdict(&no_feeds), "verdict: PASS: no advisories were at hand for 123 packages");

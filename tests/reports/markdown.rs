@@ -148,6 +148,8 @@ fn markdown_as_people_see_it() {
 
 `ADD rootfs.tar /` at `Dockerfile:1`
 
+**Fix for 1 of 2**: Build on a newer base image (`Dockerfile:1`).
+
 | severity | id | package | installed | fix |
 | --- | --- | --- | --- | --- |
 | **critical** | [`CVE-2024-0001`](https://www.cve.org/CVERecord?id=CVE-2024-0001) | `openssl` | `1.0-1` | `1.1-1` |

@@ -252,10 +252,17 @@ fn archive_scheme(store: &Store) -> Option<Scheme> {
     }
 }
 
+/// A name as engines show it: some tools write Docker's own registry into it, others leave it out.
+fn familiar(name: &str) -> &str {
+    let hub = name.strip_prefix("docker.io/").map(|rest| rest.strip_prefix("library/").unwrap_or(rest));
+    hub.unwrap_or(name)
+}
+
 impl Opened {
     fn new(store: Store, found: Found, taken_for: String) -> Self {
         let Found { images, skipped, attestations, name, .. } = found;
-        let name = name.filter(|name| reference::is_image_reference(name));
+        let name =
+            name.filter(|name| reference::is_image_reference(name)).map(|name| familiar(&name).to_owned());
         Self { taken_for, doubt: None, name, images, skipped, source: Source::Store(store), attestations }
     }
 

@@ -181,6 +181,17 @@ fn tags() {
 }
 
 #[test]
+fn names_are_as_engines_show_them() {
+    for (name, want) in [
+        ("docker.io/library/app:1", "app:1"),
+        ("docker.io/team/app:1", "team/app:1"),
+        ("r.io/library/app:1", "r.io/library/app:1"),
+    ] {
+        assert_eq!(familiar(name), want);
+    }
+}
+
+#[test]
 fn platforms_attestations_and_artifacts() {
     let layout = Layout::new();
     let [amd64, arm64] = ["amd64", "arm64"].map(|a| on(layout.image(a, &[layer("a", a)], GZIP), "linux", a));
