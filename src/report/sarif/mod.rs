@@ -1,15 +1,20 @@
 //! SARIF 2.1.0, in the subset that GitHub code scanning and GitLab both read.
 //!
-//! The structs are our own: the crate `sarif` is a reserved, empty name, and `serde-sarif` generates the whole standard
-//! at build time for the few fields written here. Both platforms refuse or skip what is too long, so every text is cut
+//! Both platforms refuse or skip what is too long, so every text is cut
 //! to their limits; both show an alert again for every suppressed result, so waived findings are left out.
+
+mod log;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
 };
 
-use serde::Serialize;
+use log::{
+    ArtifactLocation, AutomationDetails, Configuration, Descriptor, Driver, Fingerprints, Invocation,
+    Location, Log, Notification, PhysicalLocation, Region, Rule, RuleProperties, Run, SarifResult,
+    Suppression, Text, Tool,
+};
 use serde_json::Value;
 
 use super::{
@@ -227,177 +232,6 @@ fn percent_encoded(path: &str) -> String {
     });
     let uri = segments.collect::<Vec<_>>().join("/");
     if uri.is_empty() { "image".to_owned() } else { uri }
-}
-
-#[derive(Serialize)]
-struct Log {
-    #[serde(rename = "$schema")]
-    schema: &'static str,
-    version: &'static str,
-    runs: [Run; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Run {
-    tool: Tool,
-    automation_details: AutomationDetails,
-    invocations: [Invocation; 1],
-    column_kind: &'static str,
-    properties: Value,
-    results: Vec<SarifResult>,
-}
-
-#[derive(Serialize)]
-struct Tool {
-    driver: Driver,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Driver {
-    name: &'static str,
-    semantic_version: String,
-    rules: Vec<Rule>,
-}
-
-#[derive(Serialize)]
-struct AutomationDetails {
-    id: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Invocation {
-    execution_successful: bool,
-    tool_execution_notifications: Vec<Notification>,
-}
-
-#[derive(Serialize)]
-struct Notification {
-    descriptor: Descriptor,
-    level: &'static str,
-    message: Text,
-}
-
-#[derive(Serialize)]
-struct Descriptor {
-    id: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    id: String,
-    name: String,
-    short_description: Text,
-    full_description: Text,
-    help: Text,
-    default_configuration: Configuration,
-    properties: RuleProperties,
-}
-
-impl Rule {
-    /// Of its texts.
-    fn bytes(&self) -> usize {
-        let texts = [&self.short_description, &self.full_description, &self.help].map(|text| text.text.len());
-        self.id.len() + self.name.len() + texts.iter().sum::<usize>()
-    }
-}
-
-#[derive(Serialize)]
-struct Configuration {
-    level: &'static str,
-}
-
-#[derive(Serialize)]
-struct RuleProperties {
-    #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
-    security_severity: Option<&'static str>,
-    precision: &'static str,
-    tags: Vec<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SarifResult {
-    rule_id: String,
-    rule_index: usize,
-    level: &'static str,
-    message: Text,
-    locations: [Location; 1],
-    partial_fingerprints: Fingerprints,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    suppressions: Vec<Suppression>,
-}
-
-impl SarifResult {
-    /// Of its texts.
-    fn bytes(&self) -> usize {
-        let place = self.locations[0].physical_location.artifact_location.uri.len();
-        let justified = self.suppressions.iter().map(|suppression| suppression.justification.len());
-        self.rule_id.len() + self.message.text.len() + place + justified.sum::<usize>()
-    }
-}
-
-#[derive(Serialize)]
-struct Suppression {
-    kind: &'static str,
-    status: &'static str,
-    justification: String,
-}
-
-#[derive(Serialize)]
-struct Fingerprints {
-    #[serde(rename = "stellaFindingV1")]
-    finding: String,
-    /// Left to whoever uploads the file where the place is none of the checkout.
-    #[serde(rename = "primaryLocationLineHash", skip_serializing_if = "Option::is_none")]
-    line: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Location {
-    physical_location: PhysicalLocation,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PhysicalLocation {
-    artifact_location: ArtifactLocation,
-    region: Region,
-}
-
-#[derive(Serialize)]
-struct ArtifactLocation {
-    uri: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Region {
-    start_line: usize,
-    start_column: usize,
-    end_line: usize,
-    end_column: usize,
-}
-
-/// A text that is never empty, because an empty one counts as missing.
-#[derive(Serialize)]
-struct Text {
-    text: String,
-}
-
-impl Text {
-    /// Brackets would make an untrusted text a link: `[text](target)`.
-    fn new(text: &str) -> Self {
-        let mut text = cut(text, MAX_TEXT);
-        if text.contains(['[', ']']) {
-            text = text.replace('[', "(").replace(']', ")");
-        }
-        Self { text: if text.is_empty() { "-".to_owned() } else { text } }
-    }
 }
 
 #[cfg(test)]

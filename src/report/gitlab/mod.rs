@@ -13,14 +13,19 @@
 //! - Waived findings are left out: GitLab would show them as open. A message counts them.
 //! - Name, description and solution may be taken for Markdown; the details are not.
 
+mod document;
+
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
 };
 
+use document::{
+    Dependency, Detail, Document, Identifier, Link, Location, Message, Package, Scan, Tool, Vendor,
+    Vulnerability,
+};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     Report,
@@ -261,99 +266,6 @@ impl Identifier {
             value,
         }
     }
-}
-
-/// The scan comes last, because it says how many vulnerabilities were listed.
-#[derive(Serialize)]
-struct Document<V, S> {
-    version: &'static str,
-    vulnerabilities: V,
-    scan: S,
-}
-
-#[derive(Serialize)]
-struct Scan {
-    analyzer: Tool,
-    scanner: Tool,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    start_time: String,
-    end_time: String,
-    status: &'static str,
-    messages: Vec<Message>,
-}
-
-#[derive(Clone, Serialize)]
-struct Tool {
-    id: &'static str,
-    name: &'static str,
-    version: String,
-    vendor: Vendor,
-}
-
-#[derive(Clone, Serialize)]
-struct Vendor {
-    name: &'static str,
-}
-
-#[derive(Serialize)]
-struct Message {
-    level: &'static str,
-    value: String,
-}
-
-#[derive(Serialize)]
-struct Vulnerability {
-    /// The same from build to build; no two have the same.
-    id: String,
-    name: String,
-    description: String,
-    severity: &'static str,
-    solution: String,
-    identifiers: Vec<Identifier>,
-    links: Vec<Link>,
-    location: Location,
-    details: BTreeMap<&'static str, Detail>,
-}
-
-#[derive(Serialize)]
-struct Identifier {
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
-    value: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Link {
-    url: String,
-}
-
-#[derive(Serialize)]
-struct Location {
-    dependency: Dependency,
-    operating_system: String,
-    image: String,
-}
-
-#[derive(Serialize)]
-struct Dependency {
-    package: Package,
-    version: String,
-}
-
-#[derive(Serialize)]
-struct Package {
-    name: String,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Detail {
-    Text { name: &'static str, value: String },
-    FileLocation { name: &'static str, file_name: String, line_start: usize },
 }
 
 #[cfg(test)]

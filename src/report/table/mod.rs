@@ -4,12 +4,16 @@
 //! and what was not. The verdict and its reasons come last, where a reader of a log looks first, and the last line says in
 //! short why the gate is closed. However many findings there are, each has its line.
 
+mod grid;
+
 use std::{borrow::Cow, collections::BTreeMap, io};
+
+use grid::{COLUMNS, GAP, MAX_CELL, MIN_WIDTH, Row, columns, row};
 
 use super::{
     Judged, Report, ScanResult,
     alert::is_ignored,
-    columns::{fit, fit_end, width},
+    columns::{fit, width},
     fix::{base_image, is_of_base},
     place::of_layer,
     text::{cut, grouped, megabytes, plain},
@@ -33,46 +37,6 @@ pub struct Options {
     pub ignored: bool,
 }
 
-/// A column of the findings.
-struct Column {
-    head: &'static str,
-    /// Narrowest that it is made to fit a terminal.
-    least: usize,
-    /// How its cells are cut.
-    cut: fn(&str, usize) -> Cow<'_, str>,
-}
-
-const fn column(head: &'static str, least: usize) -> Column {
-    Column { head, least, cut: fit }
-}
-
-const COLUMNS: [Column; 7] = [
-    column("SEVERITY", usize::MAX),
-    column("ID", 19), // a name of GitHub's
-    column("PACKAGE", 12),
-    column("VERSION", 10),
-    column("FIXED IN", 16),
-    Column { cut: fit_end, ..column("CHANGE IN", 14) },
-    column("RULE", 8),
-];
-const ID: usize = 1;
-const PACKAGE: usize = 2;
-const VERSION: usize = 3;
-const FIXED_IN: usize = 4;
-const CHANGE_IN: usize = 5;
-const RULE: usize = 6;
-
-/// The columns that a narrow terminal does without, the least useful first. Before the fix is left out it is cut.
-const DROPPED: [usize; 6] = [VERSION, RULE, CHANGE_IN, FIXED_IN, FIXED_IN, PACKAGE];
-/// The fix is shown whole up to here, as long as there is a less useful column.
-const WHOLE_FIX: usize = 40;
-
-/// Columns between two cells, and before the first.
-const GAP: usize = 2;
-/// Longest cell, in characters, however wide the terminal.
-const MAX_CELL: usize = 120;
-/// Narrowest terminal that lines are made to fit.
-const MIN_WIDTH: usize = 20;
 /// Longest line of prose where no width is given, in characters.
 const MAX_LINE: usize = 1_000;
 /// Most names that the last line has.
@@ -100,13 +64,6 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 struct Table {
     options: Options,
     text: String,
-}
-
-/// A finding's cells.
-struct Row<'a> {
-    cells: [Cow<'a, str>; COLUMNS.len()],
-    severity: Severity,
-    ignored: bool,
 }
 
 impl Table {
@@ -314,86 +271,6 @@ impl Table {
         let policies: Vec<&str> = verdict.policies.iter().map(|policy| policy.origin.as_str()).collect();
         self.whole("2", &format!("  policy: {}", policies.join(", ")));
     }
-}
-
-/// A finding's cells, each plain and of bounded length.
-fn row(judged: &Judged) -> Row<'_> {
-    let Judged { finding, decision, asked, .. } = judged;
-    // Without a fix there is nothing to change to.
-    let asked = asked.as_ref().filter(|_| finding.fixed_in.is_some());
-    let change_in = asked.map(|asked| {
-        let line = format!("{}:{}", asked.written.file, asked.written.line);
-        fit_end(&plain(&line), MAX_CELL).into_owned().into()
-    });
-    let rule = decision.rule.as_ref().map(|rule| format!("{}: {rule}", action(decision.action)));
-    Row {
-        cells: [
-            finding.severity.as_str().into(),
-            cell(&finding.id),
-            cell(&finding.package.name),
-            cell(&finding.package.version),
-            cell(finding.fixed_in.as_deref().unwrap_or_default()),
-            change_in.unwrap_or(NOTHING.into()),
-            rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
-        ],
-        severity: finding.severity,
-        ignored: is_ignored(judged),
-    }
-}
-
-/// Stands in a cell where there is nothing to say.
-const NOTHING: &str = "-";
-
-fn cell(text: &str) -> Cow<'_, str> {
-    match plain(text) {
-        Cow::Borrowed("") => NOTHING.into(),
-        Cow::Borrowed(text) if text.len() <= MAX_CELL => text.into(),
-        _ => cut(text, MAX_CELL).into(),
-    }
-}
-
-/// The columns that are shown, and how wide: as wide as their cells; where a line does not fit, the least useful are
-/// dropped, and the widest made narrower.
-fn columns(rows: &[Row<'_>], limit: Option<usize>) -> Vec<(usize, usize)> {
-    let mut widths = COLUMNS.each_ref().map(|column| column.head.len());
-    for row in rows {
-        for (widest, cell) in widths.iter_mut().zip(&row.cells) {
-            *widest = (*widest).max(width(cell));
-        }
-    }
-    let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
-    if rows.iter().all(|row| row.cells[CHANGE_IN] == NOTHING) {
-        shown.retain(|column| *column != CHANGE_IN);
-    }
-    let Some(limit) = limit else {
-        return shown.into_iter().map(|column| (column, widths[column])).collect();
-    };
-    let mut least: Vec<usize> =
-        widths.iter().zip(&COLUMNS).map(|(width, column)| column.least.min(*width)).collect();
-    let cut_fix = std::mem::replace(&mut least[FIXED_IN], widths[FIXED_IN].min(WHOLE_FIX));
-    let over = |shown: &[usize], widths: &[usize]| {
-        let wide: usize = shown.iter().map(|column| GAP + widths[*column]).sum();
-        wide.saturating_sub(limit)
-    };
-    for dropped in DROPPED {
-        if over(&shown, &least) == 0 {
-            break;
-        }
-        if dropped == FIXED_IN && least[FIXED_IN] > cut_fix {
-            least[FIXED_IN] = cut_fix;
-        } else {
-            shown.retain(|column| *column != dropped);
-        }
-    }
-    while over(&shown, &widths) > 0 {
-        let wider = shown.iter().copied().filter(|column| widths[*column] > least[*column]);
-        match wider.max_by_key(|column| widths[*column]) {
-            Some(widest) => widths[widest] -= 1,
-            // Severity and id alone.
-            None => widths[ID] = widths[ID].saturating_sub(over(&shown, &widths)).max(1),
-        }
-    }
-    shown.into_iter().map(|column| (column, widths[column])).collect()
 }
 
 /// Why the gate is closed, in one line; `None` where it is open.
