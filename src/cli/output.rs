@@ -154,6 +154,11 @@ impl<F: Format> Output<F> {
         let place = path.display().to_string();
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let write = || -> io::Result<()> {
+            if std::env::var_os(STEP_SUMMARY).is_some_and(|summary| summary == path.as_os_str()) {
+                let mut report = Vec::new();
+                render(&mut report)?;
+                return std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(&report);
+            }
             std::fs::create_dir_all(parent)?;
             // Devices and pipes are written as they are; only a file can be replaced.
             if path.exists() && !path.is_file() {
@@ -169,6 +174,10 @@ impl<F: Format> Output<F> {
         write().map_err(|error| failed(&place, error))
     }
 }
+
+/// Names the file that a step of a GitHub job adds its summary to. Whatever else the step runs adds to it too, so it is never
+/// replaced.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// A temporary file with the rights that an ordinary new file would get.
 fn new_file(directory: &Path) -> io::Result<tempfile::NamedTempFile> {

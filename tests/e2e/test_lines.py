@@ -121,8 +121,8 @@ class Recorded(Lines):
 class Built(Lines):
     @staticmethod
     def build(name, directory, file, *arguments):
-        program.prepare("docker", "build", "--quiet", "--tag", name, "--file", os.path.join(directory, file), *arguments,
-                        directory, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+        program.prepare("docker", "build", "--quiet", "--network", "none", "--tag", name,
+                        "--file", os.path.join(directory, file), *arguments, directory, env={**os.environ, "DOCKER_BUILDKIT": "0"})
 
     def make(self, fixture):
         """Builds a fixture, and the image that it starts from where it has its own; gives the image's name."""

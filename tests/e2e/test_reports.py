@@ -79,5 +79,19 @@ def two_platforms(put, top):
     return top
 
 
+class Summary(program.Case):
+    def test_what_a_step_wrote_into_its_summary_stays(self):
+        summary = self.path("summary.md")
+        outputs = ("-o", f"markdown={summary}", "--advisories", "demo")
+        for variables, kept in (({}, False), ({"GITHUB_STEP_SUMMARY": summary}, True)):
+            with open(summary, "w", encoding="utf-8") as out:
+                out.write("# Built\n")
+            program.gate(self.work, f"oci:{DEMO}", *outputs, variables=variables)
+            with open(summary, encoding="utf-8") as text:
+                text = text.read()
+            self.assertEqual(text.startswith("# Built\n"), kept)
+            self.assertIn("FAIL", text)
+
+
 if __name__ == "__main__":
     unittest.main()
