@@ -1,0 +1,242 @@
+//! Matching: which advisories hit which packages.
+//!
+//! Distribution packages are matched by source package on the release that os-release names; language packages by name.
+//! Whatever cannot be judged is in [`Matched::skipped`]: no feed for it, or a version that has no place in the order.
+
+mod feed;
+mod group;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+pub use feed::scheme;
+use feed::{covered, feed_of, language_feed, no_feed};
+use group::{Group, fix, group};
+
+use crate::{
+    advisory::{self, Advisory, Range, Snapshot},
+    finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
+    image::Image,
+    inventory::{Installed, Inventory, Skipped},
+    package::{Ecosystem, OsRelease, Package, purl},
+    version::Scheme,
+};
+
+/// What matching found, and what it could not judge.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matched {
+    /// Sorted by severity (worst first), id, package, layer.
+    pub findings: Vec<Finding>,
+    /// Sorted.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Why packages could not be matched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The advisories cannot be read.
+    #[error(transparent)]
+    Advisories(#[from] advisory::Error),
+    /// The inventory is not of this image.
+    #[error("package {package} is said to be in layer {layer}, but the image has {layers} layers")]
+    Layer {
+        /// The package's name.
+        package: String,
+        /// Where it is said to be.
+        layer: usize,
+        /// Layers of the image.
+        layers: usize,
+    },
+}
+
+/// Looks every package of `inventory` up in `snapshot`; `image` gives each finding its layer.
+pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Result<Matched, Error> {
+    let os = inventory.os.as_ref();
+    let mut matched = Matched::default();
+    let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut unnamed = Vec::new();
+    let others = by_others(inventory, snapshot)?;
+    for installed in inventory.packages.iter().chain(&others) {
+        let ecosystem = feed_of(installed.package.ecosystem, os);
+        let scheme = ecosystem.as_deref().and_then(advisory::scheme);
+        let (Some(ecosystem), Some(scheme)) = (&ecosystem, scheme.filter(|_| covered(snapshot, &ecosystem)))
+        else {
+            let (name, why) = no_feed(installed.package.ecosystem, ecosystem);
+            *uncovered.entry((name, why)).or_default() += 1;
+            continue;
+        };
+        let (name, version) = installed.package.source();
+        if installed.package.ecosystem == Ecosystem::Maven && !name.contains(':') {
+            unnamed.push(&installed.package);
+            continue;
+        }
+        let certain = scheme.check(version).is_ok();
+        let wanted = |ranges: &[Range], versions: &[String]| {
+            affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
+        };
+        let found = snapshot.lookup_where(ecosystem, name, wanted)?;
+        let (hits, unjudged): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|found| affects(scheme, version, certain, &found.ranges, &found.versions));
+        if !unjudged.is_empty() {
+            matched.skipped.push(Skipped {
+                name: "unknown-version-order".into(),
+                what: purl(&installed.package, os),
+                why: why_unjudged(scheme, version, &unjudged),
+            });
+        }
+        if !hits.is_empty() {
+            let layer = layer_of(installed, image)?;
+            let groups = group(hits);
+            matched.findings.extend(groups.iter().map(|group| finding(group, installed, scheme, &layer, os)));
+        }
+    }
+    matched.skipped.extend(without_group(&unnamed, snapshot)?);
+    for ((name, why), count) in uncovered {
+        let what = if count == 1 { "1 package".to_owned() } else { format!("{count} packages") };
+        matched.skipped.push(Skipped { name, what, why });
+    }
+    matched.skipped.sort();
+    matched.findings.sort_by(|a, b| {
+        let key = |finding: &Finding| (Reverse(finding.severity), finding.layer.index);
+        let ((severity_a, layer_a), (severity_b, layer_b)) = (key(a), key(b));
+        (severity_a, &a.id, &a.package, layer_a, &a.paths)
+            .cmp(&(severity_b, &b.id, &b.package, layer_b, &b.paths))
+    });
+    Ok(matched)
+}
+
+/// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
+/// that package: it came from somebody else, and nobody would speak of what is inside it.
+fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
+    let mut others = Vec::new();
+    for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
+        let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
+        let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
+        if snapshot.lookup_where(&feed, installed.package.source().0, |_, _| true)?.is_empty() {
+            let covered = |package: &&Package| {
+                feed_of(package.ecosystem, None).is_some_and(|feed| snapshot.covers(&feed))
+            };
+            let identities = installed.identities.iter().filter(covered).cloned();
+            others.extend(identities.map(|package| Installed {
+                package,
+                layer: installed.layer,
+                paths: installed.paths.clone(),
+                identities: Vec::new(),
+                built_using: Vec::new(),
+            }));
+        }
+    }
+    Ok(others)
+}
+
+/// Java packages whose group no file tells: advisories are of a group and an artifact, and one of these could be meant.
+/// Said only where an artifact of that name, of whatever group, is hit.
+fn without_group(unnamed: &[&Package], snapshot: &Snapshot) -> Result<Vec<Skipped>, Error> {
+    let (feed, scheme) = (language_feed(Ecosystem::Maven), Scheme::Maven);
+    let names = if unnamed.is_empty() { Vec::new() } else { snapshot.names(feed)? };
+    let mut by_artifact: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in &names {
+        by_artifact.entry(name.rsplit(':').next().unwrap_or_default()).or_default().push(name);
+    }
+    let mut skipped = Vec::new();
+    for package in unnamed {
+        let version = package.version.as_str();
+        let certain = scheme.check(version).is_ok();
+        for name in by_artifact.get(package.name.as_str()).into_iter().flatten() {
+            let hits = snapshot.lookup_where(feed, name, |ranges, versions| {
+                affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
+            })?;
+            if let Some(first) = hits.first() {
+                let (count, id) = (hits.len(), &first.id);
+                let advisories = if count == 1 { "advisory" } else { "advisories" };
+                let why = format!(
+                    "no file tells its group; as {name} it would be met by {count} {advisories}, such as {id}"
+                );
+                skipped.push(Skipped { name: "unnamed-package".into(), what: purl(package, None), why });
+            }
+        }
+    }
+    Ok(skipped)
+}
+
+/// Whether `version` is affected; one that has no certain place in the order only if it is named, or all are.
+fn affects(scheme: Scheme, version: &str, certain: bool, ranges: &[Range], versions: &[String]) -> bool {
+    let listed = |listed: &String| {
+        listed == version || (certain && scheme.compare_with_named(version, listed).is_eq())
+    };
+    let inside = |range: &Range| {
+        if certain { range.contains(scheme, version) } else { range.bounds().next().is_none() }
+    };
+    ranges.iter().any(inside) || versions.iter().any(listed)
+}
+
+/// Whether a "not affected" can be believed: the version and all ends of the ranges have a certain place in the order.
+fn judgeable(scheme: Scheme, certain: bool, ranges: &[Range]) -> bool {
+    certain && ranges.iter().flat_map(Range::bounds).all(|bound| scheme.check(bound).is_ok())
+}
+
+fn why_unjudged(scheme: Scheme, version: &str, unjudged: &[Advisory]) -> String {
+    let ids: BTreeSet<&str> = unjudged.iter().map(|advisory| advisory.id.as_str()).collect();
+    let named = ids.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let more = if ids.len() > 3 { format!(" and {} more", ids.len() - 3) } else { String::new() };
+    match scheme.check(version) {
+        Err(error) => format!("{error}, so it cannot be compared with {named}{more}"),
+        Ok(()) => format!("the versions of {named}{more} are not as {} writes them", scheme.as_str()),
+    }
+}
+
+fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error> {
+    let layer = image.layers.get(installed.layer).ok_or_else(|| Error::Layer {
+        package: installed.package.name.clone(),
+        layer: installed.layer,
+        layers: image.layers.len(),
+    })?;
+    let (index, diff_id, instruction) = (installed.layer, layer.diff_id, layer.instruction.clone());
+    let base = image.base.as_ref().map(|base| index < base.layers);
+    Ok(FindingLayer { index, diff_id, instruction, base })
+}
+
+fn finding(
+    group: &Group,
+    installed: &Installed,
+    scheme: Scheme,
+    layer: &FindingLayer,
+    os: Option<&OsRelease>,
+) -> Finding {
+    let (_, version) = installed.package.source();
+    let own_ids = group.advisories.iter().map(|advisory| &advisory.id);
+    let id = group.cves().next().or_else(|| own_ids.min()).cloned().unwrap_or_default();
+    let fixed_in = fix(group, scheme, version);
+    Finding {
+        aliases: group.names.iter().filter(|name| **name != id).cloned().collect(),
+        id,
+        severity: group
+            .advisories
+            .iter()
+            .map(|advisory| advisory.severity)
+            .max()
+            .unwrap_or(Severity::Unknown),
+        summary: group
+            .advisories
+            .iter()
+            .map(|advisory| advisory.summary.as_str())
+            .find(|summary| !summary.is_empty())
+            .unwrap_or_default()
+            .to_owned(),
+        package: FindingPackage {
+            name: installed.package.name.clone(),
+            version: installed.package.version.clone(),
+            ecosystem: installed.package.ecosystem,
+            purl: purl(&installed.package, os),
+        },
+        status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
+        fixed_in,
+        layer: layer.clone(),
+        paths: installed.paths.clone(),
+    }
+}

@@ -1,0 +1,217 @@
+use super::*;
+use crate::{
+    advisory::{Compiler, End},
+    digest::Digest,
+    image::Platform,
+    package::{Package, Source},
+};
+
+fn advisory(id: &str, aliases: &[&str], severity: Severity, ends: &[(&str, &str)]) -> Advisory {
+    let range = |(from, fixed): &(&str, &str)| Range {
+        introduced: (*from != "0").then(|| from.to_string()),
+        end: if fixed.is_empty() { End::Open } else { End::Fixed(fixed.to_string()) },
+    };
+    Advisory {
+        id: id.into(),
+        aliases: aliases.iter().map(|alias| alias.to_string()).collect(),
+        summary: String::new(),
+        severity,
+        ranges: ends.iter().map(range).collect(),
+        versions: Vec::new(),
+    }
+}
+
+fn snapshot(advisories: &[(&str, &str, Advisory)]) -> Snapshot {
+    let mut compiler = Compiler::default();
+    for (ecosystem, package, advisory) in advisories {
+        compiler.add(ecosystem, package, "", advisory.clone());
+    }
+    Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap()
+}
+
+fn installed(ecosystem: Ecosystem, name: &str, version: &str, source: Option<(&str, &str)>) -> Installed {
+    let source = source.map(|(name, version)| Source { name: name.into(), version: version.into() });
+    let package = Package { source, ..Package::new(ecosystem, name, version) };
+    let paths = vec!["var/lib/dpkg/status".into()];
+    Installed { package, layer: 0, paths, identities: Vec::new(), built_using: Vec::new() }
+}
+
+fn run(os: Option<(&str, &str)>, packages: Vec<Installed>, snapshot: &Snapshot) -> Matched {
+    let os =
+        os.map(|(id, version)| OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() });
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
+    let image = Image::new(Digest::of(b"config"), platform, vec![Digest::of(b"layer")], &[]).unwrap();
+    findings(&Inventory { os, packages, ..Inventory::default() }, &image, snapshot).unwrap()
+}
+
+fn told(matched: &Matched) -> Vec<(&str, &str, Severity, Option<&str>)> {
+    matched
+        .findings
+        .iter()
+        .map(|f| (f.id.as_str(), f.package.name.as_str(), f.severity, f.fixed_in.as_deref()))
+        .collect()
+}
+
+#[test]
+fn a_release_without_its_number() {
+    for (id, version, codename, want) in [
+        ("debian", "", "trixie", "Debian:13"),
+        ("debian", "", "buster", "Debian:10"),
+        ("debian", "12", "bookworm", "Debian:12"),
+        ("debian", "", "unheard", "Debian:unheard"),
+        ("kali", "", "trixie", "kali:trixie"),
+    ] {
+        let (version, codename) = (version.to_owned(), codename.to_owned());
+        let os = OsRelease { id: id.to_owned(), version, codename, ..OsRelease::default() };
+        assert_eq!(feed_of(Ecosystem::Deb, Some(&os)).as_deref(), Some(want));
+    }
+}
+
+#[test]
+fn system_packages_match_by_source_and_release() {
+    let snapshot = snapshot(&[
+        ("Debian:12", "openssl", advisory("CVE-1", &[], Severity::High, &[("0", "3.0.9-1")])),
+        ("Debian:13", "openssl", advisory("CVE-2", &[], Severity::High, &[("0", "")])),
+        ("Alpine:v3.19", "openssl", advisory("CVE-3", &[], Severity::Low, &[("0", "3.1.4-r6")])),
+    ]);
+    let libssl = installed(Ecosystem::Deb, "libssl3", "3.0.8-1+b1", Some(("openssl", "3.0.8-1")));
+    let matched = run(Some(("debian", "12")), vec![libssl.clone()], &snapshot);
+    assert_eq!(told(&matched), [("CVE-1", "libssl3", Severity::High, Some("3.0.9-1"))]);
+    assert_eq!(matched.skipped, []);
+    let alpine = installed(Ecosystem::Apk, "libcrypto3", "3.1.4-r5", Some(("openssl", "3.1.4-r5")));
+    let matched = run(Some(("alpine", "3.19.1")), vec![alpine], &snapshot);
+    assert_eq!(told(&matched), [("CVE-3", "libcrypto3", Severity::Low, Some("3.1.4-r6"))]);
+}
+
+#[test]
+fn names_and_versions_as_each_language_writes_them() {
+    let high = |id, fixed| advisory(id, &[], Severity::High, &[("0", fixed)]);
+    let snapshot = snapshot(&[
+        ("Go", "golang.org/x/net", high("GO-1", "0.17.0")),
+        ("Go", "stdlib", high("GO-2", "1.21.3")),
+        ("crates.io", "time", high("RUSTSEC-1", "0.2.23")),
+        ("Maven", "org.apache.logging.log4j:log4j-core", high("CVE-1", "2.15.0")),
+        ("NuGet", "Newtonsoft.Json", high("GHSA-1", "13.0.1")),
+    ]);
+    let ids = |ecosystem, name: &str, version: &str| {
+        let matched = run(None, vec![installed(ecosystem, name, version, None)], &snapshot);
+        let skipped = matched.skipped.iter().map(|skipped| skipped.name.clone());
+        matched.findings.iter().map(|finding| finding.id.clone()).chain(skipped).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.7.0"), ["GO-1"]);
+    assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.0.0-20220722155237-a158d28d115b"), ["GO-1"]);
+    assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.17.0"), [""; 0]);
+    assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "(devel)"), ["unknown-version-order"]);
+    assert_eq!(ids(Ecosystem::Golang, "stdlib", "1.21.0-rc.2"), ["GO-2"]);
+    assert_eq!(ids(Ecosystem::Cargo, "time", "0.1.43"), ["RUSTSEC-1"]);
+    assert_eq!(ids(Ecosystem::Nuget, "newtonsoft.json", "12.0.3"), ["GHSA-1"]);
+    assert_eq!(ids(Ecosystem::Maven, "org.apache.logging.log4j:log4j-core", "2.14.1"), ["CVE-1"]);
+    // Without a group it may be the one that is hit.
+    assert_eq!(ids(Ecosystem::Maven, "log4j-core", "2.14.1"), ["unnamed-package"]);
+    assert_eq!(ids(Ecosystem::Maven, "log4j-core", "2.17.0"), [""; 0]);
+    assert_eq!(ids(Ecosystem::Maven, "log4j-core", ""), ["unnamed-package"]);
+    assert_eq!(ids(Ecosystem::Maven, "app", "1.0"), [""; 0]);
+}
+
+#[test]
+fn what_others_packed_is_judged_by_what_it_is() {
+    let snapshot = snapshot(&[
+        ("Debian:12", "python-django", advisory("CVE-1", &[], Severity::High, &[("0", "3.2")])),
+        ("PyPI", "django", advisory("CVE-2", &[], Severity::High, &[("0", "99")])),
+    ]);
+    let with_django = |name: &str| {
+        let identities = vec![Package::new(Ecosystem::Pypi, "django", "3.2")];
+        Installed { identities, ..installed(Ecosystem::Deb, name, "3.2", Some((name, "3.2"))) }
+    };
+    let ids = |name| told(&run(Some(("debian", "12")), vec![with_django(name)], &snapshot)).len();
+    assert_eq!(ids("python-django"), 0, "the distribution speaks of it");
+    assert_eq!(ids("somebodys-agent"), 1);
+}
+
+#[test]
+fn what_no_feed_covers_is_never_clean() {
+    let snapshot = snapshot(&[("Debian:12", "zlib", advisory("CVE-1", &[], Severity::High, &[("0", "")]))]);
+    let deb = || installed(Ecosystem::Deb, "zlib1g", "1.3", Some(("zlib", "1.3")));
+    let names = |os, packages| {
+        let matched = run(os, packages, &snapshot);
+        assert_eq!(matched.findings, []);
+        matched.skipped.into_iter().map(|skipped| (skipped.name, skipped.what)).collect::<Vec<_>>()
+    };
+    let skip = |name: &str, what: &str| vec![(name.to_owned(), what.to_owned())];
+    assert_eq!(names(Some(("debian", "14")), vec![deb(), deb()]), skip("advisories:Debian:14", "2 packages"));
+    assert_eq!(names(Some(("ubuntu", "24.04")), vec![deb()]), skip("advisories:ubuntu:24.04", "1 package"));
+    assert_eq!(names(None, vec![deb()]), skip("advisories:deb", "1 package"));
+    let npm = installed(Ecosystem::Npm, "ws", "1.0.0", None);
+    assert_eq!(names(None, vec![npm]), skip("advisories:npm", "1 package"));
+    let edge = installed(Ecosystem::Apk, "musl", "1.2.5-r1", None);
+    assert_eq!(
+        names(Some(("alpine", "3.21.0_alpha20240807")), vec![edge]),
+        skip("advisories:Alpine:edge", "1 package")
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let mut listed = advisory("CVE-2", &[], Severity::High, &[]);
+    listed.versions = vec!["latest".into()];
+    let snapshot = snapshot(&[
+        ("npm", "a", advisory("CVE-1", &[], Severity::High, &[("0", "2.0.0")])),
+        ("npm", "a", listed),
+        ("npm", "a", advisory("CVE-3", &[], Severity::High, &[("0", "")])),
+        ("npm", "b", advisory("CVE-4", &[], Severity::High, &[("0", "soon")])),
+    ]);
+    let packages =
+        vec![installed(Ecosystem::Npm, "a", "latest", None), installed(Ecosystem::Npm, "b", "1.0.0", None)];
+    let matched = run(None, packages, &snapshot);
+    assert_eq!(matched.findings.iter().map(|f| f.id.as_str()).collect::<Vec<_>>(), ["CVE-2", "CVE-3"]);
+    let what: Vec<_> = matched.skipped.iter().map(|skipped| skipped.what.as_str()).collect();
+    assert_eq!(what, ["pkg:npm/a@latest", "pkg:npm/b@1.0.0"]);
+    assert!(matched.skipped[0].why.contains("CVE-1") && !matched.skipped[0].why.contains("CVE-2"));
+}
+
+#[test]
+fn a_listed_version_is_all_its_builds() {
+    let mut listed = advisory("CVE-1", &[], Severity::High, &[]);
+    listed.versions = vec!["2.0.0".into(), "2.1.0+cpu".into()];
+    let snapshot = snapshot(&[("PyPI", "torch", listed)]);
+    for (version, hits) in
+        [("2.0.0+cpu", 1), ("2.0+cu117", 1), ("2.1.0+cpu", 1), ("2.1.0", 0), ("2.1.0+a", 0)]
+    {
+        let matched = run(None, vec![installed(Ecosystem::Pypi, "torch", version, None)], &snapshot);
+        assert_eq!(matched.findings.len(), hits, "{version}");
+    }
+}
+
+#[test]
+fn one_vulnerability_is_one_finding() {
+    let snapshot = snapshot(&[
+        ("Debian:12", "p", advisory("CVE-2024-2", &["GHSA-2"], Severity::Low, &[("0", "")])),
+        ("Debian:12", "p", advisory("DSA-1", &["CVE-2024-2"], Severity::High, &[("0", "1.5")])),
+        ("Debian:12", "p", advisory("DSA-1", &["CVE-2024-3"], Severity::Unknown, &[("0", "1.5")])),
+        ("Debian:12", "p", advisory("OTHER-1", &["GHSA-2"], Severity::Critical, &[("0", "1.2")])),
+        ("Debian:12", "p", advisory("X-2", &["Y"], Severity::Low, &[("0", "")])),
+        ("Debian:12", "p", advisory("X-1", &["Y"], Severity::Low, &[("0", "")])),
+    ]);
+    let matched = run(Some(("debian", "12")), vec![installed(Ecosystem::Deb, "p", "1.0", None)], &snapshot);
+    let told = told(&matched);
+    assert_eq!(told[0], ("CVE-2024-2", "p", Severity::Critical, Some("1.5")));
+    assert_eq!(told[1], ("X-1", "p", Severity::Low, None));
+    assert_eq!(told[2], ("CVE-2024-3", "p", Severity::Unknown, Some("1.5")));
+    assert_eq!(matched.findings[0].aliases, ["DSA-1", "GHSA-2", "OTHER-1"]);
+    assert_eq!((told.len(), matched.findings[1].status), (3, Status::Affected));
+}
+
+#[test]
+fn the_fix_is_the_lowest_that_helps() {
+    let snapshot = snapshot(&[
+        ("PyPI", "p", advisory("PYSEC-1", &["CVE-1"], Severity::Low, &[("0", "2.2.5"), ("2.3.0", "2.3.2")])),
+        ("PyPI", "p", advisory("GHSA-1", &["CVE-1"], Severity::Low, &[("0", "2.3.1")])),
+    ]);
+    let fix = |version| {
+        let matched = run(None, vec![installed(Ecosystem::Pypi, "p", version, None)], &snapshot);
+        matched.findings.first().and_then(|finding| finding.fixed_in.clone())
+    };
+    assert_eq!(fix("2.0").as_deref(), Some("2.3.2"), "2.2.5 and 2.3.1 are still hit by the other source");
+    assert_eq!(fix("2.3.1").as_deref(), Some("2.3.2"));
+    assert_eq!(fix("2.3.2"), None);
+}
