@@ -1,12 +1,15 @@
 //! `stella gate`: the whole way of the data, once.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use stella::{
     image::Image,
     inventory::Inventory,
     policy::{Action, Outcome, Policy},
-    report::{Report, Run, SCHEMA, ScanResult},
+    report::{NO_NAME, Report, Run, SCHEMA, ScanResult},
     sbom::Sbom,
 };
 
@@ -28,8 +31,11 @@ use super::{
 
 /// Runs the gate and writes every report.
 pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
-    let settings = GateSettings::new(args)?;
-    match gate(&settings, log, started) {
+    let outputs = GateSettings::outputs(args)?;
+    let settings =
+        GateSettings::new(args, outputs.clone()).inspect_err(|failure| unfinished(&outputs, failure, log))?;
+    let gated = gate(&settings, log, started).inspect_err(|failure| unfinished(&outputs, failure, log));
+    match gated {
         Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
             log.warn(&failure.message);
             log.warn("NOT GATED: the image was not looked at; --on-error=warn lets the build go on");
@@ -40,6 +46,23 @@ pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
             Ok(Exit::Pass)
         }
         other => other,
+    }
+}
+
+/// Writes every report of a gate that came to no verdict: what an earlier gate left in a file is not taken for this one's.
+fn unfinished(outputs: &[Output], failure: &Failure, log: Log) {
+    let run = Run { notes: vec![failure.message.clone()], ..Run::default() };
+    let report = Report { schema: SCHEMA, results: Vec::new(), run };
+    // A wrong call says how to call; nobody waits for data.
+    let wanted = |output: &&Output| output.file.is_some() || failure.exit == Exit::Unfinished;
+    let (sboms, others): (Vec<_>, Vec<_>) =
+        outputs.iter().filter(wanted).partition(|output| matches!(output.format, ReportFormat::Sbom(_)));
+    for failure in reports::write_all(&report, None, &others, false) {
+        log.error(&failure.message);
+    }
+    // There is no SBOM of nothing.
+    for failure in sboms.into_iter().filter_map(|output| output.remove().err()) {
+        log.error(&failure.message);
     }
 }
 
@@ -97,6 +120,9 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         };
         let Scanned { mut result, sbom } = scanned;
         result.image.called = name::called(settings.name.as_deref(), &opened);
+        if index == 0 && result.image.name() == NO_NAME {
+            log.note("the image has no name: --name NAME tells its alerts apart from those of other images");
+        }
         asked::place(&settings.base, &opened, image, &mut result, log);
         sboms.extend(sbom);
         results.push(result);
@@ -239,7 +265,13 @@ fn say(report: &Report, settings: &GateSettings, log: Log, exit: Exit) {
         }
     }
     match exit {
-        Exit::Fail => log.error(format_args!("gate FAILED: {}", settings.source.text)),
+        Exit::Fail => {
+            let reasons = report.results.iter().flat_map(|result| &result.verdict.reasons);
+            let rules: BTreeSet<&str> =
+                reasons.filter(|reason| reason.action == Action::Fail).map(|reason| &*reason.rule).collect();
+            let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
+            log.error(format_args!("gate FAILED: {}, by rule {rules}", settings.source.text));
+        }
         Exit::Unfinished => {
             let mut names: Vec<_> = skipped.iter().map(|skipped| skipped.name.as_str()).collect();
             names.sort_unstable();

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use stella::report::{NO_NAME, without_versions};
+
 use super::{
     exit::Failure,
     image::{Opened, Scheme, is_image_reference},
@@ -44,10 +46,10 @@ fn by_path(path: &Path) -> String {
     let own = || path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     let name = checkout::place(path).filter(|place| !place.is_empty()).or_else(own).unwrap_or_default();
     let stem = [".tar", ".tar.gz", ".tar.zst", ".json"].iter().find_map(|end| name.strip_suffix(end));
+    let name = without_versions(stem.unwrap_or(&name));
     // What is left may hold anything that a path may, and no part of it is a tag.
-    let name: String =
-        stem.unwrap_or(&name).chars().map(|c| if matches!(c, ':' | '@') { '-' } else { c }).collect();
-    if name.is_empty() { "image".to_owned() } else { name }
+    let name: String = name.chars().map(|c| if matches!(c, ':' | '@') { '-' } else { c }).collect();
+    if name.is_empty() { NO_NAME.to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -57,9 +59,13 @@ mod tests {
     #[test]
     fn what_lies_elsewhere_has_its_own_name() {
         let root = tempfile::tempdir().unwrap();
-        for (file, name) in
-            [("api:1@x.tar", "api-1-x"), ("app.json", "app"), ("rootfs", "rootfs"), ("日本.tar", "日本")]
-        {
+        for (file, name) in [
+            ("api:1@x.tar", "api-1-x"),
+            ("api-1.2.3.tar", "api-VERSION"),
+            ("app.json", "app"),
+            ("rootfs", "rootfs"),
+            ("日本.tar", "日本"),
+        ] {
             let path = root.path().join(file);
             std::fs::write(&path, "").unwrap();
             assert_eq!(by_path(&path), name);

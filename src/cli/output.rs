@@ -14,11 +14,16 @@ use stella::{
 use super::exit::Failure;
 
 /// Names of forms that one command writes.
-pub trait Format: Copy + 'static {
+pub trait Format: Copy + PartialEq + 'static {
     /// By name; the first is the default.
     const NAMES: &'static [(&'static str, Self)];
     /// Where to get a form that another command writes; empty where there is none.
     const ELSEWHERE: &'static str;
+
+    /// Whether it is for a log, in which it may stand beside others.
+    fn is_for_a_log(self) -> bool {
+        false
+    }
 }
 
 /// A form of report.
@@ -55,6 +60,10 @@ impl Format for ReportFormat {
         ("spdx", Self::Sbom(SbomFormat::Spdx)),
     ];
     const ELSEWHERE: &'static str = "";
+
+    fn is_for_a_log(self) -> bool {
+        matches!(self, Self::Table | Self::GitHub)
+    }
 }
 
 /// A form of SBOM.
@@ -127,15 +136,33 @@ impl<F: Format> Output<F> {
         }
         // `./a` is `a`.
         let clean = |path: &PathBuf| path.components().filter(|part| *part != Component::CurDir).collect();
-        let mut places: Vec<Option<PathBuf>> =
-            outputs.iter().map(|output| output.file.as_ref().map(clean)).collect();
+        // What is for a log stands beside others that are.
+        let logged = |output: &Self| output.file.is_none() && output.format.is_for_a_log();
+        let is_log = outputs.iter().filter(|output| output.file.is_none()).all(logged);
+        let place = |output: &Self| match output.file.as_ref() {
+            None if is_log => Place::Log(F::NAMES.iter().position(|(_, format)| *format == output.format)),
+            None => Place::Stdout,
+            Some(path) => Place::File(clean(path)),
+        };
+        let mut places: Vec<Place> = outputs.iter().map(place).collect();
         places.sort();
         if let Some(twice) = places.windows(2).find(|pair| pair[0] == pair[1]) {
-            let place = twice[0].as_deref().map_or("stdout".to_owned(), |path| path.display().to_string());
+            let place = match &twice[0] {
+                Place::File(path) => path.display().to_string(),
+                Place::Stdout | Place::Log(_) => "stdout".to_owned(),
+            };
             return Err(Failure::usage(format!("two reports go to {place}"))
                 .advise("give each its own file: -o FORMAT=FILE"));
         }
         Ok(outputs)
+    }
+
+    /// Removes the file that an earlier run wrote; what is no file stays, and what is not there is fine.
+    pub fn remove(&self) -> Result<(), Failure> {
+        let Some(path) = self.file.as_ref().filter(|path| path.is_file()) else { return Ok(()) };
+        std::fs::remove_file(path).map_err(|error| {
+            Failure::unfinished(format!("the earlier report {} cannot be removed: {error}", path.display()))
+        })
     }
 
     /// Writes what `render` makes: to stdout, or to a file that appears whole or not at all.
@@ -179,6 +206,15 @@ impl<F: Format> Output<F> {
 /// replaced.
 const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
+/// Where a report goes; two cannot go to one place.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Stdout,
+    /// Stdout, where all that goes there is for a log; of each form one.
+    Log(Option<usize>),
+    File(PathBuf),
+}
+
 /// A temporary file with the rights that an ordinary new file would get.
 fn new_file(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -210,11 +246,14 @@ mod tests {
             &["sarrif=x"][..],
             &["json="],
             &["json", "table=-"],
+            &["table", "table"],
+            &["github", "json"],
             &["json=x", "junit=x"],
             &["json=x/y", "junit=./x//y"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
+        assert_eq!(parse(&["table", "github", "json=x"]).unwrap().len(), 3);
         let elsewhere = Output::<SbomFormat>::parse_all(&["sarif".to_owned()]).unwrap_err();
         assert!(elsewhere.advice.contains("stella gate"), "{elsewhere:?}");
     }

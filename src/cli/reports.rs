@@ -19,24 +19,29 @@ use super::{
     output::{Output, ReportFormat},
 };
 
-/// Writes every report, as many at a time as there are processors; gives what could not be written, in the order of the reports.
-/// One that cannot be written keeps no other from being written.
+/// Writes every report, as many at a time as there are processors, what goes to stdout one after the other; gives what could not
+/// be written. One that cannot be written keeps no other from being written.
 pub fn write_all(
     report: &Report,
     sbom: Option<(&Sbom, Timestamp)>,
     outputs: &[&Output],
     ignored: bool,
 ) -> Vec<Failure> {
+    let (stdout, files): (Vec<&Output>, Vec<&Output>) =
+        outputs.iter().partition(|output| output.file.is_none());
+    let mut tasks: Vec<&[&Output]> = files.chunks(1).collect();
+    tasks.extend(Some(stdout.as_slice()).filter(|outputs| !outputs.is_empty()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut failed = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(output) = outputs.get(index) else { return failed };
-            failed.extend(write(report, sbom, output, ignored).err().map(|failure| (index, failure)));
+            let Some(outputs) = tasks.get(index) else { return failed };
+            let failures = outputs.iter().filter_map(|output| write(report, sbom, output, ignored).err());
+            failed.extend(failures.map(|failure| (index, failure)));
         }
     };
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(outputs.len());
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(tasks.len());
     let mut failed = thread::scope(|scope| {
         // Whoever cannot be started leaves the work to the others.
         let others: Vec<_> =
@@ -76,6 +81,9 @@ fn write(
     })
 }
 
+/// Findings that a terminal or a log gets: GitLab ends a job's log at 4 MB, and the verdict comes last.
+const MOST_LISTED: usize = 5_000;
+
 /// A file is nobody's terminal: neither colours nor a width.
 fn look(output: &Output, ignored: bool) -> table::Options {
     if output.file.is_some() {
@@ -84,5 +92,5 @@ fn look(output: &Output, ignored: bool) -> table::Options {
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let width = terminal_size::terminal_size_of(std::io::stdout())
         .map(|(terminal_size::Width(width), _)| usize::from(width));
-    table::Options { colour, width, ignored }
+    table::Options { colour, width, ignored, most: Some(MOST_LISTED) }
 }

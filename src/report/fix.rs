@@ -18,14 +18,14 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
             Status::Affected => format!("No fixed version of {name} is known."),
         };
     };
-    // One step for all findings of a package, and which part of it this one needs.
-    let to = judged.update_to.as_ref().unwrap_or(fixed_in);
+    let to = target(judged).unwrap_or(fixed_in);
+    // Which part of the way this one needs.
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     if let Some(asked) = &judged.asked {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
-        return match &asked.pin {
-            Some(pin) => format!("Change {pin} to {} in {line}{this}.", repinned(pin, &package.version, to)),
-            None => format!("Update {name} to {to} in {line}{this}."),
+        return match (&asked.pin, words(judged)) {
+            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}{this}."),
+            _ => format!("Update {name} to {to} in {line}{this}."),
         };
     }
     if is_of_base(judged) {
@@ -34,6 +34,17 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
     format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
+}
+
+/// The version to update to: one step for all findings of a package. `None` where no fix is known.
+pub(super) fn target(judged: &Judged) -> Option<&String> {
+    judged.update_to.as_ref().or(judged.finding.fixed_in.as_ref())
+}
+
+/// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no fix is known.
+pub(super) fn words(judged: &Judged) -> Option<String> {
+    let pin = judged.asked.as_ref()?.pin.as_ref()?;
+    Some(repinned(pin, &judged.finding.package.version, target(judged)?))
 }
 
 /// A pin of another version; one that does not write the epoch does not write the other's either.

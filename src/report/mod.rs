@@ -24,7 +24,7 @@ mod text;
 mod words;
 
 pub use asked::{Checkout, Text};
-pub use text::{image_name, image_tag, plain};
+pub use text::{NO_NAME, image_name, image_tag, plain, without_versions};
 
 use std::collections::BTreeMap;
 
@@ -98,6 +98,11 @@ impl ImageRef {
     /// The name that stays the same from build to build and from machine to machine: without scheme, tag and digest.
     pub fn name(&self) -> &str {
         image_name(if self.called.is_empty() { &self.reference } else { &self.called })
+    }
+
+    /// Whether it is a directory, which is of no architecture.
+    pub fn is_directory(&self) -> bool {
+        !self.platform.contains('/')
     }
 }
 

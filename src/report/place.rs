@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Judged, ScanResult, Written};
+use super::{Judged, ScanResult, Written, text::without_versions};
 
 /// A file and a line of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,8 @@ impl Place<'_> {
 }
 
 /// The place of a finding: the line of a lock file that asks for the package; else the instruction of the Dockerfile that
-/// made the layer; where neither is known, the image's name as a folder and the package's file in it.
+/// made the layer; where neither is known, the image's name as a folder and the package's file in it, [without the
+/// versions](without_versions) that the next release changes.
 ///
 /// It is one line, the first: a pull request shows only what lies on changed lines throughout.
 pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a> {
@@ -32,7 +33,7 @@ pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a>
     }
     let name = result.image.name();
     let file = match judged.finding.paths.first() {
-        Some(path) => format!("{name}/{}", path.trim_start_matches('/')).into(),
+        Some(path) => format!("{name}/{}", without_versions(path.trim_start_matches('/'))).into(),
         None => name.into(),
     };
     Place { file, line: 1, line_hash: None }

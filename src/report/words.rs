@@ -1,6 +1,6 @@
 //! Words that more than one report for people uses.
 
-use super::{ScanResult, text::grouped};
+use super::{ScanResult, alert::is_ignored, text::grouped};
 use crate::{
     finding::Severity,
     policy::{Action, Outcome, is_unpublished},
@@ -48,10 +48,18 @@ fn packages(result: &ScanResult) -> usize {
 /// What was found, in one phrase that tells "clean" from "could not tell".
 fn tally(result: &ScanResult) -> String {
     let packages = packages(result);
-    if !result.findings.is_empty() {
-        let severities = result.findings.iter().map(|judged| judged.finding.severity);
-        let (all, packages) = (count(result.findings.len(), "finding"), count(packages, "package"));
-        return format!("{all} in {packages} ({})", by_severity(severities));
+    let (ignored, left): (Vec<_>, Vec<_>) = result.findings.iter().partition(|judged| is_ignored(judged));
+    let waived = match ignored.len() {
+        0 => String::new(),
+        ignored => format!(", and {} that the policy ignores", count(ignored, "finding")),
+    };
+    if !left.is_empty() {
+        let (all, packages) = (count(left.len(), "finding"), count(packages, "package"));
+        let severities = by_severity(left.iter().map(|judged| judged.finding.severity));
+        return format!("{all} in {packages} ({severities}){waived}");
+    }
+    if !ignored.is_empty() {
+        return format!("nothing in {}{waived}", count(packages, "package"));
     }
     if packages == 0 {
         return "no packages were found, so nothing could be matched".to_owned();

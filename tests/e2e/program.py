@@ -49,7 +49,7 @@ def prepare(*command, **more):
 
 
 def gate(work, image, *arguments, cwd=ROOT, variables=None):
-    """Gates `image` in the directory `cwd`: exit code, JSON report (None if there is none), stderr."""
+    """Gates `image` in the directory `cwd`: exit code, JSON report (None if nothing was looked at), stderr."""
     report = os.path.join(work, "report.json")
     with contextlib.suppress(FileNotFoundError):
         os.remove(report)
@@ -58,7 +58,8 @@ def gate(work, image, *arguments, cwd=ROOT, variables=None):
     if not os.path.exists(report):
         return done.returncode, None, done.stderr
     with open(report, encoding="utf-8") as text:
-        return done.returncode, json.load(text), done.stderr
+        said = json.load(text)
+    return done.returncode, said if said["results"] else None, done.stderr
 
 
 @contextlib.contextmanager

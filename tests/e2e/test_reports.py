@@ -93,5 +93,57 @@ class Summary(program.Case):
             self.assertIn("FAIL", text)
 
 
+class Unfinished(program.Case):
+    """A gate that came to no verdict: what an earlier one left is not taken for its reports."""
+
+    FORMS = ("json", "sarif", "junit", "gitlab", "codequality", "markdown", "github", "metrics", "table", "spdx")
+
+    def gate(self, image, *arguments):
+        outputs = [word for form in self.FORMS for word in ("-o", f"{form}={self.path(form)}")]
+        return call(program.STELLA, "gate", image, *arguments, *outputs, env=environment(self.work))
+
+    def read(self, form):
+        with open(self.path(form), encoding="utf-8") as text:
+            return text.read()
+
+    def test_every_report_says_that_nothing_was_looked_at(self):
+        missing = f"oci:{self.path('missing')}"
+        for code, image, arguments in ((3, missing, ()), (2, f"oci:{DEMO}", ("--fail-on", "much"))):
+            with self.subTest(code):
+                self.assertEqual(self.gate(f"oci:{DEMO}", "--advisories", "demo").returncode, 1)
+                kept = {form: self.read(form) for form in self.FORMS}
+                done = self.gate(image, "--advisories", "demo", *arguments)
+                self.assertEqual(done.returncode, code, done.stderr)
+                why = "missing" if code == 3 else "much"
+                for form in self.FORMS[:-1]:
+                    self.assertNotEqual(self.read(form), kept[form], form)
+                self.assertIn(why, json.loads(self.read("json"))["run"]["notes"][0])
+                sarif = json.loads(self.read("sarif"))["runs"][0]
+                self.assertFalse(sarif["invocations"][0]["executionSuccessful"])
+                # An upload without results would close all alerts of the image's own category.
+                self.assertEqual((sarif["results"], sarif["automationDetails"]["id"]), ([], "stella/unfinished/"))
+                self.assertIn("<error ", self.read("junit"))
+                self.assertEqual(json.loads(self.read("gitlab"))["scan"]["status"], "failure")
+                self.assertEqual(json.loads(self.read("codequality"))[0]["severity"], "blocker")
+                self.assertIn("UNFINISHED", self.read("markdown"))
+                self.assertFalse(os.path.exists(self.path("spdx")), "no SBOM of another image")
+
+    def test_stdout(self):
+        for code, image, arguments in ((3, f"oci:{self.path('missing')}", ()), (2, f"oci:{DEMO}", ("--fail-on", "much"))):
+            done = call(program.STELLA, "gate", image, "--advisories", "demo", "-o", "json", *arguments,
+                        env=environment(self.work))
+            self.assertEqual((done.returncode, bool(done.stdout)), (code, code == 3), done.stderr)
+
+    def test_annotations_stand_beside_the_table(self):
+        done = call(program.STELLA, "gate", f"oci:{DEMO}", "--advisories", "demo", "-o", "github", "-o", "table",
+                    env=environment(self.work))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertTrue(done.stdout.startswith("::error "))
+        self.assertIn("\nverdict: FAIL", done.stdout)
+        done = call(program.STELLA, "gate", f"oci:{DEMO}", "-o", "github", "-o", "json", env=environment(self.work))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("two reports go to stdout", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

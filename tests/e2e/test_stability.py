@@ -1,5 +1,6 @@
 """Alerts that stay: an image is built again with another version, and again with lines put into its Dockerfile, and what code
 scanning knows an alert by moves only where GitHub's own rule moves it."""
+import gzip
 import json
 import os
 import shutil
@@ -41,6 +42,33 @@ def line_of(result):
 
 def bumped(text):
     return text.replace('version="1.0.0"', 'version="1.0.1"')
+
+
+class WithoutDockerfile(program.Case):
+    """Where no line is known, what a place and an alert are called has no version of the application or of a package."""
+
+    def alerts(self, version):
+        modules = f"opt/greeting-{version}/node_modules"
+        tar = program.tar([
+            (f"{modules}/lodash/package.json", '{"name": "lodash", "version": "4.17.4"}'),
+            (f"opt/greeting-{version}.dist/site-packages/urllib3-1.2{version[-1]}.dist-info/METADATA",
+             f"Metadata-Version: 2.1\nName: urllib3\nVersion: 1.2{version[-1]}\n")])
+        layout = program.write_layout(self.path(f"greeting-{version}"), [(gzip.compress(tar, mtime=0), tar)])
+        outputs = [word for form in ("sarif", "codequality") for word in ("-o", f"{form}={self.path(form)}")]
+        code, _, said = program.gate(self.work, f"oci:{layout}", "--advisories", "demo", *outputs, cwd=self.work)
+        self.assertEqual(code, 1, said)
+        with open(self.path("sarif"), encoding="utf-8") as text:
+            [run] = json.load(text)["runs"]
+        with open(self.path("codequality"), encoding="utf-8") as text:
+            quality = {(one["fingerprint"], one["location"]["path"]) for one in json.load(text)}
+        return run["automationDetails"]["id"], {key(result) for result in run["results"]}, quality
+
+    def test_alerts_stay(self):
+        first, second = self.alerts("1.0.3"), self.alerts("1.0.4")
+        self.assertTrue({"lodash", "urllib3"} <= {rule.rsplit("-", 1)[1] for rule, _, _ in first[1]})
+        self.assertEqual(first[0], second[0])
+        self.assertEqual(first[1], second[1])
+        self.assertEqual(first[2], second[2])
 
 
 @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")

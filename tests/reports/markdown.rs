@@ -129,14 +129,14 @@ fn markdown_as_people_see_it() {
     let mut report = report(vec![result]);
     report.run.ledger = ledger(&[Proof::PairVerifiedEarlier, Proof::VerifiedNow]);
     let want = "\
-## ❌ FAIL: 4 findings in 123 packages (1 critical, 1 high, 1 medium, 1 low)
+## ❌ FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores
 
 `docker:registry.example:5000/team/app:ci` for `linux/amd64`
 
 - **fail** by rule `severe`: 1 critical finding with a fix: `CVE-2024-0001` in openssl `1.0-1` (fixed in `1.1-1`)
 - **warn** by rule `rest`: 1 medium finding without a fix: `CVE-2024-0003` in zlib `1.0-1`
 
-### What this change brought
+### In layers that are new to Stella
 
 1 of 2 layers is new, with 1 finding (1 low).
 
@@ -150,7 +150,7 @@ fn markdown_as_people_see_it() {
 
 **Fix for 1 of 2**: Build on a newer base image (`Dockerfile:1`).
 
-| severity | id | package | installed | fix |
+| severity | id | package | installed | update to |
 | --- | --- | --- | --- | --- |
 | **critical** | [`CVE-2024-0001`](https://www.cve.org/CVERecord?id=CVE-2024-0001) | `openssl` | `1.0-1` | `1.1-1` |
 | medium | [`CVE-2024-0003`](https://www.cve.org/CVERecord?id=CVE-2024-0003) | `zlib` | `1.0-1` | none known |
@@ -159,7 +159,7 @@ fn markdown_as_people_see_it() {
 
 `COPY . /app` at `Dockerfile:4`
 
-| severity | id | package | installed | fix |
+| severity | id | package | installed | update to |
 | --- | --- | --- | --- | --- |
 | low | [`PYSEC-2024-4`](https://osv.dev/vulnerability/PYSEC-2024-4) | `requests` | `1.0-1` | `2.0` |
 
@@ -187,20 +187,20 @@ Left out, because the policy ignores it: 1 finding.
 }
 
 #[test]
-fn markdown_says_what_this_change_brought() {
+fn markdown_says_what_stands_in_new_layers() {
     let text = |proofs: &[Proof]| {
         let mut report = report(vec![plain_result()]);
         report.run.ledger = ledger(proofs);
         markdown(&report)
     };
     let [now, earlier] = [Proof::VerifiedNow, Proof::PairVerifiedEarlier];
-    assert!(text(&[earlier, earlier]).contains("\nNo layer is new: "));
-    assert!(text(&[now, now]).contains("\nEvery layer was read in this run: "));
+    assert!(text(&[earlier, earlier]).contains("\nNo layer is new to Stella: "));
+    assert!(text(&[now, now]).contains("\nEvery layer is new to Stella: "));
     assert!(
         text(&[now, earlier]).contains("\n1 of 2 layers is new, with 2 findings (1 critical, 1 medium).\n")
     );
     // Without a ledger nothing is known of what is new.
-    assert!(!text(&[]).contains("layer is new") && !text(&[]).contains("in this run"));
+    assert!(!text(&[]).contains("layer is new") && !text(&[]).contains("new to Stella"));
     let findings = (0..50).map(|n| finding(&format!("CVE-2024-{n}"), Severity::Low, "a", 1, None)).collect();
     let mut many = report(vec![result(POLICY, findings)]);
     many.run.ledger = ledger(&[earlier, now]);

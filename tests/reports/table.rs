@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::sample::{POLICY, finding, hostile_result, plain_result, report, result};
 
 pub fn table(report: &Report, colour: bool, width: Option<usize>) -> String {
-    with(report, Options { colour, width, ignored: false })
+    with(report, Options { colour, width, ignored: false, most: None })
 }
 
 fn with(report: &Report, options: Options) -> String {
@@ -61,14 +61,14 @@ docker:registry.example:5000/team/app:ci (linux/amd64)
 DIGEST
 
 layer 0 6e340b9cffb3  Dockerfile:1, base image  ADD rootfs.tar /
-  SEVERITY  ID             PACKAGE   VERSION  FIXED IN  CHANGE IN                RULE
-  critical  CVE-2024-0001  openssl   1.0-1    1.1-1     -                        fail: severe
-  medium    CVE-2024-0003  zlib      1.0-1    -         -                        warn: rest
+  SEVERITY  ID             PACKAGE   VERSION  UPDATE TO  CHANGE IN                RULE
+  critical  CVE-2024-0001  openssl   1.0-1    1.1-1      -                        fail: severe
+  medium    CVE-2024-0003  zlib      1.0-1    -          -                        warn: rest
   fix for 1 of 2: Build on a newer pull of the base image debian:12 (Dockerfile:1)
 
 layer 1 4bf5122f3445  Dockerfile:12  COPY . /app
-  SEVERITY  ID             PACKAGE   VERSION  FIXED IN  CHANGE IN                RULE
-  low       PYSEC-2024-4   requests  1.0-1    2.0       app/requirements.txt:31  -
+  SEVERITY  ID             PACKAGE   VERSION  UPDATE TO  CHANGE IN                RULE
+  low       PYSEC-2024-4   requests  1.0-1    2.0        app/requirements.txt:31  -
 
 1 finding left out, ignored by the policy: --show-ignored lists them
 
@@ -79,7 +79,7 @@ looked at
   advisories  Debian:12: 12,345 records, newest 2026-06-14T00:00:00Z
   snapshot    SNAPSHOT
 
-verdict: FAIL: 4 findings in 123 packages (1 critical, 1 high, 1 medium, 1 low)
+verdict: FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores
   fail by rule severe: 1 critical finding with a fix: CVE-2024-0001 in openssl 1.0-1 (fixed in 1.1-1)
   warn by rule rest: 1 medium finding without a fix: CVE-2024-0003 in zlib 1.0-1
   ignored by rule waived: 1 high finding without a fix ignored: CVE-2024-0002 in waived 1.0-1; reason: not reachable
@@ -131,7 +131,7 @@ fn the_table_fits_the_terminal() {
                 .iter()
                 .filter(|line| line.starts_with("  "))
                 .map(|line| {
-                    line[..line.find("1.1-1").or(line.find("FIXED")).or(line.find("2.0")).unwrap_or(0)]
+                    line[..line.find("1.1-1").or(line.find("UPDATE")).or(line.find("2.0")).unwrap_or(0)]
                         .width()
                 })
                 .collect();
@@ -156,21 +156,21 @@ fn a_narrow_terminal_shows_fewer_columns() {
             .collect::<Vec<_>>()
             .join(",")
     };
-    assert_eq!(heads(100), "SEVERITY,ID,PACKAGE,VERSION,FIXED IN,CHANGE IN,RULE");
-    assert_eq!(heads(72), "SEVERITY,ID,PACKAGE,FIXED IN,CHANGE IN,RULE");
-    assert_eq!(heads(62), "SEVERITY,ID,PACKAGE,FIXED IN,CHANGE IN");
-    assert_eq!(heads(50), "SEVERITY,ID,PACKAGE,FIXED IN");
+    assert_eq!(heads(100), "SEVERITY,ID,PACKAGE,VERSION,UPDATE TO,CHANGE IN,RULE");
+    assert_eq!(heads(72), "SEVERITY,ID,PACKAGE,UPDATE TO,CHANGE IN,RULE");
+    assert_eq!(heads(62), "SEVERITY,ID,PACKAGE,UPDATE TO,CHANGE IN");
+    assert_eq!(heads(50), "SEVERITY,ID,PACKAGE,UPDATE TO");
     assert_eq!(heads(36), "SEVERITY,ID,PACKAGE");
     assert_eq!(heads(20), "SEVERITY,ID");
     // A path is cut at its beginning: the line stays.
-    assert!(table(&report, false, Some(78)).contains("  …uirements.txt:31  "));
+    assert!(table(&report, false, Some(79)).contains("  …uirements.txt:31  "));
 }
 
 #[test]
 fn ignored_findings_are_listed_on_demand() {
     let report = report(vec![plain_result()]);
     let text = with(&report, Options { ignored: true, ..Options::default() });
-    let row = "  high      CVE-2024-0002  waived    1.0-1    -         ignored: waived";
+    let row = "  high      CVE-2024-0002  waived    1.0-1    -          ignored: waived";
     assert!(text.lines().any(|line| line == row), "{text}");
     assert!(!text.contains("--show-ignored"));
     assert_eq!(text.lines().count(), table(&report, false, None).lines().count() - 1);

@@ -281,13 +281,17 @@ impl GateSettings {
         self.outputs.iter().any(|output| matches!(output.format, ReportFormat::Sbom(_)))
     }
 
-    /// Resolves the command line of `stella gate`.
-    pub fn new(args: &Gate) -> Result<Self, Failure> {
+    /// The reports that a command line of `stella gate` asks for.
+    pub fn outputs(args: &Gate) -> Result<Vec<Output>, Failure> {
+        match args.reports.output.as_slice() {
+            [] => File::read(Path::new(""))?.outputs(Path::new("")),
+            given => Output::parse_all(given),
+        }
+    }
+
+    /// Resolves the rest of the command line.
+    pub fn new(args: &Gate, outputs: Vec<Output>) -> Result<Self, Failure> {
         let file = File::read(Path::new(""))?;
-        let outputs = match args.reports.output.as_slice() {
-            [] => file.outputs(Path::new(""))?,
-            given => Output::parse_all(given)?,
-        };
         Ok(Self {
             source: SourceSettings::new(&args.source, &file)?,
             outputs,

@@ -1,9 +1,9 @@
 //! Markdown, as GitHub and GitLab write it (<https://github.github.com/gfm/>): the summary of a job, or a comment on a merge
 //! request.
 //!
-//! The verdict stands first, and why; then what was not looked at, what this change brought, a table per layer, and what was
-//! looked at. Long tables are folded. GitHub drops a whole summary of more than 1 MiB (actions/runner,
-//! `FileCommandManager.cs`), so each part has its share of a budget, and what is left out is counted.
+//! The verdict stands first, and why; then what was not looked at, what stands in layers that nobody had analysed before, a
+//! table per layer, and what was looked at. Long tables are folded. GitHub drops a whole summary of more than 1 MiB
+//! (actions/runner, `FileCommandManager.cs`), so each part has its share of a budget, and what is left out is counted.
 //!
 //! Nothing that comes from an image, a feed or a policy is Markdown. It stands in [code spans](code), in which no parser sees
 //! a structure and no platform a link, a mention, an issue, a commit or an emoji. Of [prose], plain words stand outside.
@@ -20,10 +20,10 @@ use parts::{code, id, list, prose, table};
 use super::{
     Judged, Proof, Report, Run, ScanResult,
     alert::is_ignored,
-    fix::{base_image, fix, is_of_base},
+    fix::{base_image, fix, is_of_base, target, words},
     place,
     text::{grouped, megabytes},
-    words::{self, action, by_severity, count, looked},
+    words::{self as say, action, by_severity, count, looked},
 };
 use crate::{
     base::{Base, By},
@@ -52,7 +52,7 @@ const MAX_BROUGHT: usize = 20;
 const MAX_SHOWN: usize = 15;
 
 const LAYER_HEAD: &str = "\
-| severity | id | package | installed | fix |
+| severity | id | package | installed | update to |
 | --- | --- | --- | --- | --- |
 ";
 const BROUGHT_HEAD: &str = "\
@@ -75,7 +75,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         let left = results.len() - index;
         let room = end.saturating_sub(page.len());
         if room < MIN_PART_BYTES {
-            let (platforms, worst) = (count(left, "more platform"), words::outcome(result.verdict.outcome));
+            let (platforms, worst) = (count(left, "more platform"), say::outcome(result.verdict.outcome));
             page.push_str(&format!(
                 "**Left out, because this page is full: {platforms}, at worst {worst}.**\n\n"
             ));
@@ -105,7 +105,7 @@ fn part(page: &mut String, result: &ScanResult, new: Option<&BTreeSet<&Digest>>,
         Outcome::Warn | Outcome::Pass => "⚠️",
     };
     let image = &result.image;
-    page.push_str(&format!("## {icon} {}\n\n", words::verdict(result)));
+    page.push_str(&format!("## {icon} {}\n\n", say::verdict(result)));
     page.push_str(&format!("{} for {}\n\n", code(&image.reference), code(&image.platform)));
 
     let (ignored, reasons): (Vec<_>, Vec<_>) =
@@ -167,9 +167,9 @@ fn brought(page: &mut String, result: &ScanResult, new: &BTreeSet<&Digest>, room
     let fresh = layers.iter().filter(|layer| new.contains(&layer.diff_id)).count();
     if fresh == 0 || fresh == layers.len() {
         page.push_str(if fresh == 0 {
-            "No layer is new: each had been analysed before this run.\n\n"
+            "No layer is new to Stella: each had been analysed before this run.\n\n"
         } else {
-            "Every layer was read in this run: none stands out as what this change brought.\n\n"
+            "Every layer is new to Stella: none stands out among them.\n\n"
         });
         return;
     }
@@ -184,7 +184,7 @@ fn brought(page: &mut String, result: &ScanResult, new: &BTreeSet<&Digest>, room
         count(layers.len(), "layer"),
         if fresh == 1 { "is new" } else { "are new" }
     );
-    page.push_str("### What this change brought\n\n");
+    page.push_str("### In layers that are new to Stella\n\n");
     if findings.is_empty() {
         page.push_str(&format!("{of}, without a finding.\n\n"));
         return;
@@ -261,7 +261,7 @@ fn one_layer(page: &mut String, result: &ScanResult, layer: &FindingLayer, findi
             id(&judged.finding.id),
             code(&package.name),
             code(&package.version),
-            fixed_in(judged),
+            update_to(judged),
         ]
     });
     if written < findings.len() {
@@ -322,8 +322,9 @@ fn severity(judged: &Judged) -> String {
     if judged.decision.action == Some(Action::Fail) { format!("**{word}**") } else { word.to_owned() }
 }
 
-fn fixed_in(judged: &Judged) -> String {
-    let Some(fixed_in) = &judged.finding.fixed_in else {
+/// The version to update to, or the words to change, and where.
+fn update_to(judged: &Judged) -> String {
+    let Some(target) = target(judged) else {
         return match judged.finding.status {
             Status::Fixed => "not named",
             Status::Affected => "none known",
@@ -332,5 +333,5 @@ fn fixed_in(judged: &Judged) -> String {
     };
     let asked = judged.asked.as_ref().map(|asked| &asked.written);
     let place = asked.map(|written| format!(" in {}", code(&format!("{}:{}", written.file, written.line))));
-    code(fixed_in) + &place.unwrap_or_default()
+    code(&words(judged).unwrap_or_else(|| target.clone())) + &place.unwrap_or_default()
 }

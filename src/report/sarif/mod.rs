@@ -18,7 +18,7 @@ use log::{
 use serde_json::Value;
 
 use super::{
-    Report, ScanResult,
+    ImageRef, Report, ScanResult,
     alert::{Alert, alerts},
     gap::{Weight, gaps},
     json,
@@ -71,15 +71,13 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
-    let name = first.map_or("image", |result| result.image.name());
+    let category = first.map_or("unfinished".to_owned(), |result| category(&result.image));
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
         runs: [Run {
             tool: Tool { driver: Driver { name: "Stella", semantic_version: engine.to_owned(), rules } },
-            automation_details: AutomationDetails {
-                id: format!("stella/{}/", percent_encoded(&cut(name, MAX_NAME))),
-            },
+            automation_details: AutomationDetails { id: format!("stella/{category}/") },
             invocations: [invocation(report, alerts.len(), results.len())],
             column_kind: "utf16CodeUnits",
             properties: serde_json::json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
@@ -87,6 +85,13 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
         }],
     };
     json::pretty(&log, 2, out)
+}
+
+/// What keeps the alerts of one image from those of another: a directory may be called like the image that is built from it.
+/// Without a result it is nobody's, because an upload without results closes all alerts of its category.
+fn category(image: &ImageRef) -> String {
+    let kind = if image.is_directory() { "directory/" } else { "" };
+    format!("{kind}{}", percent_encoded(&cut(image.name(), MAX_NAME)))
 }
 
 fn rule(alert: &Alert<'_>) -> Rule {

@@ -8,6 +8,7 @@ use crate::{
         Judged,
         alert::is_ignored,
         columns::{fit, fit_end, width},
+        fix::target,
         text::{cut, plain},
         words::action,
     },
@@ -31,19 +32,19 @@ pub(super) const COLUMNS: [Column; 7] = [
     column("ID", 19), // a name of GitHub's
     column("PACKAGE", 12),
     column("VERSION", 10),
-    column("FIXED IN", 16),
+    column("UPDATE TO", 12),
     Column { cut: fit_end, ..column("CHANGE IN", 14) },
     column("RULE", 8),
 ];
 pub(super) const ID: usize = 1;
 pub(super) const PACKAGE: usize = 2;
 pub(super) const VERSION: usize = 3;
-pub(super) const FIXED_IN: usize = 4;
+pub(super) const UPDATE_TO: usize = 4;
 pub(super) const CHANGE_IN: usize = 5;
 pub(super) const RULE: usize = 6;
 
 /// The columns that a narrow terminal does without, the least useful first. Before the fix is left out it is cut.
-pub(super) const DROPPED: [usize; 6] = [VERSION, RULE, CHANGE_IN, FIXED_IN, FIXED_IN, PACKAGE];
+pub(super) const DROPPED: [usize; 6] = [VERSION, RULE, CHANGE_IN, UPDATE_TO, UPDATE_TO, PACKAGE];
 /// The fix is shown whole up to here, as long as there is a less useful column.
 pub(super) const WHOLE_FIX: usize = 40;
 
@@ -76,7 +77,7 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
             cell(&finding.id),
             cell(&finding.package.name),
             cell(&finding.package.version),
-            cell(finding.fixed_in.as_deref().unwrap_or_default()),
+            cell(target(judged).map_or("", String::as_str)),
             change_in.unwrap_or(NOTHING.into()),
             rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
         ],
@@ -114,7 +115,7 @@ pub(super) fn columns(rows: &[Row<'_>], limit: Option<usize>) -> Vec<(usize, usi
     };
     let mut least: Vec<usize> =
         widths.iter().zip(&COLUMNS).map(|(width, column)| column.least.min(*width)).collect();
-    let cut_fix = std::mem::replace(&mut least[FIXED_IN], widths[FIXED_IN].min(WHOLE_FIX));
+    let cut_fix = std::mem::replace(&mut least[UPDATE_TO], widths[UPDATE_TO].min(WHOLE_FIX));
     let over = |shown: &[usize], widths: &[usize]| {
         let wide: usize = shown.iter().map(|column| GAP + widths[*column]).sum();
         wide.saturating_sub(limit)
@@ -123,8 +124,8 @@ pub(super) fn columns(rows: &[Row<'_>], limit: Option<usize>) -> Vec<(usize, usi
         if over(&shown, &least) == 0 {
             break;
         }
-        if dropped == FIXED_IN && least[FIXED_IN] > cut_fix {
-            least[FIXED_IN] = cut_fix;
+        if dropped == UPDATE_TO && least[UPDATE_TO] > cut_fix {
+            least[UPDATE_TO] = cut_fix;
         } else {
             shown.retain(|column| *column != dropped);
         }

@@ -2,7 +2,7 @@
 //!
 //! Findings stand under the layer that brought them, the worst first, each with its fix beside it; then what was looked at
 //! and what was not. The verdict and its reasons come last, where a reader of a log looks first, and the last line says in
-//! short why the gate is closed. However many findings there are, each has its line.
+//! short why the gate is closed.
 
 mod grid;
 
@@ -35,6 +35,8 @@ pub struct Options {
     pub width: Option<usize>,
     /// Whether findings that the policy ignores are listed too.
     pub ignored: bool,
+    /// Most findings that are listed, the worst; `None` for all.
+    pub most: Option<usize>,
 }
 
 /// Longest line of prose where no width is given, in characters.
@@ -107,8 +109,10 @@ impl Table {
     }
 
     fn findings(&mut self, result: &ScanResult) {
-        let listed: Vec<&Judged> =
-            result.findings.iter().filter(|judged| self.options.ignored || !is_ignored(judged)).collect();
+        let shown = result.findings.iter().filter(|judged| self.options.ignored || !is_ignored(judged));
+        let mut listed: Vec<&Judged> = shown.collect();
+        let shown = listed.len();
+        listed.truncate(self.options.most.unwrap_or(usize::MAX));
         let rows: Vec<Row<'_>> = listed.iter().map(|judged| row(judged)).collect();
         let columns = columns(&rows, self.options.width);
         // In a layer they stay in the order of the report, the worst first.
@@ -135,10 +139,15 @@ impl Table {
             }
             self.way_out(result, indices.iter().map(|index| listed[*index]));
         }
-        let left_out = result.findings.len() - listed.len();
-        if left_out > 0 {
+        let (cut, ignored) = (shown - listed.len(), result.findings.len() - shown);
+        if cut > 0 {
             self.line("");
-            let all = count(left_out, "finding");
+            let all = count(cut, "less severe finding");
+            self.whole("1;33", &format!("{all} left out: -o table=FILE and -o json=FILE have them all"));
+        }
+        if ignored > 0 {
+            self.line("");
+            let all = count(ignored, "finding");
             self.painted("2", &format!("{all} left out, ignored by the policy: --show-ignored lists them"));
         }
     }
