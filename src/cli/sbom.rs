@@ -15,9 +15,17 @@ use super::{
     settings::{BaseSettings, File, SourceSettings, now},
 };
 
-/// Writes every SBOM, then says what was not looked at.
+/// Writes every SBOM, then says what was not looked at. Where none can be made, one that an earlier run left is not taken for it.
 pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let outputs = Output::<SbomFormat>::parse_all(&args.output)?;
+    write(args, &outputs, log).inspect_err(|_| {
+        for failure in outputs.iter().filter_map(|output| output.remove().err()) {
+            log.error(&failure.message);
+        }
+    })
+}
+
+fn write(args: &args::Sbom, outputs: &[Output<SbomFormat>], log: Log) -> Result<Exit, Failure> {
     let file = File::read(Path::new(""))?;
     let source = SourceSettings::new(&args.source, &file)?;
     let name = name::given(args.name.as_deref())?;
@@ -56,7 +64,7 @@ pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
     let reference = name::reference(name.as_deref(), &source.text, &opened);
     let sbom = Sbom { reference, image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();
-    for output in &outputs {
+    for output in outputs {
         unwritten.extend(output.write(|out| output.format.write(&sbom, None, now, out)).err());
     }
     for failure in &unwritten {

@@ -142,6 +142,12 @@ class Sbom(program.Case):
         done = call(STELLA, "sbom", f"oci:{layout}", env=program.environment(self.work))
         self.assertEqual((done.returncode, "--platform" in done.stderr), (2, True), done.stderr)
 
+    def test_what_an_earlier_run_left_is_not_taken_for_it(self):
+        kept = self.path("kept.json")
+        for image, code in ((f"oci:{DEMO}", 0), (f"oci:{self.path('missing')}", 3)):
+            done = call(STELLA, "sbom", image, "-o", f"spdx={kept}", env=program.environment(self.work))
+            self.assertEqual((done.returncode, os.path.exists(kept)), (code, code == 0), done.stderr)
+
     def test_to_stdout(self):
         done = call(STELLA, "sbom", f"oci:{DEMO}", env=program.environment(self.work))
         self.assertEqual((done.returncode, json.loads(done.stdout)["specVersion"]), (0, "1.6"), done.stderr)
