@@ -19,20 +19,49 @@ use super::{
     settings::{BaseSettings, Dockerfile},
 };
 
-/// Finds the base of each opened image; where nothing surer is known, what its history reads stays.
-pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened, log: Log) {
+/// What is said of the Dockerfile: on stderr, and in the reports, where the lines are missed. Each sentence once.
+struct Said {
+    log: Log,
+    notes: Vec<String>,
+}
+
+impl Said {
+    fn warn(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            self.log.warn(&text);
+            self.notes.push(text);
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            self.log.note(&text);
+            self.notes.push(text);
+        }
+    }
+}
+
+/// Finds the base of each opened image; where nothing surer is known, what its history reads stays. Gives what a report
+/// should say of it: why there are no lines.
+pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened, log: Log) -> Vec<String> {
+    let mut said = Said { log, notes: Vec::new() };
     // Without layers of its own, such as an SBOM's, it says itself what it knows.
     if opened.inventory().is_some() {
         let dockerfile = settings.dockerfile.as_ref().filter(|file| file.given).map(|_| "--dockerfile");
         for option in dockerfile.into_iter().chain(settings.image.as_ref().map(|_| "--base")) {
-            log.warn(format_args!(
+            said.warn(format!(
                 "{option} has no effect: an SBOM says itself which layers are the base image's"
             ));
         }
-        return;
+        return said.notes;
+    }
+    if let (Some(why), None) = (&settings.unread, &settings.dockerfile) {
+        said.note(format!(
+            "{why}: findings have no line of it; give the Dockerfile that the image was built from with --dockerfile FILE"
+        ));
     }
     if let (Some(target), None) = (&settings.target, &settings.dockerfile) {
-        log.warn(format_args!(
+        said.warn(format!(
             "--dockerfile-target {target} has no effect: no Dockerfile is at hand; give one with --dockerfile"
         ));
     }
@@ -41,12 +70,15 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            let placed = placed(settings, opened_image, log);
+            let placed = placed(settings, opened_image, &mut said);
             let base = named(settings, image, options, log)
                 .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
                 .or_else(|| by_annotations(opened, image, options, log));
-            let written =
-                settings.dockerfile.as_ref().zip(placed).map(|(file, placed)| written(file, &placed));
+            let written = settings
+                .dockerfile
+                .as_ref()
+                .zip(placed)
+                .map(|(file, placed)| written(file, &placed, &mut said));
             (base, written.unwrap_or_default())
         })
         .collect();
@@ -54,6 +86,7 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
         opened.image.base = base.or(opened.image.base.take());
         opened.written = written;
     }
+    said.notes
 }
 
 /// By the image that the caller names.
@@ -76,27 +109,35 @@ fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) ->
 }
 
 /// A Dockerfile that agrees with the history, beside it.
-fn placed(settings: &BaseSettings, opened: &OpenedImage, log: Log) -> Option<Placed> {
+fn placed(settings: &BaseSettings, opened: &OpenedImage, said: &mut Said) -> Option<Placed> {
     let (dockerfile, image) = (settings.dockerfile.as_ref()?, &opened.image);
     let origin = &dockerfile.origin;
     let placed = dockerfile::Dockerfile::parse(&dockerfile.text).map(|read| {
         read.place(settings.target.as_deref(), &image.platform, &image.history, image.layers.len())
     });
+    let mut way_out = "give the one that the image was built from with --dockerfile FILE";
     let why = match placed {
         Ok(Ok(placed)) => {
             if !dockerfile.given {
-                log.note(format_args!(
+                said.log.note(format_args!(
                     "{origin} agrees with the image's history: it tells the base image, and the line of each layer"
                 ));
             }
-            say_unsure(origin, &placed, log);
+            if let Some(unsure) = unsure(&placed) {
+                said.warn(format!("Dockerfile {origin}: {unsure}"));
+            }
+            for layer in &placed.together {
+                if let Some(Lines { start, end }) = placed.layers[*layer] {
+                    said.log.note(format_args!(
+                        "Dockerfile {origin}: lines {start} to {end} made layer {layer} together: its findings stand on the first"
+                    ));
+                }
+            }
             return Some(placed);
         }
-        Ok(Err(why @ (Disagreement::Target(_) | Disagreement::Stages(_)))) if !dockerfile.given => {
-            log.note(format_args!(
-                "{origin} tells nothing of the image: {why}; say with --dockerfile-target which was built"
-            ));
-            return None;
+        Ok(Err(why @ (Disagreement::Target(_) | Disagreement::Stages(_)))) => {
+            way_out = "say with --dockerfile-target which was built";
+            why.to_string()
         }
         Ok(Err(why @ Disagreement::NoHistory)) if matches!(opened.claim, ImageClaim::Engine { .. }) => {
             format!("{why}; the engine does not always say it, `docker save` and docker-archive:FILE do")
@@ -104,29 +145,38 @@ fn placed(settings: &BaseSettings, opened: &OpenedImage, log: Log) -> Option<Pla
         Ok(Err(why)) => why.to_string(),
         Err(error) => error.to_string(),
     };
-    // One that only lies about may be another image's.
     if dockerfile.given {
-        log.warn(format_args!(
+        said.warn(format!(
             "Dockerfile {origin}: it does not tell how the image was made: {why}; give the one that the image was built from, and \
              --dockerfile-target where a stage was built"
+        ));
+    } else {
+        // It only lies about, and may be another image's.
+        said.note(format!(
+            "{origin} tells nothing of the image, so that findings have no line of it: {why}; {way_out}"
         ));
     }
     None
 }
 
-/// Says which layers have no line, and which have many.
-fn say_unsure(origin: &str, placed: &Placed, log: Log) {
-    for (layer, lines) in placed.layers.iter().enumerate().skip(placed.base_layers) {
-        match lines {
-            None => log.warn(format_args!(
-                "Dockerfile {origin}: it is not certain what made layer {layer}: its findings have no line"
-            )),
-            Some(Lines { start, end }) if placed.together.contains(&layer) => log.note(format_args!(
-                "Dockerfile {origin}: lines {start} to {end} made layer {layer} together: its findings stand on the first"
-            )),
-            Some(_) => {}
+/// Most layers without a line that are named.
+const MAX_NAMED: usize = 10;
+
+/// Which of the image's own layers have no line.
+fn unsure(placed: &Placed) -> Option<String> {
+    let own = placed.layers.iter().enumerate().skip(placed.base_layers);
+    let unsure: Vec<String> =
+        own.filter(|(_, lines)| lines.is_none()).map(|(layer, _)| layer.to_string()).collect();
+    let more = unsure.len().saturating_sub(MAX_NAMED);
+    let named = unsure[..unsure.len() - more].join(", ");
+    Some(match (unsure.len(), more) {
+        (0, _) => return None,
+        (1, _) => format!("it is not certain what made layer {named}: its findings have no line"),
+        (_, 0) => format!("it is not certain what made layers {named}: their findings have no line"),
+        _ => {
+            format!("it is not certain what made layers {named} and {more} more: their findings have no line")
         }
-    }
+    })
 }
 
 fn by_dockerfile(placed: &Placed, image: &Image) -> Base {
@@ -135,8 +185,14 @@ fn by_dockerfile(placed: &Placed, image: &Image) -> Base {
 }
 
 /// Where each layer's instruction is written; those of the base image are where the image starts from it.
-fn written(dockerfile: &Dockerfile, placed: &Placed) -> Vec<Option<Written>> {
-    let Some(text) = dockerfile.in_checkout() else { return Vec::new() };
+fn written(dockerfile: &Dockerfile, placed: &Placed, said: &mut Said) -> Vec<Option<Written>> {
+    let Some(text) = dockerfile.in_checkout() else {
+        said.note(format!(
+            "Dockerfile {} lies outside of the checkout: it tells the base image, and findings have no line of it",
+            dockerfile.origin
+        ));
+        return Vec::new();
+    };
     let layer = |(index, lines): (usize, &Option<Lines>)| {
         let from = (index < placed.base_layers).then_some(&placed.from_lines);
         let lines = lines.as_ref().or(from)?;
@@ -184,5 +240,25 @@ fn layers(reference: &Reference, image: &Image, options: &Options, log: Log) -> 
             let found = base.layers[index].diff_id;
             Err(Unfit::Another(format!("its layer {index} is {found}, the image's is {has}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_without_a_line_are_named_and_counted() {
+        let unsure = |none: usize| {
+            let line = Lines { start: 1, end: 1 };
+            let mut layers = vec![None, Some(line)];
+            layers.extend(vec![None; none]);
+            unsure(&Placed { base_layers: 1, from: None, from_lines: line, layers, together: Vec::new() })
+        };
+        assert_eq!(unsure(0), None);
+        let said = |text: &str| Some(format!("it is not certain what made {text} have no line"));
+        assert_eq!(unsure(1), said("layer 2: its findings"));
+        assert_eq!(unsure(2), said("layers 2, 3: their findings"));
+        assert_eq!(unsure(13), said("layers 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 3 more: their findings"));
     }
 }

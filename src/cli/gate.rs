@@ -75,8 +75,8 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     };
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
     let mut opened = open(source, log)?;
-    base::recognise(&settings.base, &source.options, &mut opened, log);
-    let mut run = Run::default();
+    let notes = base::recognise(&settings.base, &source.options, &mut opened, log);
+    let mut run = Run { notes, ..Run::default() };
     if remote.is_some() && !settings.signers.is_empty() {
         let why = "with a server --sbom-signer has no effect yet: the image is analysed";
         log.warn(why);

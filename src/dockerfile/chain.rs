@@ -11,57 +11,71 @@ const MAX_NAME_BYTES: usize = 4096;
 /// Values of the arguments that a `FROM` may name.
 pub(super) type Arguments<'a> = BTreeMap<&'a str, String>;
 
+/// Most stages that are tried for a name that only the build knows.
+pub(super) const MAX_GUESSES: usize = 32;
+
 /// A stage and those below it.
 pub(super) struct Chain<'a> {
     /// Lowest first; never empty.
     pub stages: Vec<&'a Stage>,
     /// What the lowest starts from; `None` where variables without a default name it.
     pub from: Option<String>,
+    /// Positions of the stages that those variables may name, where they may name more than an image; one more than are
+    /// tried at most.
+    pub perhaps: Vec<usize>,
+    /// So many of the lowest stages must be told by their text: all, or those that were guessed.
+    pub told: usize,
 }
 
 impl Dockerfile {
-    /// The chain of a stage: the last, or the one of a name or a number.
-    pub(super) fn chain(
-        &self,
-        target: Option<&str>,
-        arguments: &Arguments<'_>,
-    ) -> Result<Chain<'_>, Disagreement> {
+    /// The position of a stage: the last, or the one of a name or a number.
+    pub(super) fn target(&self, target: Option<&str>) -> Result<usize, Disagreement> {
         let last = self.stages.len() - 1;
-        let index = match target {
-            None => last,
-            Some(target) => self
-                .named(target, self.stages.len())
-                .or_else(|| target.parse().ok().filter(|index| *index <= last))
-                .ok_or_else(|| Disagreement::NoStage(target.to_owned()))?,
-        };
-        self.chain_of(index, arguments)
+        let Some(target) = target else { return Ok(last) };
+        self.named(target, self.stages.len())
+            .or_else(|| target.parse().ok().filter(|index| *index <= last))
+            .ok_or_else(|| Disagreement::NoStage(target.to_owned()))
     }
 
     /// The chain of the stage at `index`.
-    pub(super) fn chain_of(
-        &self,
-        mut index: usize,
-        arguments: &Arguments<'_>,
-    ) -> Result<Chain<'_>, Disagreement> {
+    pub(super) fn chain(&self, mut index: usize, arguments: &Arguments<'_>) -> Chain<'_> {
         let mut stages = vec![&self.stages[index]];
         // Each step leads to an earlier stage, so there is an end.
         let from = loop {
-            let stage = &self.stages[index];
-            let Some(from) = substitute(&stage.from, arguments) else {
-                // It may be a stage, unless a stage could not be named so.
-                if !stage.from.contains([':', '/', '@']) {
-                    return Err(Disagreement::Unnamed(stage.lines.start));
-                }
-                break None;
-            };
-            match self.named(&from, index) {
+            let from = substitute(&self.stages[index].from, arguments);
+            match from.as_deref().and_then(|from| self.named(from, index)) {
                 Some(below) => index = below,
-                None => break Some(from),
+                None => break from,
             }
             stages.push(&self.stages[index]);
         };
+        // No stage could be named so, but the forms of variables have a colon too.
+        let written = self.stages[index].from.replace(":-", "").replace(":+", "");
+        let is_image = from.is_some() || written.contains([':', '/', '@']);
+        let perhaps = if is_image { Vec::new() } else { self.names(index) };
         stages.reverse();
-        Ok(Chain { stages, from })
+        Chain { told: stages.len(), stages, from, perhaps }
+    }
+
+    /// The chain `above`, if it starts from the stage at `index`.
+    pub(super) fn guess<'a>(
+        &'a self,
+        above: &Chain<'a>,
+        index: usize,
+        arguments: &Arguments<'_>,
+    ) -> Chain<'a> {
+        let mut chain = self.chain(index, arguments);
+        chain.stages.extend(&above.stages);
+        chain
+    }
+
+    /// The newest stage of each name before `end`.
+    fn names(&self, end: usize) -> Vec<usize> {
+        let is_newest = |index: &usize| {
+            let name = self.stages[*index].name.as_deref();
+            name.and_then(|name| self.named(name, end)) == Some(*index)
+        };
+        (0..end).rev().filter(is_newest).take(MAX_GUESSES + 1).collect()
     }
 
     /// Names of stages that are not the last.

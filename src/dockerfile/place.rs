@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Dockerfile, FILES, Instruction, Lines, MAX_HISTORY,
-    chain::Chain,
+    Dockerfile, FILES, Instruction, Lines, MAX_HISTORY, Stage,
+    chain::{Arguments, Chain, MAX_GUESSES},
     entry::{Builder, Entry},
 };
 use crate::image::{History, Platform};
@@ -41,8 +41,10 @@ pub enum Disagreement {
     /// The caller named a stage that is not there.
     #[error("it has no stage {0:?}")]
     NoStage(String),
-    /// A base that could be a stage or an image.
-    #[error("line {0}: an ARG without a default names what the stage starts from")]
+    /// A base that could be one stage or another, or an image.
+    #[error(
+        "line {0}: an ARG without a default names what the stage starts from, and more than one thing could be meant"
+    )]
     Unnamed(usize),
     /// Nothing to compare with.
     #[error("nothing tells what made each layer of the image")]
@@ -88,12 +90,12 @@ impl Dockerfile {
         }
         let entries: Vec<Entry<'_>> = history.iter().map(Entry::new).collect();
         let arguments = self.defaults(platform);
-        let placed = self.chain(target, &arguments).and_then(|chain| chain.place(&entries));
+        let placed = self.place_stage(self.target(target)?, &arguments, &entries);
         if target.is_some() {
             return placed;
         }
         let mut others = self.other_stages().take(MAX_TARGETS).filter_map(|(index, name)| {
-            let other = self.chain_of(index, &arguments).and_then(|chain| chain.place(&entries)).ok()?;
+            let other = self.chain(index, &arguments).place(&entries).ok()?;
             Some((other, name.to_owned()))
         });
         match placed {
@@ -103,6 +105,51 @@ impl Dockerfile {
             },
             Err(why) => Err(others.next().map_or(why, |(_, name)| Disagreement::Target(name))),
         }
+    }
+
+    /// Lays the stage at `index`, and those that it is built from, beside a history.
+    ///
+    /// A name that only the build knows is that of an image, unless the history has what one of the stages before it did.
+    fn place_stage(
+        &self,
+        index: usize,
+        arguments: &Arguments<'_>,
+        entries: &[Entry<'_>],
+    ) -> Result<Placed, Disagreement> {
+        let chain = self.chain(index, arguments);
+        let placed = chain.place(entries);
+        // No stage below makes up for a line that disagrees.
+        if chain.perhaps.is_empty() || matches!(placed, Err(Disagreement::Line(_))) {
+            return placed;
+        }
+        let unnamed = Disagreement::Unnamed(chain.stages[0].lines.start);
+        if chain.perhaps.len() > MAX_GUESSES {
+            return Err(unnamed);
+        }
+        let mut found: Option<Placed> = None;
+        for below in &chain.perhaps {
+            let guess = self.guess(&chain, *below, arguments);
+            match guess.place(entries) {
+                // One that makes no layer says the same of each as an image does.
+                _ if !guess.stages[..guess.told].iter().any(|stage| stage.makes_layers()) => {}
+                Ok(other)
+                    if guess.perhaps.is_empty() && found.as_ref().is_none_or(|found| *found == other) =>
+                {
+                    found = Some(other);
+                }
+                Ok(_) | Err(Disagreement::Nothing) => return Err(unnamed),
+                Err(_) => {}
+            }
+        }
+        found.map_or(placed, Ok)
+    }
+}
+
+impl Stage {
+    /// Whether it, or what is built upon it, may write files by it.
+    fn makes_layers(&self) -> bool {
+        let may = |word: &str| FILES.contains(&word) || matches!(word, "WORKDIR" | "ONBUILD");
+        self.instructions.iter().any(|instruction| may(instruction.word))
     }
 }
 
@@ -132,7 +179,7 @@ impl Chain<'_> {
         let labels = entries.iter().rev().take(MAX_EXTRAS).take_while(|entry| entry.word == "LABEL").count();
         let mut first = None;
         for extra in 0..=labels {
-            match align(&steps, &entries[..entries.len() - extra], &shells) {
+            match align(&steps, self.told, &entries[..entries.len() - extra], &shells) {
                 Ok(aligned) => return self.placed(&steps, &aligned, entries),
                 Err(disagreement) => first = first.or(Some(disagreement)),
             }
@@ -208,8 +255,13 @@ impl Chain<'_> {
     }
 }
 
-/// Gives each step its entry, newest first.
-fn align(steps: &[Step<'_>], entries: &[Entry<'_>], shells: &[&str]) -> Result<Aligned, Disagreement> {
+/// Gives each step its entry, newest first; the text of one of the lowest `told` stages must agree.
+fn align(
+    steps: &[Step<'_>],
+    told: usize,
+    entries: &[Entry<'_>],
+    shells: &[&str],
+) -> Result<Aligned, Disagreement> {
     let mut below = entries.len();
     let mut made = Vec::new();
     let mut compared = false;
@@ -218,7 +270,7 @@ fn align(steps: &[Step<'_>], entries: &[Entry<'_>], shells: &[&str]) -> Result<A
         match newest.and_then(|entry| step.instruction.agrees(entry, shells)) {
             Some(text) => {
                 below -= 1;
-                compared |= text;
+                compared |= text && step.stage < told;
                 made.push((below, index));
             }
             None if step.optional => {}

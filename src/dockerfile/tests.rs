@@ -263,11 +263,8 @@ fn where_the_base_ends() {
         ("FROM x\nCOPY a /", &[base, copy], "line 2 is not what the image's history has there"),
         // Variables that only the build knows: an image by its form, or what could be a stage.
         ("ARG V\nFROM x:$V\nCOPY a /a", &[base, copy], "1 of ?: - 3"),
-        (
-            "ARG V\nFROM $V\nCOPY a /a",
-            &[base, copy],
-            "line 2: an ARG without a default names what the stage starts from",
-        ),
+        ("ARG V\nFROM $V\nCOPY a /a", &[base, copy], "1 of ?: - 3"),
+        ("ARG V\nFROM ${V:-$W} AS a\nFROM a\nCOPY a /a", &[base, copy], "1 of ?: - 4"),
         ("ARG V=1\nARG W=${V}2\nFROM x:${W:+y}$W${U:-z}\nCOPY a /a", &[base, copy], "1 of x:y12z: - 4"),
         ("FROM x AS a\nFROM a AS a\nCOPY a /a", &[base, copy], "1 of x: - 3"),
         // Nothing that agrees but its kind, and nothing at all.
@@ -397,6 +394,44 @@ fn which_stage() {
     assert_eq!(shown(platform, None, &[base, copy]), "1 of x: - 5");
 }
 
+/// A `FROM` whose name only the build knows: an image, or the stage before it that did what the history has.
+#[test]
+fn a_name_of_the_build() {
+    let base = (true, "ADD rootfs.tar / # buildkit");
+    let (one, two) = ((true, "RUN /bin/sh -c one # buildkit"), (true, "RUN /bin/sh -c two # buildkit"));
+    let (copy, paths) = ((true, "COPY a /a # buildkit"), (true, "COPY x /y # buildkit"));
+    let unnamed = |line: usize| Disagreement::Unnamed(line).to_string();
+    let stages = "ARG V\nFROM x AS a\nRUN one\nFROM y AS b\nRUN two\n";
+    let end = "FROM $V\nCOPY a /a";
+    let twins = format!("ARG V\nFROM x AS a\nRUN one\nFROM y AS b\nRUN one\n{end}");
+    let of_a_stage = format!("ARG V\nFROM x AS a\nRUN one\nFROM a AS b\n{end}");
+    let (plain, only_paths) = (format!("{stages}{end}"), format!("ARG V\nFROM x AS a\nCOPY $A $B\n{end}"));
+    for (text, entries, want) in [
+        (plain.as_str(), &[base, one, copy][..], "1 of x: - 3 7".to_owned()),
+        (&plain, &[base, two, copy], "1 of y: - 5 7".to_owned()),
+        (&plain, &[base, copy], "1 of ?: - 7".to_owned()),
+        (&plain, &[base, one], "its last stage is not what was built; stage \"a\" agrees".to_owned()),
+        (&plain, &[base, paths], "line 7 is not what the image's history has there".to_owned()),
+        // Which of them, or whether it is one at all, is not certain.
+        (&twins, &[base, one, copy], unnamed(6)),
+        (&only_paths, &[base, paths, copy], unnamed(4)),
+        (&only_paths, &[base, one, copy], "2 of ?: - - 5".to_owned()),
+        // Two names of what is one.
+        (&of_a_stage, &[base, one, copy], "1 of x: - 3 6".to_owned()),
+        ("ARG V\nFROM x AS a\nENV A=b\nFROM $V\nCOPY a /a", &[base, copy], "1 of ?: - 5".to_owned()),
+        // A stage that is told may start from another that is not.
+        (
+            "ARG V\nARG W\nFROM x AS a\nRUN one\nFROM $V AS b\nRUN two\nFROM $W\nCOPY a /a",
+            &[base, one, two, copy],
+            unnamed(7),
+        ),
+    ] {
+        assert_eq!(shown(text, None, entries), want, "{text}");
+    }
+    let many: String = (0..40).map(|index| format!("FROM x AS s{index}\nRUN one\n")).collect();
+    assert_eq!(shown(&format!("ARG V\n{many}{end}"), None, &[base, one, copy]), unnamed(82));
+}
+
 /// The only layer of a stage, on its last entry.
 #[test]
 fn whose_layer() {
@@ -439,6 +474,11 @@ fn hostile_dockerfiles_are_bounded() {
     }
     assert!(place(&text, None, &[(true, "ADD x /"); MAX_HISTORY]).is_err());
     assert!(place(&text, None, &[(false, "LABEL a=b"); MAX_HISTORY][1..]).is_err());
+    // Each of them may be meant by a name that only the build knows.
+    text.push_str("FROM $UNKNOWN\nCOPY a /a\n");
+    let mut entries = vec![(false, "LABEL a=b"); MAX_HISTORY];
+    (entries[0], entries[MAX_HISTORY - 1]) = ((true, "ADD x /"), (true, "COPY a /a"));
+    assert!(place(&text, None, &entries).is_err());
 }
 
 proptest::proptest! {

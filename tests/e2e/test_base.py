@@ -56,13 +56,19 @@ class Base(program.Case):
         """Gates in the checkout: base, result, stderr. Each finding says of its layer what the image says of its base."""
         code, report, said = gate(self.work, image, *options, *arguments, cwd=self.checkout, variables=variables)
         self.assertIn(code, (0, 1), said)
-        result = report["results"][0]
+        result, self.notes = report["results"][0], report["run"]["notes"]
         base = result["image"]["base"]
         self.assertTrue(result["findings"])
         for finding in result["findings"]:
             want = None if base is None else finding["layer"]["index"] < base["layers"]
             self.assertEqual(finding["layer"]["base"], want)
         return base, result, said
+
+    def assert_noted(self, label, words, said):
+        """Once on stderr, and once in the report."""
+        self.assertEqual(said.count(f"{label}: {words}"), 1, said)
+        self.assertEqual(["Dockerfile" in words for words in said.splitlines()].count(True), 1, said)
+        self.assertEqual([note[:len(words)] for note in self.notes], [words])
 
     def below(self, count, name="below"):
         """A layout of the demo's lowest layers."""
@@ -78,11 +84,12 @@ class Base(program.Case):
         base, found, said = self.gate(demo)
         self.assertEqual(base, want)
         self.assertIn("Containerfile agrees with the image's history", said)
-        # One that lies about and is another image's is passed over without a word.
+        # One that lies about may be another image's: that is a note, and no more.
         self.write("Dockerfile", DOCKERFILE.replace("curl", "vim"))
         base, _, said = self.gate(demo)
         self.assertIsNone(base)
-        self.assertNotIn("Dockerfile", said)
+        self.assert_noted("note", "Dockerfile tells nothing of the image, so that findings have no line of it: line 4 is not what the "
+                          "image's history has there; give the one that the image was built from with --dockerfile FILE", said)
         for arguments, variables in [(["--dockerfile", "Containerfile"], {}), ([], {"STELLA_DOCKERFILE": "Containerfile"})]:
             self.assertEqual(self.gate(demo, *arguments, **variables)[0], want)
         self.write(".stella.yaml", "dockerfile: Containerfile\n")
@@ -90,7 +97,7 @@ class Base(program.Case):
         # What is given is said where it does not agree.
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
-        self.assertIn("warning: Dockerfile Dockerfile: it does not tell how the image was made: line 4 ", said)
+        self.assert_noted("warning", "Dockerfile Dockerfile: it does not tell how the image was made: line 4 ", said)
         moment = {"SOURCE_DATE_EPOCH": "1790000000"}
         with program.server(self.work, "--advisories", self.advisories()) as address:
             remote = self.gate(demo, "--server", address, options=[], **moment)[1]
@@ -104,6 +111,46 @@ class Base(program.Case):
             program.prepare(program.STELLA, "feeds", "import", program.ADVISORIES, "--advisories", path)
         return path
 
+    def test_why_there_are_no_lines(self):
+        """Said where people look for them: in every report for people, and in SARIF."""
+        demo = f"oci:{DEMO}"
+        self.gate(demo)
+        self.assertEqual(self.notes, [])
+        no_line = "tells nothing of the image, so that findings have no line of it: "
+        for text, why in [("FROM x\nFOO bar\n", "line 2: no instruction that is known here"), ("", "it has no FROM")]:
+            self.write("Dockerfile", text)
+            self.assert_noted("note", f"Dockerfile {no_line}{why}; give the one", self.gate(demo)[2])
+        reports = [("sarif", self.path("sarif")), ("markdown", self.path("markdown")), ("table", self.path("table"))]
+        said = self.gate(demo, *[word for name, path in reports for word in ("-o", f"{name}={path}")])[2]
+        self.assert_noted("note", f"Dockerfile {no_line}it has no FROM", said)
+        for name, path in reports:
+            with open(path, encoding="utf-8") as report:
+                self.assertEqual(report.read().count("Dockerfile tells nothing of the image"), 1, name)
+        # One that is not read is none either, unless there is another.
+        os.remove(os.path.join(self.checkout, "Dockerfile"))
+        os.symlink("elsewhere", os.path.join(self.checkout, "Dockerfile"))
+        self.write("elsewhere", DOCKERFILE)
+        self.assert_noted("note", "Dockerfile is a symbolic link, and no regular file: findings have no line of it; give the Dockerfile",
+                          self.gate(demo)[2])
+        self.write("Containerfile", DOCKERFILE)
+        self.assertEqual(self.gate(demo)[0]["by"], "dockerfile")
+        self.assertEqual(self.notes, [])
+        # One of elsewhere tells the base image, and lines of it would be nobody's.
+        with open(self.path("outside"), "w", encoding="utf-8") as out:
+            out.write(DOCKERFILE)
+        base, result, said = self.gate(demo, "--dockerfile", "../outside")
+        self.assertEqual(base["by"], "dockerfile")
+        self.assertFalse(any("written" in layer for layer in result["image"]["layers"]))
+        self.assert_noted("note", "Dockerfile ../outside lies outside of the checkout: ", said)
+
+    def test_where_paths_begin(self):
+        """A checkout without `.git`, entered somewhere below its root."""
+        self.write("Dockerfile", DOCKERFILE)
+        for variables, want in [({}, "Dockerfile"), ({"GITHUB_WORKSPACE": self.path("nosuch")}, "Dockerfile"),
+                                ({"CI_PROJECT_DIR": "", "WORKSPACE": self.work}, "checkout/Dockerfile")]:
+            result = self.gate(f"oci:{DEMO}", **variables)[1]
+            self.assertEqual({layer["written"]["file"] for layer in result["image"]["layers"]}, {want})
+
     def test_a_stage_that_is_not_the_last(self):
         last = "\nFROM scratch\nCOPY --from=0 /app /app\n"
         self.write("Dockerfile", DOCKERFILE.replace("FROM debian:${RELEASE}", "FROM debian:${RELEASE} AS run") + last)
@@ -111,17 +158,19 @@ class Base(program.Case):
         base, _, said = self.gate(demo, "--dockerfile", "Dockerfile")
         self.assertIsNone(base)
         self.assertIn('stage "run" agrees', said)
+        self.assertIn('stage "run" agrees', self.notes[0])
         # What lies about is known for the image's own by it.
         base, _, said = self.gate(demo)
         self.assertIsNone(base)
         self.assertIn('stage "run" agrees; say with --dockerfile-target which was built', said)
+        self.assertIn('stage "run" agrees; say with --dockerfile-target which was built', self.notes[0])
         base, _, said = self.gate(demo, "--dockerfile-target", "run")
         self.assertEqual(base["by"], "dockerfile")
         self.assertNotIn("--dockerfile-target", said)
         os.remove(os.path.join(self.checkout, "Dockerfile"))
         for arguments, variables in [(["--dockerfile-target", "run"], {}), ([], {"STELLA_DOCKERFILE_TARGET": "run"})]:
             base, _, said = self.gate(demo, *arguments, **variables)
-            self.assertIn("warning: --dockerfile-target run has no effect: no Dockerfile", said)
+            self.assert_noted("warning", "--dockerfile-target run has no effect: no Dockerfile", said)
 
     def test_layers_of_an_image_that_is_named(self):
         below = f"oci:{self.below(3)}"

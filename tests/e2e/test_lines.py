@@ -82,6 +82,8 @@ class Lines(program.Case):
         for place in written.values():
             self.assertEqual(place["file"], fixture.file)
             self.assertEqual(place["line_hash"], hashes[place["line"] - 1])
+        # Reports say it too, as nobody looks for a line on stderr.
+        self.assertEqual(len(written) < len(layers), any("Dockerfile" in note for note in report["run"]["notes"]), said)
         return {layer: (place["line"], place["last_line"]) for layer, place in written.items()}, len(layers), said
 
     def check(self, fixture, image):

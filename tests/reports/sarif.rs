@@ -44,6 +44,19 @@ fn sarif_has_what_code_scanning_reads() {
 }
 
 #[test]
+fn sarif_has_the_notes_of_the_run() {
+    let mut report = report(vec![plain_result()]);
+    report.run.notes = (0..102).map(|index| format!("note {index}")).collect();
+    let log = sarif(&report);
+    let said = log["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+    let notes: Vec<&Value> = said.iter().filter(|said| said["descriptor"]["id"] == "note").collect();
+    assert_eq!(notes.len(), 101);
+    assert!(notes.iter().all(|note| note["level"] == "note"));
+    assert_eq!(notes[0]["message"]["text"], "note 0");
+    assert_eq!(notes[100]["message"]["text"], "2 more notes");
+}
+
+#[test]
 fn sarif_is_placed_where_the_layer_is_written() {
     let mut result = plain_result();
     let written = Written {

@@ -1,37 +1,54 @@
 //! Where a file lies in the checkout that it is of, as code scanning names it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 /// What lies in the root of a checkout: a directory, or the file of a worktree.
 const MARK: &str = ".git";
 
+/// Variables in which a CI system says where its checkout is: GitHub and its kin, GitLab, Azure, Jenkins, Woodpecker.
+const VARIABLES: [&str; 5] =
+    ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "WORKSPACE", "CI_WORKSPACE"];
+
+/// What they say, read once.
+static WORKSPACES: LazyLock<Vec<PathBuf>> =
+    LazyLock::new(|| VARIABLES.iter().filter_map(env::var_os).map(PathBuf::from).collect());
+
 /// The path of a file from the root of the checkout that is gated, parts divided by slashes. `None` for a file of elsewhere,
 /// and for names that are no text.
 pub fn place(file: &Path) -> Option<String> {
-    place_from(Path::new("."), file)
+    place_from(Path::new("."), file, &WORKSPACES)
 }
 
 /// The root of the checkout that a file would be of.
 pub fn root(file: &Path) -> Option<PathBuf> {
-    root_from(Path::new("."), file)
+    root_from(Path::new("."), file, &WORKSPACES)
 }
 
-fn place_from(here: &Path, file: &Path) -> Option<String> {
-    let (root, file) = (root_from(here, file)?, here.join(file).canonicalize().ok()?);
+fn place_from(here: &Path, file: &Path, workspaces: &[PathBuf]) -> Option<String> {
+    let (root, file) = (root_from(here, file, workspaces)?, here.join(file).canonicalize().ok()?);
     let parts = file.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_str());
     Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// The nearest directory at or above `here` with a `.git`. Where there is none, the file may be of a checkout that is entered
-/// from outside; at last, `here` stands for the root.
+/// from outside; a checkout without it, copied into a build or fetched as an archive, is the first of `workspaces` that holds
+/// `here`; at last, `here` stands for the root.
 ///
 /// Links are followed: a platform shows files, and a link of the checkout is none.
-fn root_from(here: &Path, file: &Path) -> Option<PathBuf> {
+fn root_from(here: &Path, file: &Path, workspaces: &[PathBuf]) -> Option<PathBuf> {
     let file = here.join(file).canonicalize().ok()?;
     let here = here.canonicalize().ok()?;
     let root_of =
         |path: &'_ Path| path.ancestors().find(|above| above.join(MARK).exists()).map(Path::to_owned);
-    Some(root_of(&here).or_else(|| root_of(&file)).unwrap_or(here))
+    let workspace = || {
+        let mut workspaces = workspaces.iter().filter_map(|path| path.canonicalize().ok());
+        workspaces.find(|workspace| here.starts_with(workspace))
+    };
+    Some(root_of(&here).or_else(|| root_of(&file)).or_else(workspace).unwrap_or(here))
 }
 
 #[cfg(test)]
@@ -58,7 +75,7 @@ mod tests {
     }
 
     fn placed(root: &Path, here: &str, file: &str) -> Option<String> {
-        place_from(&root.join(here), &root.join(here).join(file))
+        place_from(&root.join(here), &root.join(here).join(file), &[])
     }
 
     #[test]
@@ -83,6 +100,30 @@ mod tests {
             ("work", "nosuch", None),
         ] {
             assert_eq!(placed(root.path(), here, file).as_deref(), want, "{file} in {here}");
+        }
+    }
+
+    #[test]
+    fn from_where_the_system_says() {
+        let root = checkouts();
+        let at = |name: &str| root.path().join(name);
+        for (here, file, workspaces, want) in [
+            (
+                "plain/service",
+                "Containerfile",
+                &["", "nosuch", "other", "plain"][..],
+                Some("service/Containerfile"),
+            ),
+            ("plain/service", "../Dockerfile", &["plain"], Some("Dockerfile")),
+            ("plain/service", "../Dockerfile", &["plain/service/Containerfile", "plai"], None),
+            // What lies in the checkout is surer.
+            ("work/service", "Containerfile", &["."], Some("service/Containerfile")),
+            ("plain", "../work/service/Containerfile", &["."], Some("service/Containerfile")),
+        ] {
+            let named = |name: &&str| if name.is_empty() { PathBuf::new() } else { at(name) };
+            let workspaces: Vec<_> = workspaces.iter().map(named).collect();
+            let found = place_from(&at(here), &at(here).join(file), &workspaces);
+            assert_eq!(found.as_deref(), want, "{file} in {here}");
         }
     }
 
@@ -113,7 +154,7 @@ mod tests {
         for (name, want) in [(&b"a\\b"[..], Some("a\\b")), (b"\xff", None)] {
             let name = Path::new(std::ffi::OsStr::from_bytes(name));
             fs::write(at("work").join(name), "FROM x\n").unwrap();
-            assert_eq!(place_from(&at("work"), name).as_deref(), want);
+            assert_eq!(place_from(&at("work"), name, &[]).as_deref(), want);
         }
     }
 }

@@ -198,22 +198,31 @@ pub struct Dockerfile {
 const DOCKERFILES: &[&str] = &["Dockerfile", "Containerfile"];
 
 impl Dockerfile {
-    /// What the caller names, else the checkout's settings, else what lies in the working directory.
-    fn new(given: Option<&Path>, file: &File) -> Result<Option<Self>, Failure> {
+    /// What the caller names, else what the checkout's settings name.
+    fn named(given: Option<&Path>, file: &File) -> Result<Option<Self>, Failure> {
         if let Some(path) = given {
             let origin = path.display().to_string();
             let text = text::read(path, "dockerfile", Links::Follow)
                 .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
             return Ok(Some(Self { origin, path: path.to_owned(), text, given: true }));
         }
-        if let Some(named) = file.dockerfile(Path::new(""))? {
-            return Ok(Some(named));
+        file.dockerfile(Path::new(""))
+    }
+
+    /// What lies in the working directory; else why one that lies there is not read.
+    fn found() -> Result<Option<Self>, String> {
+        let mut unread = Ok(None);
+        for name in DOCKERFILES {
+            match text::read(Path::new(name), "dockerfile", Links::Refuse) {
+                Ok(text) => {
+                    let (origin, path) = ((*name).to_owned(), PathBuf::from(name));
+                    return Ok(Some(Self { origin, path, text, given: false }));
+                }
+                Err(error) if error.is_absent() => {}
+                Err(error) => unread = unread.and(Err(format!("{name} {error}"))),
+            }
         }
-        let found = DOCKERFILES.iter().find_map(|name| {
-            let text = text::read(Path::new(name), "dockerfile", Links::Refuse).ok()?;
-            Some(Self { origin: (*name).to_owned(), path: PathBuf::from(name), text, given: false })
-        });
-        Ok(found)
+        unread
     }
 
     /// It as a file of the checkout; `None` for one of elsewhere.
@@ -229,6 +238,8 @@ pub struct BaseSettings {
     pub image: Option<(String, Reference)>,
     /// The Dockerfile that the image may have been built from.
     pub dockerfile: Option<Dockerfile>,
+    /// Why the one in the working directory, which nobody named, is not read.
+    pub unread: Option<String>,
     /// Its stage; the last where absent.
     pub target: Option<String>,
 }
@@ -236,9 +247,14 @@ pub struct BaseSettings {
 impl BaseSettings {
     /// Resolves the base image's part of a command line.
     pub fn new(args: &Base, file: &File) -> Result<Self, Failure> {
+        let (dockerfile, unread) = match Dockerfile::named(args.dockerfile.as_deref(), file)? {
+            Some(named) => (Some(named), None),
+            None => Dockerfile::found().map_or_else(|why| (None, Some(why)), |found| (found, None)),
+        };
         Ok(Self {
             image: args.base.as_ref().map(|text| (text.clone(), reference(text))),
-            dockerfile: Dockerfile::new(args.dockerfile.as_deref(), file)?,
+            dockerfile,
+            unread,
             target: args.dockerfile_target.clone().or_else(|| file.dockerfile_target.clone()),
         })
     }

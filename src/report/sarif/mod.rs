@@ -35,6 +35,8 @@ const MAX_BYTES: usize = 8_000_000;
 const MAX_TEXT: usize = 1_024;
 /// Longest rule id or name, in characters.
 const MAX_NAME: usize = 255;
+/// Most notes of a run that are notifications each.
+const MAX_NOTES: usize = 100;
 /// Most tags of a rule.
 const MAX_TAGS: usize = 10;
 
@@ -178,6 +180,12 @@ fn invocation(report: &Report, found: usize, listed: usize) -> Invocation {
             Weight::Unlooked => "error",
         };
         notifications.push(notification(gap.name, level, &gap.text));
+    }
+    let notes = &report.run.notes;
+    notifications.extend(notes.iter().take(MAX_NOTES).map(|note| notification("note", "note", note)));
+    if notes.len() > MAX_NOTES {
+        let text = format!("{} more notes", notes.len() - MAX_NOTES);
+        notifications.push(notification("note", "note", &text));
     }
     Invocation {
         execution_successful: gaps.iter().all(|gap| gap.weight < Weight::Unlooked),
