@@ -192,6 +192,8 @@ pub struct Dockerfile {
     pub text: String,
     /// Whether somebody named it; else it was found in the working directory, and may be another image's.
     pub given: bool,
+    /// Whether it was named for this image, by the caller; the checkout's settings name one for whatever is gated there.
+    pub of_caller: bool,
 }
 
 /// Names that builders look for in a directory.
@@ -204,14 +206,20 @@ impl Dockerfile {
             let origin = path.display().to_string();
             let text = text::read(path, "dockerfile", Links::Follow)
                 .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
-            return Ok(Some(Self { origin, path: path.to_owned(), text, given: true }));
+            return Ok(Some(Self { origin, path: path.to_owned(), text, given: true, of_caller: true }));
         }
         if let Some(named) = file.dockerfile(Path::new(""))? {
             return Ok(Some(named));
         }
         let found = DOCKERFILES.iter().find_map(|name| {
             let text = text::read(Path::new(name), "dockerfile", Links::Refuse).ok()?;
-            Some(Self { origin: (*name).to_owned(), path: PathBuf::from(name), text, given: false })
+            Some(Self {
+                origin: (*name).to_owned(),
+                path: PathBuf::from(name),
+                text,
+                given: false,
+                of_caller: false,
+            })
         });
         Ok(found)
     }
