@@ -3,7 +3,7 @@
 //! Findings get a place by it and no verdict depends on it, so that what cannot be read here is passed over.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use stella::{
 use super::{
     image::{Opened, OpenedImage},
     log::Log,
-    settings::{BaseSettings, Links, checkout, open_regular},
+    settings::{BaseSettings, Dockerfile, Links, checkout, open_regular},
 };
 
 /// Files and directories of a checkout that are looked at.
@@ -31,10 +31,17 @@ const MOST_BYTES: u64 = 64 << 20;
 const NOT_ASKED_FOR: [&str; 6] =
     ["bower_components", "node_modules", "site-packages", "target", "vendor", "venv"];
 
+/// Directories beside what an image is built from: what is asked for there counts only where the image's Dockerfile lies there
+/// too, or names it.
+const BESIDE: [&str; 8] = ["doc", "docs", "example", "examples", "fixtures", "test", "testdata", "tests"];
+
 /// Writes into a result where the checkout has what was found: the lines of each layer, and what asks for each package.
 ///
-/// Only for an image that was built by the checkout's Dockerfile, and for a directory of the checkout itself: any other image
-/// may hold the same packages.
+/// Any image may hold the packages that a lock file of the checkout names, so that lock files are looked at only for
+/// - an image that a Dockerfile of the checkout agrees with;
+/// - an image that the caller gives `--dockerfile` for, whether it agrees or not: what jib, ko or Bazel built agrees with none;
+/// - a directory (`dir:`), whose lock files are what was looked at;
+/// - an SBOM that says of a package that it was read from a lock file, and then that lock file alone.
 pub fn place(
     settings: &BaseSettings,
     opened: &Opened,
@@ -45,49 +52,76 @@ pub fn place(
     for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
         layer.written.clone_from(written);
     }
-    let directory = opened.taken_for.strip_prefix("dir:").map(Path::new);
-    let dockerfile = settings.dockerfile.as_ref().filter(|_| !image.written.is_empty());
-    let (start, near) = match (directory, dockerfile) {
-        (Some(directory), _) => (directory.to_owned(), directory),
-        (None, Some(dockerfile)) => match checkout::root(&dockerfile.path) {
-            Some(root) => (root, dockerfile.path.parent().unwrap_or(Path::new(""))),
-            None => return,
-        },
-        (None, None) => return,
-    };
+    let is_sbom = opened.inventory().is_some();
+    let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
+    let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);
     let mut findings = result.findings.iter().filter(|judged| judged.finding.layer.base != Some(true));
-    let lock_files = match findings.any(|judged| !judged.finding.package.ecosystem.is_system()) {
-        true => lock_files(start, near, dockerfile.map_or("", |dockerfile| &dockerfile.text), log),
-        false => Vec::new(),
+    let mut lock_files = LockFiles { room: MOST_BYTES, log };
+    let lock_files = if findings.all(|judged| judged.finding.package.ecosystem.is_system()) {
+        Vec::new()
+    } else if let Some(directory) = opened.taken_for.strip_prefix("dir:") {
+        lock_files.below(directory.into(), Path::new(directory), None)
+    } else if is_sbom {
+        lock_files.said(result)
+    } else if let Some(dockerfile) = dockerfile
+        && let Some(root) = checkout::root(&dockerfile.path)
+    {
+        let near = dockerfile.path.parent().unwrap_or(Path::new(""));
+        lock_files.below(root, near, Some(&dockerfile.text))
+    } else {
+        Vec::new()
     };
     let dockerfile = dockerfile.and_then(|dockerfile| dockerfile.in_checkout());
     Checkout { dockerfile: dockerfile.as_ref(), lock_files }.ask(result);
 }
 
-/// The lock files below `start`, those of the directory `near` first and then by the parts that their paths share with it; of
-/// equally near ones those that the Dockerfile names. Those of one list are as near as each other.
-fn lock_files(start: PathBuf, near: &Path, dockerfile: &str, log: Log) -> Vec<Vec<Text>> {
-    let Some(near) = checkout::place(near) else { return Vec::new() };
-    let nearness = |file: &str| (distance(&near, file), !is_named(dockerfile, file));
-    let found = walk(start, log).into_iter().filter_map(|path| Some((checkout::place(&path)?, path)));
-    let mut found: Vec<_> = found.map(|(file, path)| (nearness(&file), file, path)).collect();
-    found.sort();
-    let mut room = MOST_BYTES;
-    let mut read = |file: &str, path: &Path| {
+/// Reads lock files of the checkout.
+struct LockFiles {
+    /// Bytes that may still be read.
+    room: u64,
+    log: Log,
+}
+
+impl LockFiles {
+    /// Those below `start`, the ones of the directory `near` first and then by the parts that their paths share with it; of
+    /// equally near ones those that the Dockerfile names. Those of one list are as near as each other. Without a Dockerfile none
+    /// is left out for the directory that it lies in.
+    fn below(&mut self, start: PathBuf, near: &Path, dockerfile: Option<&str>) -> Vec<Vec<Text>> {
+        let Some(near) = checkout::place(near) else { return Vec::new() };
+        let found = walk(start, self.log).into_iter().filter_map(|path| {
+            let file = checkout::place(&path)?;
+            let is_named = dockerfile.is_some_and(|dockerfile| is_named(dockerfile, &file));
+            let counts = dockerfile.is_none() || is_named || !is_beside(&near, &file);
+            counts.then(|| ((distance(&near, &file), !is_named), file, path))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        let lists = found.chunk_by(|(a, ..), (b, ..)| a == b);
+        lists.map(|list| list.iter().filter_map(|(_, file, path)| self.read(file, path)).collect()).collect()
+    }
+
+    /// Those of the working directory that an SBOM says it read packages from.
+    fn said(&mut self, result: &ScanResult) -> Vec<Vec<Text>> {
+        let paths = result.findings.iter().flat_map(|judged| &judged.finding.paths);
+        let paths = paths.map(|path| path.trim_start_matches('/')).filter(|path| is_lock_file(path));
+        let paths: BTreeSet<&Path> = paths.map(Path::new).collect();
+        let read = |path: &Path| Some(vec![self.read(&checkout::place(path)?, path)?]);
+        paths.into_iter().filter_map(read).collect()
+    }
+
+    fn read(&mut self, file: &str, path: &Path) -> Option<Text> {
         let mut text = String::new();
-        let bytes =
-            open_regular(path, Links::Refuse).ok()?.take(room + 1).read_to_string(&mut text).ok()? as u64;
-        let Some(left) = room.checked_sub(bytes) else {
-            log.note(format_args!(
+        let mut open = open_regular(path, Links::Refuse).ok()?.take(self.room + 1);
+        let bytes = open.read_to_string(&mut text).ok()? as u64;
+        let Some(left) = self.room.checked_sub(bytes) else {
+            self.log.note(format_args!(
                 "{file}: not looked for what it asks for: over the limit `lock files`, {MOST_BYTES} bytes"
             ));
             return None;
         };
-        room = left;
+        self.room = left;
         Some(Text::new(file.to_owned(), text))
-    };
-    let lists = found.chunk_by(|(a, ..), (b, ..)| a == b);
-    lists.map(|list| list.iter().filter_map(|(_, file, path)| read(file, path)).collect()).collect()
+    }
 }
 
 /// Whether a Dockerfile has a word for a file or its directory, as `COPY api/go.mod .` has; a part of the path is enough, because
@@ -105,9 +139,23 @@ fn is_named(dockerfile: &str, file: &str) -> bool {
 
 /// Directories to go up from a directory, and then down, to a file.
 fn distance(from: &str, to: &str) -> (usize, usize) {
-    let parts = |path| str::split(path, '/').filter(|part: &&str| !part.is_empty());
-    let shared = parts(from).zip(parts(to)).take_while(|(a, b)| a == b).count();
-    (parts(from).count() - shared, parts(to).count().saturating_sub(1 + shared))
+    let (up, down) = way(from, to);
+    (up, down.len())
+}
+
+/// Whether the way down to a file leads through a directory [`BESIDE`] what is built.
+fn is_beside(from: &str, to: &str) -> bool {
+    way(from, to).1.iter().any(|directory| BESIDE.contains(directory))
+}
+
+/// From a directory to a file: how many directories up, and which ones then down.
+fn way<'a>(from: &str, to: &'a str) -> (usize, Vec<&'a str>) {
+    let directory = to.rsplit_once('/').map_or("", |(directory, _)| directory);
+    fn parts(path: &str) -> impl Iterator<Item = &str> {
+        path.split('/').filter(|part| !part.is_empty())
+    }
+    let shared = parts(from).zip(parts(directory)).take_while(|(a, b)| a == b).count();
+    (parts(from).count() - shared, parts(directory).skip(shared).collect())
 }
 
 /// Every lock file below a directory, nearest first. Links are not followed.
@@ -163,6 +211,20 @@ mod tests {
             ("package-lock.json", false),
         ] {
             assert_eq!(is_named(dockerfile, file), named, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beside_is_for_what_lies_there_too() {
+        for (near, file, beside) in [
+            ("", "docs/requirements.txt", true),
+            ("service", "service/tests/fixtures/old/package-lock.json", true),
+            ("docs", "docs/requirements.txt", false),
+            ("docs/site", "docs/requirements.txt", false),
+            ("docs", "docs/examples/requirements.txt", true),
+            ("", "latest/go.mod", false),
+        ] {
+            assert_eq!(is_beside(near, file), beside, "{file} from {near}");
         }
     }
 

@@ -49,7 +49,7 @@ mod zipped;
 pub use ecosystem::Ecosystem;
 pub use end_of_life::end_of_life;
 pub use fact::{Fact, Form, Unpinned};
-pub use lock::{Locks, is_lock_file, line_of, locked};
+pub use lock::{Lines, Locks, is_lock_file, locked};
 pub use os_release::OLDER_FILES;
 pub use owned::Owned;
 pub use place::{Place, is_python_metadata};

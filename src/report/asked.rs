@@ -1,15 +1,12 @@
 //! Where the checkout asks for the version of a package that was found: in a lock file, or in the instruction of the
 //! Dockerfile that installed it.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::OnceLock,
-};
+use std::{collections::HashMap, sync::OnceLock};
 
 use super::{Asked, ScanResult, Written, line_hash::line_hashes};
 use crate::{
     finding::{Finding, FindingPackage},
-    package::{self, Ecosystem, Package, normal_python_name},
+    package::{self, Ecosystem, Lines, Package, is_lock_file, normal_python_name},
 };
 
 /// A text file of the checkout.
@@ -18,12 +15,13 @@ pub struct Text {
     file: String,
     text: String,
     hashes: OnceLock<Vec<String>>,
+    entries: OnceLock<Lines>,
 }
 
 impl Text {
     /// A file by its path from the checkout's root, its parts divided by slashes, and what it holds.
     pub fn new(file: String, text: String) -> Self {
-        Self { file, text, hashes: OnceLock::new() }
+        Self { file, text, ..Self::default() }
     }
 
     fn directory(&self) -> &str {
@@ -35,6 +33,12 @@ impl Text {
         let hashes = self.hashes.get_or_init(|| line_hashes(&self.text));
         let line_hash = hashes.get(line.checked_sub(1)?)?.clone();
         Some(Written { file: self.file.clone(), line, last_line, line_hash })
+    }
+
+    /// The entry of a package in a lock file.
+    fn entry(&self, package: &Package) -> Option<Written> {
+        let line = self.entries.get_or_init(|| Lines::of(&self.file, &self.text)).line(package)?;
+        self.written(line, line)
     }
 }
 
@@ -49,106 +53,174 @@ pub struct Checkout<'a> {
 }
 
 impl Checkout<'_> {
-    /// Says of each finding where it is asked for. What the base image brought, this checkout does not ask for.
+    /// Says of each finding where it is asked for: in the words of the instruction that made its layer; else in a lock file.
+    /// What the base image brought, this checkout does not ask for.
     ///
     /// A lock file that cannot be read asks for nothing here: it is no part of the image.
     pub fn ask(&self, result: &mut ScanResult) {
-        let mut locked: HashMap<Package, Locked<'_>> = HashMap::new();
+        let mut locked: HashMap<Package, Vec<Locked<'_>>> = HashMap::new();
         for (near, lock_files) in self.lock_files.iter().enumerate() {
             for lock_file in lock_files {
                 let packages = package::locked(&lock_file.file, lock_file.text.as_bytes());
                 for Package { ecosystem, name, version, .. } in packages.unwrap_or_default() {
-                    let found = Locked { lock_file, near, line: None };
-                    match locked.entry(Package::new(ecosystem, name, version)) {
-                        Entry::Vacant(entry) => drop(entry.insert(found)),
-                        Entry::Occupied(mut entry) => entry.get_mut().beside(&found),
-                    }
+                    let package = Package::new(ecosystem, name, version);
+                    locked.entry(package).or_default().push(Locked { lock_file, near });
                 }
             }
         }
+        let dockerfile = self.dockerfile.map(|text| (text, text.text.lines().collect::<Vec<_>>()));
         let layers = &result.image.layers;
         for judged in result.findings.iter_mut().filter(|judged| judged.finding.layer.base != Some(true)) {
-            let Finding { package, layer, .. } = &judged.finding;
-            let wanted = Package::new(package.ecosystem, &package.name, &package.version);
-            let in_lock_file = locked.get_mut(&wanted).and_then(|locked| locked.asked(&wanted));
+            let Finding { package, layer, paths, .. } = &judged.finding;
             let made = layers.get(layer.index).and_then(|layer| layer.written.as_ref());
-            judged.asked = in_lock_file.or_else(|| pinned(self.dockerfile?, made?, package));
+            let pinned = dockerfile.as_ref().zip(made).and_then(|((file, lines), made)| {
+                let (line, pin) = pinned(lines, made, package).filter(|_| made.file == file.file)?;
+                Some(Asked { written: file.written(line, line)?, pin: Some(pin) })
+            });
+            judged.asked = pinned.or_else(|| {
+                let wanted = Package::new(package.ecosystem, &package.name, &package.version);
+                let written = meant(locked.get(&wanted)?, paths)?.entry(&wanted)?;
+                Some(Asked { written, pin: None })
+            });
         }
     }
 }
 
-/// A package of a lock file.
+/// A lock file that asks for a package.
 struct Locked<'a> {
     lock_file: &'a Text,
     /// Which of the lists it is in.
     near: usize,
-    /// Searched for once; none where another lock file may as well be meant.
-    line: Option<Option<usize>>,
 }
 
-impl Locked<'_> {
-    /// Another lock file asks for the same: of an equally near directory, it may be the one that is meant.
-    fn beside(&mut self, other: &Locked<'_>) {
-        if self.near == other.near && self.lock_file.directory() != other.lock_file.directory() {
-            self.line = Some(None);
+/// Of the lock files that ask for a package: the nearest that the package was read from, as `paths` has it; else the nearest,
+/// unless one of another directory is as near, and may as well be meant.
+fn meant<'a>(asking: &[Locked<'a>], paths: &[String]) -> Option<&'a Text> {
+    let lock_files: Vec<_> =
+        paths.iter().map(|path| path.trim_start_matches('/')).filter(|path| is_lock_file(path)).collect();
+    let is_read = |file: &str| {
+        let mut before = lock_files.iter().filter_map(|path| file.strip_suffix(path));
+        before.any(|before| before.is_empty() || before.ends_with('/'))
+    };
+    if let Some(read) = asking.iter().find(|locked| is_read(&locked.lock_file.file)) {
+        return Some(read.lock_file);
+    }
+    let (first, others) = asking.split_first()?;
+    let directory = first.lock_file.directory();
+    let is_clear =
+        others.iter().all(|other| other.near != first.near || other.lock_file.directory() == directory);
+    is_clear.then_some(first.lock_file)
+}
+
+/// The words that pin a package in the instruction that made its layer, and their line, from 1.
+///
+/// Where the instruction has the version from an `ARG` or an `ENV`, they are that one's.
+fn pinned(dockerfile: &[&str], made: &Written, package: &FindingPackage) -> Option<(usize, String)> {
+    let (signs, version) = pin(package)?;
+    let before = made.line.checked_sub(1)?;
+    let lines = dockerfile.get(before..made.last_line.min(dockerfile.len()))?;
+    let mut words =
+        lines.iter().enumerate().filter(|(_, line)| !is_comment(line)).flat_map(|(index, line)| {
+            let signed = signs.iter().flat_map(move |sign| line.match_indices(sign));
+            signed.map(move |(at, sign)| (before + index + 1, &line[..at], sign, &line[at + sign.len()..]))
+        });
+    words.find_map(|(line, name, sign, behind)| {
+        let name = named(name, package)?;
+        let behind = behind.trim_start_matches(['"', '\'']);
+        if let Some(rest) = behind.strip_prefix(version) {
+            return ends(rest, package).then(|| (line, format!("{name}{sign}{version}")));
         }
-    }
-
-    fn asked(&mut self, package: &Package) -> Option<Asked> {
-        let line = *self.line.get_or_insert_with(|| package::line_of(&self.lock_file.text, package));
-        Some(Asked { written: self.lock_file.written(line?, line?)?, pin: None })
-    }
-}
-
-/// The words that pin the package in the instruction that made its layer.
-fn pinned(dockerfile: &Text, made: &Written, package: &FindingPackage) -> Option<Asked> {
-    if made.file != dockerfile.file {
-        return None;
-    }
-    let (sign, version) = pin(package)?;
-    let behind = format!("{sign}{version}");
-    let lines = dockerfile.text.lines().enumerate().skip(made.line - 1).take(made.last_line + 1 - made.line);
-    lines.into_iter().find_map(|(index, line)| {
-        let pin = line.match_indices(&behind).find_map(|(at, _)| {
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "._+-@/:~".contains(c);
-            let end = at + behind.len();
-            // A longer version is another one.
-            if line[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || "._+-~:*".contains(c)) {
-                return None;
-            }
-            // Python's extras stand between name and version: `NAME[EXTRA,...]==VERSION`.
-            let named = line[..at].strip_suffix(']').and_then(|extras| Some(&line[..extras.rfind('[')?]));
-            let named = named.unwrap_or(&line[..at]);
-            let start = named.rfind(|c| !is_word(c)).map_or(0, |before| before + 1);
-            is_name(package, &named[start..]).then(|| line[start..end].to_owned())
-        })?;
-        Some(Asked { written: dockerfile.written(index + 1, index + 1)?, pin: Some(pin) })
+        let (variable, _) = variable(behind).filter(|(_, rest)| ends(rest, package))?;
+        let (line, sign, _) =
+            given(&dockerfile[..before], variable).filter(|(.., value)| *value == version)?;
+        Some((line, format!("{variable}{sign}{version}")))
     })
 }
 
+/// Whether a line is left out by the builder, or by the shell that a here-document is for.
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
 /// How the package manager's command line parts a name from a version, and the version as it is written there.
-fn pin(package: &FindingPackage) -> Option<(&'static str, &str)> {
+fn pin(package: &FindingPackage) -> Option<(&'static [&'static str], &str)> {
     let version = package.version.as_str();
     Some(match package.ecosystem {
-        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Opkg | Ecosystem::Alpm | Ecosystem::Conda => {
-            ("=", version)
-        }
+        Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Opkg | Ecosystem::Alpm => (&["="], version),
+        Ecosystem::Conda => (&["=", "=="], version),
         // The epoch is not a part of what `dnf install NAME-VERSION-RELEASE` takes.
-        Ecosystem::Rpm => ("-", version.split_once(':').map_or(version, |(_, version)| version)),
-        Ecosystem::Pypi => ("==", version),
-        Ecosystem::Npm | Ecosystem::Golang | Ecosystem::Cargo => ("@", version),
-        Ecosystem::Gem | Ecosystem::Maven | Ecosystem::Composer => (":", version),
+        Ecosystem::Rpm => (&["-"], version.split_once(':').map_or(version, |(_, version)| version)),
+        Ecosystem::Pypi => (&["=="], version),
+        Ecosystem::Npm | Ecosystem::Golang => (&["@"], version),
+        Ecosystem::Cargo => (&["@", " --version ", " --version="], version),
+        Ecosystem::Gem => (&[":", " -v ", " --version ", " --version="], version),
+        Ecosystem::Maven | Ecosystem::Composer => (&[":"], version),
         _ => return None,
     })
 }
 
-fn is_name(package: &FindingPackage, written: &str) -> bool {
-    match package.ecosystem {
+/// The package's name at the end of a text, as it is written there. Python's extras may follow: `NAME[EXTRA,...]`.
+fn named<'a>(text: &'a str, package: &FindingPackage) -> Option<&'a str> {
+    let bare = text.strip_suffix(']').and_then(|extras| Some(&extras[..extras.rfind('[')?])).unwrap_or(text);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "._+-@/:~".contains(c);
+    let start = bare.trim_end_matches(is_word).len();
+    let written = &bare[start..];
+    let is_name = match package.ecosystem {
         Ecosystem::Pypi => normal_python_name(written) == normal_python_name(&package.name),
         // `NAME:ARCHITECTURE`
         Ecosystem::Deb => written.split(':').next() == Some(&package.name),
+        // `MODULE/PATH` of a command
+        Ecosystem::Golang => {
+            written.strip_prefix(&package.name).is_some_and(|path| path.is_empty() || path.starts_with('/'))
+        }
         _ => written == package.name,
+    };
+    is_name.then(|| &text[start..])
+}
+
+/// Whether the version ends before this text: a longer one is another one.
+fn ends(rest: &str, package: &FindingPackage) -> bool {
+    const ARCHITECTURES: [&str; 7] = ["aarch64", "i686", "noarch", "ppc64le", "riscv64", "s390x", "x86_64"];
+    let arch = rest.strip_prefix('.').filter(|_| package.ecosystem == Ecosystem::Rpm);
+    let arch = arch.and_then(|rest| ARCHITECTURES.iter().find_map(|arch| rest.strip_prefix(arch)));
+    !arch.unwrap_or(rest).starts_with(|c: char| c.is_ascii_alphanumeric() || "._+-~:*$".contains(c))
+}
+
+/// The name of `${NAME}` or `$NAME` that a text begins with, and the rest.
+fn variable(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix('$')?;
+    let (name, rest) = match text.strip_prefix('{') {
+        Some(braced) => braced.split_once('}')?,
+        None => text.split_at(text.find(|c: char| !is_of_variable(c)).unwrap_or(text.len())),
+    };
+    (!name.is_empty() && name.chars().all(is_of_variable)).then_some((name, rest))
+}
+
+fn is_of_variable(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// The last `ARG NAME=VALUE`, `ENV NAME=VALUE` or `ENV NAME VALUE` of some lines: its line, from 1, what parts name and value,
+/// and the value. What hands a variable on under its own name gives it none.
+fn given<'a>(lines: &[&'a str], name: &str) -> Option<(usize, char, &'a str)> {
+    let mut last = None;
+    let mut goes_on = false;
+    for (line, number) in lines.iter().zip(1..).filter(|(line, _)| !is_comment(line)) {
+        let words = line.split_whitespace();
+        let first = words.clone().next().unwrap_or_default();
+        let is_env = first.eq_ignore_ascii_case("ENV");
+        goes_on |= is_env || first.eq_ignore_ascii_case("ARG");
+        if goes_on {
+            let behind = |word: &'a str| word.strip_prefix(name);
+            let pairs = words.clone().filter_map(|word| Some(('=', behind(word)?.strip_prefix('=')?)));
+            let apart = words.clone().nth(2).filter(|_| is_env && words.clone().nth(1) == Some(name));
+            let values = pairs.chain(apart.map(|value| (' ', value)));
+            let mut values = values.map(|(sign, value)| (number, sign, value.trim_matches(['"', '\''])));
+            last = values.rfind(|(.., value)| variable(value) != Some((name, ""))).or(last);
+        }
+        goes_on &= line.trim_end().ends_with('\\');
     }
+    last
 }
 
 #[cfg(test)]
@@ -156,16 +228,21 @@ mod tests {
     use super::*;
 
     fn found(text: &str, ecosystem: Ecosystem, name: &str, version: &str) -> Option<(usize, String)> {
-        let text = Text::new("Dockerfile".to_owned(), text.to_owned());
         let package = FindingPackage {
             name: name.to_owned(),
             version: version.to_owned(),
             ecosystem,
             purl: String::new(),
         };
-        let made = text.written(2, 4)?;
-        let asked = pinned(&text, &made, &package)?;
-        Some((asked.written.line, asked.pin?))
+        let lines: Vec<_> = text.lines().collect();
+        let run = lines.iter().position(|line| line.starts_with("RUN x"))? + 1;
+        let made = Written {
+            file: "Dockerfile".to_owned(),
+            line: run,
+            last_line: run + 2,
+            line_hash: String::new(),
+        };
+        pinned(&lines, &made, &package)
     }
 
     #[test]
@@ -177,18 +254,102 @@ mod tests {
             ("Foo_Bar[x,y]==1.0", Ecosystem::Pypi, "foo-bar", "1.0"),
             ("@scope/a@1.0.0", Ecosystem::Npm, "@scope/a", "1.0.0"),
             ("e.com/a/v2@v2.1.0", Ecosystem::Golang, "e.com/a/v2", "v2.1.0"),
+            ("e.com/a/cmd/b@v1.1.0", Ecosystem::Golang, "e.com/a", "v1.1.0"),
+            ("rails:7.0.1", Ecosystem::Gem, "rails", "7.0.1"),
+            ("rails -v 7.0.1", Ecosystem::Gem, "rails", "7.0.1"),
+            ("rails --version 7.0.1", Ecosystem::Gem, "rails", "7.0.1"),
+            ("ripgrep --version=13.0.0", Ecosystem::Cargo, "ripgrep", "13.0.0"),
         ] {
             let line = |line: &str| format!("FROM a\nRUN x \\\n  {line} \\\n  y\nRUN z\n");
-            assert_eq!(found(&line(pin), ecosystem, name, version), Some((3, pin.to_owned())), "{pin}");
-            assert_eq!(
-                found(&line(&format!("\"{pin}\"")), ecosystem, name, version),
-                Some((3, pin.to_owned()))
-            );
-            for other in [format!("{pin}1"), format!("x{pin}"), format!("{pin}.1"), format!("{pin}*")] {
+            let want = Some((3, pin.to_owned()));
+            assert_eq!(found(&line(pin), ecosystem, name, version), want, "{pin}");
+            for same in [format!("\"{pin}\""), format!("\u{e9}{pin}"), format!("a;{pin};b")] {
+                assert_eq!(found(&line(&same), ecosystem, name, version), want, "{same}");
+            }
+            for other in [
+                format!("{pin}1"),
+                format!("x{pin}"),
+                format!("{pin}.1"),
+                format!("{pin}*"),
+                format!("{pin}$X"),
+            ] {
                 assert_eq!(found(&line(&other), ecosystem, name, version), None, "{other}");
             }
             let elsewhere = format!("FROM a\nRUN x\nRUN y\nRUN z\nRUN {pin}\n");
             assert_eq!(found(&elsewhere, ecosystem, name, version), None);
+            // A comment pins nothing, wherever it stands.
+            let comment = format!("FROM a\nRUN x \\\n  # {pin} is old\n  y\n");
+            assert_eq!(found(&comment, ecosystem, name, version), None);
+            let comment = format!("FROM a\nRUN x \\\n  # {pin} is old\n  {pin}\n");
+            assert_eq!(found(&comment, ecosystem, name, version), Some((4, pin.to_owned())));
         }
+        let architecture = "FROM a\nRUN x bash-5.1-2.el9.x86_64\n";
+        let bash = |version| found(architecture, Ecosystem::Rpm, "bash", version);
+        assert_eq!(bash("5.1-2.el9"), Some((2, "bash-5.1-2.el9".to_owned())));
+        assert_eq!(bash("5.1-2"), None);
+        let quoted = "FROM a\nRUN x rails -v '7.0.1'\n";
+        assert_eq!(found(quoted, Ecosystem::Gem, "rails", "7.0.1"), Some((2, "rails -v 7.0.1".to_owned())));
+    }
+
+    #[test]
+    fn a_pin_may_be_a_variable() {
+        let lodash = |above: &str, words: &str| {
+            found(&format!("{above}\nRUN x {words}\n"), Ecosystem::Npm, "lodash", "4.17.4")
+        };
+        let words = "npm install lodash@${V}";
+        for (above, want) in [
+            ("FROM a\nARG V=4.17.4", Some((2, "V=4.17.4"))),
+            ("FROM a\nARG V=\"4.17.4\"", Some((2, "V=4.17.4"))),
+            ("FROM a\nENV V 4.17.4", Some((2, "V 4.17.4"))),
+            ("FROM a\nenv A=b V=4.17.4", Some((2, "V=4.17.4"))),
+            ("FROM a\nENV A=b \\\n  # V=1\n  V=4.17.4 \\\n  C=d", Some((4, "V=4.17.4"))),
+            // Handed on into the stage, and under its own name.
+            ("ARG V=4.17.4\nFROM a\nARG V\nENV V=$V", Some((1, "V=4.17.4"))),
+            ("FROM a\nARG V=4.17.4\nFROM b\nARG V=4.17.4", Some((4, "V=4.17.4"))),
+            // Of another value, which the build may have been given.
+            ("FROM a\nARG V=4.17.4\nARG V=4.17.5", None),
+            ("FROM a\nARG V=4.17.40", None),
+            ("FROM a\nARG XV=4.17.4", None),
+            ("FROM a\nARG V", None),
+            ("FROM a\n# ARG V=4.17.4", None),
+            ("FROM a\nRUN V=4.17.4", None),
+        ] {
+            let want = want.map(|(line, pin)| (line, pin.to_owned()));
+            assert_eq!(lodash(above, words), want, "{above}");
+        }
+        let argument = "FROM a\nARG V=4.17.4";
+        for (words, is_pin) in [
+            ("lodash@$V", true),
+            ("\"lodash@$V\"", true),
+            ("lodash@${V}; y", true),
+            ("lodash@${V}-1", false),
+            ("lodash@$VV", false),
+            ("lodash@${V:-1}", false),
+            ("xlodash@$V", false),
+            ("lodash@$", false),
+            ("lodash@${V", false),
+        ] {
+            assert_eq!(lodash(argument, words).is_some(), is_pin, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_lock_file_that_is_meant() {
+        let files = ["a/go.mod", "a/go.sum", "b/go.mod", "c/d/go.mod"]
+            .map(|file| Text::new(file.to_owned(), String::new()));
+        let of = |asking: &[(usize, usize)], path: &str| {
+            let locked = |(file, near): &(usize, usize)| Locked { lock_file: &files[*file], near: *near };
+            let asking: Vec<_> = asking.iter().map(locked).collect();
+            meant(&asking, &[path.to_owned()]).map(|text| text.file.as_str())
+        };
+        let (first, same, other, farther) = ((0, 0), (1, 0), (2, 0), (3, 1));
+        assert_eq!(of(&[first, same, farther], "usr/bin/a"), Some("a/go.mod"));
+        assert_eq!(of(&[first, other], "usr/bin/a"), None);
+        assert_eq!(of(&[farther], "usr/bin/a"), Some("c/d/go.mod"));
+        // It was read there.
+        assert_eq!(of(&[first, other], "b/go.mod"), Some("b/go.mod"));
+        assert_eq!(of(&[first, other, farther], "/d/go.mod"), Some("c/d/go.mod"));
+        assert_eq!(of(&[first, other], "x/b/go.mod"), None);
+        assert_eq!(of(&[], "go.mod"), None);
     }
 }

@@ -61,6 +61,25 @@ class Asked(program.Case):
         self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
         self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
 
+    def test_the_words_of_the_instruction_come_first(self):
+        self.write("Dockerfile", DOCKERFILE)
+        lock_file = {"lockfileVersion": 3, "packages": {"node_modules/lodash": {"version": "4.17.4"}}}
+        self.write("package-lock.json", json.dumps(lock_file))
+        asked, places = self.gate()
+        self.assertEqual((asked["lodash"]["file"], asked["lodash"]["pin"]), ("Dockerfile", "lodash@4.17.4"))
+        lodash = next(rule for rule in places if rule.endswith("-lodash"))
+        self.assertEqual(places[lodash], ("Dockerfile", PIN_LINE))
+
+    def test_what_lies_beside_counts_where_it_is_named(self):
+        self.write("Dockerfile", DOCKERFILE)
+        self.write("docs/requirements.txt", "requests==2.19.1\n")
+        self.write("tests/fixtures/requirements.txt", "requests==2.19.1\n")
+        asked, places = self.gate()
+        self.assertIsNone(asked["requests"])
+        self.assertEqual(places["CVE-2023-32681-requests"][0], "Dockerfile")
+        self.write("Dockerfile", DOCKERFILE + "# COPY docs/requirements.txt .\n")
+        self.assertEqual(self.gate()[0]["requests"]["file"], "docs/requirements.txt")
+
     def test_of_equally_near_lock_files_the_copied_one_asks(self):
         self.write("build/Dockerfile", DOCKERFILE)
         for name in ("api", "web"):
@@ -89,6 +108,30 @@ class Asked(program.Case):
         asked, places = self.gate()
         self.assertEqual(set(asked.values()), {None})
         self.assertFalse([uri for uri, _ in places.values() if uri == "requirements.txt"])
+
+    def test_an_image_of_no_dockerfile_is_of_the_one_that_is_named(self):
+        self.write("build/Dockerfile", "FROM scratch\nCOPY another /\n")
+        self.write("build/requirements.txt", "requests==2.19.1\n")
+        # One that only lies about may be another image's, and so may the one that the checkout's settings name.
+        self.assertEqual(set(self.gate(directory="build")[0].values()), {None})
+        self.write(".stella.yaml", "dockerfile: build/Dockerfile\n")
+        self.assertEqual(set(self.gate()[0].values()), {None})
+        asked, places = self.gate(f"oci:{DEMO}", "--dockerfile", "build/Dockerfile")
+        self.assertEqual(places["CVE-2023-32681-requests"], ("build/requirements.txt", 1))
+        self.assertIsNone(asked["lodash"])
+
+    def test_an_sbom_says_which_lock_file_it_was_read_from(self):
+        self.write("requirements.txt", "flask==0.12\nrequests==2.19.1\n")
+        sbom = self.path("sbom.json")
+        write_sbom = lambda image: program.prepare(
+            program.STELLA, "sbom", image, "-o", f"cyclonedx={sbom}", cwd=self.checkout,
+            env=program.environment(self.work))
+        write_sbom("dir:.")
+        _, places = self.gate(f"sbom:{sbom}")
+        self.assertEqual(places["CVE-2023-32681-requests"], ("requirements.txt", 2))
+        # Of an image's SBOM the same lock file asks for nothing.
+        write_sbom(f"oci:{DEMO}")
+        self.assertEqual(set(self.gate(f"sbom:{sbom}")[0].values()), {None})
 
     def test_a_directory_is_its_own_checkout(self):
         self.write("app/requirements.txt", "flask==0.12\nrequests==2.19.1\n")

@@ -123,7 +123,7 @@ impl File {
             Failure::usage(format!("{origin} {why}"))
                 .advise("a file of the checkout may only name one inside the checkout; give this one with --dockerfile FILE")
         })?;
-        Ok(Some(Dockerfile { origin, path: directory.join(path), text, given: true }))
+        Ok(Some(Dockerfile { origin, path: directory.join(path), text, given: true, of_caller: false }))
     }
 
     /// Its `fail-on` as a policy.

@@ -192,6 +192,8 @@ pub struct Dockerfile {
     pub text: String,
     /// Whether somebody named it; else it was found in the working directory, and may be another image's.
     pub given: bool,
+    /// Whether it was named for this image, by the caller; the checkout's settings name one for whatever is gated there.
+    pub of_caller: bool,
 }
 
 /// Names that builders look for in a directory.
@@ -204,7 +206,7 @@ impl Dockerfile {
             let origin = path.display().to_string();
             let text = text::read(path, "dockerfile", Links::Follow)
                 .map_err(|error| Failure::usage(format!("--dockerfile {origin} {error}")))?;
-            return Ok(Some(Self { origin, path: path.to_owned(), text, given: true }));
+            return Ok(Some(Self { origin, path: path.to_owned(), text, given: true, of_caller: true }));
         }
         file.dockerfile(Path::new(""))
     }
@@ -216,7 +218,7 @@ impl Dockerfile {
             match text::read(Path::new(name), "dockerfile", Links::Refuse) {
                 Ok(text) => {
                     let (origin, path) = ((*name).to_owned(), PathBuf::from(name));
-                    return Ok(Some(Self { origin, path, text, given: false }));
+                    return Ok(Some(Self { origin, path, text, given: false, of_caller: false }));
                 }
                 Err(error) if error.is_absent() => {}
                 Err(error) => unread = unread.and(Err(format!("{name} {error}"))),

@@ -34,7 +34,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 }
 
 /// Reads `NAME (VERSION)` or `NAME (VERSION-PLATFORM)`.
-fn gem(line: &str) -> Option<Package> {
+pub(super) fn gem(line: &str) -> Option<Package> {
     let (name, rest) = line.split_once(" (")?;
     // An exclamation mark pins the gem to its source.
     let version = rest.strip_suffix('!').unwrap_or(rest).strip_suffix(')')?;

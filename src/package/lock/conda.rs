@@ -85,7 +85,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 
 /// Reads `CHANNEL::NAME=VERSION=BUILD`, of which channel and build may be missing and blanks may stand for the equals
 /// signs. One sign asks for any version that starts so, and is what an export without builds writes of the whole version.
-fn named(specification: &str) -> Option<Package> {
+pub(super) fn named(specification: &str) -> Option<Package> {
     let specification = specification.rsplit("::").next()?.trim();
     let name_end =
         specification.find(|character: char| character.is_whitespace() || "=<>!~[".contains(character))?;

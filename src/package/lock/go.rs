@@ -167,7 +167,7 @@ fn is_directory(path: &str) -> bool {
 }
 
 /// A line, and the comment at its end.
-fn split_comment(line: &str) -> (&str, &str) {
+pub(super) fn split_comment(line: &str) -> (&str, &str) {
     let mut quote = None;
     let bytes = line.as_bytes();
     for (at, byte) in line.bytes().enumerate() {
@@ -186,7 +186,7 @@ fn split_comment(line: &str) -> (&str, &str) {
 const MAX_WORDS: usize = 64;
 
 /// The words of a line; one in quotes is one word.
-fn words(line: &str) -> Result<Vec<&str>, &'static str> {
+pub(super) fn words(line: &str) -> Result<Vec<&str>, &'static str> {
     let mut words = Vec::new();
     let mut rest = line.trim();
     while let Some(first) = rest.chars().next() {

@@ -16,7 +16,7 @@
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
-pub use self::{line::line_of, manifest::Locks};
+pub use self::{line::Lines, manifest::Locks};
 use super::{Error, Fact, Package, Unpinned, count, count::Packages, entries, file_name};
 
 mod bun;

@@ -57,20 +57,30 @@ pub(super) fn read_lock(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     Ok(lock.dependencies.0.into_vec())
 }
 
-/// Reads `packages.config`. What is there only to build, such as a compiler, is no part of the project.
+/// Reads `packages.config`.
 pub(super) fn read_config(bytes: &[u8]) -> Result<Vec<Package>, Error> {
-    let root = xml::read(bytes, "packages")?;
     let mut packages = Packages::default();
+    each_of_config(bytes, |_, package| packages.push(package))?;
+    Ok(packages.into_vec())
+}
+
+/// Gives each package of a `packages.config` with its line. What is there only to build, such as a compiler, is no part of the
+/// project.
+pub(super) fn each_of_config(
+    bytes: &[u8],
+    mut give: impl FnMut(usize, Package) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let root = xml::read(bytes, "packages")?;
     for element in root.children.iter().filter(|element| element.name == "package") {
         let given = |name| element.attribute(name).filter(|value| !value.is_empty());
         let (Some(name), Some(version)) = (given("id"), given("version")) else {
             return Err(element.error("a package has `id` and `version`"));
         };
         if !given("developmentDependency").is_some_and(|only| only.eq_ignore_ascii_case("true")) {
-            packages.push(Package::new(Ecosystem::Nuget, name, version))?;
+            give(element.line, Package::new(Ecosystem::Nuget, name, version))?;
         }
     }
-    Ok(packages.into_vec())
+    Ok(())
 }
 
 /// `*Packages.props`, in whatever case.
@@ -80,9 +90,19 @@ pub(super) fn is_props(path: &str) -> bool {
     ending.is_some_and(|ending| ending.eq_ignore_ascii_case("packages.props"))
 }
 
-/// Reads the items of a `*.Packages.props`. A version is what the packages get, unless a range or a pattern says
-/// otherwise.
+/// Reads a `*.Packages.props`.
 pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
+    let mut packages = Packages::default();
+    each_of_props(bytes, |_, package| packages.push(package))?;
+    Ok(packages.into_vec())
+}
+
+/// Gives each item of a `*.Packages.props` with its line. A version is what the packages get, unless a range or a pattern says
+/// otherwise.
+pub(super) fn each_of_props(
+    bytes: &[u8],
+    mut give: impl FnMut(usize, Package) -> Result<(), Error>,
+) -> Result<(), Error> {
     let root = xml::read(bytes, "Project")?;
     let groups =
         |name| root.children.iter().filter(move |group| group.name == name).flat_map(|group| &group.children);
@@ -92,7 +112,6 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let expand = |text: &str| {
         properties::expand(text, ("$(", ")"), |name| properties.get(&name.to_lowercase()).copied())
     };
-    let mut packages = Packages::default();
     for item in groups("ItemGroup") {
         if !matches!(item.name.as_str(), "PackageReference" | "PackageVersion" | "GlobalPackageReference") {
             continue;
@@ -109,10 +128,10 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
         let one = version.starts_with(|first: char| first.is_ascii_digit())
             && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
         if one && !name.is_empty() {
-            packages.push(Package::new(Ecosystem::Nuget, name, version))?;
+            give(item.line, Package::new(Ecosystem::Nuget, name, version))?;
         }
     }
-    Ok(packages.into_vec())
+    Ok(())
 }
 
 #[cfg(test)]

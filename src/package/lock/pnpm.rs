@@ -81,6 +81,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     Ok(packages.into_vec())
 }
 
+/// Of a key of whatever version.
+pub(super) fn of_any_version(key: &str) -> Option<(&str, &str)> {
+    // What only looks like the older form has a peer's `/` in the name, and so an `@` that is no scope's.
+    let older = name_and_version_5(key).filter(|(name, _)| !name.get(1..).unwrap_or_default().contains('@'));
+    older.or_else(|| name_and_version(key))
+}
+
 /// Of `/NAME/VERSION`, with the registry before it if it is not the usual one, and after it `_` or `/` and what its peers are.
 fn name_and_version_5(key: &str) -> Option<(&str, &str)> {
     let path = key.split_once('/')?.1;

@@ -13,6 +13,8 @@ use super::{
 type Key = [String; 4];
 
 struct Dependency {
+    /// Of its `artifactId`.
+    line: usize,
     /// `GROUP:ARTIFACT`, as written where the file does not tell what that stands for.
     name: String,
     /// Where the file tells all of it.
@@ -24,7 +26,7 @@ struct Dependency {
 /// The dependencies of whatever scope of which the file tells the version; not what a profile adds, nor plugins.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let mut packages = Packages::default();
-    each(bytes, |name, version| match version {
+    each(bytes, |_, name, version| match version {
         Some(version) => packages.push(Package::new(Ecosystem::Maven, name, version)),
         None => Ok(()),
     })?;
@@ -34,27 +36,33 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 /// The dependencies of which it does not: a parent or an imported list may say the version, or a range asks for any.
 pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
     let mut unpinned = Unpinned::default();
-    each(bytes, |name, version| {
+    each(bytes, |_, name, version| {
         unpinned.extend(version.is_none().then_some(name.as_str()));
         Ok(())
     })?;
     Ok(unpinned)
 }
 
-/// Gives each dependency by `GROUP:ARTIFACT`, with the version where the file tells it.
-fn each(bytes: &[u8], mut give: impl FnMut(String, Option<&str>) -> Result<(), Error>) -> Result<(), Error> {
+/// Gives each dependency by `GROUP:ARTIFACT`, with the version where the file tells it, and the line of the dependency that
+/// tells it.
+pub(super) fn each(
+    bytes: &[u8],
+    mut give: impl FnMut(usize, String, Option<&str>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let root = xml::read(bytes, "project")?;
     let values = Values::of(&root)?;
     let managed = match root.child("dependencyManagement")? {
         Some(management) => dependencies(management, &values)?,
         None => Vec::new(),
     };
-    let told = |one: Dependency| Some((one.key?, one.version?));
-    let managed: HashMap<Key, String> = managed.into_iter().filter_map(told).collect();
-    for Dependency { name, key, version } in dependencies(&root, &values)? {
-        let version = version.as_deref().or_else(|| managed.get(key.as_ref()?).map(String::as_str));
+    let told = |one: Dependency| Some((one.key?, (one.line, one.version?)));
+    let managed: HashMap<Key, (usize, String)> = managed.into_iter().filter_map(told).collect();
+    for Dependency { line, name, key, version } in dependencies(&root, &values)? {
+        let own = version.map(|version| (line, version));
+        let told = own.as_ref().or_else(|| managed.get(key.as_ref()?));
         // Whose name is not told has no version either.
-        give(name, version.filter(|_| key.is_some()).and_then(single))?;
+        let version = told.filter(|_| key.is_some()).and_then(|(_, version)| single(version));
+        give(told.map_or(line, |(line, _)| *line), name, version)?;
     }
     Ok(())
 }
@@ -78,6 +86,7 @@ fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<Dependency>
         let (Some(group), Some(artifact)) = (given("groupId")?, given("artifactId")?) else {
             return Err(element.error("a dependency has `groupId` and `artifactId`"));
         };
+        let line = element.child("artifactId")?.map_or(element.line, |artifact| artifact.line);
         let kind = given("type")?.unwrap_or("jar");
         let classifier = given("classifier")?.unwrap_or_default();
         let version = given("version")?.map(|version| values.expand(version).unwrap_or_default());
@@ -87,7 +96,7 @@ fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<Dependency>
             }
             _ => (format!("{group}:{artifact}"), None),
         };
-        dependencies.push(Dependency { name, key, version });
+        dependencies.push(Dependency { line, name, key, version });
     }
     Ok(dependencies)
 }

@@ -76,7 +76,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 }
 
 /// Of `https://HOST/PATH.git`, `ssh://git@HOST/PATH` or `git@HOST:PATH`: `HOST/PATH`.
-fn name(address: &str) -> String {
+pub(super) fn name(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     let host_end = rest.find('/').unwrap_or(rest.len());
     // A user is before the host, and may hold anything but `/`.

@@ -107,7 +107,7 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The package that descriptors name, unless it is the project's own. They all lead to one package.
-fn package_name(descriptors: &str) -> Option<String> {
+pub(super) fn package_name(descriptors: &str) -> Option<String> {
     descriptors.split(", ").find_map(|descriptor| {
         let (name, range) = split(descriptor.trim().trim_matches('"'));
         let is_path = ["./", "../", "/", "~/"].iter().any(|start| range.starts_with(start));
@@ -122,7 +122,7 @@ fn package_name(descriptors: &str) -> Option<String> {
 }
 
 /// Name and reference: `@` parts them, and starts a scope.
-fn split(descriptor: &str) -> (&str, &str) {
+pub(super) fn split(descriptor: &str) -> (&str, &str) {
     let at = descriptor.char_indices().skip(1).find(|(_, character)| *character == '@');
     at.map_or((descriptor, ""), |(at, _)| (&descriptor[..at], &descriptor[at + 1..]))
 }
