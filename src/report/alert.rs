@@ -137,7 +137,11 @@ impl<'a> Group<'a> {
 
 /// Each text that is not empty once, in order, parted by commas.
 fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let texts: BTreeSet<&str> = texts.filter(|text| !text.is_empty()).collect();
+    let mut texts = texts.filter(|text| !text.is_empty());
+    // Nearly always there is one, and this is asked a thousand times over.
+    let Some(first) = texts.next() else { return String::new() };
+    let Some(second) = texts.next() else { return first.to_owned() };
+    let texts: BTreeSet<&str> = [first, second].into_iter().chain(texts).collect();
     let mut listed = texts.iter().take(MAX_PARTS).copied().collect::<Vec<_>>().join(", ");
     if texts.len() > MAX_PARTS {
         listed.push_str(&format!(" and {} more", texts.len() - MAX_PARTS));

@@ -165,7 +165,8 @@ fn a_large_file_is_cut_and_says_so() {
             assert!(said.starts_with(&format!("{left_out} more cases left out")), "{said}");
             assert_eq!(properties(suite)["cases-left-out"], left_out.to_string());
         }
-        assert!(all <= 5_000, "{all}");
+        // A platform alone has all the room.
+        assert!(all <= 5_000 && (all == 5_000 || counts != [30_000]), "{all}");
         assert!(all >= 4_994, "{all}");
     }
 }

@@ -73,7 +73,8 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
     let name = first.map_or("image", |result| result.image.name());
-    let driver = || Driver { name: "Stella", semantic_version: engine.to_owned(), rules: rules.take().list };
+    let driver =
+        || Driver { name: "Stella", semantic_version: cut(engine, MAX_NAME), rules: rules.take().list };
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
@@ -252,21 +253,24 @@ fn security_severity(severity: Severity) -> Option<&'static str> {
 /// A relative path as a URI reference (RFC 3986): everything but unreserved characters and slashes is encoded, so that a
 /// path can neither be a scheme nor climb, and no dot segments are left.
 fn percent_encoded(path: &str) -> String {
-    let segments = path.split('/').filter(|segment| !segment.is_empty()).map(|segment| {
-        if segment == "." || segment == ".." {
-            return "%2E".repeat(segment.len());
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let mut uri = String::with_capacity(path.len() + path.len() / 8);
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        if !uri.is_empty() {
+            uri.push('/');
         }
-        segment.bytes().fold(String::with_capacity(segment.len()), |mut out, byte| {
+        let is_dots = matches!(segment, "." | "..");
+        for byte in segment.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'@' => {
-                    out.push(char::from(byte));
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'+' | b'@' => {
+                    uri.push(char::from(byte));
                 }
-                _ => out.push_str(&format!("%{byte:02X}")),
+                b'.' if !is_dots => uri.push('.'),
+                _ => uri.extend(['%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
             }
-            out
-        })
-    });
-    let uri = segments.collect::<Vec<_>>().join("/");
+        }
+    }
     if uri.is_empty() { "image".to_owned() } else { uri }
 }
 
