@@ -100,15 +100,23 @@ impl<'a> Group<'a> {
         text
     }
 
-    /// Each text that is not empty once, in order, parted by commas.
+    /// What the policy does about it, and by which rules, in one sentence: the strictest of its findings' decisions; `None`
+    /// where no rule matched.
+    pub(super) fn decision(&self) -> Option<String> {
+        let decisions = || self.iter().map(|(_, judged)| &judged.decision);
+        let action = decisions().filter_map(|decision| decision.action).max()?;
+        let does = match action {
+            Action::Fail => "Fails the gate",
+            Action::Warn => "Warns",
+            Action::Ignore => "Ignored",
+        };
+        let rules = decisions().filter(|decision| decision.action == Some(action));
+        Some(format!("{does} by rule {}.", listed(rules.filter_map(|decision| decision.rule.as_deref()))))
+    }
+
+    /// The texts of its findings, [listed].
     pub(super) fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> String {
-        let texts: BTreeSet<&str> =
-            self.findings().flat_map(of).map(String::as_str).filter(|text| !text.is_empty()).collect();
-        let mut listed = texts.iter().take(MAX_PARTS).copied().collect::<Vec<_>>().join(", ");
-        if texts.len() > MAX_PARTS {
-            listed.push_str(&format!(" and {} more", texts.len() - MAX_PARTS));
-        }
-        listed
+        listed(self.findings().flat_map(of).map(String::as_str))
     }
 
     /// The versions of the package.
@@ -125,6 +133,20 @@ impl<'a> Group<'a> {
     pub(super) fn instructions(&self) -> String {
         self.list(|finding| std::slice::from_ref(&finding.layer.instruction))
     }
+}
+
+/// Each text that is not empty once, in order, parted by commas.
+fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut texts = texts.filter(|text| !text.is_empty());
+    // Nearly always there is one, and this is asked a thousand times over.
+    let Some(first) = texts.next() else { return String::new() };
+    let Some(second) = texts.next() else { return first.to_owned() };
+    let texts: BTreeSet<&str> = [first, second].into_iter().chain(texts).collect();
+    let mut listed = texts.iter().take(MAX_PARTS).copied().collect::<Vec<_>>().join(", ");
+    if texts.len() > MAX_PARTS {
+        listed.push_str(&format!(" and {} more", texts.len() - MAX_PARTS));
+    }
+    listed
 }
 
 /// What one place shows: findings with one id in packages of one name.
@@ -164,7 +186,11 @@ impl Alert<'_> {
         let finding = &group.first().1.finding;
         let (name, versions) = (&finding.package.name, group.versions());
         let severity = group.severity().as_str();
-        let mut message = format!("{name} {versions} has {} ({severity}). {}", finding.id, group.fix());
+        let mut message = format!("{name} {versions} has {} ({severity}). ", finding.id);
+        if let Some(decision) = group.decision() {
+            message.push_str(&format!("{decision} "));
+        }
+        message.push_str(&group.fix());
         let paths = group.paths();
         if !paths.is_empty() {
             message.push_str(&format!(" Found in {paths}."));

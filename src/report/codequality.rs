@@ -17,6 +17,7 @@ use super::{
     alert::{Alert, alerts},
     gap::{Gap, Weight, gaps},
     json::{Counted, List, pretty},
+    publisher::Publisher,
     text::{cut, inert},
     words::count,
 };
@@ -50,8 +51,11 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 }
 
 fn of_alert(alert: &Alert<'_>) -> Entry {
+    let id = &alert.group.first().1.finding.id;
+    let page = Publisher::of(id).map(|publisher| format!(" (advisory: {})", publisher.page(id)));
+    let page = page.unwrap_or_default();
     Entry {
-        description: inert(&alert.message(), MAX_TEXT),
+        description: inert(&alert.message(), MAX_TEXT - page.len()) + &page,
         check_name: inert(&alert.rule, MAX_NAME),
         fingerprint: alert.fingerprint(),
         severity: severity(alert.group.severity()),

@@ -83,6 +83,15 @@ impl io::Write for Counted<'_> {
     }
 }
 
+/// How many bytes a value takes on one line.
+pub(super) fn size(value: &impl Serialize) -> usize {
+    let bytes = Cell::new(0);
+    let counted = Counted { out: &mut io::sink(), bytes: &bytes };
+    // What takes everything cannot fail.
+    let _ = value.serialize(&mut Serializer::with_formatter(counted, Harmless::new(0)));
+    bytes.get()
+}
+
 /// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command. Each value has a line,
 /// two spaces further in than what it stands in, down to the lists whose items are one line each.
 struct Harmless {
@@ -280,6 +289,7 @@ mod tests {
         pretty(&(list, Later(|| bytes.get())), 1, &mut Counted { out: &mut out, bytes: &bytes }).unwrap();
         let (list, then): (Vec<String>, usize) = serde_json::from_slice(&out).unwrap();
         assert_eq!(list.len(), 5);
+        assert_eq!(size(&list), serde_json::to_vec(&list).unwrap().len() + list.len() - 1);
         assert!((50_000..out.len()).contains(&then));
         assert_eq!(bytes.get(), out.len());
     }

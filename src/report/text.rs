@@ -80,18 +80,27 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     out
 }
 
-/// The text [cut], without the signs that begin a link, a tag or code: for readers of which it is not known whether they
-/// take a line for Markdown.
+/// The text [cut], and no part of it a link: in SARIF's messages and in Markdown one is `[text](target)`. Brackets alone mean
+/// nothing there, and stay: `urllib3[secure]==1.23` is what a reader has to find.
+pub(super) fn unlinked(text: &str, limit: usize) -> String {
+    let text = cut(text, limit);
+    if text.contains("](") { cut(&text.replace("](", "] ("), limit) } else { text }
+}
+
+/// The text [unlinked], without the signs that begin a tag or code, and no definition of a link, which is not shown: for
+/// readers of which it is not known whether they take a line for Markdown.
 pub(super) fn inert(text: &str, limit: usize) -> String {
+    let text = unlinked(text, limit);
+    if memchr::memchr3(b'<', b'>', b'`', text.as_bytes()).is_none() && !text.contains("]:") {
+        return text;
+    }
     let harmless = |c| match c {
-        '[' => '(',
-        ']' => ')',
         '<' => '‹',
         '>' => '›',
         '`' => '\'',
         c => c,
     };
-    cut(text, limit).chars().map(harmless).collect()
+    cut(&text.replace("]:", "] :"), limit).chars().map(harmless).collect()
 }
 
 /// What an image is called that has no name.
@@ -235,7 +244,19 @@ mod tests {
 
     #[test]
     fn no_sign_begins_a_link_or_a_tag() {
-        assert_eq!(inert("[a](b) <img> `c` @d\n", 30), "(a)(b) ‹img› 'c' @d");
+        for (text, want) in [
+            ("urllib3[secure]==1.23", "urllib3[secure]==1.23"),
+            ("[a](b) <img> `c` @d\n", "[a] (b) ‹img› 'c' @d"),
+            ("![a]](b)[c][d] [e]: f", "![a]] (b)[c][d] [e] : f"),
+            ("[a]\u{200b}(b)", "[a]\\u{200b}(b)"),
+        ] {
+            assert_eq!(inert(text, 40), want);
+        }
+        assert_eq!(unlinked("a[b](c)]: <d>", 40), "a[b] (c)]: <d>");
+        for limit in 1..12 {
+            let text = inert("](]:](]:](", limit);
+            assert!(text.chars().count() <= limit && !text.contains("](") && !text.contains("]:"), "{text}");
+        }
     }
 
     #[test]

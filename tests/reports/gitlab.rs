@@ -173,6 +173,7 @@ fn gitlab_has_what_its_vulnerability_report_shows() {
                 "image": image,
             },
             "details": {
+                "decision": { "type": "text", "name": "Policy", "value": "Fails the gate by rule severe." },
                 "files": { "type": "text", "name": "Found in", "value": "var/lib/dpkg/status" },
                 "image": {
                     "type": "text",

@@ -5,7 +5,8 @@ use std::{fs, io::Read, path::Path};
 use serde_json::Value;
 use stella::{
     finding::Severity,
-    report::{Report, Written},
+    inventory::Skipped,
+    report::{Asked, Report, Written},
 };
 
 use crate::sample::{POLICY, finding, hostile_result, plain_result, report, result};
@@ -38,8 +39,22 @@ fn sarif_has_what_code_scanning_reads() {
     );
     assert_eq!(
         results[0]["message"]["text"],
-        "openssl 1.0-1 has CVE-2024-0001 (critical). Build on a newer base image, with openssl 1.1-1. Found in var/lib/dpkg/status. \
-         Layer 0: ADD rootfs.tar /"
+        "openssl 1.0-1 has CVE-2024-0001 (critical). Fails the gate by rule severe. Build on a newer base image, with openssl 1.1-1. \
+         Found in var/lib/dpkg/status. Layer 0: ADD rootfs.tar /"
+    );
+    let said = |index: usize| results[index]["message"]["text"].as_str().unwrap();
+    assert!(
+        said(1).starts_with("zlib 1.0-1 has CVE-2024-0003 (medium). Warns by rule rest. No fixed"),
+        "{}",
+        said(1)
+    );
+    assert!(said(2).starts_with("requests 1.0-1 has PYSEC-2024-4 (low). Update requests"), "{}", said(2));
+    let page = "https://www.cve.org/CVERecord?id=CVE-2024-0001";
+    assert_eq!(rule["helpUri"], page);
+    assert_eq!(rule["help"]["text"], "Build on a newer base image, with openssl 1.1-1.");
+    assert_eq!(
+        rule["help"]["markdown"],
+        format!("Build on a newer base image, with openssl `1.1-1`.\n\nAdvisory: [`CVE-2024-0001`]({page})")
     );
 }
 
@@ -74,6 +89,78 @@ fn sarif_is_placed_where_the_layer_is_written() {
         assert_eq!(place["artifactLocation"]["uri"], "service/Dockerfile");
         assert_eq!((&place["region"]["startLine"], &place["region"]["endLine"]), (&3.into(), &3.into()));
         assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"], "c129715d7a2bc9a3:1");
+    }
+}
+
+#[test]
+fn sarif_says_what_the_checkout_says() {
+    let pin = |version: &str| format!("urllib3[secure]=={version}");
+    let mut result = result(POLICY, vec![finding("OWN-1", Severity::High, "urllib3", 1, Some("1.24"))]);
+    "1.23".clone_into(&mut result.findings[0].finding.package.version);
+    result.findings[0].asked = Some(Asked {
+        written: Written {
+            file: "Dockerfile".to_owned(),
+            line: 3,
+            last_line: 3,
+            line_hash: "0:1".to_owned(),
+        },
+        pin: Some(pin("1.23")),
+    });
+    let log = sarif(&report(vec![result]));
+    let text = log["runs"][0]["results"][0]["message"]["text"].as_str().unwrap();
+    let fix = format!("Change {} to {} in Dockerfile:3.", pin("1.23"), pin("1.24"));
+    assert!(text.contains(&fix), "{text}");
+    let rule = &log["runs"][0]["tool"]["driver"]["rules"][0];
+    assert_eq!(rule["help"]["text"], fix);
+    assert_eq!(rule.get("helpUri"), None, "nobody is known to publish it");
+}
+
+/// GitLab weighs a file as it is, GitHub in gzip.
+#[test]
+fn no_texts_make_sarif_too_large() {
+    for text in ["word ", "\"", "](##"] {
+        let long = text.repeat(1_200);
+        let mut result = result(POLICY, vec![finding("CVE-1", Severity::High, "a", 1, None); 3_000]);
+        for (index, judged) in result.findings.iter_mut().enumerate() {
+            judged.finding.id = format!("CVE-2024-{index}");
+            judged.finding.summary.clone_from(&long);
+            judged.finding.paths = vec![format!("{index}/{long}")];
+            judged.finding.layer.instruction.clone_from(&long);
+        }
+        let gap = |index| Skipped { name: format!("{index}"), what: long.clone(), why: long.clone() };
+        result.looked_at.skipped = (0..200).map(gap).collect();
+        result.image.reference.clone_from(&long);
+        let mut others = result.clone();
+        others.findings.clear();
+        let mut results = vec![others; 149];
+        results.push(result);
+        let mut out = Vec::new();
+        let options = stella::report::sarif::Options::default();
+        stella::report::sarif::write(&report(results), options, &mut out).unwrap();
+        assert!((9_000_000..10_000_000).contains(&out.len()), "{}: {text:?}", out.len());
+        let log: Value = serde_json::from_slice(&out).unwrap();
+        let run = &log["runs"][0];
+        let listed = run["results"].as_array().unwrap().len();
+        let said = run["invocations"][0]["toolExecutionNotifications"].to_string();
+        assert!(said.contains(&format!("3000 results were found; the {listed} most severe are listed")));
+        assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), listed);
+        assert_eq!(run["properties"]["images"].as_array().unwrap().len(), 100);
+        assert_eq!(run["properties"]["moreImages"], 50);
+    }
+}
+
+#[test]
+fn sarif_cuts_a_path_before_it_is_encoded() {
+    let mut result = plain_result();
+    for judged in &mut result.findings {
+        judged.finding.paths = vec!["é/".repeat(50_000)];
+    }
+    let log = sarif(&report(vec![result]));
+    for result in log["runs"][0]["results"].as_array().unwrap() {
+        let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        let uri = uri.as_str().unwrap();
+        assert!(uri.ends_with("/%C3%A9/%E2%80%A6") || uri.ends_with("/%C3%A9%E2%80%A6"), "{uri}");
+        assert!(uri.len() < 7 * 1_024, "{}", uri.len());
     }
 }
 

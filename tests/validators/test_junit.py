@@ -34,6 +34,7 @@ class JUnit(reports.Case):
         for suite in suites:
             count = {tag: len(suite.findall(f"testcase/{tag}")) for tag in ("failure", "error", "skipped")}
             cases = len(suite.findall("testcase"))
+            self.assertEqual(int(suite.get("skipped")), count["skipped"])
             want.append([cases, count["failure"], count["error"], count["skipped"], cases])
         self.assertEqual(json.loads(done.stdout), want)
         verify = subprocess.run([fetched.python("junitparser"), "verify", path], capture_output=True, check=False)
@@ -47,9 +48,18 @@ class JUnit(reports.Case):
         self.assertFalse(root.findall("testsuite/testsuite"))
         for suite in root:
             self.assert_text(suite.get("name"), 2_000)
+            self.assertRegex(suite.get("timestamp"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+            said = suite.findall("properties/property")
+            for one in said:
+                self.assert_text(one.get("name"), 255)
+                self.assert_text(one.get("value"), 1_024)
+            want = {"image", "digest", "snapshot", "layers", "files", "packages"} if kind != "nothing" else set()
+            self.assertLessEqual(want, {one.get("name") for one in said})
         for case in root.iter("testcase"):
             self.assert_text(case.get("name"), 2_000)
             self.assert_text(case.get("classname"), 2_000)
+            self.assertEqual("file" in case.attrib, "line" in case.attrib)
+            self.assertGreaterEqual(int(case.get("line", 1)), 1)
             outcomes = [child for child in case if child.tag in ("failure", "error", "skipped")]
             self.assertLessEqual(len(outcomes), 1)
             for outcome in outcomes:
@@ -61,7 +71,7 @@ class JUnit(reports.Case):
 
     @each("junit")
     def test_limits(self, kind, form):
-        self.assertLess(os.path.getsize(reports.path(kind, form)), 30_000_000)
+        self.assertLess(os.path.getsize(reports.path(kind, form)), 20_000_000)
         cases = self.cases(kind)
         self.assertTrue(1 <= len(cases) <= 5_000)
         names = [(case.get("classname"), case.get("name")) for case in cases]

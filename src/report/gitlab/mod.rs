@@ -183,6 +183,7 @@ fn vulnerability(
             details.insert(key, Detail::Text { name, value: cut(text, MAX_TEXT) });
         }
     };
+    tell("decision", "Policy", &group.decision().unwrap_or_default());
     tell("also", "Also part of", &more.join(", "));
     tell("files", "Found in", &group.paths());
     tell("instruction", "Layer made by", &group.instructions());

@@ -8,7 +8,7 @@
 //! Nothing that comes from an image, a feed or a policy is Markdown. It stands in [code spans](code), in which no parser sees
 //! a structure and no platform a link, a mention, an issue, a commit or an emoji. Of [prose], plain words stand outside.
 
-mod parts;
+pub(super) mod parts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -4,7 +4,7 @@ use super::{END_BYTES, MAX_ITEMS, MAX_NAME, MAX_PROSE};
 use crate::report::{Judged, publisher::Publisher, text::cut, words::count};
 
 /// An advisory's id, and a link to it where its form says who publishes it.
-pub(super) fn id(id: &str) -> String {
+pub(in crate::report) fn id(id: &str) -> String {
     match Publisher::of(id) {
         Some(publisher) => format!("[{}]({})", code(id), publisher.page(id)),
         None => code(id),
@@ -68,7 +68,7 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// Untrusted sentences: what is no [word] stands in code spans. Never at the start of a line, where a number is a list.
-pub(super) fn prose(text: &str) -> String {
+pub(in crate::report) fn prose(text: &str) -> String {
     let text = cut(text, MAX_PROSE);
     let words = text.split(' ').filter(|word| !word.is_empty()).map(|text| {
         let start = text.trim_start_matches('(');

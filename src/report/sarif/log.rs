@@ -7,25 +7,26 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::MAX_TEXT;
-use crate::report::text::cut;
+use crate::report::text::unlinked;
 
 #[derive(Serialize)]
-pub(super) struct Log {
+pub(super) struct Log<R, T, I> {
     #[serde(rename = "$schema")]
     pub(super) schema: &'static str,
     pub(super) version: &'static str,
-    pub(super) runs: [Run; 1],
+    pub(super) runs: [Run<R, T, I>; 1],
 }
 
+/// Results come before what depends on how many of them are listed: the tool with its rules, and the invocation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Run {
-    pub(super) tool: Tool,
+pub(super) struct Run<R, T, I> {
     pub(super) automation_details: AutomationDetails,
-    pub(super) invocations: [Invocation; 1],
     pub(super) column_kind: &'static str,
     pub(super) properties: Value,
-    pub(super) results: Vec<SarifResult>,
+    pub(super) results: R,
+    pub(super) tool: T,
+    pub(super) invocations: [I; 1],
 }
 
 #[derive(Serialize)]
@@ -72,17 +73,20 @@ pub(super) struct Rule {
     pub(super) name: String,
     pub(super) short_description: Text,
     pub(super) full_description: Text,
-    pub(super) help: Text,
+    /// At most 2,048 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) help_uri: Option<String>,
+    pub(super) help: Help,
     pub(super) default_configuration: Configuration,
     pub(super) properties: RuleProperties,
 }
 
-impl Rule {
-    /// Of its texts.
-    pub(super) fn bytes(&self) -> usize {
-        let texts = [&self.short_description, &self.full_description, &self.help].map(|text| text.text.len());
-        self.id.len() + self.name.len() + texts.iter().sum::<usize>()
-    }
+/// Readers that know Markdown show that.
+#[derive(Serialize)]
+pub(super) struct Help {
+    #[serde(flatten)]
+    pub(super) text: Text,
+    pub(super) markdown: String,
 }
 
 #[derive(Serialize)]
@@ -109,15 +113,6 @@ pub(super) struct SarifResult {
     pub(super) partial_fingerprints: Fingerprints,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) suppressions: Vec<Suppression>,
-}
-
-impl SarifResult {
-    /// Of its texts.
-    pub(super) fn bytes(&self) -> usize {
-        let place = self.locations[0].physical_location.artifact_location.uri.len();
-        let justified = self.suppressions.iter().map(|suppression| suppression.justification.len());
-        self.rule_id.len() + self.message.text.len() + place + justified.sum::<usize>()
-    }
 }
 
 #[derive(Serialize)]
@@ -170,12 +165,9 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Brackets would make an untrusted text a link: `[text](target)`.
+    /// Of untrusted text, none of which becomes a link.
     pub(super) fn new(text: &str) -> Self {
-        let mut text = cut(text, MAX_TEXT);
-        if text.contains(['[', ']']) {
-            text = text.replace('[', "(").replace(']', ")");
-        }
+        let text = unlinked(text, MAX_TEXT);
         Self { text: if text.is_empty() { "-".to_owned() } else { text } }
     }
 }

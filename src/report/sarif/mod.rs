@@ -6,12 +6,13 @@
 mod log;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::{Cell, RefCell},
+    collections::{BTreeSet, HashMap},
     io,
 };
 
 use log::{
-    ArtifactLocation, AutomationDetails, Configuration, Descriptor, Driver, Fingerprints, Invocation,
+    ArtifactLocation, AutomationDetails, Configuration, Descriptor, Driver, Fingerprints, Help, Invocation,
     Location, Log, Notification, PhysicalLocation, Region, Rule, RuleProperties, Run, SarifResult,
     Suppression, Text, Tool,
 };
@@ -21,24 +22,33 @@ use super::{
     ImageRef, Report, ScanResult,
     alert::{Alert, alerts},
     gap::{Weight, gaps},
-    json,
+    json::{Counted, Later, List, pretty, size},
+    markdown::parts::{id, prose},
+    publisher::Publisher,
     text::cut,
 };
 use crate::finding::Severity;
 
 /// Most results that the platforms keep.
 const MAX_RESULTS: usize = 5_000;
-/// Most bytes of text in rules and results. Platforms refuse a file of more than 10 MB in gzip: texts that do not compress
-/// stay as long as they are, and what stands around them compresses well.
-const MAX_BYTES: usize = 8_000_000;
+/// Most bytes of a file: GitLab takes 10 MB, GitHub as much in gzip.
+const MAX_BYTES: usize = 10_000_000;
+/// More than a result takes with its rule, and what a buffer holds back.
+const MARGIN_BYTES: usize = 100_000;
+/// What stands between two rules.
+const INDENTATION_BYTES: usize = 16;
 /// Longest message or description, in characters.
 const MAX_TEXT: usize = 1_024;
+/// Longest path, in characters, before it is encoded.
+const MAX_PATH: usize = 1_024;
 /// Longest rule id or name, in characters.
 const MAX_NAME: usize = 255;
 /// Most notes of a run that are notifications each.
 const MAX_NOTES: usize = 100;
 /// Most tags of a rule.
 const MAX_TAGS: usize = 10;
+/// Most images that are named; the others are counted.
+const MAX_IMAGES: usize = 100;
 
 /// What a report holds beside what it always holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,43 +60,60 @@ pub struct Options {
 /// Writes the report: one run, in which findings of several platforms at one place are one result.
 pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
     let alerts = alerts(&report.results, options.ignored);
-
-    // Rules in the order of their first result; a rule's severity is that of its worst result, which comes first.
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut results = Vec::new();
-    let mut bytes = 0;
-    for alert in alerts.iter().take(MAX_RESULTS) {
-        let known = positions.get(alert.rule.as_str()).copied();
-        let rule = known.is_none().then(|| rule(alert));
-        let result = result(alert, known.unwrap_or(rules.len()));
-        bytes += rule.as_ref().map_or(0, Rule::bytes) + result.bytes();
-        if bytes > MAX_BYTES {
-            break;
-        }
-        if let Some(rule) = rule {
-            positions.insert(&alert.rule, rules.len());
-            rules.push(rule);
-        }
-        results.push(result);
-    }
-
+    // What is written behind the results has its room.
+    let room = MAX_BYTES - MARGIN_BYTES;
+    let room = room.saturating_sub(size(&invocation(report, alerts.len(), 0)));
+    let (written, listed) = (Cell::new(0), Cell::new(0));
+    let rules = RefCell::new(Rules::default());
+    let results = || {
+        let first = alerts.iter().take(MAX_RESULTS);
+        let first = first.take_while(|_| written.get() + rules.borrow().bytes < room);
+        first
+            .inspect(|_| listed.set(listed.get() + 1))
+            .map(|alert| result(alert, rules.borrow_mut().index(alert)))
+    };
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
     let category = first.map_or("unfinished".to_owned(), |result| category(&result.image));
+    let driver =
+        || Driver { name: "Stella", semantic_version: cut(engine, MAX_NAME), rules: rules.take().list };
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
         runs: [Run {
-            tool: Tool { driver: Driver { name: "Stella", semantic_version: engine.to_owned(), rules } },
             automation_details: AutomationDetails { id: format!("stella/{category}/") },
-            invocations: [invocation(report, alerts.len(), results.len())],
             column_kind: "utf16CodeUnits",
-            properties: serde_json::json!({ "images": report.results.iter().map(image).collect::<Vec<_>>() }),
-            results,
+            properties: images(&report.results),
+            results: List(results),
+            tool: Later(|| Tool { driver: driver() }),
+            invocations: [Later(|| invocation(report, alerts.len(), listed.get()))],
         }],
     };
-    json::pretty(&log, 2, out)
+    pretty(&log, 2, &mut Counted { out, bytes: &written })
+}
+
+/// The rules of the results that were written, in the order of their first one, which is the worst: a rule's severity is that of
+/// it.
+#[derive(Default)]
+struct Rules<'a> {
+    list: Vec<Rule>,
+    indexes: HashMap<&'a str, usize>,
+    /// What they will take.
+    bytes: usize,
+}
+
+impl<'a> Rules<'a> {
+    /// Where the rule of a result is in the list.
+    fn index(&mut self, alert: &'a Alert<'_>) -> usize {
+        let next = self.list.len();
+        let index = *self.indexes.entry(&alert.rule).or_insert(next);
+        if index == next {
+            let rule = rule(alert);
+            self.bytes += INDENTATION_BYTES + size(&rule);
+            self.list.push(rule);
+        }
+        index
+    }
 }
 
 /// What keeps the alerts of one image from those of another: a directory may be called like the image that is built from it.
@@ -103,6 +130,7 @@ fn rule(alert: &Alert<'_>) -> Rule {
     let summary =
         if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
     let mut tags = vec!["security".to_owned(), severity.as_str().to_owned()];
+    let fix = alert.group.fix();
     let names = std::iter::once(&finding.id).chain(&finding.aliases);
     tags.extend(names.filter_map(|name| cve(name)).collect::<BTreeSet<_>>());
     tags.truncate(MAX_TAGS);
@@ -111,7 +139,11 @@ fn rule(alert: &Alert<'_>) -> Rule {
         name: cut(&name, MAX_NAME),
         short_description: Text::new(&name),
         full_description: Text::new(summary),
-        help: Text::new(&alert.group.fix()),
+        help_uri: Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id)),
+        help: Help {
+            text: Text::new(&fix),
+            markdown: format!("{}\n\nAdvisory: {}", prose(&fix), id(&finding.id)),
+        },
         default_configuration: Configuration { level: level(severity) },
         properties: RuleProperties {
             security_severity: security_severity(severity),
@@ -122,6 +154,9 @@ fn rule(alert: &Alert<'_>) -> Rule {
 }
 
 fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
+    let file = &alert.place.file;
+    let uri =
+        if file.len() > MAX_PATH { percent_encoded(&cut(file, MAX_PATH)) } else { percent_encoded(file) };
     SarifResult {
         rule_id: alert.rule.clone(),
         rule_index,
@@ -129,7 +164,7 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
         message: Text::new(&alert.message()),
         locations: [Location {
             physical_location: PhysicalLocation {
-                artifact_location: ArtifactLocation { uri: percent_encoded(&alert.place.file) },
+                artifact_location: ArtifactLocation { uri },
                 region: Region {
                     start_line: alert.place.line,
                     start_column: 1,
@@ -147,14 +182,8 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
 }
 
 fn suppression(alert: &Alert<'_>) -> Suppression {
-    let rules: BTreeSet<&str> =
-        alert.group.iter().filter_map(|(_, judged)| judged.decision.rule.as_deref()).collect();
-    let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
-    Suppression {
-        kind: "external",
-        status: "accepted",
-        justification: cut(&format!("ignored by the policy's rule {rules}"), MAX_TEXT),
-    }
+    let decision = alert.group.decision().unwrap_or_default();
+    Suppression { kind: "external", status: "accepted", justification: cut(&decision, MAX_TEXT) }
 }
 
 /// `cve-yyyy-n`, the form of tag by which GitLab tells what a finding is.
@@ -197,6 +226,14 @@ fn notification(id: &str, level: &'static str, text: &str) -> Notification {
     Notification { descriptor: Descriptor { id: cut(id, MAX_NAME) }, level, message: Text::new(text) }
 }
 
+fn images(results: &[ScanResult]) -> Value {
+    let named = results.iter().take(MAX_IMAGES).map(image).collect::<Vec<_>>();
+    match results.len().saturating_sub(MAX_IMAGES) {
+        0 => serde_json::json!({ "images": named }),
+        more => serde_json::json!({ "images": named, "moreImages": more }),
+    }
+}
+
 fn image(result: &ScanResult) -> Value {
     let image = &result.image;
     serde_json::json!({
@@ -229,21 +266,24 @@ fn security_severity(severity: Severity) -> Option<&'static str> {
 /// A relative path as a URI reference (RFC 3986): everything but unreserved characters and slashes is encoded, so that a
 /// path can neither be a scheme nor climb, and no dot segments are left.
 fn percent_encoded(path: &str) -> String {
-    let segments = path.split('/').filter(|segment| !segment.is_empty()).map(|segment| {
-        if segment == "." || segment == ".." {
-            return "%2E".repeat(segment.len());
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let mut uri = String::with_capacity(path.len() + path.len() / 8);
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        if !uri.is_empty() {
+            uri.push('/');
         }
-        segment.bytes().fold(String::with_capacity(segment.len()), |mut out, byte| {
+        let is_dots = matches!(segment, "." | "..");
+        for byte in segment.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'@' => {
-                    out.push(char::from(byte));
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'+' | b'@' => {
+                    uri.push(char::from(byte));
                 }
-                _ => out.push_str(&format!("%{byte:02X}")),
+                b'.' if !is_dots => uri.push('.'),
+                _ => uri.extend(['%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
             }
-            out
-        })
-    });
-    let uri = segments.collect::<Vec<_>>().join("/");
+        }
+    }
     if uri.is_empty() { "image".to_owned() } else { uri }
 }
 
