@@ -85,11 +85,24 @@ impl io::Write for Counted<'_> {
 
 /// How many bytes a value takes on one line.
 pub(super) fn size(value: &impl Serialize) -> usize {
-    let bytes = Cell::new(0);
-    let counted = Counted { out: &mut io::sink(), bytes: &bytes };
+    let mut size = Size(0);
     // What takes everything cannot fail.
-    let _ = value.serialize(&mut Serializer::with_formatter(counted, Harmless::new(0)));
-    bytes.get()
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut size, Harmless::new(0)));
+    size.0
+}
+
+/// Bytes that went nowhere.
+struct Size(usize);
+
+impl io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command. Each value has a line,

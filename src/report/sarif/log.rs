@@ -84,8 +84,7 @@ pub(super) struct Rule {
 /// Readers that know Markdown show that.
 #[derive(Serialize)]
 pub(super) struct Help {
-    #[serde(flatten)]
-    pub(super) text: Text,
+    pub(super) text: String,
     pub(super) markdown: String,
 }
 

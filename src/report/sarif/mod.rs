@@ -141,7 +141,7 @@ fn rule(alert: &Alert<'_>) -> Rule {
         full_description: Text::new(summary),
         help_uri: Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id)),
         help: Help {
-            text: Text::new(&fix),
+            text: Text::new(&fix).text,
             markdown: format!("{}\n\nAdvisory: {}", prose(&fix), id(&finding.id)),
         },
         default_configuration: Configuration { level: level(severity) },
