@@ -82,7 +82,7 @@ fn write(
 }
 
 /// Findings that a terminal or a log gets: GitLab ends a job's log at 4 MB, and the verdict comes last.
-const MOST_LISTED: usize = 5_000;
+const MOST_LISTED: usize = 3_000;
 
 /// A file is nobody's terminal: neither colours nor a width.
 fn look(output: &Output, ignored: bool) -> table::Options {

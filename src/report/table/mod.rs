@@ -35,7 +35,7 @@ pub struct Options {
     pub width: Option<usize>,
     /// Whether findings that the policy ignores are listed too.
     pub ignored: bool,
-    /// Most findings that are listed, the worst; `None` for all.
+    /// Most findings that are listed, the worst of each platform while there is room; `None` for all.
     pub most: Option<usize>,
 }
 
@@ -47,7 +47,8 @@ const MAX_NAMED: usize = 3;
 /// Writes the report.
 pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::Result<()> {
     let width = options.width.filter(|width| *width > 0).map(|width| width.max(MIN_WIDTH));
-    let mut table = Table { options: Options { width, ..options }, text: String::new() };
+    let room = options.most.unwrap_or(usize::MAX);
+    let mut table = Table { options: Options { width, ..options }, room, text: String::new() };
     for (index, result) in report.results.iter().enumerate() {
         if index > 0 {
             table.line("");
@@ -65,6 +66,8 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 
 struct Table {
     options: Options,
+    /// Findings that may still be listed.
+    room: usize,
     text: String,
 }
 
@@ -112,7 +115,8 @@ impl Table {
         let shown = result.findings.iter().filter(|judged| self.options.ignored || !is_ignored(judged));
         let mut listed: Vec<&Judged> = shown.collect();
         let shown = listed.len();
-        listed.truncate(self.options.most.unwrap_or(usize::MAX));
+        listed.truncate(self.room);
+        self.room -= listed.len();
         let rows: Vec<Row<'_>> = listed.iter().map(|judged| row(judged)).collect();
         let columns = columns(&rows, self.options.width);
         // In a layer they stay in the order of the report, the worst first.
@@ -142,7 +146,7 @@ impl Table {
         let (cut, ignored) = (shown - listed.len(), result.findings.len() - shown);
         if cut > 0 {
             self.line("");
-            let all = count(cut, "less severe finding");
+            let all = count(cut, if listed.is_empty() { "finding" } else { "less severe finding" });
             self.whole("1;33", &format!("{all} left out: -o table=FILE and -o json=FILE have them all"));
         }
         if ignored > 0 {
