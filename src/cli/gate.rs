@@ -85,12 +85,14 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     if settings.wants_sbom() {
         only_image(&opened)?;
     }
+    let called = name::called(settings.name.as_deref(), &opened);
     let (mut results, mut sboms) = (Vec::new(), Vec::new());
     for (index, image) in opened.images.iter().enumerate() {
         // What lies beside the images belongs to no platform: it is said once, with the first.
         let mut skipped = image.skipped.clone();
         skipped.extend(opened.skipped.iter().filter(|_| index == 0).cloned());
-        let job = Job { settings, opened: &opened, image, skipped, progress: Progress::new(log) };
+        let job =
+            Job { settings, opened: &opened, called: &called, image, skipped, progress: Progress::new(log) };
         let asked = match &mut remote {
             Some(remote) => match remote.scan(&job, &mut run) {
                 Ok(scanned) => Some(scanned),
@@ -119,7 +121,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             (None, None) => return Err(Failure::unfinished("neither a server nor advisories")),
         };
         let Scanned { mut result, sbom } = scanned;
-        result.image.called = name::called(settings.name.as_deref(), &opened);
+        result.image.called.clone_from(&called);
         if index == 0 && result.image.name() == NO_NAME {
             log.note("the image has no name: --name NAME tells its alerts apart from those of other images");
         }
@@ -150,6 +152,8 @@ pub struct Job<'a> {
     pub settings: &'a GateSettings,
     /// Where its layers are read.
     pub opened: &'a Opened,
+    /// What reports call it; empty where the reference is a name.
+    pub called: &'a str,
     /// The image.
     pub image: &'a super::image::OpenedImage,
     /// What cannot be looked at.
@@ -170,11 +174,7 @@ impl Job<'_> {
     /// An image and what it holds, where a report is of that.
     pub fn sbom(&self, image: &Image, inventory: impl FnOnce() -> Inventory) -> Option<Sbom> {
         self.settings.wants_sbom().then(|| Sbom {
-            reference: name::reference(
-                self.settings.name.as_deref(),
-                &self.settings.source.text,
-                self.opened,
-            ),
+            reference: name::reference(self.called, &self.settings.source.text),
             image: image.clone(),
             inventory: inventory(),
         })

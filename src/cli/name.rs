@@ -33,11 +33,8 @@ pub fn called(given: Option<&str>, opened: &Opened) -> String {
 }
 
 /// As an SBOM names its image: as it is [called], else as the caller wrote it.
-pub fn reference(given: Option<&str>, written: &str, opened: &Opened) -> String {
-    match called(given, opened) {
-        name if name.is_empty() => written.to_owned(),
-        name => name,
-    }
+pub fn reference(called: &str, written: &str) -> String {
+    if called.is_empty() { written.to_owned() } else { called.to_owned() }
 }
 
 /// Of what the checkout holds its path there, which tells it from another; of what lies elsewhere only its own name, because the
