@@ -115,7 +115,7 @@ fn placed(settings: &BaseSettings, opened: &OpenedImage, said: &mut Said) -> Opt
     let placed = dockerfile::Dockerfile::parse(&dockerfile.text).map(|read| {
         read.place(settings.target.as_deref(), &image.platform, &image.history, image.layers.len())
     });
-    let mut way_out = "give the one that the image was built from with --dockerfile FILE";
+    let mut way_out = "if the image was built from another, give that one with --dockerfile FILE";
     let why = match placed {
         Ok(Ok(placed)) => {
             if !dockerfile.given {

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use stella::{
     image::Image,
     inventory::Inventory,
     policy::{Action, Outcome, Policy},
-    report::{NO_NAME, Report, Run, SCHEMA, ScanResult},
+    report::{NO_NAME, Report, Run, SCHEMA, ScanResult, Stopped},
     sbom::Sbom,
 };
 
@@ -26,15 +27,15 @@ use super::{
     progress::Progress,
     remote::Remote,
     reports,
-    settings::GateSettings,
+    settings::{GateSettings, now},
 };
 
 /// Runs the gate and writes every report.
 pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
     let outputs = GateSettings::outputs(args)?;
-    let settings =
-        GateSettings::new(args, outputs.clone()).inspect_err(|failure| unfinished(&outputs, failure, log))?;
-    let gated = gate(&settings, log, started).inspect_err(|failure| unfinished(&outputs, failure, log));
+    let unfinished = |failure: &Failure| unfinished(args, &outputs, failure, log);
+    let settings = GateSettings::new(args, outputs.clone()).inspect_err(unfinished)?;
+    let gated = gate(&settings, log, started).inspect_err(unfinished);
     match gated {
         Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
             log.warn(&failure.message);
@@ -50,9 +51,15 @@ pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
 }
 
 /// Writes every report of a gate that came to no verdict: what an earlier gate left in a file is not taken for this one's.
-fn unfinished(outputs: &[Output], failure: &Failure, log: Log) {
-    let run = Run { notes: vec![failure.message.clone()], ..Run::default() };
-    let report = Report { schema: SCHEMA, results: Vec::new(), run };
+fn unfinished(args: &Gate, outputs: &[Output], failure: &Failure, log: Log) {
+    let why = [failure.message.as_str(), failure.advice.as_str()];
+    let stopped = Stopped {
+        image: name::wanted(args.name.as_deref(), &args.source.image),
+        // A wrong moment is what may have ended it.
+        now: now().unwrap_or_else(|_| Timestamp::now()).to_string(),
+        why: why.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
+    };
+    let report = Report { schema: SCHEMA, results: Vec::new(), stopped: Some(stopped), run: Run::default() };
     // A wrong call says how to call; nobody waits for data.
     let wanted = |output: &&Output| output.file.is_some() || failure.exit == Exit::Unfinished;
     let (sboms, others): (Vec<_>, Vec<_>) =
@@ -129,7 +136,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         sboms.extend(sbom);
         results.push(result);
     }
-    let mut report = Report { schema: SCHEMA, results, run };
+    let mut report = Report { schema: SCHEMA, results, stopped: None, run };
     report.run.timings_ms.total = ms(started.elapsed());
     let exit = verdict(&report);
     let unwritten = write(&mut report, sboms.first(), settings, started);

@@ -6,7 +6,7 @@ use stella::report::{NO_NAME, without_versions};
 
 use super::{
     exit::Failure,
-    image::{Opened, Scheme, is_image_reference},
+    image::{Opened, Reference, Scheme, is_image_reference, path_and_tag},
     settings::checkout,
 };
 
@@ -30,6 +30,24 @@ pub fn called(given: Option<&str>, opened: &Opened) -> String {
         return String::new();
     }
     by_path(Path::new(path))
+}
+
+/// What an image would be called that was not opened: as [`called`], as far as that is known.
+pub fn wanted(name: Option<&str>, image: &str) -> String {
+    if let Ok(Some(name)) = given(name) {
+        return name;
+    }
+    let Ok(Reference { scheme, rest }) = image.parse();
+    let is_path = match scheme {
+        Some(Scheme::Docker | Scheme::Registry) => false,
+        Some(_) => true,
+        None => Path::new(&rest).exists(),
+    };
+    if !is_path {
+        return image.to_owned();
+    }
+    let path = path_and_tag(&rest).map_or_else(|_| rest.into(), |(path, _)| path);
+    by_path(&path)
 }
 
 /// As an SBOM names its image: as it is [called], else as the caller wrote it.

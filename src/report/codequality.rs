@@ -37,7 +37,7 @@ const MAX_NAME: usize = 255;
 
 /// Writes the report.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    let image = report.results.first().map_or("image", |result| result.image.name());
+    let image = report.image_name();
     let (gaps, alerts) = (gaps(report), alerts(&report.results, false));
     let (written, listed) = (Cell::new(0), Cell::new(0));
     let entries = || {

@@ -44,8 +44,8 @@ pub(super) enum Weight {
 /// All gaps, each once, gravest first.
 pub(super) fn gaps(report: &Report) -> Vec<Gap<'_>> {
     let mut gaps = Vec::new();
-    if report.results.is_empty() {
-        gaps.push(Gap { name: "image", weight: Weight::Unlooked, text: "no image was looked at".to_owned() });
+    if let Some(why) = report.why_stopped() {
+        gaps.push(Gap { name: "image", weight: Weight::Unlooked, text: why.to_owned() });
     }
     let mut skipped = BTreeSet::new();
     for result in &report.results {

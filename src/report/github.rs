@@ -57,13 +57,13 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 fn verdict(report: &Report) -> (&'static str, &'static str, String) {
     let results = &report.results;
     let (kind, title) = match results.iter().map(|result| result.verdict.outcome).max() {
-        None => return ("error", "the gate is unfinished", "no image was looked at".to_owned()),
+        None => ("error", "the gate is unfinished"),
         Some(Outcome::Fail) => ("error", "the gate failed"),
         Some(Outcome::Unfinished) => ("error", "the gate is unfinished: not everything was looked at"),
         Some(_) if !results.iter().all(looked) => ("warning", "the gate passed without a full look"),
         Some(_) => ("notice", "the gate passed"),
     };
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = report.why_stopped().map(str::to_owned).into_iter().collect();
     for result in results {
         let platform = if results.len() > 1 { format!("{}: ", result.image.platform) } else { String::new() };
         lines.push(format!("{platform}{}", words::verdict(result)));

@@ -41,8 +41,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let platforms = platforms(report);
     let all = || platforms.iter().map(|(labels, result)| (labels.as_str(), *result));
-    let image = report.results.first().map_or("image", |result| result.image.name());
-    let image = label("image", image);
+    let image = label("image", report.image_name());
 
     let mut verdict =
         Family::begin(&mut out, "stella_verdict", "1 for what the gate came to, 0 for what it did not.")?;

@@ -50,8 +50,42 @@ pub struct Report {
     pub schema: u32,
     /// One entry per platform, sorted by platform. A function of image, policy, snapshot, engine version and `now`.
     pub results: Vec<ScanResult>,
+    /// Why there is no result; absent where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// What was done to get there; differs from run to run.
     pub run: Run,
+}
+
+/// What is known of a gate that ended before it came to a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stopped {
+    /// The image, as reports would have called it.
+    pub image: String,
+    /// The moment the verdict would have been for, RFC 3339, UTC.
+    pub now: String,
+    /// What ended it, and what to do about it.
+    pub why: String,
+}
+
+impl Report {
+    /// The image's name, the same from build to build: without scheme, tag and digest.
+    fn image_name(&self) -> &str {
+        let stopped = self.stopped.as_ref().map(|stopped| image_name(&stopped.image));
+        self.results.first().map(|result| result.image.name()).or(stopped).unwrap_or(NO_NAME)
+    }
+
+    /// The moment the verdict is for; empty where nobody says.
+    fn now(&self) -> &str {
+        let stopped = self.stopped.as_ref().map(|stopped| stopped.now.as_str());
+        self.results.first().map(|result| result.now.as_str()).or(stopped).unwrap_or_default()
+    }
+
+    /// Why there is no result; `None` where there is one.
+    fn why_stopped(&self) -> Option<&str> {
+        let why = || self.stopped.as_ref().map_or("no image was looked at", |stopped| stopped.why.as_str());
+        self.results.is_empty().then(why)
+    }
 }
 
 /// What was found in one image of one platform.

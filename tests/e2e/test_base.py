@@ -89,7 +89,7 @@ class Base(program.Case):
         base, _, said = self.gate(demo)
         self.assertIsNone(base)
         self.assert_noted("note", "Dockerfile tells nothing of the image, so that findings have no line of it: line 4 is not what the "
-                          "image's history has there; give the one that the image was built from with --dockerfile FILE", said)
+                          "image's history has there; if the image was built from another, give that one with --dockerfile FILE", said)
         for arguments, variables in [(["--dockerfile", "Containerfile"], {}), ([], {"STELLA_DOCKERFILE": "Containerfile"})]:
             self.assertEqual(self.gate(demo, *arguments, **variables)[0], want)
         self.write(".stella.yaml", "dockerfile: Containerfile\n")
@@ -119,7 +119,7 @@ class Base(program.Case):
         no_line = "tells nothing of the image, so that findings have no line of it: "
         for text, why in [("FROM x\nFOO bar\n", "line 2: no instruction that is known here"), ("", "it has no FROM")]:
             self.write("Dockerfile", text)
-            self.assert_noted("note", f"Dockerfile {no_line}{why}; give the one", self.gate(demo)[2])
+            self.assert_noted("note", f"Dockerfile {no_line}{why}; if the image", self.gate(demo)[2])
         reports = [("sarif", self.path("sarif")), ("markdown", self.path("markdown")), ("table", self.path("table"))]
         said = self.gate(demo, *[word for name, path in reports for word in ("-o", f"{name}={path}")])[2]
         self.assert_noted("note", f"Dockerfile {no_line}it has no FROM", said)

@@ -100,7 +100,7 @@ class Unfinished(program.Case):
 
     def gate(self, image, *arguments):
         outputs = [word for form in self.FORMS for word in ("-o", f"{form}={self.path(form)}")]
-        return call(program.STELLA, "gate", image, *arguments, *outputs, env=environment(self.work))
+        return call(program.STELLA, "gate", image, *arguments, *outputs, env={**environment(self.work), **MOMENT})
 
     def read(self, form):
         with open(self.path(form), encoding="utf-8") as text:
@@ -112,16 +112,24 @@ class Unfinished(program.Case):
             with self.subTest(code):
                 self.assertEqual(self.gate(f"oci:{DEMO}", "--advisories", "demo").returncode, 1)
                 kept = {form: self.read(form) for form in self.FORMS}
-                done = self.gate(image, "--advisories", "demo", *arguments)
+                done = self.gate(image, "--advisories", "demo", "--name", "team/app:1.2", *arguments)
                 self.assertEqual(done.returncode, code, done.stderr)
                 why = "missing" if code == 3 else "much"
                 for form in self.FORMS[:-1]:
                     self.assertNotEqual(self.read(form), kept[form], form)
-                self.assertIn(why, json.loads(self.read("json"))["run"]["notes"][0])
+                stopped = json.loads(self.read("json"))["stopped"]
+                self.assertIn(why, stopped["why"])
+                self.assertEqual((stopped["image"], stopped["now"]), ("team/app:1.2", "2026-09-21T14:13:20Z"))
+                for form in self.FORMS:
+                    if form not in ("metrics", "spdx"):
+                        self.assertIn(why, self.read(form), form)
+                self.assertIn('image="team/app"', self.read("metrics"))
+                for form in ("junit", "gitlab"):
+                    self.assertIn("2026-09-21T14:13:20", self.read(form), form)
                 sarif = json.loads(self.read("sarif"))["runs"][0]
                 self.assertFalse(sarif["invocations"][0]["executionSuccessful"])
                 # An upload without results would close all alerts of the image's own category.
-                self.assertEqual((sarif["results"], sarif["automationDetails"]["id"]), ([], "stella/unfinished/"))
+                self.assertEqual((sarif["results"], sarif["automationDetails"]["id"]), ([], "stella/unfinished/team/app/"))
                 self.assertIn("<error ", self.read("junit"))
                 self.assertEqual(json.loads(self.read("gitlab"))["scan"]["status"], "failure")
                 self.assertEqual(json.loads(self.read("codequality"))[0]["severity"], "blocker")

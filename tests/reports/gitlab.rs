@@ -8,7 +8,7 @@ use stella::{
     finding::Severity,
     inventory::Skipped,
     report::{
-        Report, ScanResult, Written,
+        Report, ScanResult, Stopped, Written,
         gitlab::{Version, write},
     },
 };
@@ -286,6 +286,18 @@ fn gitlab_says_what_was_not_looked_at() {
     demo.snapshot.demo = true;
     demo.looked_at.packages.clear();
     assert_eq!(looked(demo).1.lines().filter(|line| line.starts_with("warn: ")).count(), 2);
+    let mut stopped = report(vec![]);
+    let why = "no advisories at hand";
+    let now = "2026-06-15T12:00:00Z";
+    stopped.stopped = Some(Stopped { image: "app:1".into(), now: now.into(), why: why.into() });
+    stopped.run.notes = vec!["the server was down".to_owned(); 101];
+    let stopped = gitlab(&stopped);
+    assert_eq!(stopped["scan"]["start_time"], "2026-06-15T12:00:00");
+    let said = messages(&stopped);
+    assert_eq!(
+        (said[0], said[100], said[101]),
+        (("fatal", why), ("info", "the server was down"), ("info", "1 more note"))
+    );
     let none = gitlab(&report(vec![]));
     assert_eq!(
         (&none["scan"]["status"], messages(&none)),

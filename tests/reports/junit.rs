@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 use stella::{
     finding::Severity,
     inventory::Skipped,
-    report::{FeedRef, Report, Written},
+    report::{FeedRef, Report, Stopped, Written},
 };
 
 use crate::sample::{POLICY, finding, hostile, hostile_result, plain_result, report, result};
@@ -208,6 +208,27 @@ fn platforms_without_a_place_are_counted_with_their_worst_verdict() {
         assert_eq!(cases.iter().filter(|(name, _)| name == "verdict").count(), 500);
     }
     assert!(!junit(&report(vec![clean; 500])).contains("platforms left out"));
+}
+
+#[test]
+fn the_run_is_told_once() {
+    let clean = result(POLICY, vec![]);
+    let mut report = report(vec![clean.clone(), clean]);
+    report.run.notes = vec!["the server was down".to_owned(); 21];
+    let noted = |report: &Report| junit(report).matches("value=\"the server was down\"").count();
+    assert_eq!(noted(&report), 20);
+    assert!(junit(&report).contains("<property name=\"more-notes\" value=\"1\"/>"));
+    report.results.clear();
+    assert!(junit(&report).contains("message=\"no image was looked at\""));
+    let (image, now) = ("r.example/app:1".to_owned(), "2026-06-15T12:00:00Z".to_owned());
+    report.stopped = Some(Stopped { image, now, why: "no advisories at hand".to_owned() });
+    let xml = junit(&report);
+    assert_eq!(noted(&report), 20);
+    for text in
+        ["name=\"r.example/app\"", "timestamp=\"2026-06-15T12:00:00Z\"", "message=\"no advisories at hand\""]
+    {
+        assert!(xml.contains(text), "{xml}");
+    }
 }
 
 /// GitLab takes files below 30 MB.

@@ -144,5 +144,5 @@ pub fn hostile_result() -> ScanResult {
 }
 
 pub fn report(results: Vec<ScanResult>) -> Report {
-    Report { schema: SCHEMA, results, run: Run::default() }
+    Report { schema: SCHEMA, results, stopped: None, run: Run::default() }
 }

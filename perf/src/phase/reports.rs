@@ -261,7 +261,7 @@ fn report(size: Size) -> Result<Report, Failure> {
         findings,
         verdict,
     };
-    Ok(Report { schema: SCHEMA, results: vec![result], run })
+    Ok(Report { schema: SCHEMA, results: vec![result], stopped: None, run })
 }
 
 fn written(file: &str, line: usize) -> Written {

@@ -48,6 +48,8 @@ const MAX_BYTES: usize = 10_000_000;
 const MAX_NAME: usize = 255;
 /// Longest text, in characters, before Markdown's signs are escaped: the schema lets a solution have 7,000.
 const MAX_TEXT: usize = 3_000;
+/// Most notes of a run that are messages each.
+const MAX_NOTES: usize = 100;
 /// Most identifiers that GitLab keeps of a vulnerability.
 const MAX_IDENTIFIERS: usize = 20;
 
@@ -126,6 +128,11 @@ fn scan(report: &Report, found: usize, listed: usize) -> Scan {
     if waived > 0 {
         say("info", &format!("{} left out: the policy ignores them", count(waived, "finding")));
     }
+    let notes = &report.run.notes;
+    notes.iter().take(MAX_NOTES).for_each(|note| say("info", note));
+    if notes.len() > MAX_NOTES {
+        say("info", &count(notes.len() - MAX_NOTES, "more note"));
+    }
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
     let tool = Tool {
@@ -134,7 +141,7 @@ fn scan(report: &Report, found: usize, listed: usize) -> Scan {
         version: filled(engine, MAX_NAME),
         vendor: Vendor { name: "Stella" },
     };
-    let now = moment(first.map_or("", |result| result.now.as_str()));
+    let now = moment(report.now());
     Scan {
         analyzer: tool.clone(),
         scanner: tool,

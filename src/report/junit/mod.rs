@@ -60,29 +60,32 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let counting = usize::from(report.results.len() > 1);
     let mut room = Room { cases: MAX_CASES - counting, bytes: MAX_BYTES - COUNTING_BYTES };
     let mut names = Names::default();
+    let mut notes = report.run.notes.as_slice();
     let mut left = report.results.as_slice();
     for suites in (1..=left.len().min(MAX_SUITES)).rev() {
         let [result, rest @ ..] = left else { break };
         // What one platform does not need is the others'.
-        let suite = suite(result, room.shared_by(suites), &mut names)?;
+        let suite = suite(result, std::mem::take(&mut notes), room.shared_by(suites), &mut names)?;
         let Some(bytes) = room.bytes.checked_sub(suite.bytes()) else { break };
         suite.write(out)?;
         room = Room { cases: room.cases.saturating_sub(suite.tests()), bytes };
         left = rest;
     }
-    if let Some(case) = of_rest(left, report.results.is_empty()) {
-        let now = left.first().map_or("", |result| &result.now);
-        let mut suite = Suite::new(names.tell_apart("stella".to_owned()), now);
+    if let Some(case) = of_rest(left, report.why_stopped()) {
+        let name = if left.is_empty() { report.image_name() } else { "stella" };
+        let mut suite = Suite::new(names.tell_apart(cut(name, MAX_NAME)), report.now());
+        say_notes(&mut suite, notes)?;
         suite.add(case, usize::MAX)?;
         suite.write(out)?;
     }
     xml::end(out)
 }
 
-/// What stands for platforms that have no suite: their number, and the worst that was said of them.
-fn of_rest(left: &[ScanResult], is_empty: bool) -> Option<Case> {
-    if is_empty {
-        return Some(case("verdict", Outcome::Error(cause("empty", "no image was looked at"))));
+/// What stands for platforms that have no suite: why there is none at all; else their number, and the worst that was said of
+/// them.
+fn of_rest(left: &[ScanResult], why_stopped: Option<&str>) -> Option<Case> {
+    if let Some(why) = why_stopped {
+        return Some(case("verdict", Outcome::Error(cause("stopped", &cut(why, MAX_LINE)))));
     }
     let worst = left.iter().map(|result| result.verdict.outcome).max()?;
     let platforms = count(left.len(), "more platform");
@@ -96,10 +99,12 @@ fn of_rest(left: &[ScanResult], is_empty: bool) -> Option<Case> {
     Some(case("platforms left out", outcome))
 }
 
-fn suite(result: &ScanResult, room: Room, names: &mut Names) -> io::Result<Suite> {
+/// One platform; the notes of the run stand with the first.
+fn suite(result: &ScanResult, notes: &[String], room: Room, names: &mut Names) -> io::Result<Suite> {
     let name = cut(&format!("{} {}", result.image.name(), result.image.platform), MAX_NAME);
     let mut suite = Suite::new(names.tell_apart(name), &result.now);
     looked_at(&mut suite, result)?;
+    say_notes(&mut suite, notes)?;
     let subjects = subjects(result);
     for subject in &subjects {
         // The verdict is never left out. One place is kept for the case that counts what is.
@@ -284,6 +289,17 @@ fn looked_at(suite: &mut Suite, result: &ScanResult) -> io::Result<()> {
     match feeds.len().saturating_sub(MAX_LISTED) {
         0 => Ok(()),
         more => suite.say("more-feeds", &more.to_string()),
+    }
+}
+
+/// Says what a reader should know of the run.
+fn say_notes(suite: &mut Suite, notes: &[String]) -> io::Result<()> {
+    for (index, note) in notes.iter().take(MAX_LISTED).enumerate() {
+        suite.say(&format!("note-{}", index + 1), &cut(note, MAX_LINE))?;
+    }
+    match notes.len().saturating_sub(MAX_LISTED) {
+        0 => Ok(()),
+        more => suite.say("more-notes", &more.to_string()),
     }
 }
 

@@ -65,6 +65,8 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = String::new();
     if report.results.is_empty() {
         page.push_str("## ❌ UNFINISHED: no image was looked at\n\n");
+        let why = report.stopped.as_ref().map(|stopped| format!("{}\n\n", prose(&stopped.why)));
+        page.push_str(&why.unwrap_or_default());
     }
     let notes = list(&report.run.notes, MAX_BYTES / 16, "note", |note| format!("note: {}", prose(note)));
     let end = MAX_BYTES - END_BYTES - notes.len();

@@ -19,13 +19,14 @@ use log::{
 use serde_json::Value;
 
 use super::{
-    ImageRef, Report, ScanResult,
+    Report, ScanResult,
     alert::{Alert, alerts},
     gap::{Weight, gaps},
     json::{Counted, Later, List, pretty, size},
     markdown::parts::{id, prose},
     publisher::Publisher,
     text::cut,
+    words::count,
 };
 use crate::finding::Severity;
 
@@ -74,7 +75,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
     };
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
-    let category = first.map_or("unfinished".to_owned(), |result| category(&result.image));
+    let category = category(report);
     let driver =
         || Driver { name: "Stella", semantic_version: cut(engine, MAX_NAME), rules: rules.take().list };
     let log = Log {
@@ -117,10 +118,14 @@ impl<'a> Rules<'a> {
 }
 
 /// What keeps the alerts of one image from those of another: a directory may be called like the image that is built from it.
-/// Without a result it is nobody's, because an upload without results closes all alerts of its category.
-fn category(image: &ImageRef) -> String {
-    let kind = if image.is_directory() { "directory/" } else { "" };
-    format!("{kind}{}", percent_encoded(&cut(image.name(), MAX_NAME)))
+/// Without a result it is another one, because an upload without results closes all alerts of its category.
+fn category(report: &Report) -> String {
+    let kind = match report.results.first() {
+        None => "unfinished/",
+        Some(result) if result.image.is_directory() => "directory/",
+        Some(_) => "",
+    };
+    format!("{kind}{}", percent_encoded(&cut(report.image_name(), MAX_NAME)))
 }
 
 fn rule(alert: &Alert<'_>) -> Rule {
@@ -213,7 +218,7 @@ fn invocation(report: &Report, found: usize, listed: usize) -> Invocation {
     let notes = &report.run.notes;
     notifications.extend(notes.iter().take(MAX_NOTES).map(|note| notification("note", "note", note)));
     if notes.len() > MAX_NOTES {
-        let text = format!("{} more notes", notes.len() - MAX_NOTES);
+        let text = count(notes.len() - MAX_NOTES, "more note");
         notifications.push(notification("note", "note", &text));
     }
     Invocation {

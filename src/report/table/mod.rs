@@ -316,7 +316,7 @@ fn why_closed(report: &Report) -> Option<String> {
             names.dedup();
             Some(format!("gate UNFINISHED: not looked at in full: {}", some(names.into_iter(), "name")))
         }
-        None => Some("gate UNFINISHED: no image was looked at".to_owned()),
+        None => report.why_stopped().map(|why| format!("gate UNFINISHED: {why}")),
     }
 }
 
