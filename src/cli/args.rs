@@ -1,8 +1,17 @@
 //! The command line. Raw words only: [`super::settings`] makes them into values.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
-use clap::{Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{
+    ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ValueHint, parser::ValueSource,
+};
+
+use super::settings::Environment;
 
 /// A gate for container images: asks which layers are new, analyses only those, applies a policy.
 #[derive(Debug, Parser)]
@@ -25,19 +34,91 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Parses the command line and its variables; ends the program where that cannot be done.
-    pub fn read() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    /// Parses the command line and its variables, and says where each setting has its value from; ends the program where it
+    /// cannot be parsed.
+    pub fn read(words: Vec<OsString>, environment: &Environment, prefix: Option<Prefix>) -> (Self, Origins) {
+        let command = by_variables(Self::command(), environment, prefix);
+        let matches = command.clone().get_matches_from(words);
+        let origins = Origins::of(&command, &matches);
+        (Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()), origins)
     }
 }
 
-/// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones.
-fn without_empty_variables(command: Clap) -> Clap {
-    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+/// What the variables of settings begin with, beside `STELLA_`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix(&'static str);
+
+impl Prefix {
+    /// Those of a plugin of Drone or Woodpecker.
+    pub const PLUGIN: Self = Self("PLUGIN_");
+    /// Those of a generator of BuildKit.
+    pub const BUILDKIT: Self = Self("BUILDKIT_SCAN_");
+
+    /// It.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// The variable beside one of ours.
+    fn beside(self, own: &str) -> Option<String> {
+        Some(format!("{}{}", self.0, own.strip_prefix("STELLA_")?))
+    }
+}
+
+/// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones. Where one of ours is not set,
+/// the one beside it is read.
+fn by_variables(command: Clap, environment: &Environment, prefix: Option<Prefix>) -> Clap {
     command
-        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&'static str>) } else { arg })
-        .mut_subcommands(without_empty_variables)
+        .mut_args(|arg| {
+            let own = arg.get_env().and_then(OsStr::to_str).map(str::to_owned);
+            let beside = own.as_ref().and_then(|own| prefix?.beside(own));
+            let has = |name: &String| environment.has(name);
+            let read = own.filter(has).or(beside.filter(has));
+            match read {
+                Some(name) => arg.env(name),
+                None => arg.env(None::<&'static str>),
+            }
+        })
+        .mut_subcommands(|command| by_variables(command, environment, prefix))
+}
+
+/// Where each setting of the command that was given has its value from: a flag, a variable; of what has none, nothing.
+#[derive(Debug, Default)]
+pub struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    fn of(command: &Clap, matches: &ArgMatches) -> Self {
+        let Some((name, matches)) = matches.subcommand() else { return Self::default() };
+        let args = command.find_subcommand(name).into_iter().flat_map(Clap::get_arguments);
+        let of = |arg: &clap::Arg| {
+            let long = arg.get_long();
+            let origin = match matches.value_source(arg.get_id().as_str())? {
+                ValueSource::CommandLine => {
+                    long.map_or("the command line".to_owned(), |long| format!("--{long}"))
+                }
+                ValueSource::EnvVariable => arg.get_env()?.to_str()?.to_owned(),
+                _ => return None,
+            };
+            Some((long.unwrap_or(arg.get_id().as_str()).to_owned(), origin))
+        };
+        Self(args.filter_map(of).collect())
+    }
+
+    /// Where the setting of this name has its value from.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// Names of the settings of `stella gate`, as its flags have them; of the image, which has none, `image`.
+pub fn settings_of_gate() -> BTreeMap<String, Option<String>> {
+    let command = Cli::command();
+    let args = command.find_subcommand("gate").into_iter().flat_map(Clap::get_arguments);
+    let named = |arg: &clap::Arg| {
+        let variable = arg.get_env()?.to_str()?.to_owned();
+        Some((arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned(), Some(variable)))
+    };
+    args.filter_map(named).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +133,9 @@ pub enum Command {
     /// Gate an image: exit 0 passes, 1 fails, 2 the call is wrong, 3 could not look
     #[command(after_long_help = GATE_HELP)]
     Gate(Box<Gate>),
+    /// Run a build, then gate what it built: exits as the build where that fails, else as the gate
+    #[command(after_long_help = BUILD_HELP)]
+    Build(Box<Build>),
     /// Write a report that was kept as JSON in its other forms; gates nothing: exit 0 whatever the verdict
     Convert(Convert),
     /// Write what an image holds as an SBOM: exit 3 where it was not looked at in full
@@ -95,19 +179,33 @@ Exit codes
 Every option has a variable, STELLA_ and its name; an empty one is as good as none. Where an option repeats, commas \
 part what it takes, in a flag and in a variable. A flag beats a variable beats the \
 file .stella.yaml of the working directory, which can only tighten the verdict: its keys are output, policy, fail-on, \
-dockerfile, dockerfile-target, threads, verify, timings and show-ignored.
+dockerfile, dockerfile-target, threads, verify, timings and show-ignored. --print-settings says what came of it.
 
 Which layers are the base image's is told by --base, else by the Dockerfile, else by the digest that the image's \
 annotations or labels name (of the same registry), else guessed from its history. One that does not fit the image is \
 said, and the next is asked; no verdict depends on it.";
 
-/// Which image, and how to get at it.
+const BUILD_HELP: &str = "\
+COMMAND is docker build, docker buildx build, docker image build, podman build or buildah build, with its own arguments, behind \
+`--`. What it says of the image counts for the gate: --tag as --name, --file as --dockerfile, --target as --dockerfile-target.
+
+Nothing is published before the gate: what buildx would --push or --load is written into a file, gated, and then the very \
+same bytes are pushed or loaded. A build that leaves no image, with a buildx driver of its own and neither --load nor --push, is refused.
+
+Exit codes: the build's own if it fails, and nothing is gated; else those of `stella gate`.";
+
+/// Which image.
 #[derive(Debug, Args)]
-pub struct Source {
+pub struct Image {
     /// The image: docker:REF, registry:REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a
-    /// bare word
+    /// bare word [default: the one that the CI platform names]
     #[arg(value_name = "IMAGE", value_hint = ValueHint::AnyPath, env = "STELLA_IMAGE")]
-    pub image: String,
+    pub image: Option<String>,
+}
+
+/// How to get at an image.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
     /// Gate only these platforms of an index, such as linux/arm64; repeats [default: all that can run]
     #[arg(long, value_name = "OS/ARCH", env = "STELLA_PLATFORM", value_delimiter = ',')]
     pub platform: Vec<String>,
@@ -132,7 +230,7 @@ pub struct Source {
 }
 
 /// Where to look for what the base image is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Base {
     /// The Dockerfile that the image was built from: says the line of each layer and which are the base image's, if it agrees
     /// with the image's history [default: Dockerfile or Containerfile of the working directory, where it agrees]
@@ -147,7 +245,7 @@ pub struct Base {
 }
 
 /// Which reports, and what stands in them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Reports {
     /// Write a report to FILE or to stdout: table, json, sarif, junit, gitlab (schema 15.1; also gitlab-15.0 and
     /// gitlab-15.2), codequality, markdown, github (annotations of a workflow) or metrics; the gate also cyclonedx (1.6), cyclonedx-1.5 or
@@ -170,6 +268,27 @@ pub struct Convert {
 
 #[derive(Debug, Args)]
 pub struct Gate {
+    #[command(flatten)]
+    pub image: Image,
+    #[command(flatten)]
+    pub options: GateOptions,
+    /// Print each setting with its value and where that comes from, and gate nothing
+    #[arg(long)]
+    pub print_settings: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    #[command(flatten)]
+    pub options: GateOptions,
+    /// The build: docker build, docker buildx build, podman build or buildah build, with its own arguments
+    #[arg(value_name = "COMMAND", last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// How to gate an image.
+#[derive(Debug, Clone, Args)]
+pub struct GateOptions {
     #[command(flatten)]
     pub source: Source,
     #[command(flatten)]
@@ -227,6 +346,8 @@ pub enum OnError {
 #[derive(Debug, Args)]
 pub struct Sbom {
     #[command(flatten)]
+    pub image: Image,
+    #[command(flatten)]
     pub source: Source,
     /// Write an SBOM: cyclonedx (1.6), cyclonedx-1.5 or spdx (2.3), to FILE or to stdout; repeats [default: cyclonedx]
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_SBOM_OUTPUT", value_delimiter = ',')]
@@ -243,6 +364,8 @@ pub struct Sbom {
 
 #[derive(Debug, Args)]
 pub struct Layers {
+    #[command(flatten)]
+    pub image: Image,
     #[command(flatten)]
     pub source: Source,
 }

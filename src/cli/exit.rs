@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// How the program ends. Every report is written before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 0: the gate passed (warnings allowed), or the command did its work.
     Pass,
@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// 3: could not finish, or could not look. Never a silent pass.
     Unfinished,
+    /// The code of a build that failed, so that nothing was gated; never 0.
+    Build(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Fail => Self::from(1),
             Exit::Usage => Self::from(2),
             Exit::Unfinished => Self::from(3),
+            Exit::Build(code) => Self::from(code),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::{self, Write as _},
     time::{Duration, Instant},
 };
 
@@ -15,8 +16,9 @@ use stella::{
 };
 
 use super::{
+    Start,
     analyse::{Look, only_image, open},
-    args::{Gate, OnError},
+    args::{Gate, GateOptions, OnError},
     asked, base,
     exit::{Exit, Failure},
     image::Opened,
@@ -27,15 +29,31 @@ use super::{
     progress::Progress,
     remote::Remote,
     reports,
-    settings::{GateSettings, now},
+    settings::{self, Environment, GateSettings},
 };
 
-/// Runs the gate and writes every report.
-pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
+/// Runs `stella gate`.
+pub fn run(args: &Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
+    let image = settings::image(args.image.image.as_deref(), start.environment)?;
+    if !args.print_settings {
+        return image_by_name(&image, &args.options, log, start);
+    }
+    let outputs = GateSettings::outputs(&args.options)?;
+    let settings = GateSettings::new(&image, &args.options, outputs, start.environment)?;
+    let table = settings::print::table(&settings, start.origins)?;
+    io::stdout()
+        .write_all(table.as_bytes())
+        .map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
+    Ok(Exit::Pass)
+}
+
+/// Gates an image and writes every report.
+pub fn image_by_name(image: &str, args: &GateOptions, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
     let outputs = GateSettings::outputs(args)?;
-    let unfinished = |failure: &Failure| unfinished(args, &outputs, failure, log);
-    let settings = GateSettings::new(args, outputs.clone()).inspect_err(unfinished)?;
-    let gated = gate(&settings, log, started).inspect_err(unfinished);
+    let unfinished = |failure: &Failure| unfinished(image, args, &outputs, failure, log, start.environment);
+    let settings =
+        GateSettings::new(image, args, outputs.clone(), start.environment).inspect_err(unfinished)?;
+    let gated = gate(&settings, log, start.at).inspect_err(unfinished);
     match gated {
         Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
             log.warn(&failure.message);
@@ -51,12 +69,19 @@ pub fn run(args: &Gate, log: Log, started: Instant) -> Result<Exit, Failure> {
 }
 
 /// Writes every report of a gate that came to no verdict: what an earlier gate left in a file is not taken for this one's.
-fn unfinished(args: &Gate, outputs: &[Output], failure: &Failure, log: Log) {
+fn unfinished(
+    image: &str,
+    args: &GateOptions,
+    outputs: &[Output],
+    failure: &Failure,
+    log: Log,
+    environment: &Environment,
+) {
     let why = [failure.message.as_str(), failure.advice.as_str()];
     let stopped = Stopped {
-        image: name::wanted(args.name.as_deref(), &args.source.image),
+        image: name::wanted(args.name.as_deref(), image),
         // A wrong moment is what may have ended it.
-        now: now().unwrap_or_else(|_| Timestamp::now()).to_string(),
+        now: settings::now(environment).unwrap_or_else(|_| Timestamp::now()).to_string(),
         why: why.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
     };
     let report = Report { schema: SCHEMA, results: Vec::new(), stopped: Some(stopped), run: Run::default() };
@@ -83,7 +108,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
     let mut opened = open(source, log)?;
     let notes = base::recognise(&settings.base, &source.options, &mut opened, log);
-    let mut run = Run { notes, ..Run::default() };
+    let mut run = Run { notes, build: settings.ci.build(), ..Run::default() };
     if remote.is_some() && !settings.signers.is_empty() {
         let why = "with a server --sbom-signer has no effect yet: the image is analysed";
         log.warn(why);

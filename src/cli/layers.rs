@@ -19,12 +19,12 @@ use super::{
     log::{Log, printable},
     progress::Progress,
     remote::USER_AGENT,
-    settings::{File, SourceSettings},
+    settings::{self, Environment, File, SourceSettings},
 };
 
 /// Runs `stella layers`.
-pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
-    let source = SourceSettings::new(&args.source, &File::read(Path::new(""))?)?;
+pub fn run(args: &Layers, log: Log, environment: &Environment) -> Result<Exit, Failure> {
+    let source = source(args, &File::read(Path::new(""))?, environment)?;
     let opened = analyse::open(&source, log)?;
     let mut out = std::io::stdout().lock();
     for opened in &opened.images {
@@ -53,6 +53,11 @@ pub fn run(args: &Layers, log: Log) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
+fn source(args: &Layers, file: &File, environment: &Environment) -> Result<SourceSettings, Failure> {
+    let image = settings::image(args.image.image.as_deref(), environment)?;
+    SourceSettings::new(&image, &args.source, file, environment)
+}
+
 fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Digest>, Failure> {
     let diff_ids: Vec<Digest> = opened.image.layers.iter().map(|layer| layer.diff_id).collect();
     if let Some(server) = &source.server {
@@ -73,9 +78,9 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
 }
 
 /// Runs `stella debug`. What an inventory misses is said on stderr.
-pub fn debug(command: &Debug, log: Log) -> Result<Exit, Failure> {
+pub fn debug(command: &Debug, log: Log, environment: &Environment) -> Result<Exit, Failure> {
     let (Debug::Listing(args) | Debug::Inventory(args) | Debug::Attested(args)) = command;
-    let source = SourceSettings::new(&args.source, &File::default())?;
+    let source = source(args, &File::default(), environment)?;
     let opened = open(&source.reference, &source.options).map_err(Failure::from)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut missed = BTreeSet::new();

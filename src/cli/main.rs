@@ -5,6 +5,7 @@ mod args;
 mod asked;
 mod attested;
 mod base;
+mod build;
 mod cache;
 mod client;
 mod convert;
@@ -20,45 +21,85 @@ mod output;
 mod progress;
 mod remote;
 mod reports;
+mod role;
 mod sbom;
 mod settings;
 mod signer;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Instant,
+};
 
 use clap::CommandFactory;
 
-use args::{Cli, Colour, Command, Policy};
+use args::{Cli, Colour, Command, Origins, Policy};
 use exit::{Exit, Failure};
 use log::{Level, Log};
+use role::{Commands, Role};
+use settings::Environment;
+
+/// How the program was started.
+pub struct Start<'a> {
+    /// When.
+    pub at: Instant,
+    /// With which variables.
+    pub environment: &'a Environment,
+    /// Where the settings of its command line have their values from.
+    pub origins: &'a Origins,
+}
 
 fn main() -> ExitCode {
-    let started = Instant::now();
-    let cli = Cli::read();
+    let at = Instant::now();
+    let commands = match Role::of(std::env::args_os().collect(), Environment::of_process()) {
+        Ok(Role::Commands(commands)) => commands,
+        Ok(Role::Metadata) => return print(&role::metadata()).into(),
+        Err(failure) => return told(&failure, Log { level: Level::Normal }).into(),
+    };
+    let Commands { lines, prefix, environment } = commands;
+    let run = |words| {
+        let (cli, origins) = Cli::read(words, &environment, prefix);
+        line(&cli, &Start { at, environment: &environment, origins: &origins })
+    };
+    // One that ends badly keeps no other from being run.
+    lines.into_iter().map(run).max().unwrap_or(Exit::Pass).into()
+}
+
+/// One command line.
+fn line(cli: &Cli, start: &Start<'_>) -> Exit {
     match cli.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
     let log = Log { level: if cli.quiet { Level::Quiet } else { Level::Normal } };
-    match run(&cli, log, started) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            log.error(&failure.message);
-            if !failure.advice.is_empty() {
-                log.plain(format_args!("  help: {}", failure.advice));
-            }
-            failure.exit.into()
-        }
+    run(cli, log, start).unwrap_or_else(|failure| told(&failure, log))
+}
+
+fn told(failure: &Failure, log: Log) -> Exit {
+    log.error(&failure.message);
+    if !failure.advice.is_empty() {
+        log.plain(format_args!("  help: {}", failure.advice));
+    }
+    failure.exit
+}
+
+/// Writes to stdout.
+fn print(text: &str) -> Exit {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Pass,
+        Err(_) => Exit::Unfinished,
     }
 }
 
-fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
+fn run(cli: &Cli, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
     match &cli.command {
-        Command::Gate(args) => gate::run(args, log, started),
+        Command::Gate(args) => gate::run(args, log, start),
+        Command::Build(args) => build::run(args, log, start),
         Command::Convert(args) => convert::run(args, log),
-        Command::Sbom(args) => sbom::run(args, log),
-        Command::Layers(args) => layers::run(args, log),
+        Command::Sbom(args) => sbom::run(args, log, start.environment),
+        Command::Layers(args) => layers::run(args, log, start.environment),
         Command::Policy(Policy::Check { files }) => {
             for file in files {
                 settings::read_policy(file)?;
@@ -71,6 +112,6 @@ fn run(cli: &Cli, log: Log, started: Instant) -> Result<Exit, Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "stella", &mut std::io::stdout());
             Ok(Exit::Pass)
         }
-        Command::Debug(command) => layers::debug(command, log),
+        Command::Debug(command) => layers::debug(command, log, start.environment),
     }
 }

@@ -12,25 +12,31 @@ use super::{
     name,
     output::{Output, SbomFormat},
     progress::Progress,
-    settings::{BaseSettings, File, SourceSettings, now},
+    settings::{self, BaseSettings, Environment, File, SourceSettings},
 };
 
 /// Writes every SBOM, then says what was not looked at. Where none can be made, one that an earlier run left is not taken for it.
-pub fn run(args: &args::Sbom, log: Log) -> Result<Exit, Failure> {
+pub fn run(args: &args::Sbom, log: Log, environment: &Environment) -> Result<Exit, Failure> {
     let outputs = Output::<SbomFormat>::parse_all(&args.output)?;
-    write(args, &outputs, log).inspect_err(|_| {
+    write(args, &outputs, log, environment).inspect_err(|_| {
         for failure in outputs.iter().filter_map(|output| output.remove().err()) {
             log.error(&failure.message);
         }
     })
 }
 
-fn write(args: &args::Sbom, outputs: &[Output<SbomFormat>], log: Log) -> Result<Exit, Failure> {
+fn write(
+    args: &args::Sbom,
+    outputs: &[Output<SbomFormat>],
+    log: Log,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     let file = File::read(Path::new(""))?;
-    let source = SourceSettings::new(&args.source, &file)?;
+    let image = settings::image(args.image.image.as_deref(), environment)?;
+    let source = SourceSettings::new(&image, &args.source, &file, environment)?;
     let name = name::given(args.name.as_deref())?;
     let base_settings = BaseSettings::new(&args.base, &file)?;
-    let now = now()?;
+    let now = settings::now(environment)?;
     let mut opened = open(&source, log)?;
     base::recognise(&base_settings, &source.options, &mut opened, log);
     let image = only_image(&opened)?;

@@ -283,6 +283,9 @@ pub struct Run {
     pub degraded: bool,
     /// What a reader should know of this run.
     pub notes: Vec<String>,
+    /// What the CI platform says of the build; absent outside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// SBOMs that came with the image, held against what was found in it, or taken for it; only where that was done on this
     /// machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -291,6 +294,22 @@ pub struct Run {
     pub ledger: Vec<LedgerEntry>,
     /// Milliseconds per phase.
     pub timings_ms: Timings,
+}
+
+/// A build, in the words of the platform that ran it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Build {
+    /// The platform, such as `github`; `other` for one that only says that it is one.
+    pub platform: String,
+    /// The commit that was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch; of a pull request, the one that is to be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The number of the pull or merge request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<String>,
 }
 
 /// Hits and misses.

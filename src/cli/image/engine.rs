@@ -39,6 +39,8 @@ pub struct EngineAddress {
     pub tls_verify: bool,
     /// `DOCKER_CERT_PATH`, or where Docker keeps its certificates: holds `ca.pem`, `cert.pem`, `key.pem`.
     pub certificates: Option<PathBuf>,
+    /// Why it is not known which engine is meant.
+    pub unknown: Option<String>,
 }
 
 impl EngineAddress {
@@ -51,6 +53,9 @@ impl EngineAddress {
     }
 
     async fn connect(&self) -> Result<Docker, Error> {
+        if let Some(why) = &self.unknown {
+            return Err(self.wrong(why));
+        }
         let host = self.host();
         let (scheme, _) = host.split_once("://").ok_or_else(|| {
             self.wrong("it names no scheme; write unix:///run/docker.sock or tcp://host:2375 in DOCKER_HOST")

@@ -190,7 +190,7 @@ fn engine_errors_name_the_address() {
         matches!(&unreachable, Error::EngineUnreachable { address, .. } if address.ends_with("nobody.sock"))
     );
     let at = |host: &str, tls_verify| Options {
-        engine: EngineAddress { host: Some(host.to_owned()), tls_verify, certificates: None },
+        engine: EngineAddress { host: Some(host.to_owned()), tls_verify, certificates: None, unknown: None },
         ..Options::default()
     };
     for (host, tls_verify) in [("ssh://a", false), ("nonsense", false), ("tcp://127.0.0.1:1", true)] {

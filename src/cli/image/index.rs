@@ -79,6 +79,21 @@ pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -
     Ok(found)
 }
 
+/// What a layout of one image is of, under however many names.
+pub(super) fn root(store: &Store) -> Result<Descriptor, Error> {
+    let mut top = top(store)?;
+    top.dedup_by(|a, b| a.digest == b.digest);
+    let count = top.len();
+    match top.pop() {
+        Some(root) if count == 1 => Ok(root),
+        _ => Err(Error::Document {
+            name: "index.json".to_owned(),
+            place: store.place(),
+            why: format!("it names {count} images, and one is wanted"),
+        }),
+    }
+}
+
 fn top(store: &Store) -> Result<Vec<Descriptor>, Error> {
     if let Store::Registry(repository) = store {
         return Ok(vec![repository.resolve()?]);

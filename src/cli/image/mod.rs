@@ -163,6 +163,21 @@ fn pull(word: &str, engine: Error, options: &Options) -> Result<Opened, Error> {
     }
 }
 
+/// Pushes the image of an OCI archive under a name, byte by byte; gives the digest that it has there.
+pub fn push(
+    archive: &Path,
+    name: &str,
+    access: &Access,
+    progress: crate::progress::Progress,
+) -> Result<Digest, Error> {
+    let store = Store::archive(archive)?;
+    let root = index::root(&store)?;
+    let name: Name = name.parse()?;
+    let bar = progress.begin(&format!("pushing {name}"));
+    let repository = Repository::new(name, access.clone())?;
+    repository.push(&store, &root, &|bytes| bar.bytes(bytes))
+}
+
 fn open_registry(name: Name, options: &Options) -> Result<Opened, Error> {
     let taken_for = format!("{}:{name}", Scheme::Registry.name());
     let repository = Repository::new(name, options.registry.clone())?;

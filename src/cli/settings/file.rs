@@ -8,7 +8,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use stella::{
     api::PolicyText,
     finding::Severity,
@@ -41,28 +41,35 @@ const NEVER: &[&str] = &[
 ];
 
 /// What a checkout may say.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct File {
     /// Reports to write, `FORMAT[=FILE]` each; files are of the checkout.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
     /// Policy files of the checkout, beside the standard policy: the strictest decision wins.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<PathBuf>,
     /// Fail on this severity or worse, beside the standard policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_on: Option<Severity>,
     /// The Dockerfile of the checkout that the image was built from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<PathBuf>,
     /// The stage of the Dockerfile that was built, by name or number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile_target: Option<String>,
     /// Layers analysed at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZero<u16>>,
     /// What to read again although it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
     /// Print the latency ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timings: Option<bool>,
     /// Findings that the policy ignores stand in SARIF too, marked as suppressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub show_ignored: Option<bool>,
 }
 
@@ -86,6 +93,12 @@ impl File {
                 None => failure,
             }
         })
+    }
+
+    /// Names of the settings that it has a value for.
+    pub fn keys(&self) -> Vec<String> {
+        let keys = serde_json::to_value(self).ok().and_then(|value| value.as_object().cloned());
+        keys.into_iter().flatten().map(|(key, _)| key).collect()
     }
 
     /// Its reports, all inside `directory`.

@@ -2,13 +2,16 @@
 //! environment.
 
 pub mod checkout;
+mod ci;
 mod dockerfile;
+mod engine;
+mod environment;
 mod file;
+pub mod print;
 mod text;
 
 use std::{
     convert::Infallible,
-    env,
     num::NonZero,
     path::{Path, PathBuf},
     thread,
@@ -25,15 +28,18 @@ use stella::{
 };
 
 use super::{
-    args::{Gate, OnError, Source, Verify},
+    args::{GateOptions, OnError, Source, Verify},
     exit::Failure,
-    image::{EngineAddress, Options, Reference, registry::Access},
+    image::{Options, Reference, registry::Access},
     name,
     output::{Output, ReportFormat},
     signer::Signer,
 };
 
+pub use super::args::Prefix;
+pub use ci::Ci;
 pub use dockerfile::{BaseSettings, Dockerfile};
+pub use environment::Environment;
 pub use file::File;
 pub use text::{Links, open_regular};
 
@@ -80,6 +86,8 @@ pub struct SourceSettings {
     pub threads: usize,
     /// Bounds on what is read.
     pub limits: Limits,
+    /// Those of them that the caller set, as written.
+    pub given_limits: Vec<String>,
 }
 
 /// The server to ask.
@@ -96,7 +104,7 @@ const MOST_THREADS: u16 = 512;
 
 impl SourceSettings {
     /// Resolves the source's part of a command line.
-    pub fn new(args: &Source, file: &File) -> Result<Self, Failure> {
+    pub fn new(image: &str, args: &Source, file: &File, environment: &Environment) -> Result<Self, Failure> {
         let limits = limits(&args.limit)?;
         let asked = args.threads.or(file.threads.map(|threads| threads.get().min(MOST_THREADS)));
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
@@ -109,8 +117,8 @@ impl SourceSettings {
             (None, false) => choose_base_strategy().ok().map(|base| base.cache_dir().join("stella")),
         };
         Ok(Self {
-            text: args.image.clone(),
-            reference: reference(&args.image),
+            text: image.to_owned(),
+            reference: reference(image),
             options: Options {
                 platforms: args
                     .platform
@@ -118,15 +126,11 @@ impl SourceSettings {
                     .map(|text| text.parse())
                     .collect::<Result<_, _>>()
                     .map_err(Failure::usage)?,
-                engine: EngineAddress {
-                    host: env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()),
-                    tls_verify: env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()),
-                    certificates: certificates(),
-                },
+                engine: engine::address(environment),
                 registry: Access {
                     deadline,
-                    docker_config: docker_config(),
-                    docker_auth_config: env::var("DOCKER_AUTH_CONFIG").ok().filter(|text| !text.is_empty()),
+                    docker_config: docker_config(environment),
+                    docker_auth_config: environment.text("DOCKER_AUTH_CONFIG").map(str::to_owned),
                     certificates: CERTIFICATES.iter().map(PathBuf::from).collect(),
                 },
                 limits: limits.clone(),
@@ -135,8 +139,18 @@ impl SourceSettings {
             cache,
             threads,
             limits,
+            given_limits: args.limit.clone(),
         })
     }
+}
+
+/// The image that is meant: the caller's, else the CI platform's.
+pub fn image(given: Option<&str>, environment: &Environment) -> Result<String, Failure> {
+    let of_platform = || Ci::of(environment).image.map(|said| said.text);
+    given.filter(|image| !image.is_empty()).map(str::to_owned).or_else(of_platform).ok_or_else(|| {
+        Failure::usage("no image is named")
+            .advise("give IMAGE, such as docker:app:ci, or set STELLA_IMAGE; see stella gate --help")
+    })
 }
 
 fn reference(text: &str) -> Reference {
@@ -167,15 +181,9 @@ fn amount(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// `DOCKER_CERT_PATH`, or where Docker keeps its certificates.
-fn certificates() -> Option<PathBuf> {
-    let set = env::var_os("DOCKER_CERT_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    set.or_else(docker_config)
-}
-
 /// `DOCKER_CONFIG`, or where Docker keeps its configuration.
-fn docker_config() -> Option<PathBuf> {
-    let configured = env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+fn docker_config(environment: &Environment) -> Option<PathBuf> {
+    let configured = environment.path("DOCKER_CONFIG");
     configured.or_else(|| choose_base_strategy().ok().map(|base| base.home_dir().join(".docker")))
 }
 
@@ -197,6 +205,8 @@ pub struct GateSettings {
     pub base: BaseSettings,
     /// What reports call the image, where the caller says it.
     pub name: Option<String>,
+    /// The severity from which on the gate fails, where one is named.
+    pub fail_on: Option<Severity>,
     /// Names of what may be left out.
     pub allow_skipped: Vec<String>,
     /// Advisories when no server gives them.
@@ -211,6 +221,8 @@ pub struct GateSettings {
     pub timings: bool,
     /// The moment the verdict is for.
     pub now: Timestamp,
+    /// What the CI platform says of the build.
+    pub ci: Ci,
 }
 
 impl GateSettings {
@@ -220,7 +232,7 @@ impl GateSettings {
     }
 
     /// The reports that a command line of `stella gate` asks for.
-    pub fn outputs(args: &Gate) -> Result<Vec<Output>, Failure> {
+    pub fn outputs(args: &GateOptions) -> Result<Vec<Output>, Failure> {
         match args.reports.output.as_slice() {
             [] => File::read(Path::new(""))?.outputs(Path::new("")),
             given => Output::parse_all(given),
@@ -228,22 +240,29 @@ impl GateSettings {
     }
 
     /// Resolves the rest of the command line.
-    pub fn new(args: &Gate, outputs: Vec<Output>) -> Result<Self, Failure> {
+    pub fn new(
+        image: &str,
+        args: &GateOptions,
+        outputs: Vec<Output>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         let file = File::read(Path::new(""))?;
         Ok(Self {
-            source: SourceSettings::new(&args.source, &file)?,
+            source: SourceSettings::new(image, &args.source, &file, environment)?,
             outputs,
             show_ignored: args.reports.show_ignored || file.show_ignored.unwrap_or_default(),
             policies: policies(args, &file)?,
             base: BaseSettings::new(&args.base, &file)?,
             name: name::given(args.name.as_deref())?,
+            fail_on: args.fail_on.as_deref().map(severity).transpose()?.or(file.fail_on),
             allow_skipped: args.allow_skipped.clone(),
             advisories: Advisories::new(args.advisories.as_deref())?,
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
             verify_all: args.verify.or(file.verify) == Some(Verify::All),
             on_error: args.on_error,
             timings: args.timings || file.timings.unwrap_or_default(),
-            now: now()?,
+            now: now(environment)?,
+            ci: Ci::of(environment),
         })
     }
 }
@@ -252,7 +271,7 @@ impl GateSettings {
 ///
 /// Those of a flag or a variable replace the standard policy. Those of the checkout cannot: it stands beside them, and
 /// the strictest decision wins.
-fn policies(args: &Gate, file: &File) -> Result<Vec<PolicyText>, Failure> {
+fn policies(args: &GateOptions, file: &File) -> Result<Vec<PolicyText>, Failure> {
     let mut policies = match args.policy.as_slice() {
         [] => file.policies(Path::new(""))?,
         given => given.iter().map(|path| read_policy(path)).collect::<Result<_, _>>()?,
@@ -309,14 +328,12 @@ fn severity(text: &str) -> Result<Severity, Failure> {
 }
 
 /// `SOURCE_DATE_EPOCH`, or the clock cut to seconds.
-pub fn now() -> Result<Timestamp, Failure> {
-    let seconds = match env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) if !text.is_empty() => {
-            text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
-                Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
-            })?
-        }
-        _ => Timestamp::now().as_second(),
+pub fn now(environment: &Environment) -> Result<Timestamp, Failure> {
+    let seconds = match environment.text("SOURCE_DATE_EPOCH") {
+        Some(text) => text.trim().parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
+            Failure::usage(format!("SOURCE_DATE_EPOCH {text:?} is no number of seconds since 1970"))
+        })?,
+        None => Timestamp::now().as_second(),
     };
     Timestamp::from_second(seconds).map_err(|error| Failure::usage(format!("SOURCE_DATE_EPOCH: {error}")))
 }

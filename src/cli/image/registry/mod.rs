@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod error;
 mod name;
+mod push;
 #[cfg(test)]
 mod tests;
 mod token;

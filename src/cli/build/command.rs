@@ -1,0 +1,359 @@
+//! A build's command line: which tool it is for, what of it says what comes out, and what is changed so that nothing is
+//! published before the gate.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use crate::exit::Failure;
+
+/// Who builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// Docker, with its classic builder or with buildx.
+    Docker,
+    /// Podman, which keeps images in a store of its own.
+    Podman,
+    /// Buildah, likewise.
+    Buildah,
+}
+
+/// Words between the tool and the arguments of a build.
+const BUILDS: [(&str, Tool, &[&[&str]]); 3] = [
+    (
+        "docker",
+        Tool::Docker,
+        &[&["build"], &["image", "build"], &["builder", "build"], &["buildx", "build"], &["buildx", "b"]],
+    ),
+    ("podman", Tool::Podman, &[&["build"], &["image", "build"]]),
+    ("buildah", Tool::Buildah, &[&["build"], &["bud"], &["build-using-dockerfile"]]),
+];
+
+/// Flags before those words that take the next word: of Docker, then of Podman and Buildah.
+const WITH_VALUE: [&str; 29] = [
+    "--config",
+    "--context",
+    "-c",
+    "--host",
+    "-H",
+    "--log-level",
+    "-l",
+    "--tlscacert",
+    "--tlscert",
+    "--tlskey",
+    "--builder",
+    "--cgroup-manager",
+    "--conmon",
+    "--connection",
+    "--events-backend",
+    "--hooks-dir",
+    "--identity",
+    "--imagestore",
+    "--module",
+    "--network-cmd-path",
+    "--network-config-dir",
+    "--root",
+    "--runroot",
+    "--runtime",
+    "--storage-driver",
+    "--storage-opt",
+    "--tmpdir",
+    "--url",
+    "--registries-conf",
+];
+
+/// Where a build leaves what it built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// In the tool's own store, if anywhere.
+    Store,
+    /// In the store, and nothing else would do.
+    Load,
+    /// In the registries that its names are of.
+    Push,
+    /// In a file or a directory, as no image.
+    Elsewhere,
+}
+
+/// A build, taken apart.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Who builds.
+    pub tool: Tool,
+    /// The program and its flags before the words that mean a build: what other commands of the tool begin with, too.
+    pub program: Vec<OsString>,
+    /// Those words.
+    verb: Vec<OsString>,
+    /// The build's own arguments.
+    arguments: Vec<OsString>,
+}
+
+impl Command {
+    /// Takes a command line apart.
+    pub fn parse(words: &[OsString]) -> Result<Self, Failure> {
+        let known = || {
+            let commands = BUILDS.iter().flat_map(|(tool, _, verbs)| {
+                verbs.iter().map(move |verb| format!("{tool} {}", verb.join(" ")))
+            });
+            commands.collect::<Vec<_>>().join(", ")
+        };
+        let wrong =
+            |what: String| Failure::usage(what).advise(format!("after -- stands one of: {}", known()));
+        let program = words.first().map(PathBuf::from).unwrap_or_default();
+        let stem = program.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let (_, tool, verbs) = BUILDS
+            .iter()
+            .find(|(name, ..)| *name == stem)
+            .ok_or_else(|| wrong(format!("{} is no builder that is known here", program.display())))?;
+        let at = behind_flags(words, 1);
+        let end = verbs.iter().find_map(|verb| {
+            // `docker buildx --builder NAME build`
+            verb.iter().try_fold(1, |at, verb| {
+                let at = behind_flags(words, at);
+                words.get(at).is_some_and(|word| word == verb).then_some(at + 1)
+            })
+        });
+        let end = end.ok_or_else(|| {
+            let given = words.get(at).map(|word| format!(" {}", word.display())).unwrap_or_default();
+            wrong(format!("{stem}{given} builds no image"))
+        })?;
+        let (verb, arguments) = (&words[at..end], &words[end..]);
+        Ok(Self {
+            tool: *tool,
+            program: words[..at].to_vec(),
+            verb: verb.to_vec(),
+            arguments: arguments.to_vec(),
+        })
+    }
+
+    /// The whole command line.
+    pub fn words(&self) -> Vec<OsString> {
+        [&*self.program, &*self.verb, &*self.arguments].concat()
+    }
+
+    /// Another command of the same tool, with the same flags before it.
+    pub fn other(&self, words: &[&str]) -> Vec<OsString> {
+        self.program.iter().cloned().chain(words.iter().map(OsString::from)).collect()
+    }
+
+    /// Adds an argument, before those that are there.
+    pub fn add(&mut self, flag: &str, value: impl Into<OsString>) {
+        let mut argument = OsString::from(format!("{flag}="));
+        argument.push(value.into());
+        self.arguments.insert(0, argument);
+    }
+
+    /// What `--iidfile` names.
+    pub fn id_file(&self) -> Option<PathBuf> {
+        self.values(&["--iidfile"]).pop().map(PathBuf::from)
+    }
+
+    /// The names that the image gets.
+    pub fn names(&self) -> Vec<String> {
+        let of_outputs = self.outputs().into_iter().filter_map(|output| attribute(&output, "name"));
+        let names = self.values(&["--tag", "-t"]).into_iter().filter_map(|name| name.into_string().ok());
+        names
+            .chain(of_outputs.flat_map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>()))
+            .collect()
+    }
+
+    /// The name of buildx's builder, where it is not the one in use.
+    pub fn builder(&self) -> Option<OsString> {
+        let of_arguments = self.values(&["--builder"]).pop();
+        let mut words = self.verb.iter();
+        let of_verb = || words.find(|word| *word == "--builder").and_then(|_| words.next().cloned());
+        of_arguments.or_else(of_verb)
+    }
+
+    /// The stage that is built, where it is not the last.
+    pub fn target(&self) -> Option<String> {
+        self.values(&["--target"]).pop()?.into_string().ok()
+    }
+
+    /// The Dockerfile: what `-f` names, else what lies in the directory that is built from, where that is one.
+    pub fn dockerfile(&self) -> Option<PathBuf> {
+        if let Some(file) = self.values(&["--file", "-f"]).pop() {
+            return Some(PathBuf::from(file)).filter(|file| file.is_file());
+        }
+        let context = PathBuf::from(self.arguments.last()?);
+        ["Dockerfile", "Containerfile"].into_iter().map(|name| context.join(name)).find(|file| file.is_file())
+    }
+
+    /// Where the image is to go.
+    pub fn output(&self) -> Output {
+        let outputs = self.outputs();
+        let kind = |output: &String| attribute(output, "type").unwrap_or_else(|| "local".to_owned());
+        let is_push = |output: &String| {
+            kind(output) == "registry" || attribute(output, "push").is_some_and(|push| push == "true")
+        };
+        if self.has("--push") || outputs.iter().any(is_push) {
+            Output::Push
+        } else if self.has("--load")
+            || outputs.iter().any(|output| kind(output) == "docker" && attribute(output, "dest").is_none())
+        {
+            Output::Load
+        } else if outputs.is_empty() || outputs.iter().any(|output| kind(output) == "image") {
+            Output::Store
+        } else {
+            Output::Elsewhere
+        }
+    }
+
+    /// Takes away what says where the image is to go.
+    pub fn forget_output(&mut self) {
+        let mut kept = Vec::new();
+        let mut words = std::mem::take(&mut self.arguments).into_iter();
+        while let Some(word) = words.next() {
+            let text = word.to_str().unwrap_or_default();
+            if is_switch(text, "--push")
+                || is_switch(text, "--load")
+                || text.starts_with("--output=")
+                || is_joined(text, "-o")
+            {
+                continue;
+            }
+            if text == "--output" || text == "-o" {
+                words.next();
+                continue;
+            }
+            kept.push(word);
+        }
+        self.arguments = kept;
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        self.values(&["--output", "-o"]).into_iter().filter_map(|output| output.into_string().ok()).collect()
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.arguments.iter().any(|word| word == flag || word.to_str() == Some(&format!("{flag}=true")))
+    }
+
+    /// The values of a flag in any of its spellings, in order.
+    fn values(&self, spellings: &[&str]) -> Vec<OsString> {
+        let mut values = Vec::new();
+        let mut words = self.arguments.iter();
+        while let Some(word) = words.next() {
+            let Some(text) = word.to_str() else { continue };
+            for spelling in spellings {
+                if text == *spelling {
+                    values.extend(words.next().cloned());
+                    break;
+                }
+                let joined = if spelling.starts_with("--") {
+                    text.strip_prefix(spelling).and_then(|value| value.strip_prefix('='))
+                } else {
+                    is_joined(text, spelling).then(|| text[spelling.len()..].trim_start_matches('='))
+                };
+                if let Some(value) = joined {
+                    values.push(value.into());
+                    break;
+                }
+            }
+        }
+        values
+    }
+}
+
+/// The first word from `at` on that is neither a flag nor the value of one.
+fn behind_flags(words: &[OsString], mut at: usize) -> usize {
+    while let Some(flag) = words.get(at).and_then(|word| word.to_str()).filter(|word| word.starts_with('-')) {
+        at += if WITH_VALUE.contains(&flag) { 2 } else { 1 };
+    }
+    at.min(words.len())
+}
+
+/// Whether a word is a flag of one letter with its value behind it.
+fn is_joined(word: &str, flag: &str) -> bool {
+    !word.starts_with("--") && word.len() > flag.len() && word.starts_with(flag)
+}
+
+fn is_switch(word: &str, flag: &str) -> bool {
+    word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
+/// An attribute of an output, such as `type=oci,dest=FILE` has them; a value with a comma stands in quotes, as in CSV.
+fn attribute(output: &str, name: &str) -> Option<String> {
+    let mut fields = Vec::new();
+    let (mut field, mut quoted) = (String::new(), false);
+    for c in output.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            c => field.push(c),
+        }
+    }
+    fields.push(field);
+    fields.iter().find_map(|field| Some(field.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: &str) -> Result<Command, Failure> {
+        Command::parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_build_is_told_from_what_is_none() {
+        for (line, program, arguments) in [
+            ("docker build .", 1, 1),
+            ("docker --context far -D build -t a .", 4, 3),
+            ("/usr/bin/docker image build .", 1, 1),
+            ("docker buildx --builder b build .", 1, 1),
+            ("docker buildx --builder b ls", 0, 0),
+            ("docker --context", 0, 0),
+            ("docker buildx b --push .", 1, 2),
+            ("podman --root /r build .", 3, 1),
+            ("buildah bud -f x .", 1, 3),
+            ("docker push a", 0, 0),
+            ("docker", 0, 0),
+            ("make image", 0, 0),
+        ] {
+            match command(line) {
+                Ok(command) => {
+                    assert_eq!(
+                        (command.program.len(), command.arguments.len()),
+                        (program, arguments),
+                        "{line}"
+                    );
+                    assert_eq!(command.words().len(), line.split(' ').count());
+                }
+                Err(failure) => {
+                    assert_eq!(program, 0, "{line}");
+                    assert!(failure.advice.contains("docker buildx build"), "{}", failure.advice);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_out_is_told() {
+        for (line, output, names) in [
+            ("docker build .", Output::Store, ""),
+            ("docker build -t a --tag=b:1 -tc .", Output::Store, "a b:1 c"),
+            ("docker buildx build --load -t a .", Output::Load, "a"),
+            ("docker buildx build --push=true -t a .", Output::Push, "a"),
+            ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
+            ("docker buildx build -o type=image,\"name=a,b\",push=true .", Output::Push, "a b"),
+            ("docker buildx build --output=type=docker .", Output::Load, ""),
+            ("docker buildx build --output type=docker,dest=x.tar .", Output::Elsewhere, ""),
+            ("docker buildx build -o out .", Output::Elsewhere, ""),
+        ] {
+            let command = command(line).unwrap();
+            assert_eq!((command.output(), command.names().join(" ")), (output, names.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn outputs_are_replaced() {
+        let mut command =
+            command("docker buildx build --push -o type=registry --output=x -oy --load -t a --iidfile id .")
+                .unwrap();
+        command.forget_output();
+        command.add("--output", "type=oci,dest=f.tar");
+        let words: Vec<_> = command.words().into_iter().map(|word| word.into_string().unwrap()).collect();
+        assert_eq!(words.join(" "), "docker buildx build --output=type=oci,dest=f.tar -t a --iidfile id .");
+        assert_eq!(command.id_file(), Some("id".into()));
+        assert_eq!(command.target(), None);
+    }
+}

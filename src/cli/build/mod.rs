@@ -1,0 +1,278 @@
+//! `stella build -- COMMAND`: runs a build, then gates exactly what it built; what is to be published is published after the
+//! gate.
+//!
+//! | builder | the image is gated | then |
+//! | --- | --- | --- |
+//! | `docker build` into the engine | of the engine, by the ID that `--iidfile` says | it is there already |
+//! | buildx with a driver of its own, `--load` | of the archive that it writes | the archive is loaded |
+//! | buildx with a driver of its own, `--push` | of the archive that it writes | its bytes are pushed |
+//! | buildx with the engine's driver, `--push` | of the engine, by its ID | `docker push`, if the name still means that ID |
+//! | `podman build`, `buildah build` | of a layout that it writes, by its ID | it is in the store already |
+//!
+//! A name can be moved while a gate looks; an ID and a file of our own cannot.
+
+mod child;
+mod command;
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Start,
+    args::{self, GateOptions},
+    exit::{Exit, Failure},
+    gate,
+    image::push,
+    log::Log,
+    progress::Progress,
+    role,
+    settings::{File, SourceSettings},
+};
+use command::{Command, Output, Tool};
+use stella::digest::Digest;
+
+/// Runs `stella build`.
+pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
+    let command = Command::parse(&args.command)?;
+    let environment = match command.tool {
+        Tool::Docker => role::dockers_flags(&command.program[1..], start.environment.clone())?.0,
+        Tool::Podman | Tool::Buildah => start.environment.clone(),
+    };
+    let start = Start { environment: &environment, ..*start };
+    let work = tempfile::tempdir()
+        .map_err(|error| Failure::unfinished(format!("no temporary directory: {error}")))?;
+    let plan = Plan::of(command, work.path())?;
+    let code = child::run(&plan.command.words())?;
+    if code != 0 {
+        log.note(format_args!("the build failed with {code}: nothing was gated"));
+        return Ok(Exit::Build(code));
+    }
+    let image = plan.image(work.path())?;
+    let options = options(&args.options, &plan);
+    let exit = gate::image_by_name(&image, &options, log, &start)?;
+    if exit == Exit::Pass {
+        plan.publish(&image, &options, log, &start)?;
+    } else if plan.publishing != Publishing::Nothing {
+        log.error("the gate is closed: the image was not published");
+    }
+    Ok(exit)
+}
+
+/// What is run instead of the command that was given, and what becomes of what it builds.
+struct Plan {
+    command: Command,
+    /// As it was given.
+    names: Vec<String>,
+    dockerfile: Option<PathBuf>,
+    target: Option<String>,
+    /// Where the image will lie.
+    place: Place,
+    publishing: Publishing,
+}
+
+/// Where a built image lies.
+enum Place {
+    /// In the store of the tool; the file says under which ID.
+    Store { id: PathBuf },
+    /// In a file, as this scheme has it.
+    Archive { scheme: &'static str, file: PathBuf },
+}
+
+/// What is done after the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Publishing {
+    Nothing,
+    /// Loads the archive into the engine.
+    Load,
+    /// Pushes the archive's bytes.
+    Push,
+    /// Has the engine push the names, each if it still means the image.
+    EnginePush,
+}
+
+impl Plan {
+    fn of(mut command: Command, work: &Path) -> Result<Self, Failure> {
+        let (names, dockerfile, target) = (command.names(), command.dockerfile(), command.target());
+        let output = command.output();
+        if output == Output::Elsewhere {
+            return Err(no_image("it writes files, not an image"));
+        }
+        if output == Output::Push && names.is_empty() {
+            return Err(Failure::usage("a build that is pushed needs a name").advise("give --tag NAME"));
+        }
+        let engine = match command.tool {
+            Tool::Docker => Engine::of(&command),
+            Tool::Podman | Tool::Buildah => Engine::Own,
+        };
+        let file = work.join("image.tar");
+        let archive = |command: &mut Command, kind: &str| {
+            command.forget_output();
+            command.add("--output", format!("type={kind},dest={}", file.display()));
+        };
+        let (place, publishing) = match (engine, output) {
+            (Engine::Apart, Output::Push) => {
+                archive(&mut command, "oci");
+                (Place::Archive { scheme: "oci-archive", file }, Publishing::Push)
+            }
+            (Engine::Apart, Output::Load) => {
+                archive(&mut command, "docker");
+                (Place::Archive { scheme: "docker-archive", file }, Publishing::Load)
+            }
+            (Engine::Apart, _) => {
+                return Err(no_image(
+                    "buildx keeps it in its cache, because its driver has no store of images",
+                ));
+            }
+            (Engine::Own, output) => {
+                let id = command.id_file().unwrap_or_else(|| {
+                    let id = work.join("id");
+                    command.add("--iidfile", &id);
+                    id
+                });
+                let pushes = output == Output::Push;
+                if pushes {
+                    command.forget_output();
+                }
+                (Place::Store { id }, if pushes { Publishing::EnginePush } else { Publishing::Nothing })
+            }
+        };
+        Ok(Self { command, names, dockerfile, target, place, publishing })
+    }
+
+    /// What was built, as the gate takes it.
+    fn image(&self, work: &Path) -> Result<String, Failure> {
+        let id = match &self.place {
+            Place::Archive { file, .. } if !file.exists() => return Err(no_image("it wrote none")),
+            Place::Archive { scheme, file } => return Ok(format!("{scheme}:{}", file.display())),
+            Place::Store { id } => id,
+        };
+        let read = fs::read_to_string(id).ok().and_then(|text| text.trim().parse::<Digest>().ok());
+        let id = read.ok_or_else(|| no_image(&format!("{} names none", id.display())))?;
+        let layout = work.join("layout");
+        let words = match self.command.tool {
+            Tool::Docker => return Ok(format!("docker:{id}")),
+            Tool::Podman => {
+                ["save", "--quiet", "--format=oci-dir", "--output", &layout.display().to_string(), &id.hex()]
+                    .map(str::to_owned)
+            }
+            Tool::Buildah => [
+                "push",
+                "--quiet",
+                "--disable-compression",
+                "--format=oci",
+                &id.hex(),
+                &format!("oci:{}", layout.display()),
+            ]
+            .map(str::to_owned),
+        };
+        let words = self.command.other(&words.each_ref().map(String::as_str));
+        match child::run(&words)? {
+            0 => Ok(format!("oci:{}", layout.display())),
+            code => Err(Failure::unfinished(format!(
+                "what was built cannot be written out: {} ended with {code}",
+                shown(&words)
+            ))),
+        }
+    }
+}
+
+impl Plan {
+    /// Publishes what was gated.
+    fn publish(
+        &self,
+        image: &str,
+        options: &GateOptions,
+        log: Log,
+        start: &Start<'_>,
+    ) -> Result<(), Failure> {
+        let (Place::Archive { file, .. } | Place::Store { id: file }) = &self.place;
+        match self.publishing {
+            Publishing::Nothing => Ok(()),
+            Publishing::Load => {
+                let mut words = self.command.other(&["load", "--input"]);
+                words.push(file.into());
+                done(&words)
+            }
+            Publishing::Push => {
+                let source =
+                    SourceSettings::new(image, &options.source, &File::default(), start.environment)?;
+                for name in &self.names {
+                    let pushed = push(file, name, &source.options.registry, Progress::new(log))
+                        .map_err(Failure::unfinished)?;
+                    log.note(format_args!("pushed {name}: {pushed}"));
+                }
+                Ok(())
+            }
+            Publishing::EnginePush => {
+                let id = image.trim_start_matches("docker:");
+                for name in &self.names {
+                    let asked = self.command.other(&["image", "inspect", "--format", "{{.Id}}", name]);
+                    let found = child::ask(&asked).unwrap_or_default();
+                    if found.trim() != id {
+                        return Err(Failure::unfinished(format!(
+                            "{name} was not pushed: it is not the image any more that was gated"
+                        )));
+                    }
+                    done(&self.command.other(&["push", name]))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whose store a build of Docker's writes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    /// The engine's own, or the tool's: what was built is there by its ID.
+    Own,
+    /// None: buildx runs a BuildKit of its own, which keeps nothing.
+    Apart,
+}
+
+impl Engine {
+    /// Asks buildx which driver its builder has. Where there is no buildx, the classic builder builds.
+    fn of(command: &Command) -> Self {
+        let mut words = command.other(&["buildx", "inspect"]);
+        words.extend(command.builder());
+        let said = child::ask(&words).unwrap_or_default();
+        let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
+        if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
+    }
+}
+
+fn no_image(why: &str) -> Failure {
+    Failure::usage(format!("this build leaves no image that could be gated: {why}"))
+        .advise("add --load, or --push to publish it after the gate")
+}
+
+/// Runs a command that must end well.
+fn done(words: &[OsString]) -> Result<(), Failure> {
+    match child::run(words)? {
+        0 => Ok(()),
+        code => {
+            Err(Failure::unfinished(format!("the gate passed, but `{}` ended with {code}", shown(words))))
+        }
+    }
+}
+
+fn shown(words: &[OsString]) -> String {
+    words.iter().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// How to gate what was built: what the build's own command line says is as good as a flag, where there is none.
+fn options(given: &GateOptions, plan: &Plan) -> GateOptions {
+    let mut options = given.clone();
+    let name = || plan.names.first().cloned();
+    options.name = options.name.or_else(name);
+    if options.base.dockerfile.is_none() {
+        options.base.dockerfile.clone_from(&plan.dockerfile);
+    }
+    if options.base.dockerfile_target.is_none() {
+        options.base.dockerfile_target.clone_from(&plan.target);
+    }
+    options
+}
