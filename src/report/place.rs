@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Judged, ScanResult, Written, text::without_versions};
+use super::{Judged, ScanResult, Written, versions::without_versions};
 
 /// A file and a line of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,11 @@ impl Place<'_> {
     /// Whether the checkout has the file.
     pub(super) fn is_in_checkout(&self) -> bool {
         self.line_hash.is_some()
+    }
+
+    /// The file, where the checkout has it.
+    pub(super) fn in_checkout(&self) -> Option<&str> {
+        self.line_hash.map(|_| &*self.file)
     }
 }
 
