@@ -36,7 +36,7 @@ use stella::{
 pub use attested::{Attested, AttestedSbom};
 pub use engine::EngineAddress;
 pub use error::Error;
-pub use reference::{Reference, Scheme, is_image_reference};
+pub use reference::{Reference, Scheme, is_image_reference, path_and_tag};
 
 use crate::signer::Signer;
 use index::Found;

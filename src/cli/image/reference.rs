@@ -68,7 +68,7 @@ impl FromStr for Reference {
 }
 
 /// Splits `PATH[:TAG]`. Both may hold colons, so the longest prefix that exists is the path.
-pub(super) fn path_and_tag(text: &str) -> Result<(PathBuf, Option<String>), Error> {
+pub fn path_and_tag(text: &str) -> Result<(PathBuf, Option<String>), Error> {
     if Path::new(text).exists() {
         return Ok((text.into(), None));
     }
