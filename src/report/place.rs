@@ -37,10 +37,9 @@ pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a>
         return Place { file: file.into(), line: *line, line_hash: Some(line_hash) };
     }
     let name = result.image.name();
-    let file = match judged.finding.paths.first() {
-        Some(path) => format!("{name}/{}", without_versions(path.trim_start_matches('/'))).into(),
-        None => name.into(),
-    };
+    // Versions may also change which path is the first.
+    let paths = judged.finding.paths.iter().map(|path| without_versions(path.trim_start_matches('/')));
+    let file = paths.min().map_or(name.into(), |path| format!("{name}/{path}").into());
     Place { file, line: 1, line_hash: None }
 }
 
