@@ -156,21 +156,28 @@ pub(super) struct Alert<'a> {
     pub(super) rule: String,
     /// Where.
     pub(super) place: Place<'a>,
-    /// Which one it is of the rule's alerts in the file, from 1.
+    /// Which one it is of the rule's alerts in its file of the checkout, or of those outside of the checkout; from 1, in the
+    /// order of their places.
     occurrence: usize,
     /// What.
     pub(super) group: Group<'a>,
 }
 
-/// All alerts, worst first, then by rule and place.
+/// All alerts, worst first, then by rule and place: those outside of the checkout before those in it.
+///
+/// Of several files with one place there is one alert, which lists them.
 pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
     let groups = groups(results, ignored, |result, judged| {
         let Finding { id, package, .. } = &judged.finding;
-        (cut(&format!("{id}-{}", package.name), MAX_RULE), place(result, judged))
+        let place = place(result, judged);
+        // What is counted together stands together.
+        (cut(&format!("{id}-{}", package.name), MAX_RULE), place.is_in_checkout(), place)
     });
     let mut alerts: Vec<Alert<'_>> = Vec::with_capacity(groups.len());
-    for ((rule, place), group) in groups {
-        let same = alerts.last().filter(|last| last.rule == rule && last.place.file == place.file);
+    for ((rule, _, place), group) in groups {
+        let is_same =
+            |last: &&Alert<'_>| last.rule == rule && last.place.in_checkout() == place.in_checkout();
+        let same = alerts.last().filter(is_same);
         let occurrence = same.map_or(1, |last| last.occurrence + 1);
         alerts.push(Alert { rule, place, occurrence, group });
     }
@@ -202,11 +209,15 @@ impl Alert<'_> {
         message
     }
 
-    /// Names the alert from build to build, and no other one in the report: of lines only their order counts, of versions
-    /// and tags nothing.
+    /// Names the alert from build to build, and no other one in the report: of lines and of files outside of the checkout only
+    /// their order counts, of versions and tags nothing. Where the same problem comes into one more file, or leaves one, the
+    /// alerts of its other files may change their numbers, but how many there are is right.
     pub(super) fn fingerprint(&self) -> String {
-        let ecosystem = self.group.first().1.finding.package.ecosystem.as_str();
+        let (result, judged) = self.group.first();
+        let (image, ecosystem) = (result.image.name(), judged.finding.package.ecosystem.as_str());
         let Self { rule, place, occurrence, .. } = self;
-        Digest::of(format!("{rule}\0{ecosystem}\0{}\0{occurrence}", place.file).as_bytes()).hex()
+        // A file has a name, so an empty one is none of the checkout.
+        let file = place.in_checkout().unwrap_or_default();
+        Digest::of(format!("{rule}\0{ecosystem}\0{image}\0{file}\0{occurrence}").as_bytes()).hex()
     }
 }

@@ -21,10 +21,12 @@ pub mod sarif;
 pub mod spdx;
 pub mod table;
 mod text;
+mod versions;
 mod words;
 
 pub use asked::{Checkout, Text};
-pub use text::{NO_NAME, image_name, image_tag, plain, without_versions};
+pub use text::{NO_NAME, image_name, image_tag, plain};
+pub use versions::without_versions;
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Judged, ScanResult, Written, text::without_versions};
+use super::{Judged, ScanResult, Written, versions::without_versions};
 
 /// A file and a line of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,11 @@ impl Place<'_> {
     pub(super) fn is_in_checkout(&self) -> bool {
         self.line_hash.is_some()
     }
+
+    /// The file, where the checkout has it.
+    pub(super) fn in_checkout(&self) -> Option<&str> {
+        self.line_hash.map(|_| &*self.file)
+    }
 }
 
 /// The place of a finding: the line of a lock file that asks for the package; else the instruction of the Dockerfile that
@@ -32,10 +37,9 @@ pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a>
         return Place { file: file.into(), line: *line, line_hash: Some(line_hash) };
     }
     let name = result.image.name();
-    let file = match judged.finding.paths.first() {
-        Some(path) => format!("{name}/{}", without_versions(path.trim_start_matches('/'))).into(),
-        None => name.into(),
-    };
+    // Versions may also change which path is the first.
+    let paths = judged.finding.paths.iter().map(|path| without_versions(path.trim_start_matches('/')));
+    let file = paths.min().map_or(name.into(), |path| format!("{name}/{path}").into());
     Place { file, line: 1, line_hash: None }
 }
 
