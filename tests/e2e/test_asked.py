@@ -10,6 +10,11 @@ from test_base import DOCKERFILE, OPTIONS
 PIN_LINE = 10  # of lodash@4.17.4 in DOCKERFILE
 
 
+def copying(path):
+    """DOCKERFILE, with a stage before its own that copies something by name."""
+    return f"FROM scratch AS files\nCOPY {path} /\n" + DOCKERFILE.removeprefix("ARG RELEASE=12\n").replace("${RELEASE}", "12")
+
+
 class Asked(program.Case):
     def setUp(self):
         super().setUp()
@@ -77,19 +82,36 @@ class Asked(program.Case):
         asked, places = self.gate()
         self.assertIsNone(asked["requests"])
         self.assertEqual(places["CVE-2023-32681-requests"][0], "Dockerfile")
-        self.write("Dockerfile", DOCKERFILE + "# COPY docs/requirements.txt .\n")
+        self.write("Dockerfile", copying("docs/requirements.txt"))
         self.assertEqual(self.gate()[0]["requests"]["file"], "docs/requirements.txt")
+
+    def test_what_is_copied_comes_before_what_is_nearer(self):
+        for name in ("service", "web"):
+            self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
+        for dockerfile, file in ((DOCKERFILE, "service/requirements.txt"), (copying("web/requirements.txt"), "web/requirements.txt")):
+            self.write("service/Dockerfile", dockerfile)
+            self.assertEqual(self.gate(directory="service")[0]["requests"]["file"], file)
+
+    def test_what_merely_lies_around_asks_for_nothing(self):
+        self.write("service/Dockerfile", DOCKERFILE)
+        self.write("other/requirements.txt", "requests==2.19.1\n")
+        asked, places = self.gate(directory="service")
+        self.assertIsNone(asked["requests"])
+        self.assertEqual(places["CVE-2023-32681-requests"][0], "service/Dockerfile")
 
     def test_of_equally_near_lock_files_the_copied_one_asks(self):
         self.write("build/Dockerfile", DOCKERFILE)
         for name in ("api", "web"):
             self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
         dockerfile = ("--dockerfile", "build/Dockerfile")
-        # Either may be meant: the instruction stands for both.
+        # Neither is known to be copied: the instruction stands for both.
         asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
         self.assertIsNone(asked["requests"])
         self.assertEqual(places["CVE-2023-32681-requests"][0], "build/Dockerfile")
-        self.write("build/Dockerfile", DOCKERFILE + "# COPY web/requirements.txt .\n")
+        # Either may be meant.
+        self.write("build/Dockerfile", copying("requirements.txt"))
+        self.assertIsNone(self.gate(f"oci:{DEMO}", *dockerfile)[0]["requests"])
+        self.write("build/Dockerfile", copying("web/requirements.txt"))
         asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
         self.assertEqual(asked["requests"]["file"], "web/requirements.txt")
         self.assertEqual(places["CVE-2023-32681-requests"], ("web/requirements.txt", 1))

@@ -1,0 +1,108 @@
+//! What a Dockerfile takes from the directory that it is built from. Which directory that is, it does not say.
+
+use std::collections::BTreeSet;
+
+use wildmatch::WildMatch;
+
+use super::{Dockerfile, Instruction, parse::words};
+
+/// What a Dockerfile takes: a path from the directory that it is built from. A part of it may be a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    parts: Vec<WildMatch>,
+    /// Any directories may stand before the parts: a variable does.
+    is_anywhere: bool,
+    /// Whether a part is a pattern.
+    is_pattern: bool,
+}
+
+impl Dockerfile {
+    /// What all stages take, each once: by `COPY`, by `ADD`, and by the mounts of a `RUN`.
+    pub fn sources(&self) -> Vec<Source> {
+        let instructions = self.stages.iter().flat_map(|stage| &stage.instructions);
+        let sources: BTreeSet<String> = instructions.flat_map(Instruction::sources).collect();
+        sources.iter().map(|path| Source::new(path)).collect()
+    }
+}
+
+impl Instruction {
+    fn sources(&self) -> Vec<String> {
+        let mut flags = words(&self.flags);
+        match self.word {
+            "RUN" => flags.filter_map(mounted).map(str::to_owned).collect(),
+            // What is of another stage or image is no file of the checkout.
+            "ADD" | "COPY" if !flags.any(|flag| flag.starts_with("--from=")) => {
+                let written = || words(&self.text).map(|word| word.trim_matches(['"', '\'']).to_owned());
+                let mut paths = self.exec.clone().unwrap_or_else(|| written().collect());
+                // The last is where to.
+                paths.pop();
+                paths.retain(|path| !path.starts_with("<<") && !path.contains("://"));
+                paths
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What `--mount=type=bind,source=PATH` takes; without a type it is that one, without a source it is everything.
+fn mounted(flag: &str) -> Option<&str> {
+    let fields = flag.strip_prefix("--mount=")?.trim_matches(['"', '\'']).split(',');
+    let mut source = ".";
+    for (key, value) in fields.filter_map(|field| field.split_once('=')) {
+        match key {
+            "from" => return None,
+            "type" if value != "bind" => return None,
+            "source" | "src" => source = value,
+            _ => {}
+        }
+    }
+    Some(source)
+}
+
+impl Source {
+    fn new(path: &str) -> Self {
+        let (mut parts, mut is_anywhere) = (Vec::new(), false);
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => _ = parts.pop(),
+                // It may be several parts.
+                _ if part.contains('$') => {
+                    parts.clear();
+                    is_anywhere = true;
+                }
+                _ => parts.push(part),
+            }
+        }
+        if parts.iter().all(|part| matches!(*part, "*" | "**")) {
+            parts.clear();
+        }
+        let is_pattern = parts.iter().any(|part| part.contains(['*', '?']));
+        Self { parts: parts.into_iter().map(WildMatch::new).collect(), is_anywhere, is_pattern }
+    }
+
+    /// Whether it is all there is.
+    pub fn is_all(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// What of a path, from the directory that is built from, is below what is taken; nothing where it is that itself. `None`
+    /// where it is not taken.
+    pub fn below<'p, 'a>(&self, path: &'p [&'a str]) -> Option<&'p [&'a str]> {
+        let last = if self.is_anywhere { path.len() } else { 0 };
+        (0..=last).find_map(|start| {
+            let (parts, below) = path[start..].split_at_checked(self.parts.len())?;
+            self.is(parts).then_some(below)
+        })
+    }
+
+    /// Whether a path is what is taken, from one directory or another. A pattern may have taken something else.
+    pub fn ends(&self, path: &[&str]) -> bool {
+        let start = path.len().checked_sub(self.parts.len()).filter(|_| !self.is_pattern);
+        start.is_some_and(|start| self.is(&path[start..]))
+    }
+
+    fn is(&self, parts: &[&str]) -> bool {
+        self.parts.iter().zip(parts).all(|(pattern, part)| pattern.matches(part))
+    }
+}
