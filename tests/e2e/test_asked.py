@@ -1,8 +1,10 @@
 """Where the checkout asks for what was found: in a lock file, or in the Dockerfile's instruction."""
 import json
 import os
+import shutil
 import unittest
 
+import line_hash
 import program
 from program import DEMO, gate
 from test_base import DOCKERFILE, OPTIONS
@@ -36,12 +38,19 @@ class Asked(program.Case):
         asked = {finding["package"]["name"]: finding.get("asked") for finding in report["results"][0]["findings"]}
         with open(sarif, encoding="utf-8") as text:
             results = json.load(text)["runs"][0]["results"]
-        places = {}
-        for result in results:
-            place = result["locations"][0]["physicalLocation"]
-            places[result["ruleId"]] = (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        self.results = results
+        places = {result["ruleId"]: self.place(result) for result in results}
         self.message = {result["ruleId"]: result["message"]["text"] for result in results}
         return asked, places
+
+    @staticmethod
+    def place(result):
+        place = result["locations"][0]["physicalLocation"]
+        return place["artifactLocation"]["uri"], place["region"]["startLine"]
+
+    def alerts(self, rule):
+        """The places of all results of a rule."""
+        return [self.place(result) for result in self.results if result["ruleId"] == rule]
 
     def test_a_lock_file_and_a_pin(self):
         self.write("service/Dockerfile", DOCKERFILE)
@@ -160,6 +169,36 @@ class Asked(program.Case):
         asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
         self.assertEqual((asked["requests"]["file"], asked["requests"]["line"]), ("app/requirements.txt", 2))
         self.assertEqual(places["CVE-2023-32681-requests"], ("app/requirements.txt", 2))
+
+    def test_each_lock_file_of_a_directory_has_its_alert(self):
+        for name in ("app/api", "app/web"):
+            self.write(f"{name}/requirements.txt", "requests==2.19.1\n" if name == "app/api" else "\nrequests==2.19.1\n")
+        places = [(f"app/{name}/requirements.txt", line) for name, line in (("api", 1), ("web", 2))]
+        asked, _ = self.gate("dir:app", "--allow-skipped", "no-packages")
+        self.assertEqual(asked["requests"]["file"], places[0][0])
+        self.assertEqual(self.alerts("CVE-2023-32681-requests"), places)
+        self.assertIn("in app/api/requirements.txt:1, app/web/requirements.txt:2.", self.message["CVE-2023-32681-requests"])
+        # And of an SBOM of it.
+        sbom = self.path("sbom.json")
+        program.prepare(program.STELLA, "sbom", "dir:.", "-o", f"cyclonedx={sbom}", cwd=self.checkout, env=program.environment(self.work))
+        self.gate(f"sbom:{sbom}")
+        self.assertEqual(self.alerts("CVE-2023-32681-requests"), places)
+
+    def test_a_file_of_a_directory_is_a_file_of_the_checkout(self):
+        installed = "app/lib/python3.11/site-packages/requests-2.19.1.dist-info/METADATA"
+        text = "Metadata-Version: 2.1\nName: requests\nVersion: 2.19.1\n"
+        self.write(installed, text)
+        for directory, image in (("", "dir:app"), ("app", "dir:."), ("app/lib", "dir:..")):
+            asked, places = self.gate(image, "--allow-skipped", "no-packages", directory=directory)
+            self.assertIsNone(asked["requests"])
+            self.assertEqual(places["CVE-2023-32681-requests"], (installed, 1))
+            hashes = {result["partialFingerprints"]["primaryLocationLineHash"] for result in self.results}
+            self.assertEqual(hashes, {line_hash.line_hashes(text)[0]})
+        # Of a directory of elsewhere, its name is all that is known.
+        elsewhere = self.path("elsewhere")
+        shutil.copytree(os.path.join(self.checkout, "app"), os.path.join(elsewhere, "app"))
+        _, places = self.gate(f"dir:{elsewhere}/app", "--allow-skipped", "no-packages")
+        self.assertEqual(places["CVE-2023-32681-requests"][0], installed.replace("2.19.1", "VERSION").replace("3.11", "VERSION"))
 
     def test_links_of_a_checkout_are_not_followed(self):
         self.write("Dockerfile", DOCKERFILE)

@@ -5,7 +5,7 @@
 mod rank;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use std::{
 use stella::{
     dockerfile::{self, Source},
     package::is_lock_file,
-    report::{Checkout, ScanResult, Text},
+    report::{Checkout, Judged, ScanResult, Text, Written},
 };
 
 use self::rank::{Copied, ranks};
@@ -34,6 +34,9 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Directories of what was installed or built: the checkout asks for nothing there.
 const NOT_ASKED_FOR: [&str; 6] =
     ["bower_components", "node_modules", "site-packages", "target", "vendor", "venv"];
+
+/// Bytes of a file that its first line's hash is of: a hundred letters, and whatever blanks.
+const FIRST_LINE_BYTES: u64 = 8 << 10;
 
 /// Sources of a Dockerfile that are looked for.
 const MOST_SOURCES: usize = 1_000;
@@ -55,6 +58,7 @@ pub fn place(
     for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
         layer.written.clone_from(written);
     }
+    let directory = opened.taken_for.strip_prefix("dir:");
     let is_sbom = opened.inventory().is_some();
     let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
     let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);
@@ -62,7 +66,7 @@ pub fn place(
     let mut lock_files = LockFiles { room: MOST_BYTES, log };
     let lock_files = if findings.all(|judged| judged.finding.package.ecosystem.is_system()) {
         Vec::new()
-    } else if let Some(directory) = opened.taken_for.strip_prefix("dir:") {
+    } else if let Some(directory) = directory {
         lock_files.below(directory.into(), Path::new(directory), &[], Copied::Beside)
     } else if is_sbom {
         lock_files.said(result)
@@ -79,6 +83,30 @@ pub fn place(
     };
     let dockerfile = dockerfile.and_then(|dockerfile| dockerfile.in_checkout());
     Checkout { dockerfile: dockerfile.as_ref(), lock_files }.ask(result);
+    if let Some(directory) = directory {
+        find(Path::new(directory), result);
+    }
+}
+
+/// Says of what was read in a directory of the checkout, and not from a lock file, from which file.
+fn find(directory: &Path, result: &mut ScanResult) {
+    let Some(place) = checkout::place(directory) else { return };
+    let mut lines: HashMap<&str, Option<Written>> = HashMap::new();
+    for Judged { finding, found, .. } in result.findings.iter_mut().filter(|judged| judged.found.is_empty()) {
+        let Some(path) = finding.paths.first() else { continue };
+        let line = lines.entry(path).or_insert_with(|| {
+            let file = if place.is_empty() { path.clone() } else { format!("{place}/{path}") };
+            first_line(&directory.join(path), file)
+        });
+        found.extend(line.clone());
+    }
+}
+
+/// The first line of any file, read as whoever uploads SARIF reads it: what is no text is put in its place.
+fn first_line(path: &Path, file: String) -> Option<Written> {
+    let mut bytes = Vec::new();
+    open_regular(path, Links::Refuse).ok()?.take(FIRST_LINE_BYTES).read_to_end(&mut bytes).ok()?;
+    Text::new(file, String::from_utf8_lossy(&bytes).into_owned()).written(1, 1)
 }
 
 /// Reads lock files of the checkout.
