@@ -10,7 +10,7 @@ use super::{
 use crate::finding::{Finding, Status};
 
 /// Most lines that one sentence lists.
-const MAX_LINES: usize = 20;
+const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
@@ -50,6 +50,12 @@ fn lines(judged: &Judged, asked: &Written) -> String {
         lines.push_str(&format!(" and {}", count(more, "more line")));
     }
     lines
+}
+
+/// ` and N more`: the lock files that a package was read from beside the first.
+pub(super) fn and_more(judged: &Judged) -> String {
+    let more = judged.found.len().saturating_sub(1);
+    if more == 0 { String::new() } else { format!(" and {more} more") }
 }
 
 /// The version to update to: one step for all findings of a package. `None` where no fix is known.
