@@ -17,11 +17,33 @@ pub struct Source {
 }
 
 impl Dockerfile {
-    /// What all stages take, each once: by `COPY`, by `ADD`, and by the mounts of a `RUN`.
-    pub fn sources(&self) -> Vec<Source> {
-        let instructions = self.stages.iter().flat_map(|stage| &stage.instructions);
+    /// What the stage `target`, or else the last one, takes, and those that it needs, each once: by `COPY`, by `ADD`, and by the
+    /// mounts of a `RUN`.
+    pub fn sources(&self, target: Option<&str>) -> Vec<Source> {
+        let needed = self.needed(self.target(target).unwrap_or(self.stages.len() - 1));
+        let instructions = needed.iter().flat_map(|stage| &self.stages[*stage].instructions);
         let sources: BTreeSet<String> = instructions.flat_map(Instruction::sources).collect();
         sources.iter().map(|path| Source::new(path)).collect()
+    }
+
+    /// Positions of a stage and of those that it starts or copies from. A variable may name any stage before it.
+    fn needed(&self, target: usize) -> BTreeSet<usize> {
+        let mut needed = BTreeSet::from([target]);
+        for index in (0..=target).rev() {
+            if !needed.contains(&index) {
+                continue;
+            }
+            let stage = &self.stages[index];
+            let others = stage.instructions.iter().flat_map(|instruction| words(&instruction.flags));
+            for name in others.filter_map(copied_from).chain([stage.from.as_str()]) {
+                if name.contains('$') {
+                    needed.extend(0..index);
+                }
+                let numbered = || name.parse().ok().filter(|other| *other < index);
+                needed.extend(self.named(name, index).or_else(numbered));
+            }
+        }
+        needed
     }
 }
 
@@ -31,7 +53,7 @@ impl Instruction {
         match self.word {
             "RUN" => flags.filter_map(mounted).map(str::to_owned).collect(),
             // What is of another stage or image is no file of the checkout.
-            "ADD" | "COPY" if !flags.any(|flag| flag.starts_with("--from=")) => {
+            "ADD" | "COPY" if flags.all(|flag| copied_from(flag).is_none()) => {
                 let written = || words(&self.text).map(|word| word.trim_matches(['"', '\'']).to_owned());
                 let mut paths = self.exec.clone().unwrap_or_else(|| written().collect());
                 // The last is where to.
@@ -44,11 +66,22 @@ impl Instruction {
     }
 }
 
+/// The stage or image that `--from=NAME` or `--mount=from=NAME` takes files from.
+fn copied_from(flag: &str) -> Option<&str> {
+    flag.strip_prefix("--from=")
+        .or_else(|| fields(flag)?.find_map(|(key, value)| (key == "from").then_some(value)))
+}
+
+/// The fields of a `--mount`.
+fn fields(flag: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let fields = flag.strip_prefix("--mount=")?.trim_matches(['"', '\'']).split(',');
+    Some(fields.filter_map(|field| field.split_once('=')))
+}
+
 /// What `--mount=type=bind,source=PATH` takes; without a type it is that one, without a source it is everything.
 fn mounted(flag: &str) -> Option<&str> {
-    let fields = flag.strip_prefix("--mount=")?.trim_matches(['"', '\'']).split(',');
     let mut source = ".";
-    for (key, value) in fields.filter_map(|field| field.split_once('=')) {
+    for (key, value) in fields(flag)? {
         match key {
             "from" => return None,
             "type" if value != "bind" => return None,

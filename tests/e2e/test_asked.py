@@ -13,8 +13,8 @@ PIN_LINE = 10  # of lodash@4.17.4 in DOCKERFILE
 
 
 def copying(path):
-    """DOCKERFILE, with a stage before its own that copies something by name."""
-    return f"FROM scratch AS files\nCOPY {path} /\n" + DOCKERFILE.removeprefix("ARG RELEASE=12\n").replace("${RELEASE}", "12")
+    """DOCKERFILE, with something of the checkout at hand for a command."""
+    return DOCKERFILE.replace("RUN pip install", f"RUN --mount=type=bind,source={path},target=requirements.txt pip install")
 
 
 class Asked(program.Case):
@@ -97,7 +97,10 @@ class Asked(program.Case):
     def test_what_is_copied_comes_before_what_is_nearer(self):
         for name in ("service", "web"):
             self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
-        for dockerfile, file in ((DOCKERFILE, "service/requirements.txt"), (copying("web/requirements.txt"), "web/requirements.txt")):
+        rest = copying("requirements.txt").removeprefix("ARG RELEASE=12\n").replace("${RELEASE}", "12")
+        other_image = "FROM scratch AS other\nCOPY web/requirements.txt /\n" + rest
+        for dockerfile, file in ((DOCKERFILE, "service/requirements.txt"), (copying("web/requirements.txt"), "web/requirements.txt"),
+                                 (other_image, "service/requirements.txt")):
             self.write("service/Dockerfile", dockerfile)
             self.assertEqual(self.gate(directory="service")[0]["requests"]["file"], file)
 

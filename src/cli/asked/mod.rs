@@ -74,7 +74,7 @@ pub fn place(
         && let Some(root) = checkout::root(&dockerfile.path)
     {
         let near = dockerfile.path.parent().unwrap_or(Path::new(""));
-        let sources = lock_files.sources(dockerfile);
+        let sources = lock_files.sources(dockerfile, settings.target.as_deref());
         // It may be built in another way than the Dockerfile says.
         let last = if image.written.is_empty() { Copied::Not } else { Copied::WithAll };
         lock_files.below(root, near, &sources, last)
@@ -132,10 +132,10 @@ impl LockFiles {
             .collect()
     }
 
-    /// What a Dockerfile copies; of one that cannot be read, nothing is known.
-    fn sources(&self, dockerfile: &Dockerfile) -> Vec<Source> {
+    /// What a Dockerfile copies for its stage `target`; of one that cannot be read, nothing is known.
+    fn sources(&self, dockerfile: &Dockerfile, target: Option<&str>) -> Vec<Source> {
         let read = dockerfile::Dockerfile::parse(&dockerfile.text);
-        let mut sources = read.map(|read| read.sources()).unwrap_or_default();
+        let mut sources = read.map(|read| read.sources(target)).unwrap_or_default();
         if sources.len() > MOST_SOURCES {
             self.log.note(format_args!(
                 "Dockerfile {} copies {} paths; the limit `copied paths` is {MOST_SOURCES}: findings may lack the line that asks \

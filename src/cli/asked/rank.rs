@@ -100,7 +100,7 @@ mod tests {
     /// Files, the likeliest first, with whether a Dockerfile of these instructions in `near` copies them.
     fn ranked<'a>(near: &str, instructions: &str, files: &[&'a str]) -> Vec<(&'a str, Copied)> {
         let dockerfile = Dockerfile::parse(&format!("FROM a\n{instructions}\n")).unwrap();
-        let ranks = ranks(near, files.iter().copied(), &dockerfile.sources());
+        let ranks = ranks(near, files.iter().copied(), &dockerfile.sources(None));
         let mut ranked: Vec<_> = ranks.into_iter().zip(files).collect();
         ranked.sort();
         ranked.into_iter().map(|(rank, file)| (*file, rank.copied)).collect()
@@ -193,6 +193,25 @@ mod tests {
             ("x", "COPY $DIR /app", &["x/api/package-lock.json"]),
         ] {
             assert_eq!(copied(near, instructions, &files), want, "{instructions} in {near}");
+        }
+    }
+
+    #[test]
+    fn what_a_stage_copies_is_for_those_that_need_it() {
+        let files = ["api/go.mod", "web/go.mod"];
+        for (last, want) in [
+            ("FROM a", &[][..]),
+            ("FROM API", &["api/go.mod"]),
+            ("FROM a\nCOPY --from=web --link / /", &["web/go.mod"]),
+            ("FROM a\nCOPY --from=1 / /", &["api/go.mod"]),
+            ("FROM a\nRUN --mount=type=bind,from=web,target=/web x", &["web/go.mod"]),
+            ("FROM both AS last\nFROM last", &files),
+            ("ARG FROM=api\nFROM $FROM", &files),
+            ("FROM a\nCOPY --from=image / /", &[]),
+        ] {
+            let stages =
+                "FROM a AS api\nCOPY api /\nFROM a AS web\nCOPY web /\nFROM web AS both\nCOPY --from=api / /";
+            assert_eq!(copied("", &format!("{stages}\n{last}"), &files), want, "{last}");
         }
     }
 
