@@ -85,7 +85,7 @@ impl Dockerfile {
     }
 
     /// The newest stage of a name before `end`.
-    pub(super) fn named(&self, name: &str, end: usize) -> Option<usize> {
+    fn named(&self, name: &str, end: usize) -> Option<usize> {
         let stages = &self.stages[..end];
         stages
             .iter()

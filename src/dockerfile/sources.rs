@@ -1,10 +1,10 @@
 //! What a Dockerfile takes from the directory that it is built from. Which directory that is, it does not say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use wildmatch::WildMatch;
 
-use super::{Dockerfile, Instruction, parse::words};
+use super::{Dockerfile, Instruction, Stage, parse::words};
 
 /// What a Dockerfile takes: a path from the directory that it is built from. A part of it may be a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,30 +20,35 @@ impl Dockerfile {
     /// What the stage `target`, or else the last one, takes, and those that it needs, each once: by `COPY`, by `ADD`, and by the
     /// mounts of a `RUN`.
     pub fn sources(&self, target: Option<&str>) -> Vec<Source> {
-        let needed = self.needed(self.target(target).unwrap_or(self.stages.len() - 1));
-        let instructions = needed.iter().flat_map(|stage| &self.stages[*stage].instructions);
+        let instructions = self.needed(target).into_iter().flat_map(|stage| &stage.instructions);
         let sources: BTreeSet<String> = instructions.flat_map(Instruction::sources).collect();
         sources.iter().map(|path| Source::new(path)).collect()
     }
 
-    /// Positions of a stage and of those that it starts or copies from. A variable may name any stage before it.
-    fn needed(&self, target: usize) -> BTreeSet<usize> {
-        let mut needed = BTreeSet::from([target]);
+    /// A stage, and those that it starts or copies from. A variable may name any stage before it.
+    fn needed(&self, target: Option<&str>) -> Vec<&Stage> {
+        let target = self.target(target).unwrap_or(self.stages.len() - 1);
+        let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, stage) in self.stages.iter().enumerate() {
+            positions.entry(stage.name.as_deref().unwrap_or_default()).or_default().push(index);
+        }
+        let (mut needed, mut any) = (BTreeSet::from([target]), false);
         for index in (0..=target).rev() {
-            if !needed.contains(&index) {
+            if !any && !needed.contains(&index) {
                 continue;
             }
+            needed.insert(index);
             let stage = &self.stages[index];
-            let others = stage.instructions.iter().flat_map(|instruction| words(&instruction.flags));
-            for name in others.filter_map(copied_from).chain([stage.from.as_str()]) {
-                if name.contains('$') {
-                    needed.extend(0..index);
-                }
+            let flags = stage.instructions.iter().flat_map(|instruction| words(&instruction.flags));
+            for name in flags.filter_map(copied_from).chain([stage.from.as_str()]) {
+                any |= name.contains('$');
+                let named = positions.get(name.to_ascii_lowercase().as_str()).map_or(&[][..], Vec::as_slice);
+                let newest = named[..named.partition_point(|other| *other < index)].last().copied();
                 let numbered = || name.parse().ok().filter(|other| *other < index);
-                needed.extend(self.named(name, index).or_else(numbered));
+                needed.extend(newest.or_else(numbered));
             }
         }
-        needed
+        needed.into_iter().map(|index| &self.stages[index]).collect()
     }
 }
 
