@@ -90,20 +90,17 @@ pub fn place(
 
 /// Says of what was read in a directory of the checkout, and not from a lock file, from which file.
 fn find(directory: &Path, result: &mut ScanResult) {
-    let Some(place) = checkout::place(directory) else { return };
     let mut lines: HashMap<&str, Option<Written>> = HashMap::new();
     for Judged { finding, found, .. } in result.findings.iter_mut().filter(|judged| judged.found.is_empty()) {
         let Some(path) = finding.paths.first() else { continue };
-        let line = lines.entry(path).or_insert_with(|| {
-            let file = if place.is_empty() { path.clone() } else { format!("{place}/{path}") };
-            first_line(&directory.join(path), file)
-        });
+        let line = lines.entry(path).or_insert_with(|| first_line(&directory.join(path)));
         found.extend(line.clone());
     }
 }
 
-/// The first line of any file, read as whoever uploads SARIF reads it: what is no text is put in its place.
-fn first_line(path: &Path, file: String) -> Option<Written> {
+/// The first line of any file of the checkout, read as whoever uploads SARIF reads it: what is no text is put in its place.
+fn first_line(path: &Path) -> Option<Written> {
+    let file = checkout::place(path)?;
     let mut bytes = Vec::new();
     open_regular(path, Links::Refuse).ok()?.take(FIRST_LINE_BYTES).read_to_end(&mut bytes).ok()?;
     Text::new(file, String::from_utf8_lossy(&bytes).into_owned()).written(1, 1)
