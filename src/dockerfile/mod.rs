@@ -14,11 +14,13 @@ mod chain;
 mod entry;
 mod parse;
 mod place;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use entry::Entry;
 pub use place::{Disagreement, Placed};
+pub use sources::Source;
 
 /// `dockerfile size`: bytes of a Dockerfile.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -108,6 +110,8 @@ struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Instruction {
     word: &'static str,
+    /// What begins with `--`.
+    flags: String,
     /// What follows the word and its flags.
     text: String,
     /// The arguments, where they are written as JSON.

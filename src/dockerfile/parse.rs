@@ -53,7 +53,15 @@ impl Instruction {
         let takes_flags = matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK");
         let (flags, text) = if takes_flags { cut_flags(whole) } else { ("", whole) };
         let exec = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
-        let mut new = Self { word, text: text.to_owned(), exec, documents, said: Vec::new(), lines };
+        let mut new = Self {
+            word,
+            flags: flags.to_owned(),
+            text: text.to_owned(),
+            exec,
+            documents,
+            said: Vec::new(),
+            lines,
+        };
         new.said = new.say(flags);
         new
     }
@@ -180,7 +188,7 @@ pub(super) fn cut_flags(text: &str) -> (&str, &str) {
 }
 
 /// The words of a command as a shell cuts them, quotes and all. Between `<<` and a name may be space.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_start();
     std::iter::from_fn(move || {
         let mut end = word_end(rest);

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Judged, ScanResult,
     fix::fix,
-    place::{Place, place},
+    place::{Place, places},
     text::cut,
     words::count,
 };
@@ -26,17 +26,19 @@ const MAX_PARTS: usize = 20;
 /// Findings of one kind, of all platforms, in the order of the results. Never empty.
 pub(super) struct Group<'a>(Vec<(&'a ScanResult, &'a Judged)>);
 
-/// The findings by what makes them one, in the order of that. What the policy ignores is in only where it is asked for.
-pub(super) fn groups<'a, K: Ord>(
+/// The findings by what makes them one, in the order of that; one with several keys is in several groups. What the policy ignores
+/// is in only where it is asked for.
+pub(super) fn groups<'a, K: Ord, I: IntoIterator<Item = K>>(
     results: &'a [ScanResult],
     ignored: bool,
-    key: impl Fn(&'a ScanResult, &'a Judged) -> K,
+    keys: impl Fn(&'a ScanResult, &'a Judged) -> I,
 ) -> BTreeMap<K, Group<'a>> {
     let mut groups: BTreeMap<K, Group<'a>> = BTreeMap::new();
     for result in results {
         for judged in result.findings.iter().filter(|judged| ignored || !is_ignored(judged)) {
-            let group = groups.entry(key(result, judged)).or_insert_with(|| Group(Vec::new()));
-            group.0.push((result, judged));
+            for key in keys(result, judged) {
+                groups.entry(key).or_insert_with(|| Group(Vec::new())).0.push((result, judged));
+            }
         }
     }
     groups
@@ -169,9 +171,9 @@ pub(super) struct Alert<'a> {
 pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
     let groups = groups(results, ignored, |result, judged| {
         let Finding { id, package, .. } = &judged.finding;
-        let place = place(result, judged);
+        let rule = cut(&format!("{id}-{}", package.name), MAX_RULE);
         // What is counted together stands together.
-        (cut(&format!("{id}-{}", package.name), MAX_RULE), place.is_in_checkout(), place)
+        places(result, judged).map(move |place| (rule.clone(), place.is_in_checkout(), place))
     });
     let mut alerts: Vec<Alert<'_>> = Vec::with_capacity(groups.len());
     for ((rule, _, place), group) in groups {

@@ -1,7 +1,10 @@
 //! Where the checkout asks for the version of a package that was found: in a lock file, or in the instruction of the
 //! Dockerfile that installed it.
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
 
 use super::{Asked, ScanResult, Written, line_hash::line_hashes};
 use crate::{
@@ -56,6 +59,8 @@ impl Checkout<'_> {
     /// Says of each finding where it is asked for: in the words of the instruction that made its layer; else in a lock file.
     /// What the base image brought, this checkout does not ask for.
     ///
+    /// Of what was read from lock files of the checkout itself, it says each one's line.
+    ///
     /// A lock file that cannot be read asks for nothing here: it is no part of the image.
     pub fn ask(&self, result: &mut ScanResult) {
         let mut locked: HashMap<Package, Vec<Locked<'_>>> = HashMap::new();
@@ -77,9 +82,15 @@ impl Checkout<'_> {
                 let (line, pin) = pinned(lines, made, package).filter(|_| made.file == file.file)?;
                 Some(Asked { written: file.written(line, line)?, pin: Some(pin) })
             });
+            let wanted = Package::new(package.ecosystem, &package.name, &package.version);
+            let asking = locked.get(&wanted).map_or(&[][..], Vec::as_slice);
+            let read = read_from(asking, paths);
+            judged.found = read.iter().filter_map(|lock_file| lock_file.entry(&wanted)).collect();
             judged.asked = pinned.or_else(|| {
-                let wanted = Package::new(package.ecosystem, &package.name, &package.version);
-                let written = meant(locked.get(&wanted)?, paths)?.entry(&wanted)?;
+                let written = match read.as_slice() {
+                    [] => nearest(asking)?.entry(&wanted)?,
+                    _ => judged.found.first()?.clone(),
+                };
                 Some(Asked { written, pin: None })
             });
         }
@@ -93,18 +104,20 @@ struct Locked<'a> {
     near: usize,
 }
 
-/// Of the lock files that ask for a package: the nearest that the package was read from, as `paths` has it; else the nearest,
-/// unless one of another directory is as near, and may as well be meant.
-fn meant<'a>(asking: &[Locked<'a>], paths: &[String]) -> Option<&'a Text> {
-    let lock_files: Vec<_> =
-        paths.iter().map(|path| path.trim_start_matches('/')).filter(|path| is_lock_file(path)).collect();
+/// Of the lock files that ask for a package: those that it was read from, as `paths` has them.
+fn read_from<'a>(asking: &[Locked<'a>], paths: &[String]) -> Vec<&'a Text> {
+    let paths = paths.iter().map(|path| path.trim_start_matches('/')).filter(|path| is_lock_file(path));
+    let paths: HashSet<&str> = paths.collect();
     let is_read = |file: &str| {
-        let mut before = lock_files.iter().filter_map(|path| file.strip_suffix(path));
-        before.any(|before| before.is_empty() || before.ends_with('/'))
+        let parts = file.match_indices('/').map(|(at, _)| &file[at + 1..]);
+        parts.chain([file]).any(|path| paths.contains(path))
     };
-    if let Some(read) = asking.iter().find(|locked| is_read(&locked.lock_file.file)) {
-        return Some(read.lock_file);
-    }
+    let lock_files = asking.iter().map(|locked| locked.lock_file);
+    if paths.is_empty() { Vec::new() } else { lock_files.filter(|text| is_read(&text.file)).collect() }
+}
+
+/// Of the lock files that ask for a package: the nearest, unless one of another directory is as near, and may as well be meant.
+fn nearest<'a>(asking: &[Locked<'a>]) -> Option<&'a Text> {
     let (first, others) = asking.split_first()?;
     let directory = first.lock_file.directory();
     let is_clear =
@@ -337,19 +350,29 @@ mod tests {
     fn the_lock_file_that_is_meant() {
         let files = ["a/go.mod", "a/go.sum", "b/go.mod", "c/d/go.mod"]
             .map(|file| Text::new(file.to_owned(), String::new()));
-        let of = |asking: &[(usize, usize)], path: &str| {
+        let asking = |asking: &[(usize, usize)]| -> Vec<_> {
             let locked = |(file, near): &(usize, usize)| Locked { lock_file: &files[*file], near: *near };
-            let asking: Vec<_> = asking.iter().map(locked).collect();
-            meant(&asking, &[path.to_owned()]).map(|text| text.file.as_str())
+            asking.iter().map(locked).collect()
         };
         let (first, same, other, farther) = ((0, 0), (1, 0), (2, 0), (3, 1));
-        assert_eq!(of(&[first, same, farther], "usr/bin/a"), Some("a/go.mod"));
-        assert_eq!(of(&[first, other], "usr/bin/a"), None);
-        assert_eq!(of(&[farther], "usr/bin/a"), Some("c/d/go.mod"));
-        // It was read there.
-        assert_eq!(of(&[first, other], "b/go.mod"), Some("b/go.mod"));
-        assert_eq!(of(&[first, other, farther], "/d/go.mod"), Some("c/d/go.mod"));
-        assert_eq!(of(&[first, other], "x/b/go.mod"), None);
-        assert_eq!(of(&[], "go.mod"), None);
+        let nearest = |locked: &[(usize, usize)]| nearest(&asking(locked)).map(|text| text.file.as_str());
+        assert_eq!(nearest(&[first, same, farther]), Some("a/go.mod"));
+        assert_eq!(nearest(&[first, other]), None);
+        assert_eq!(nearest(&[farther]), Some("c/d/go.mod"));
+        assert_eq!(nearest(&[]), None);
+        let read = |locked: &[(usize, usize)], paths: &[&str]| -> Vec<_> {
+            let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
+            read_from(&asking(locked), &paths).into_iter().map(|text| text.file.as_str()).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(read(&[first, same], &["usr/bin/a"]), none);
+        assert_eq!(read(&[first, other], &["b/go.mod"]), ["b/go.mod"]);
+        assert_eq!(read(&[first, other, farther], &["/d/go.mod"]), ["c/d/go.mod"]);
+        assert_eq!(
+            read(&[first, other, farther], &["a/go.mod", "a/x", "b/go.mod"]),
+            ["a/go.mod", "b/go.mod"]
+        );
+        assert_eq!(read(&[first, other], &["x/b/go.mod"]), none);
+        assert_eq!(read(&[], &["go.mod"]), none);
     }
 }

@@ -5,8 +5,12 @@ use super::{
     Judged, ScanResult, Written,
     place::of_layer,
     text::{image_name, image_tag},
+    words::count,
 };
 use crate::finding::{Finding, Status};
+
+/// Most lines that one sentence lists.
+const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
@@ -22,7 +26,7 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     // Which part of the way this one needs.
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     if let Some(asked) = &judged.asked {
-        let line = format!("{}:{}", asked.written.file, asked.written.line);
+        let line = lines(judged, &asked.written);
         return match (&asked.pin, words(judged)) {
             (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}{this}."),
             _ => format!("Update {name} to {to} in {line}{this}."),
@@ -34,6 +38,24 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     let layer = of_layer(result, judged);
     let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
     format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
+}
+
+/// The line that asks for the package, and those of the other lock files that it was read from.
+fn lines(judged: &Judged, asked: &Written) -> String {
+    let others = judged.found.get(1..).unwrap_or_default();
+    let written = std::iter::once(asked).chain(others).take(MAX_LINES);
+    let mut lines = written.map(|line| format!("{}:{}", line.file, line.line)).collect::<Vec<_>>().join(", ");
+    let more = (others.len() + 1).saturating_sub(MAX_LINES);
+    if more > 0 {
+        lines.push_str(&format!(" and {}", count(more, "more line")));
+    }
+    lines
+}
+
+/// ` and N more`: the lock files that a package was read from beside the first.
+pub(super) fn and_more(judged: &Judged) -> String {
+    let more = judged.found.len().saturating_sub(1);
+    if more == 0 { String::new() } else { format!(" and {more} more") }
 }
 
 /// The version to update to: one step for all findings of a package. `None` where no fix is known.

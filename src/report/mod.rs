@@ -255,6 +255,10 @@ pub struct Judged {
     /// Where the checkout asks for this version of the package; absent where it is not known to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// Where in the checkout the package was read, of a directory or an SBOM of one: its entry in each of the lock files, nearest
+    /// first; else the first line of the first file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Written>,
 }
 
 /// Where the checkout asks for a version of a package: in a lock file, or in an instruction of the Dockerfile.

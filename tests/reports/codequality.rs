@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stella::{
     finding::Severity,
     inventory::Skipped,
-    report::{Report, ScanResult, Written},
+    report::{Asked, Report, ScanResult, Written},
 };
 
 use crate::sample::{POLICY, finding, hostile_result, plain_result, report, result};
@@ -79,6 +79,35 @@ fn codequality_has_what_a_merge_request_shows() {
         "{said}"
     );
     codequality(&report(vec![hostile_result(), plain_result()]));
+}
+
+#[test]
+fn codequality_has_an_entry_for_each_lock_file() {
+    let lock_files = |count: usize| {
+        let mut result = result(POLICY, vec![finding("CVE-2024-1", Severity::High, "curl", 1, Some("2.0"))]);
+        let found: Vec<_> =
+            (0..count).filter_map(|index| at(&format!("{index}/go.mod"), index + 3)).collect();
+        result.findings[0].asked = found.first().cloned().map(|written| Asked { written, pin: None });
+        result.findings[0].found = found;
+        let entries = codequality(&report(vec![result.clone(), result]));
+        let place = |entry: &Value| {
+            let location = &entry["location"];
+            format!("{}:{}", location["path"].as_str().unwrap(), location["lines"]["begin"])
+        };
+        (
+            entries.iter().map(place).collect::<Vec<_>>(),
+            entries[0]["description"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (places, said) = lock_files(1);
+    assert_eq!(places, ["0/go.mod:3"]);
+    assert!(said.contains("Update curl to 2.0 in 0/go.mod:3."), "{said}");
+    let (places, said) = lock_files(2);
+    assert_eq!(places, ["0/go.mod:3", "1/go.mod:4"]);
+    assert!(said.contains("Update curl to 2.0 in 0/go.mod:3, 1/go.mod:4."), "{said}");
+    let (places, said) = lock_files(7);
+    assert_eq!(places.len(), 7);
+    assert!(said.contains("4/go.mod:7 and 2 more lines."), "{said}");
 }
 
 #[test]

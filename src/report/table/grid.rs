@@ -8,7 +8,7 @@ use crate::{
         Judged,
         alert::is_ignored,
         columns::{fit, fit_end, width},
-        fix::target,
+        fix::{and_more, target},
         text::{cut, plain},
         words::action,
     },
@@ -67,7 +67,7 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
     // Without a fix there is nothing to change to.
     let asked = asked.as_ref().filter(|_| finding.fixed_in.is_some());
     let change_in = asked.map(|asked| {
-        let line = format!("{}:{}", asked.written.file, asked.written.line);
+        let line = format!("{}:{}{}", asked.written.file, asked.written.line, and_more(judged));
         fit_end(&plain(&line), MAX_CELL).into_owned().into()
     });
     let rule = decision.rule.as_ref().map(|rule| format!("{}: {rule}", action(decision.action)));
