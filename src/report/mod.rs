@@ -15,6 +15,7 @@ pub mod junit;
 mod line_hash;
 pub mod markdown;
 pub mod metrics;
+mod pin;
 mod place;
 mod publisher;
 pub mod sarif;
