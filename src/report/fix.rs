@@ -1,12 +1,17 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
+use std::borrow::Cow;
+
 use super::{
     Judged, ScanResult, Written,
     place::of_layer,
     text::{image_name, image_tag},
 };
-use crate::finding::{Finding, Status};
+use crate::{
+    finding::{Finding, FindingPackage, Status},
+    package::Ecosystem,
+};
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
@@ -18,13 +23,16 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
             Status::Affected => format!("No fixed version of {name} is known."),
         };
     };
-    let to = target(judged).unwrap_or(fixed_in);
+    let fixed_in = as_written(fixed_in, package);
+    let to = target(judged).unwrap_or(fixed_in.clone());
     // Which part of the way this one needs.
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
+    let name = if is_toolchain(package) { "Go" } else { name };
     if let Some(asked) = &judged.asked {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
         return match (&asked.pin, words(judged)) {
             (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}{this}."),
+            _ if is_toolchain(package) => format!("Update {name} to {} in {line}{this}.", toolchain(&to)),
             _ => format!("Update {name} to {to} in {line}{this}."),
         };
     }
@@ -36,19 +44,56 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
     format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
 }
 
-/// The version to update to: one step for all findings of a package. `None` where no fix is known.
-pub(super) fn target(judged: &Judged) -> Option<&String> {
-    judged.update_to.as_ref().or(judged.finding.fixed_in.as_ref())
+/// The version to update to, as one writes it: one step for all findings of a package. `None` where no fix is known.
+pub(super) fn target(judged: &Judged) -> Option<Cow<'_, str>> {
+    let version = judged.update_to.as_ref().or(judged.finding.fixed_in.as_ref())?;
+    Some(as_written(version, &judged.finding.package))
+}
+
+/// A version of an advisory as one writes it. Advisories have those of Go's modules without the `v` that `go.mod` and `go install`
+/// want (<https://go.dev/ref/mod#versions>), and at times those of tags, which Composer takes.
+fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
+    let bare = without_v(version);
+    if is_toolchain(package) {
+        return bare.into();
+    }
+    let is_of_v = package.ecosystem == Ecosystem::Golang || without_v(&package.version) != package.version;
+    if is_of_v && bare.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!("v{bare}").into();
+    }
+    version.into()
+}
+
+/// `1.2` of `v1.2`; other texts as they are.
+pub(super) fn without_v(version: &str) -> &str {
+    let bare = version.strip_prefix('v').filter(|bare| bare.starts_with(|c: char| c.is_ascii_digit()));
+    bare.unwrap_or(version)
+}
+
+/// Whether a package is Go's own library, which comes with its toolchain.
+fn is_toolchain(package: &FindingPackage) -> bool {
+    package.ecosystem == Ecosystem::Golang && package.name == "stdlib"
+}
+
+/// Go as `go.mod` names it (<https://go.dev/doc/toolchain#version>): `go1.22.1`, and `go1.22rc1` for `1.22.0-rc.1`.
+fn toolchain(version: &str) -> String {
+    match version.split_once("-rc.") {
+        Some((release, candidate)) => {
+            format!("go{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
+        }
+        None => format!("go{version}"),
+    }
 }
 
 /// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no fix is known.
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
-    Some(repinned(pin, &judged.finding.package.version, target(judged)?))
+    Some(repinned(pin, &judged.finding.package.version, &target(judged)?))
 }
 
-/// A pin of another version; one that does not write the epoch does not write the other's either.
+/// A pin of another version. One that does not write the epoch does not write the other's either, and so it is with a `v`.
 fn repinned(pin: &str, version: &str, fixed_in: &str) -> String {
+    let (version, fixed_in) = (without_v(version), without_v(fixed_in));
     let without_epoch = |version: &str| version.split_once(':').map_or(version, |(_, rest)| rest).to_owned();
     match pin.strip_suffix(version) {
         Some(name) => format!("{name}{fixed_in}"),
@@ -99,6 +144,30 @@ mod tests {
     fn a_pin_keeps_its_form() {
         assert_eq!(repinned("curl=1-1", "1-1", "1-2"), "curl=1-2");
         assert_eq!(repinned("openssl-1.0-1.el9", "1:1.0-1.el9", "1:1.1-1.el9"), "openssl-1.1-1.el9");
+        assert_eq!(repinned("e.com/a/cmd@v1.1.0", "v1.1.0", "v1.1.1"), "e.com/a/cmd@v1.1.1");
+        assert_eq!(repinned("e.com/a@v1.1.0", "1.1.0", "1.1.1"), "e.com/a@v1.1.1");
+        assert_eq!(repinned("acme/log:1.0.2", "v1.0.2", "v1.0.3"), "acme/log:1.0.3");
+    }
+
+    #[test]
+    fn a_version_is_written_as_its_ecosystem_does() {
+        let written = |ecosystem, name: &str, installed: &str, version| {
+            let package = FindingPackage {
+                name: name.to_owned(),
+                version: installed.to_owned(),
+                ecosystem,
+                purl: String::new(),
+            };
+            as_written(version, &package).into_owned()
+        };
+        assert_eq!(written(Ecosystem::Golang, "golang.org/x/text", "v0.3.7", "0.3.8"), "v0.3.8");
+        assert_eq!(written(Ecosystem::Golang, "golang.org/x/text", "0.3.7", "v0.3.8"), "v0.3.8");
+        assert_eq!(written(Ecosystem::Golang, "stdlib", "v1.21.3", "v1.21.4"), "1.21.4");
+        assert_eq!(written(Ecosystem::Composer, "acme/log", "v1.0.2", "1.0.3"), "v1.0.3");
+        assert_eq!(written(Ecosystem::Composer, "acme/log", "1.0.2", "1.0.3"), "1.0.3");
+        assert_eq!(written(Ecosystem::Npm, "a", "1.0.2", "1.0.3"), "1.0.3");
+        assert_eq!(toolchain("1.99.0"), "go1.99.0");
+        assert_eq!(toolchain("1.22.0-rc.1"), "go1.22rc1");
     }
 
     #[test]
