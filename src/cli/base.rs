@@ -253,7 +253,14 @@ mod tests {
             let line = Lines { start: 1, end: 1 };
             let mut layers = vec![None, Some(line)];
             layers.extend(vec![None; none]);
-            unsure(&Placed { base_layers: 1, from: None, from_lines: line, layers, together: Vec::new() })
+            unsure(&Placed {
+                base_layers: 1,
+                from: None,
+                argument: None,
+                from_lines: line,
+                layers,
+                together: Vec::new(),
+            })
         };
         assert_eq!(unsure(0), None);
         let said = |text: &str| Some(format!("it is not certain what made {text} have no line"));

@@ -16,9 +16,13 @@ mod parse;
 mod place;
 #[cfg(test)]
 mod tests;
+mod variable;
+mod whole;
 
 pub(crate) use entry::Entry;
-pub use place::{Disagreement, Placed};
+pub use place::{Argument, Disagreement, Placed};
+pub(crate) use variable::variable;
+pub(crate) use whole::Whole;
 
 /// `dockerfile size`: bytes of a Dockerfile.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -115,6 +119,8 @@ struct Instruction {
     documents: Vec<HereDocument>,
     /// The text as a history may have it, squeezed: it is compared often.
     said: Vec<String>,
+    /// All of it.
+    whole: Whole,
     lines: Lines,
 }
 

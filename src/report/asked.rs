@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use super::{Asked, ScanResult, Written, line_hash::line_hashes, pin::pinned};
 use crate::{
+    dockerfile::Dockerfile,
     finding::Finding,
     package::{self, Lines, Package, is_lock_file},
 };
@@ -68,13 +69,19 @@ impl Checkout<'_> {
                 }
             }
         }
-        let dockerfile = self.dockerfile.map(|text| (text, text.text.lines().collect::<Vec<_>>()));
+        let platform = result.image.platform.parse().ok();
+        let dockerfile = self.dockerfile.zip(platform).and_then(|(text, platform)| {
+            let dockerfile = Dockerfile::parse(&text.text).ok()?;
+            Some((text, dockerfile, platform))
+        });
         let layers = &result.image.layers;
         for judged in result.findings.iter_mut().filter(|judged| judged.finding.layer.base != Some(true)) {
             let Finding { package, layer, paths, .. } = &judged.finding;
             let made = layers.get(layer.index).and_then(|layer| layer.written.as_ref());
-            let pinned = dockerfile.as_ref().zip(made).and_then(|((file, lines), made)| {
-                let (line, pin) = pinned(lines, made, package).filter(|_| made.file == file.file)?;
+            let of_dockerfile =
+                dockerfile.as_ref().zip(made).filter(|((file, ..), made)| made.file == file.file);
+            let pinned = of_dockerfile.and_then(|((file, dockerfile, platform), made)| {
+                let (line, pin) = pinned(dockerfile, platform, made, package)?;
                 Some(Asked { written: file.written(line, line)?, pin: Some(pin) })
             });
             judged.asked = pinned.or_else(|| {

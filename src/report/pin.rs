@@ -1,54 +1,111 @@
 //! The words of a Dockerfile's instruction that pin the version of a package.
 
-use super::Written;
+use super::{Written, fix::without_v};
 use crate::{
+    dockerfile::{Dockerfile, Lines, Whole, variable},
     finding::FindingPackage,
+    image::Platform,
     package::{Ecosystem, normal_python_name},
 };
 
-/// The words that pin a package in the instruction that made its layer, and their line, from 1.
+/// Words that say of a command that it installs what follows.
+const INSTALL: [&str; 7] = ["add", "get", "i", "install", "require", "update", "upgrade"];
+/// Words that say of a command that it does something else with what follows.
+const DO_NOT_INSTALL: [&str; 20] = [
+    "autoremove",
+    "del",
+    "delete",
+    "echo",
+    "erase",
+    "grep",
+    "info",
+    "list",
+    "ls",
+    "policy",
+    "printf",
+    "purge",
+    "query",
+    "remove",
+    "rm",
+    "search",
+    "show",
+    "un",
+    "uninstall",
+    "view",
+];
+
+/// The words that pin a package in the instructions that made its layer, and their line, from 1.
 ///
-/// Where the instruction has the version from an `ARG` or an `ENV`, they are that one's.
+/// Where an instruction has the version from an `ARG`, an `ENV` or the word of `${NAME:-word}`, they are that one's.
 pub(super) fn pinned(
-    dockerfile: &[&str],
+    dockerfile: &Dockerfile,
+    platform: &Platform,
     made: &Written,
     package: &FindingPackage,
 ) -> Option<(usize, String)> {
+    let lines = Lines { start: made.line, end: made.last_line };
+    dockerfile.commands(lines).find_map(|command| pinned_by(command, dockerfile, platform, package))
+}
+
+fn pinned_by(
+    command: &Whole,
+    dockerfile: &Dockerfile,
+    platform: &Platform,
+    package: &FindingPackage,
+) -> Option<(usize, String)> {
     let (signs, version) = pin(package)?;
-    let before = made.line.checked_sub(1)?;
-    let lines = dockerfile.get(before..made.last_line.min(dockerfile.len()))?;
-    let mut words =
-        lines.iter().enumerate().filter(|(_, line)| !is_comment(line)).flat_map(|(index, line)| {
-            let signed = signs.iter().flat_map(move |sign| line.match_indices(sign));
-            signed.map(move |(at, sign)| (before + index + 1, &line[..at], sign, &line[at + sign.len()..]))
-        });
-    words.find_map(|(line, name, sign, behind)| {
-        let name = named(name, package)?;
-        let behind = behind.trim_start_matches(['"', '\'']);
-        if let Some(rest) = behind.strip_prefix(version) {
-            return ends(rest, package).then(|| (line, format!("{name}{sign}{version}")));
+    let text = command.text();
+    let mut signed = signs.iter().flat_map(|sign| text.match_indices(sign));
+    signed.find_map(|(at, sign)| {
+        let (mut before, mut behind) = (&text[..at], &text[at + sign.len()..]);
+        if package.ecosystem == Ecosystem::Pypi {
+            (before, behind) = (before.trim_end_matches(' '), behind.trim_start_matches(' '));
         }
+        let start = before.len() - named(before, package)?.len();
+        if !installs(&text[..start]) {
+            return None;
+        }
+        let behind = behind.trim_start_matches(['"', '\'']);
+        let line = command.line(text.len() - behind.len());
+        if let Some(rest) = without_v(behind).strip_prefix(version) {
+            let words = &text[start..text.len() - rest.len()];
+            return ends(rest, package).then(|| (line, words.replace(['"', '\''], "")));
+        }
+        let behind = behind.strip_prefix('v').unwrap_or(behind);
         let (variable, _) = variable(behind).filter(|(_, rest)| ends(rest, package))?;
-        let (line, sign, _) =
-            given(&dockerfile[..before], variable).filter(|(.., value)| *value == version)?;
-        Some((line, format!("{variable}{sign}{version}")))
+        let given = dockerfile.scope(command.line(0), platform)?.given(variable, line)?;
+        let words = format!("{}{}{}", given.name, given.sign, given.value);
+        (without_v(given.value) == version).then_some((given.line, words))
     })
 }
 
-/// Whether a line is left out by the builder, or by the shell that a here-document is for.
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
+/// Whether a command may install what follows these words of it: the first one that tells decides. One ends with its line, or
+/// where the shell's signs part it from the next.
+fn installs(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    if line.split_whitespace().any(|word| word.starts_with('#')) {
+        return false;
+    }
+    let command = line.rsplit([';', '&', '|']).next().unwrap_or_default();
+    let mut words = command.split_whitespace().map(|word| word.trim_matches(|c| "\"'`$({[,!".contains(c)));
+    let does = words.find_map(|word| match () {
+        () if INSTALL.contains(&word) => Some(true),
+        () if DO_NOT_INSTALL.contains(&word) => Some(false),
+        () => None,
+    });
+    does.unwrap_or(true)
 }
 
-/// How the package manager's command line parts a name from a version, and the version as it is written there.
+/// How the package manager's command line parts a name from a version, and the version as it is written there, but for a `v` in
+/// front.
 fn pin(package: &FindingPackage) -> Option<(&'static [&'static str], &str)> {
-    let version = package.version.as_str();
+    let version = without_v(&package.version);
     Some(match package.ecosystem {
         Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Opkg | Ecosystem::Alpm => (&["="], version),
         Ecosystem::Conda => (&["=", "=="], version),
         // The epoch is not a part of what `dnf install NAME-VERSION-RELEASE` takes.
         Ecosystem::Rpm => (&["-"], version.split_once(':').map_or(version, |(_, version)| version)),
-        Ecosystem::Pypi => (&["=="], version),
+        Ecosystem::Pypi => (&["==", "==="], version),
         Ecosystem::Npm | Ecosystem::Golang => (&["@"], version),
         Ecosystem::Cargo => (&["@", " --version ", " --version="], version),
         Ecosystem::Gem => (&[":", " -v ", " --version ", " --version="], version),
@@ -84,43 +141,6 @@ fn ends(rest: &str, package: &FindingPackage) -> bool {
     !arch.unwrap_or(rest).starts_with(|c: char| c.is_ascii_alphanumeric() || "._+-~:*$".contains(c))
 }
 
-/// The name of `${NAME}` or `$NAME` that a text begins with, and the rest.
-fn variable(text: &str) -> Option<(&str, &str)> {
-    let text = text.strip_prefix('$')?;
-    let (name, rest) = match text.strip_prefix('{') {
-        Some(braced) => braced.split_once('}')?,
-        None => text.split_at(text.find(|c: char| !is_of_variable(c)).unwrap_or(text.len())),
-    };
-    (!name.is_empty() && name.chars().all(is_of_variable)).then_some((name, rest))
-}
-
-fn is_of_variable(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// The last `ARG NAME=VALUE`, `ENV NAME=VALUE` or `ENV NAME VALUE` of some lines: its line, from 1, what parts name and value,
-/// and the value. What hands a variable on under its own name gives it none.
-fn given<'a>(lines: &[&'a str], name: &str) -> Option<(usize, char, &'a str)> {
-    let mut last = None;
-    let mut goes_on = false;
-    for (line, number) in lines.iter().zip(1..).filter(|(line, _)| !is_comment(line)) {
-        let words = line.split_whitespace();
-        let first = words.clone().next().unwrap_or_default();
-        let is_env = first.eq_ignore_ascii_case("ENV");
-        goes_on |= is_env || first.eq_ignore_ascii_case("ARG");
-        if goes_on {
-            let behind = |word: &'a str| word.strip_prefix(name);
-            let pairs = words.clone().filter_map(|word| Some(('=', behind(word)?.strip_prefix('=')?)));
-            let apart = words.clone().nth(2).filter(|_| is_env && words.clone().nth(1) == Some(name));
-            let values = pairs.chain(apart.map(|value| (' ', value)));
-            let mut values = values.map(|(sign, value)| (number, sign, value.trim_matches(['"', '\''])));
-            last = values.rfind(|(.., value)| variable(value) != Some((name, ""))).or(last);
-        }
-        goes_on &= line.trim_end().ends_with('\\');
-    }
-    last
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,15 +152,15 @@ mod tests {
             ecosystem,
             purl: String::new(),
         };
-        let lines: Vec<_> = text.lines().collect();
-        let run = lines.iter().position(|line| line.starts_with("RUN x"))? + 1;
+        let run = text.lines().position(|line| line.starts_with("RUN x"))? + 1;
         let made = Written {
             file: "Dockerfile".to_owned(),
             line: run,
             last_line: run + 2,
             line_hash: String::new(),
         };
-        pinned(&lines, &made, &package)
+        let dockerfile = Dockerfile::parse(text).unwrap();
+        pinned(&dockerfile, &"linux/amd64".parse().unwrap(), &made, &package)
     }
 
     #[test]
@@ -204,6 +224,16 @@ mod tests {
             // Handed on into the stage, and under its own name.
             ("ARG V=4.17.4\nFROM a\nARG V\nENV V=$V", Some((1, "V=4.17.4"))),
             ("FROM a\nARG V=4.17.4\nFROM b\nARG V=4.17.4", Some((4, "V=4.17.4"))),
+            // Of a stage that this one is built from, and of another variable.
+            ("FROM a AS b\nARG V=4.17.4\nFROM c\nENV V=1\nFROM B", Some((2, "V=4.17.4"))),
+            ("ARG W=4.17.4\nFROM a\nARG W\nENV V=${W}", Some((1, "W=4.17.4"))),
+            ("FROM a\nENV V=${W:-4.17.4}", Some((2, "W:-4.17.4"))),
+            ("# escape=`\nFROM a\nENV A=b `\n  V=4.17.4", Some((4, "V=4.17.4"))),
+            // Of another stage, or not named again in this one.
+            ("FROM a\nARG V=4.17.4\nFROM b", None),
+            ("FROM a AS x\nENV V=4.17.4\nFROM b", None),
+            ("ARG V=4.17.4\nFROM a", None),
+            ("FROM a\nENV V=$W\nENV W=$V\nENV V=$W", None),
             // Of another value, which the build may have been given.
             ("FROM a\nARG V=4.17.4\nARG V=4.17.5", None),
             ("FROM a\nARG V=4.17.40", None),
@@ -222,12 +252,92 @@ mod tests {
             ("lodash@${V}; y", true),
             ("lodash@${V}-1", false),
             ("lodash@$VV", false),
-            ("lodash@${V:-1}", false),
+            ("lodash@${V:-1}", true),
+            ("lodash@${V-1}", true),
+            ("lodash@${V:+1}", false),
             ("xlodash@$V", false),
             ("lodash@$", false),
             ("lodash@${V", false),
         ] {
             assert_eq!(lodash(argument, words).is_some(), is_pin, "{words}");
+        }
+    }
+    #[test]
+    fn a_word_of_a_variable_may_be_a_pin() {
+        let lodash = |above: &str, words: &str| {
+            found(&format!("FROM a\n{above}\nRUN x {words}\n"), Ecosystem::Npm, "lodash", "4.17.4")
+        };
+        let pin = |line, pin: &str| Some((line, pin.to_owned()));
+        assert_eq!(lodash("ARG V", "lodash@${V:-4.17.4}"), pin(3, "V:-4.17.4"));
+        assert_eq!(lodash("ARG V", "lodash@${V-4.17.4}"), pin(3, "V-4.17.4"));
+        assert_eq!(lodash("ARG V=", "lodash@${V:-4.17.4}"), pin(3, "V:-4.17.4"));
+        assert_eq!(lodash("ARG V=4.17.4", "lodash@${V:-1}"), pin(2, "V=4.17.4"));
+        for (above, words) in [
+            ("ARG V=1", "lodash@${V:-4.17.4}"),
+            ("ARG V=", "lodash@${V-4.17.4}"),
+            ("ARG V", "lodash@${V:+4.17.4}"),
+            ("ARG V", "lodash@${V:-4.17.40}"),
+            ("ARG V", "lodash@${V:-4.17.4}0"),
+        ] {
+            assert_eq!(lodash(above, words), None, "{above} {words}");
+        }
+    }
+
+    #[test]
+    fn only_what_installs_pins() {
+        let lodash = |command: &str| {
+            found(&format!("FROM a\nRUN x && {command}\n"), Ecosystem::Npm, "lodash", "4.17.4")
+        };
+        for command in [
+            "npm install lodash@4.17.4",
+            "npm --prefix /list i \\\n -g lodash@4.17.4",
+            "npm uninstall y; npm install lodash@4.17.4",
+            "npm uninstall y\\\n&&npm install lodash@4.17.4",
+            "npm ls | xargs npm install rm lodash@4.17.4",
+            "bash -c 'rm y && yarn add lodash@4.17.4'",
+            "cat <<E >>/a\n- lodash@4.17.4\nE",
+            "<<E\nnpm rm y\nnpm i lodash@4.17.4\nE",
+        ] {
+            assert!(lodash(command).is_some(), "{command}");
+        }
+        for command in [
+            "npm uninstall lodash@4.17.4",
+            "npm -g rm \\\n  y \\\n  lodash@4.17.4",
+            "npm ls lodash@4.17.4 && npm install",
+            "npm install && echo \"lodash@4.17.4\"",
+            "$(echo lodash@4.17.4)",
+            "npm install # lodash@4.17.4",
+            "<<E\n# lodash@4.17.4\nE",
+            "<<E\nnpm rm \\\n  lodash@4.17.4\nE",
+        ] {
+            assert_eq!(lodash(command), None, "{command}");
+        }
+        let array = |verb: &str| {
+            let text = format!("FROM a\nRUN x\nRUN [\"npm\", \"{verb}\", \"lodash@4.17.4\"]\n");
+            found(&text, Ecosystem::Npm, "lodash", "4.17.4")
+        };
+        assert_eq!(array("install"), Some((3, "lodash@4.17.4".to_owned())));
+        assert_eq!(array("uninstall"), None);
+        for removes in ["apt-get -y remove", "apt-get purge", "apt-mark x && apt-get autoremove"] {
+            let text = format!("FROM a\nRUN x\nRUN {removes} curl=1-1\n");
+            assert_eq!(found(&text, Ecosystem::Deb, "curl", "1-1"), None, "{removes}");
+        }
+    }
+
+    #[test]
+    fn a_pin_is_read_as_its_installer_reads_it() {
+        for (words, ecosystem, name, version, pin) in [
+            ("\"urllib3 == 1.23\"", Ecosystem::Pypi, "urllib3", "1.23", "urllib3 == 1.23"),
+            ("'urllib3[secure]  ==1.23'", Ecosystem::Pypi, "urllib3", "1.23", "urllib3[secure]  ==1.23"),
+            ("urllib3===1.23", Ecosystem::Pypi, "urllib3", "1.23", "urllib3===1.23"),
+            ("e.com/a@v1.1.0", Ecosystem::Golang, "e.com/a", "1.1.0", "e.com/a@v1.1.0"),
+            ("acme/log:1.0.2", Ecosystem::Composer, "acme/log", "v1.0.2", "acme/log:1.0.2"),
+            ("acme/log:v1.0.2", Ecosystem::Composer, "acme/log", "1.0.2", "acme/log:v1.0.2"),
+            ("e.com/a@v${V:-1.1.0}", Ecosystem::Golang, "e.com/a", "v1.1.0", "V:-1.1.0"),
+            ("e.com/a@${V:-v1.1.0}", Ecosystem::Golang, "e.com/a", "1.1.0", "V:-v1.1.0"),
+        ] {
+            let text = format!("FROM a\nRUN x install {words}\n");
+            assert_eq!(found(&text, ecosystem, name, version), Some((2, pin.to_owned())), "{words}");
         }
     }
 }
