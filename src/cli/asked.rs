@@ -52,6 +52,7 @@ pub fn place(
     for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
         layer.written.clone_from(written);
     }
+    result.image.base_argument.clone_from(&image.base_argument);
     let is_sbom = opened.inventory().is_some();
     let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
     let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);

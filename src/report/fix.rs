@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Judged, ScanResult, Written,
+    Judged, Os, ScanResult, Written,
     place::of_layer,
     text::{image_name, image_tag},
 };
@@ -15,33 +15,41 @@ use crate::{
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
+    let (way, this) = way(result, judged);
+    format!("{way}{this}.")
+}
+
+/// [What to do](fix) without its full stop, which one step may be for several findings; and which part of that step this one
+/// needs, where that is less.
+pub(super) fn way(result: &ScanResult, judged: &Judged) -> (String, String) {
     let Finding { package, fixed_in, status, .. } = &judged.finding;
     let name = &package.name;
     let Some(fixed_in) = fixed_in else {
-        return match status {
-            Status::Fixed => format!("A fixed version of {name} is not named."),
-            Status::Affected => format!("No fixed version of {name} is known."),
+        let way = match status {
+            Status::Fixed => format!("A fixed version of {name} is not named"),
+            Status::Affected => format!("No fixed version of {name} is known"),
         };
+        return (way, String::new());
     };
     let fixed_in = as_written(fixed_in, package);
     let to = target(judged).unwrap_or(fixed_in.clone());
-    // Which part of the way this one needs.
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
-    if let Some(asked) = &judged.asked {
+    let way = if let Some(asked) = &judged.asked {
         let line = format!("{}:{}", asked.written.file, asked.written.line);
-        return match (&asked.pin, words(judged)) {
-            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}{this}."),
-            _ if is_toolchain(package) => format!("Update {name} to {} in {line}{this}.", toolchain(&to)),
-            _ => format!("Update {name} to {to} in {line}{this}."),
-        };
-    }
-    if is_of_base(judged) {
-        return format!("{}, with {name} {to}{this}.", base_image(result, of_layer(result, judged)));
-    }
-    let layer = of_layer(result, judged);
-    let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-    format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
+        match (&asked.pin, words(judged)) {
+            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}"),
+            _ if is_toolchain(package) => format!("Update {name} to {} in {line}", toolchain(&to)),
+            _ => format!("Update {name} to {to} in {line}"),
+        }
+    } else if is_of_base(judged) {
+        format!("{}, with {name} {to}", base_image(result, of_layer(result, judged)))
+    } else {
+        let layer = of_layer(result, judged);
+        let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
+        format!("Update {name} to {to}{}", place.unwrap_or_default())
+    };
+    (way, this)
 }
 
 /// The version to update to, as one writes it: one step for all findings of a package. `None` where no fix is known.
@@ -112,20 +120,47 @@ pub(super) fn is_of_base(judged: &Judged) -> bool {
 
 /// What the base image brought is mended by another base image: which, as the beginning of a sentence. `from` is where the
 /// image starts from it.
+///
+/// The default of an argument is only what may have been built with.
 pub(super) fn base_image(result: &ScanResult, from: Option<&Written>) -> String {
-    let from = from.map(|from| format!(" ({}:{})", from.file, from.line)).unwrap_or_default();
+    let argument = result.image.base_argument.as_ref();
+    let line = argument.and_then(|argument| argument.written.as_ref()).or(from);
+    let line = line.map(|line| format!(" ({}:{})", line.file, line.line)).unwrap_or_default();
     let base = result.image.base.as_ref().and_then(|base| base.name.as_deref());
-    let Some(base) = base else { return format!("Build on a newer base image{from}") };
+    let Some(base) = base.filter(|base| !contradicts(base, result.looked_at.os.as_ref())) else {
+        let given = argument.map(|argument| format!(" than the build was given as {}", argument.name));
+        return format!("Build on a newer base image{}{line}", given.unwrap_or_default());
+    };
+    let name = argument.map(|argument| argument.name.as_str());
+    let default = name.map(|name| format!(", by the default of {name}")).unwrap_or_default();
     match image_tag(base) {
         Some(tag) if says_version(tag) => {
-            format!("Take a newer tag of the base image {} than {tag}{from}", image_name(base))
+            let default = name.map(|name| format!(", the default of {name}")).unwrap_or_default();
+            format!("Take a newer tag of the base image {} than {tag}{default}{line}", image_name(base))
         }
         // A tag that moves is pulled again, unless a digest holds it.
         _ => match base.split_once('@') {
-            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{from}"),
-            None => format!("Build on a newer pull of the base image {base}{from}"),
+            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{default}{line}"),
+            None => format!("Build on a newer pull of the base image {base}{default}{line}"),
         },
     }
+}
+
+/// Systems whose own images are called by the `ID` in their os-release.
+const SYSTEMS: [&str; 6] = ["almalinux", "alpine", "centos", "debian", "fedora", "ubuntu"];
+
+/// Whether an image of a system, such as `debian:12.4`, cannot be below what was found: another system, or another number
+/// where both say one.
+fn contradicts(base: &str, os: Option<&Os>) -> bool {
+    let name = image_name(base).rsplit('/').next().unwrap_or_default();
+    let Some(os) = os.filter(|os| SYSTEMS.contains(&name) && SYSTEMS.contains(&os.id.as_str())) else {
+        return false;
+    };
+    fn numbers(version: &str) -> impl Iterator<Item = u32> {
+        version.split(['.', '-']).map_while(|number| number.parse().ok())
+    }
+    let tag = image_tag(base).unwrap_or_default();
+    name != os.id || numbers(tag).zip(numbers(&os.version)).any(|(tag, os)| tag != os)
 }
 
 /// Whether a tag names one version for good, as `12.5` and `3.19.1-slim` do and `12`, `stable` and `bookworm` do not.
@@ -168,6 +203,27 @@ mod tests {
         assert_eq!(written(Ecosystem::Npm, "a", "1.0.2", "1.0.3"), "1.0.3");
         assert_eq!(toolchain("1.99.0"), "go1.99.0");
         assert_eq!(toolchain("1.22.0-rc.1"), "go1.22rc1");
+    }
+
+    #[test]
+    fn a_system_contradicts_another_one_s_tag() {
+        for (base, id, version, contradicted) in [
+            ("debian:12.4", "debian", "12", false),
+            ("debian:12.4-slim", "debian", "11", true),
+            ("registry.example:5000/debian:12", "alpine", "3.19.1", true),
+            ("alpine:3.19", "alpine", "3.19.1", false),
+            ("alpine:3.18", "alpine", "3.19.1", true),
+            ("ubuntu:22.04", "ubuntu", "22.10", true),
+            ("debian:bookworm", "debian", "11", false),
+            ("debian", "debian", "12", false),
+            // An image of something else says nothing of its system.
+            ("python:3.12", "debian", "12", false),
+            ("debian:12.4", "acme", "1", false),
+        ] {
+            let os = Os { id: id.to_owned(), version: version.to_owned(), end_of_life: None };
+            assert_eq!(contradicts(base, Some(&os)), contradicted, "{base}");
+            assert!(!contradicts(base, None), "{base}");
+        }
     }
 
     #[test]

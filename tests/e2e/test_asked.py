@@ -59,7 +59,8 @@ class Asked(program.Case):
         self.assertIsNone(asked["libc6"])
         self.assertIsNone(asked["curl"])
         self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
-        self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
+        self.assertIn("base image debian:12, by the default of RELEASE (service/Dockerfile:1)",
+                      self.message["CVE-2023-4911-libc6"])
 
     def test_the_words_of_the_instruction_come_first(self):
         self.write("Dockerfile", DOCKERFILE)
