@@ -5,6 +5,9 @@
 use super::{Dockerfile, Instruction, chain::Arguments};
 use crate::image::Platform;
 
+/// Bytes of a name after its variables are put in; one may name another, and so grow.
+const MAX_NAME_BYTES: usize = 4096;
+
 /// Longest form of one variable, in bytes.
 const MAX_FORM_BYTES: usize = 1024;
 
@@ -36,7 +39,7 @@ impl<'a> Variable<'a> {
     where
         'a: 'v,
     {
-        let is_set = value.filter(|value| !(self.form.starts_with(':') && value.is_empty())).is_some();
+        let is_set = value.is_some_and(|value| !(self.form.starts_with(':') && value.is_empty()));
         match (self.form.trim_start_matches(':'), is_set) {
             ("-", false) | ("+", true) => Some(Put::Word(self.word)),
             ("+", false) => Some(Put::Word("")),
@@ -49,11 +52,6 @@ impl<'a> Variable<'a> {
 /// The variable that a text begins with, and the rest.
 pub(crate) fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
     let text = text.strip_prefix('$')?;
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let cut_name = |text| -> (&str, &str) {
-        let text: &str = text;
-        text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
-    };
     let (variable, rest) = match text.strip_prefix('{') {
         None => {
             let (name, rest) = cut_name(text);
@@ -73,6 +71,11 @@ pub(crate) fn variable(text: &str) -> Option<(Variable<'_>, &str)> {
         }
     };
     (!variable.name.is_empty()).then_some((variable, rest))
+}
+
+fn cut_name(text: &str) -> (&str, &str) {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
 }
 
 /// Where the brace closes that was opened before a text.
@@ -203,9 +206,6 @@ pub(super) fn parts<'a>(text: &'a str, values: &Arguments<'_>) -> Option<Vec<(Op
 pub(super) fn substitute(text: &str, values: &Arguments<'_>) -> Option<String> {
     Some(parts(text, values)?.into_iter().map(|(_, part)| part).collect())
 }
-
-/// Bytes of a name after its variables are put in; one may name another, and so grow.
-const MAX_NAME_BYTES: usize = 4096;
 
 /// The variable that a part of a text is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

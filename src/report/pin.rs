@@ -11,28 +11,14 @@ use crate::{
 /// Words that say of a command that it installs what follows.
 const INSTALL: [&str; 7] = ["add", "get", "i", "install", "require", "update", "upgrade"];
 /// Words that say of a command that it does something else with what follows.
+#[rustfmt::skip]
 const DO_NOT_INSTALL: [&str; 20] = [
-    "autoremove",
-    "del",
-    "delete",
-    "echo",
-    "erase",
-    "grep",
-    "info",
-    "list",
-    "ls",
-    "policy",
-    "printf",
-    "purge",
-    "query",
-    "remove",
-    "rm",
-    "search",
-    "show",
-    "un",
-    "uninstall",
-    "view",
+    "autoremove", "del", "delete", "echo", "erase", "grep", "info", "list", "ls", "policy", "printf", "purge",
+    "query", "remove", "rm", "search", "show", "un", "uninstall", "view",
 ];
+
+/// Most words of one command that name a package with a version, to look at.
+const MAX_NAMED: usize = 100;
 
 /// The words that pin a package in the instructions that made its layer, and their line, from 1.
 ///
@@ -55,17 +41,18 @@ fn pinned_by(
 ) -> Option<(usize, String)> {
     let (signs, version) = pin(package)?;
     let text = command.text();
-    let mut signed = signs.iter().flat_map(|sign| text.match_indices(sign));
-    signed.find_map(|(at, sign)| {
+    let signed = signs.iter().flat_map(|sign| text.match_indices(sign));
+    let named = signed.filter_map(|(at, sign)| {
         let (mut before, mut behind) = (&text[..at], &text[at + sign.len()..]);
+        // `NAME == VERSION` is one requirement, too.
         if package.ecosystem == Ecosystem::Pypi {
             (before, behind) = (before.trim_end_matches(' '), behind.trim_start_matches(' '));
         }
         let start = before.len() - named(before, package)?.len();
-        if !installs(&text[..start]) {
-            return None;
-        }
-        let behind = behind.trim_start_matches(['"', '\'']);
+        Some((start, behind.trim_start_matches(['"', '\''])))
+    });
+    let mut named = named.take(MAX_NAMED).filter(|(start, _)| installs(&text[..*start]));
+    named.find_map(|(start, behind)| {
         let line = command.line(text.len() - behind.len());
         if let Some(rest) = without_v(behind).strip_prefix(version) {
             let words = &text[start..text.len() - rest.len()];
