@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Judged, ScanResult,
-    fix::fix,
+    fix::{fix, way},
     place::{Place, places},
     text::cut,
     words::count,
@@ -85,17 +85,22 @@ impl<'a> Group<'a> {
         if let [(result, judged)] = self.0.as_slice() {
             return fix(result, judged);
         }
-        let mut fixes = BTreeSet::new();
+        // One step for several findings is said once, and which part of it they need only where all need the same.
+        let mut ways = BTreeMap::new();
         let mut others = 0;
         for (result, judged) in self.iter() {
-            let fix = fix(result, judged);
-            if fixes.len() < MAX_PARTS || fixes.contains(&fix) {
-                fixes.insert(fix);
+            let (way, this) = way(result, judged);
+            if ways.len() < MAX_PARTS || ways.contains_key(&way) {
+                let known = ways.entry(way).or_insert_with(|| this.clone());
+                if *known != this {
+                    known.clear();
+                }
             } else {
                 others += 1;
             }
         }
-        let mut text = fixes.into_iter().collect::<Vec<_>>().join(" ");
+        let ways = ways.into_iter().map(|(way, this)| format!("{way}{this}."));
+        let mut text = ways.collect::<Vec<_>>().join(" ");
         if others > 0 {
             text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
         }

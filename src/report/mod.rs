@@ -15,6 +15,7 @@ pub mod junit;
 mod line_hash;
 pub mod markdown;
 pub mod metrics;
+mod pin;
 mod place;
 mod publisher;
 pub mod sarif;
@@ -128,6 +129,20 @@ pub struct ImageRef {
     /// Its base image; `null` where that is not known.
     #[serde(default)]
     pub base: Option<Base>,
+    /// The argument of the Dockerfile whose default the version in `base.name` is: the build may have been given another. Absent
+    /// where it is none's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_argument: Option<BaseArgument>,
+}
+
+/// An `ARG` that a `FROM` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseArgument {
+    /// Its name.
+    pub name: String,
+    /// Where its default is written; absent for a Dockerfile outside of the checkout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
 }
 
 impl ImageRef {

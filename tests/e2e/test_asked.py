@@ -73,7 +73,24 @@ class Asked(program.Case):
         self.assertIsNone(asked["libc6"])
         self.assertIsNone(asked["curl"])
         self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
-        self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
+        self.assertIn("base image debian:12, by the default of RELEASE (service/Dockerfile:1)",
+                      self.message["CVE-2023-4911-libc6"])
+
+    def test_an_argument_that_names_the_base_image_is_the_line_to_change(self):
+        for line, base, words in [
+            ("ARG RELEASE=12.4", "debian:${RELEASE}", "debian than 12.4, the default of RELEASE (Dockerfile:1)"),
+            ("ARG BASE", "${BASE:-debian:12.4}", "debian than 12.4, the default of BASE (Dockerfile:2)"),
+            ("ARG X=1", "debian:12.4", "debian than 12.4 (Dockerfile:2)"),
+            # What was found is Debian 12.
+            ("ARG RELEASE=11", "debian:${RELEASE}",
+             "Build on a newer base image than the build was given as RELEASE (Dockerfile:1)"),
+        ]:
+            text = DOCKERFILE.replace("ARG RELEASE=12", line).replace("debian:${RELEASE}", base)
+            self.write("Dockerfile", text)
+            _, places = self.gate()
+            self.assertIn(words, self.message["CVE-2023-4911-libc6"])
+            # It is still the FROM that brought it.
+            self.assertEqual(places["CVE-2023-4911-libc6"], ("Dockerfile", 2))
 
     def test_the_words_of_the_instruction_come_first(self):
         self.write("Dockerfile", DOCKERFILE)

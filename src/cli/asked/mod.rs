@@ -59,6 +59,7 @@ pub fn place(
         layer.written.clone_from(written);
     }
     let directory = opened.taken_for.strip_prefix("dir:");
+    result.image.base_argument.clone_from(&image.base_argument);
     let is_sbom = opened.inventory().is_some();
     let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
     let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);

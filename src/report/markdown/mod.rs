@@ -11,6 +11,7 @@
 pub(super) mod parts;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
 };
@@ -336,5 +337,5 @@ fn update_to(judged: &Judged) -> String {
     let asked = judged.asked.as_ref().map(|asked| &asked.written);
     let line = |written: &Written| code(&format!("{}:{}", written.file, written.line)) + &and_more(judged);
     let place = asked.map(|written| format!(" in {}", line(written)));
-    code(&words(judged).unwrap_or_else(|| target.clone())) + &place.unwrap_or_default()
+    code(&words(judged).map_or(target, Cow::Owned)) + &place.unwrap_or_default()
 }

@@ -77,7 +77,10 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
             cell(&finding.id),
             cell(&finding.package.name),
             cell(&finding.package.version),
-            cell(target(judged).map_or("", String::as_str)),
+            match target(judged).unwrap_or_default() {
+                Cow::Borrowed(version) => cell(version),
+                Cow::Owned(version) => cell(&version).into_owned().into(),
+            },
             change_in.unwrap_or(NOTHING.into()),
             rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
         ],
