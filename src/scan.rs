@@ -122,6 +122,7 @@ impl Scan<'_> {
                     })
                     .collect(),
                 base: self.image.base.clone(),
+                base_argument: None,
             },
             snapshot: snapshot_ref(self.snapshot),
             looked_at: LookedAt {

@@ -7,16 +7,16 @@
 use stella::{
     api::ImageClaim,
     base::{self, Base, By},
-    dockerfile::{self, Disagreement, Lines, Placed},
+    dockerfile::{self, Argument, Disagreement, Lines, Placed},
     image::Image,
-    report::Written,
+    report::{BaseArgument, Text, Written},
 };
 
 use super::{
     image::{self, Opened, OpenedImage, Options, Reference},
     log::Log,
     progress::Progress,
-    settings::{BaseSettings, Dockerfile},
+    settings::BaseSettings,
 };
 
 /// What is said of the Dockerfile: on stderr, and in the reports, where the lines are missed. Each sentence once.
@@ -65,7 +65,7 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
             "--dockerfile-target {target} has no effect: no Dockerfile is at hand; give one with --dockerfile"
         ));
     }
-    let found: Vec<(Option<Base>, Vec<Option<Written>>)> = opened
+    let found: Vec<Found> = opened
         .images
         .iter()
         .map(|opened_image| {
@@ -74,19 +74,37 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
             let base = named(settings, image, options, log)
                 .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
                 .or_else(|| by_annotations(opened, image, options, log));
-            let written = settings
-                .dockerfile
-                .as_ref()
-                .zip(placed)
-                .map(|(file, placed)| written(file, &placed, &mut said));
-            (base, written.unwrap_or_default())
+            let Some((file, placed)) = settings.dockerfile.as_ref().zip(placed) else {
+                return Found { base, ..Found::default() };
+            };
+            let is_named_there = base.as_ref().is_some_and(|base| base.by == By::Dockerfile);
+            let base_argument = placed.argument.as_ref().filter(|_| is_named_there);
+            let text = file.in_checkout();
+            let base_argument = base_argument.map(|argument| by_argument(text.as_ref(), argument));
+            if text.is_none() {
+                said.note(format!(
+                    "Dockerfile {} lies outside of the checkout: it tells the base image, and findings have no line of it",
+                    file.origin
+                ));
+            }
+            let written = text.map(|text| written(&text, &placed)).unwrap_or_default();
+            Found { base, written, base_argument }
         })
         .collect();
-    for (opened, (base, written)) in opened.images.iter_mut().zip(found) {
-        opened.image.base = base.or(opened.image.base.take());
-        opened.written = written;
+    for (opened, found) in opened.images.iter_mut().zip(found) {
+        opened.image.base = found.base.or(opened.image.base.take());
+        opened.written = found.written;
+        opened.base_argument = found.base_argument;
     }
     said.notes
+}
+
+/// What is told of one image.
+#[derive(Default)]
+struct Found {
+    base: Option<Base>,
+    written: Vec<Option<Written>>,
+    base_argument: Option<BaseArgument>,
 }
 
 /// By the image that the caller names.
@@ -185,20 +203,18 @@ fn by_dockerfile(placed: &Placed, image: &Image) -> Base {
 }
 
 /// Where each layer's instruction is written; those of the base image are where the image starts from it.
-fn written(dockerfile: &Dockerfile, placed: &Placed, said: &mut Said) -> Vec<Option<Written>> {
-    let Some(text) = dockerfile.in_checkout() else {
-        said.note(format!(
-            "Dockerfile {} lies outside of the checkout: it tells the base image, and findings have no line of it",
-            dockerfile.origin
-        ));
-        return Vec::new();
-    };
+fn written(text: &Text, placed: &Placed) -> Vec<Option<Written>> {
     let layer = |(index, lines): (usize, &Option<Lines>)| {
         let from = (index < placed.base_layers).then_some(&placed.from_lines);
         let lines = lines.as_ref().or(from)?;
         text.written(lines.start, lines.end)
     };
     placed.layers.iter().enumerate().map(layer).collect()
+}
+
+fn by_argument(text: Option<&Text>, argument: &Argument) -> BaseArgument {
+    let written = text.and_then(|text| text.written(argument.line, argument.line));
+    BaseArgument { name: argument.name.clone(), written }
 }
 
 /// By the digest that the image names, of the registry that it is of.
@@ -253,7 +269,14 @@ mod tests {
             let line = Lines { start: 1, end: 1 };
             let mut layers = vec![None, Some(line)];
             layers.extend(vec![None; none]);
-            unsure(&Placed { base_layers: 1, from: None, from_lines: line, layers, together: Vec::new() })
+            unsure(&Placed {
+                base_layers: 1,
+                from: None,
+                argument: None,
+                from_lines: line,
+                layers,
+                together: Vec::new(),
+            })
         };
         assert_eq!(unsure(0), None);
         let said = |text: &str| Some(format!("it is not certain what made {text} have no line"));

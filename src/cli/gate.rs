@@ -11,7 +11,7 @@ use stella::{
     image::Image,
     inventory::Inventory,
     policy::{Action, Outcome, Policy},
-    report::{NO_NAME, Report, Run, SCHEMA, ScanResult, Stopped},
+    report::{Report, Run, SCHEMA, ScanResult, Stopped},
     sbom::Sbom,
 };
 
@@ -24,7 +24,7 @@ use super::{
     image::Opened,
     local::Local,
     log::Log,
-    name,
+    name::{self, Called},
     output::{Output, ReportFormat},
     progress::Progress,
     remote::Remote,
@@ -117,7 +117,11 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     if settings.wants_sbom() {
         only_image(&opened)?;
     }
-    let called = name::called(settings.name.as_deref(), &opened);
+    let Called { name: called, doubt } = name::called(settings.name.as_deref(), &opened);
+    if let Some(doubt) = doubt {
+        log.note(&doubt);
+        run.notes.push(doubt);
+    }
     let (mut results, mut sboms) = (Vec::new(), Vec::new());
     for (index, image) in opened.images.iter().enumerate() {
         // What lies beside the images belongs to no platform: it is said once, with the first.
@@ -154,9 +158,6 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         };
         let Scanned { mut result, sbom } = scanned;
         result.image.called.clone_from(&called);
-        if index == 0 && result.image.name() == NO_NAME {
-            log.note("the image has no name: --name NAME tells its alerts apart from those of other images");
-        }
         asked::place(&settings.base, &opened, image, &mut result, log);
         sboms.extend(sbom);
         results.push(result);

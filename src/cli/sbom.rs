@@ -67,7 +67,7 @@ fn write(
     };
     let stack = fragments.as_ref().map(|fragments| fragments.stack(&image.image)).unwrap_or_default();
     let inventory = inventory(&source, &opened, image, &stack)?;
-    let reference = name::reference(&name::called(name.as_deref(), &opened), &source.text);
+    let reference = name::reference(&name::called(name.as_deref(), &opened).name, &source.text);
     let sbom = Sbom { reference, image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();
     for output in outputs {

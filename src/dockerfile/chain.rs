@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dockerfile, Stage, place::Disagreement};
+use super::{
+    Dockerfile, Stage,
+    place::{Argument, Disagreement},
+    variable::{parts, substitute},
+};
 use crate::image::Platform;
-
-/// Bytes of a name after its variables are put in; one may name another, and so grow.
-const MAX_NAME_BYTES: usize = 4096;
 
 /// Values of the arguments that a `FROM` may name.
 pub(super) type Arguments<'a> = BTreeMap<&'a str, String>;
@@ -20,6 +21,8 @@ pub(super) struct Chain<'a> {
     pub stages: Vec<&'a Stage>,
     /// What the lowest starts from; `None` where variables without a default name it.
     pub from: Option<String>,
+    /// Whose default its tag is.
+    pub argument: Option<Argument>,
     /// Positions of the stages that those variables may name, where they may name more than an image; one more than are
     /// tried at most.
     pub perhaps: Vec<usize>,
@@ -49,12 +52,36 @@ impl Dockerfile {
             }
             stages.push(&self.stages[index]);
         };
+        let argument = self.argument(&self.stages[index], arguments);
         // No stage could be named so, but the forms of variables have a colon too.
-        let written = self.stages[index].from.replace(":-", "").replace(":+", "");
+        let written = [":-", ":+", ":?"]
+            .iter()
+            .fold(self.stages[index].from.clone(), |from, form| from.replace(form, ""));
         let is_image = from.is_some() || written.contains([':', '/', '@']);
         let perhaps = if is_image { Vec::new() } else { self.names(index) };
         stages.reverse();
-        Chain { told: stages.len(), stages, from, perhaps }
+        Chain { told: stages.len(), stages, from, argument, perhaps }
+    }
+
+    /// The argument whose default a stage has the version of its image from.
+    fn argument(&self, stage: &Stage, arguments: &Arguments<'_>) -> Option<Argument> {
+        let parts = parts(&stage.from, arguments)?;
+        let from: String = parts.iter().map(|(_, part)| part.as_str()).collect();
+        let version = version(&from);
+        let mut end = 0;
+        let (origin, _) = parts.iter().find(|(_, part)| {
+            end += part.len();
+            version < end
+        })?;
+        let origin = (*origin)?;
+        let line = if origin.is_own { Some(stage.lines.start) } else { self.default_line(origin.name) };
+        Some(Argument { name: origin.name.to_owned(), line: line? })
+    }
+
+    /// The line of the last default that an argument has before the first `FROM`.
+    fn default_line(&self, name: &str) -> Option<usize> {
+        let pairs = self.arguments.iter().rev().flat_map(|argument| argument.pairs().into_iter().rev());
+        pairs.into_iter().find(|pair| pair.name == name && pair.value.is_some()).map(|pair| pair.line)
     }
 
     /// The chain `above`, if it starts from the stage at `index`.
@@ -111,36 +138,12 @@ impl Dockerfile {
     }
 }
 
-/// `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` put in; `None` where one has no value or another form.
-fn substitute(text: &str, values: &Arguments<'_>) -> Option<String> {
-    let mut found = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        found.push_str(before);
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if let Some(braced) = after.strip_prefix('{') {
-            let (inside, behind) = braced.split_once('}')?;
-            let (name, form) = inside.split_at(inside.find(|c| !is_part(c)).unwrap_or(inside.len()));
-            let value = values.get(name).filter(|value| !value.is_empty() || form.is_empty());
-            match (form.get(..2), value) {
-                (None, Some(value)) if form.is_empty() => found.push_str(value),
-                (Some(":-"), Some(value)) => found.push_str(value),
-                (Some(":-"), None) | (Some(":+"), Some(_)) if !form.contains('$') => {
-                    found.push_str(&form[2..])
-                }
-                (Some(":+"), None) => {}
-                _ => return None,
-            }
-            rest = behind;
-        } else {
-            let (name, behind) = after.split_at(after.find(|c| !is_part(c)).unwrap_or(after.len()));
-            found.push_str(values.get(name)?);
-            rest = behind;
-        }
-        if found.len() > MAX_NAME_BYTES {
-            return None;
-        }
+/// Where in an image's name its version begins: its digest, else the first number of its tag, else its own last part.
+fn version(name: &str) -> usize {
+    if let Some(at) = name.find('@') {
+        return at + 1;
     }
-    found.push_str(rest);
-    (found.len() <= MAX_NAME_BYTES).then_some(found)
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    let Some(tag) = name[last..].find(':').map(|colon| last + colon + 1) else { return last };
+    name[tag..].find(|c: char| c.is_ascii_digit()).map_or(tag, |digit| tag + digit)
 }

@@ -14,11 +14,17 @@ mod chain;
 mod entry;
 mod parse;
 mod place;
+mod sources;
 #[cfg(test)]
 mod tests;
+mod variable;
+mod whole;
 
 pub(crate) use entry::Entry;
-pub use place::{Disagreement, Placed};
+pub use place::{Argument, Disagreement, Placed};
+pub use sources::Source;
+pub(crate) use variable::variable;
+pub(crate) use whole::Whole;
 
 /// `dockerfile size`: bytes of a Dockerfile.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -108,6 +114,8 @@ struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Instruction {
     word: &'static str,
+    /// What begins with `--`.
+    flags: String,
     /// What follows the word and its flags.
     text: String,
     /// The arguments, where they are written as JSON.
@@ -115,6 +123,8 @@ struct Instruction {
     documents: Vec<HereDocument>,
     /// The text as a history may have it, squeezed: it is compared often.
     said: Vec<String>,
+    /// All of it.
+    whole: Whole,
     lines: Lines,
 }
 

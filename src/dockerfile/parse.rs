@@ -1,6 +1,6 @@
 //! The text of a Dockerfile into instructions, as BuildKit's parser cuts it (`frontend/dockerfile/parser`).
 
-use super::{Dockerfile, Error, FILES, HereDocument, Instruction, Lines, MAX_BYTES, Stage, known};
+use super::{Dockerfile, Error, FILES, HereDocument, Instruction, Lines, MAX_BYTES, Stage, Whole, known};
 
 impl Dockerfile {
     /// Reads a Dockerfile.
@@ -53,7 +53,16 @@ impl Instruction {
         let takes_flags = matches!(word, "FROM" | "RUN" | "COPY" | "ADD" | "HEALTHCHECK");
         let (flags, text) = if takes_flags { cut_flags(whole) } else { ("", whole) };
         let exec = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
-        let mut new = Self { word, text: text.to_owned(), exec, documents, said: Vec::new(), lines };
+        let mut new = Self {
+            word,
+            flags: flags.to_owned(),
+            text: text.to_owned(),
+            exec,
+            documents,
+            said: Vec::new(),
+            whole: Whole::default(),
+            lines,
+        };
         new.said = new.say(flags);
         new
     }
@@ -93,7 +102,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn instruction(&mut self) -> Result<Option<Instruction>, Error> {
-        let mut joined = String::new();
+        let mut whole = Whole::default();
         let mut lines: Option<Lines> = None;
         while let Some((index, line)) = self.lines.get(self.next) {
             self.next += 1;
@@ -103,29 +112,32 @@ impl Source<'_> {
             }
             let start = lines.map_or(index + 1, |lines| lines.start);
             lines = Some(Lines { start, end: index + 1 });
-            match self.continued(line) {
-                Some(line) => joined.push_str(line),
-                None => {
-                    joined.push_str(line);
-                    break;
-                }
+            let continued = continued(line, self.escape);
+            whole.push(continued.unwrap_or(line), index + 1);
+            if continued.is_none() {
+                break;
             }
         }
         let Some(mut lines) = lines else { return Ok(None) };
-        let (word, rest) = cut_word(joined.trim());
+        let (word, rest) = cut_word(whole.text().trim());
         let word = known(word).ok_or(Error::Word(lines.start))?;
+        let first = self.next;
         let documents = self.documents(word, rest, &mut lines)?;
-        let instruction = Instruction::new(word, rest, documents, lines);
+        let mut instruction = Instruction::new(word, rest, documents, lines);
         if instruction.text.is_empty() {
             return Err(Error::Arguments(lines.start));
         }
+        whole.end_line();
+        for (index, line) in &self.lines[first..self.next] {
+            // A shell reads them, mostly.
+            let continued = continued(line, '\\');
+            whole.push(continued.unwrap_or(line), index + 1);
+            if continued.is_none() {
+                whole.end_line();
+            }
+        }
+        instruction.whole = whole;
         Ok(Some(instruction))
-    }
-
-    /// The line without the character at its end that says it goes on; twice, it stands for itself.
-    fn continued<'l>(&self, line: &'l str) -> Option<&'l str> {
-        let line = line.trim_end().strip_suffix(self.escape)?;
-        if line.ends_with(self.escape) { None } else { Some(line) }
     }
 
     /// The here-documents that a command names, in order.
@@ -154,6 +166,12 @@ impl Source<'_> {
     }
 }
 
+/// The line without the character at its end that says it goes on; twice, it stands for itself.
+fn continued(line: &str, escape: char) -> Option<&str> {
+    let line = line.trim_end().strip_suffix(escape)?;
+    if line.ends_with(escape) { None } else { Some(line) }
+}
+
 /// `[N]<<[-]NAME`, the name quoted or not: whether its lines may be indented by tabs, and its name.
 pub(super) fn here_document(word: &str) -> Option<(bool, String)> {
     let rest = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
@@ -180,7 +198,7 @@ pub(super) fn cut_flags(text: &str) -> (&str, &str) {
 }
 
 /// The words of a command as a shell cuts them, quotes and all. Between `<<` and a name may be space.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_start();
     std::iter::from_fn(move || {
         let mut end = word_end(rest);
@@ -195,7 +213,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Where the word ends that a text begins with: at space that is neither quoted nor escaped.
-fn word_end(text: &str) -> usize {
+pub(super) fn word_end(text: &str) -> usize {
     let (mut quote, mut escaped) = (None, false);
     for (at, c) in text.char_indices() {
         match (c, quote) {

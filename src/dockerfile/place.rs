@@ -26,6 +26,8 @@ pub struct Placed {
     pub base_layers: usize,
     /// The base image, or `scratch`, by the defaults of the Dockerfile's arguments; `None` where one has none.
     pub from: Option<String>,
+    /// The argument whose default `from` has its tag from; the build may have been given another value.
+    pub argument: Option<Argument>,
     /// The `FROM` that names it.
     pub from_lines: Lines,
     /// For each layer of the image, the lines that made it; `None` for the base image's and where it is not certain. What
@@ -33,6 +35,15 @@ pub struct Placed {
     pub layers: Vec<Option<Lines>>,
     /// Positions of layers that hold what several instructions did: their lines are from the first to the last of them.
     pub together: Vec<usize>,
+}
+
+/// An argument of the build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// The line of its default, from 1.
+    pub line: usize,
 }
 
 /// Why a Dockerfile is not laid beside a history.
@@ -251,7 +262,8 @@ impl Chain<'_> {
         let made = || entries.iter().zip(&lines).zip(&whole).filter(|((entry, _), _)| entry.layer);
         let layers: Vec<_> = made().map(|((_, lines), _)| *lines).collect();
         let together = made().enumerate().filter(|(_, (_, whole))| **whole).map(|(layer, _)| layer).collect();
-        Ok(Placed { base_layers, from: self.from.clone(), from_lines, layers, together })
+        let (from, argument) = (self.from.clone(), self.argument.clone());
+        Ok(Placed { base_layers, from, argument, from_lines, layers, together })
     }
 }
 

@@ -394,6 +394,50 @@ fn which_stage() {
     assert_eq!(shown(platform, None, &[base, copy]), "1 of x: - 5");
 }
 
+/// A `FROM` that names arguments: the image as BuildKit makes it, and whose default its version is.
+#[test]
+fn an_image_by_arguments() {
+    let entries = [(true, "ADD rootfs.tar / # buildkit"), (true, "COPY a /a # buildkit")];
+    for (arguments, from, want) in [
+        ("ARG TAG=12.4", "debian:${TAG}", "debian:12.4 TAG 1"),
+        ("ARG TAG=12.4", "debian:$TAG-slim", "debian:12.4-slim TAG 1"),
+        ("ARG TAG=12.4", "debian:v${TAG}", "debian:v12.4 TAG 1"),
+        ("ARG BASE=debian:12.4", "\"${BASE}\"", "debian:12.4 BASE 1"),
+        ("ARG BASE=debian", "$BASE", "debian BASE 1"),
+        ("ARG A=b \\\n  # c\n  TAG=12.4\nARG TAG", "debian:${TAG}", "debian:12.4 TAG 3"),
+        ("ARG V=12\nARG TAG=${V}.4", "debian:${TAG}", "debian:12.4 TAG 2"),
+        ("ARG TAG=1\nARG TAG=2", "debian:${TAG}", "debian:2 TAG 2"),
+        // The version is the FROM's own.
+        ("ARG REGISTRY=e.com:5000", "$REGISTRY/debian:12.4", "e.com:5000/debian:12.4"),
+        ("ARG REGISTRY=e.com:5000", "$REGISTRY/debian", "e.com:5000/debian"),
+        ("ARG KIND=slim", "debian:12.4-$KIND", "debian:12.4-slim"),
+        ("ARG D=sha256:0", "debian:12@$D", "debian:12@sha256:0 D 1"),
+        ("ARG TAG=12", "debian:$TAG@sha256:0", "debian:12@sha256:0"),
+        ("ARG A", "a:$TARGETARCH", "a:arm"),
+        // The word of a variable's own.
+        ("ARG BASE", "${BASE-debian}", "debian BASE 2"),
+        ("ARG BASE", "${BASE:-debian:12}", "debian:12 BASE 2"),
+        ("ARG BASE=", "${BASE:-debian}", "debian BASE 2"),
+        ("ARG BASE=a", "${BASE:-debian}", "a BASE 1"),
+        ("ARG BASE=a", "${BASE-debian}", "a BASE 1"),
+        ("ARG BASE=a", "${BASE:?wanted}", "a BASE 1"),
+        ("ARG BASE=a", "${BASE:+x}", "x BASE 2"),
+        ("ARG BASE=", "x${BASE:+y}", "x"),
+        ("ARG BASE=", "x${BASE+y}", "xy"),
+        ("ARG OTHER=debian:12", "${BASE:-${OTHER}}", "debian:12 BASE 2"),
+        // Only the build knows.
+        ("ARG BASE", "$BASE", "?"),
+        ("ARG BASE", "${BASE:?wanted}", "?"),
+        ("ARG BASE=a", "${BASE%b}", "?"),
+        ("ARG BASE=a", "${BASE", "?"),
+    ] {
+        let placed = place(&format!("{arguments}\nFROM {from}\nCOPY a /a\n"), None, &entries).unwrap();
+        let argument = placed.argument.map(|argument| format!(" {} {}", argument.name, argument.line));
+        let shown = placed.from.as_deref().unwrap_or("?").to_owned() + &argument.unwrap_or_default();
+        assert_eq!(shown, want, "{arguments} {from}");
+    }
+}
+
 /// A `FROM` whose name only the build knows: an image, or the stage before it that did what the history has.
 #[test]
 fn a_name_of_the_build() {

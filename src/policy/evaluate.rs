@@ -53,7 +53,7 @@ pub fn evaluate(
                 Decision { rule: Some(name), action: Some(hit.action) }
             }
         };
-        judged.push(Judged { finding, decision, update_to: None, asked: None });
+        judged.push(Judged { finding, decision, update_to: None, asked: None, found: Vec::new() });
     }
     let mut reasons: Vec<Reason> = fired
         .into_iter()

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     Judged, ScanResult,
-    fix::fix,
-    place::{Place, place},
+    fix::{fix, way},
+    place::{Place, places},
     text::cut,
     words::count,
 };
@@ -26,17 +26,19 @@ const MAX_PARTS: usize = 20;
 /// Findings of one kind, of all platforms, in the order of the results. Never empty.
 pub(super) struct Group<'a>(Vec<(&'a ScanResult, &'a Judged)>);
 
-/// The findings by what makes them one, in the order of that. What the policy ignores is in only where it is asked for.
-pub(super) fn groups<'a, K: Ord>(
+/// The findings by what makes them one, in the order of that; one with several keys is in several groups. What the policy ignores
+/// is in only where it is asked for.
+pub(super) fn groups<'a, K: Ord, I: IntoIterator<Item = K>>(
     results: &'a [ScanResult],
     ignored: bool,
-    key: impl Fn(&'a ScanResult, &'a Judged) -> K,
+    keys: impl Fn(&'a ScanResult, &'a Judged) -> I,
 ) -> BTreeMap<K, Group<'a>> {
     let mut groups: BTreeMap<K, Group<'a>> = BTreeMap::new();
     for result in results {
         for judged in result.findings.iter().filter(|judged| ignored || !is_ignored(judged)) {
-            let group = groups.entry(key(result, judged)).or_insert_with(|| Group(Vec::new()));
-            group.0.push((result, judged));
+            for key in keys(result, judged) {
+                groups.entry(key).or_insert_with(|| Group(Vec::new())).0.push((result, judged));
+            }
         }
     }
     groups
@@ -83,17 +85,22 @@ impl<'a> Group<'a> {
         if let [(result, judged)] = self.0.as_slice() {
             return fix(result, judged);
         }
-        let mut fixes = BTreeSet::new();
+        // One step for several findings is said once, and which part of it they need only where all need the same.
+        let mut ways = BTreeMap::new();
         let mut others = 0;
         for (result, judged) in self.iter() {
-            let fix = fix(result, judged);
-            if fixes.len() < MAX_PARTS || fixes.contains(&fix) {
-                fixes.insert(fix);
+            let (way, this) = way(result, judged);
+            if ways.len() < MAX_PARTS || ways.contains_key(&way) {
+                let known = ways.entry(way).or_insert_with(|| this.clone());
+                if *known != this {
+                    known.clear();
+                }
             } else {
                 others += 1;
             }
         }
-        let mut text = fixes.into_iter().collect::<Vec<_>>().join(" ");
+        let ways = ways.into_iter().map(|(way, this)| format!("{way}{this}."));
+        let mut text = ways.collect::<Vec<_>>().join(" ");
         if others > 0 {
             text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
         }
@@ -156,21 +163,28 @@ pub(super) struct Alert<'a> {
     pub(super) rule: String,
     /// Where.
     pub(super) place: Place<'a>,
-    /// Which one it is of the rule's alerts in the file, from 1.
+    /// Which one it is of the rule's alerts in its file of the checkout, or of those outside of the checkout; from 1, in the
+    /// order of their places.
     occurrence: usize,
     /// What.
     pub(super) group: Group<'a>,
 }
 
-/// All alerts, worst first, then by rule and place.
+/// All alerts, worst first, then by rule and place: those outside of the checkout before those in it.
+///
+/// Of several files with one place there is one alert, which lists them.
 pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
     let groups = groups(results, ignored, |result, judged| {
         let Finding { id, package, .. } = &judged.finding;
-        (cut(&format!("{id}-{}", package.name), MAX_RULE), place(result, judged))
+        let rule = cut(&format!("{id}-{}", package.name), MAX_RULE);
+        // What is counted together stands together.
+        places(result, judged).map(move |place| (rule.clone(), place.is_in_checkout(), place))
     });
     let mut alerts: Vec<Alert<'_>> = Vec::with_capacity(groups.len());
-    for ((rule, place), group) in groups {
-        let same = alerts.last().filter(|last| last.rule == rule && last.place.file == place.file);
+    for ((rule, _, place), group) in groups {
+        let is_same =
+            |last: &&Alert<'_>| last.rule == rule && last.place.in_checkout() == place.in_checkout();
+        let same = alerts.last().filter(is_same);
         let occurrence = same.map_or(1, |last| last.occurrence + 1);
         alerts.push(Alert { rule, place, occurrence, group });
     }
@@ -202,11 +216,15 @@ impl Alert<'_> {
         message
     }
 
-    /// Names the alert from build to build, and no other one in the report: of lines only their order counts, of versions
-    /// and tags nothing.
+    /// Names the alert from build to build, and no other one in the report: of lines and of files outside of the checkout only
+    /// their order counts, of versions and tags nothing. Where the same problem comes into one more file, or leaves one, the
+    /// alerts of its other files may change their numbers, but how many there are is right.
     pub(super) fn fingerprint(&self) -> String {
-        let ecosystem = self.group.first().1.finding.package.ecosystem.as_str();
+        let (result, judged) = self.group.first();
+        let (image, ecosystem) = (result.image.name(), judged.finding.package.ecosystem.as_str());
         let Self { rule, place, occurrence, .. } = self;
-        Digest::of(format!("{rule}\0{ecosystem}\0{}\0{occurrence}", place.file).as_bytes()).hex()
+        // A file has a name, so an empty one is none of the checkout.
+        let file = place.in_checkout().unwrap_or_default();
+        Digest::of(format!("{rule}\0{ecosystem}\0{image}\0{file}\0{occurrence}").as_bytes()).hex()
     }
 }

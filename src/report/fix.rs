@@ -1,54 +1,129 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
+use std::borrow::Cow;
+
 use super::{
-    Judged, ScanResult, Written,
+    Judged, Os, ScanResult, Written,
     place::of_layer,
     text::{image_name, image_tag},
+    words::count,
 };
-use crate::finding::{Finding, Status};
+use crate::{
+    finding::{Finding, FindingPackage, Status},
+    package::Ecosystem,
+};
+
+/// Most lines that one sentence lists.
+const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
+    let (way, this) = way(result, judged);
+    format!("{way}{this}.")
+}
+
+/// [What to do](fix) without its full stop, which one step may be for several findings; and which part of that step this one
+/// needs, where that is less.
+pub(super) fn way(result: &ScanResult, judged: &Judged) -> (String, String) {
     let Finding { package, fixed_in, status, .. } = &judged.finding;
     let name = &package.name;
     let Some(fixed_in) = fixed_in else {
-        return match status {
-            Status::Fixed => format!("A fixed version of {name} is not named."),
-            Status::Affected => format!("No fixed version of {name} is known."),
+        let way = match status {
+            Status::Fixed => format!("A fixed version of {name} is not named"),
+            Status::Affected => format!("No fixed version of {name} is known"),
         };
+        return (way, String::new());
     };
-    let to = target(judged).unwrap_or(fixed_in);
-    // Which part of the way this one needs.
+    let fixed_in = as_written(fixed_in, package);
+    let to = target(judged).unwrap_or(fixed_in.clone());
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
-    if let Some(asked) = &judged.asked {
-        let line = format!("{}:{}", asked.written.file, asked.written.line);
-        return match (&asked.pin, words(judged)) {
-            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}{this}."),
-            _ => format!("Update {name} to {to} in {line}{this}."),
-        };
-    }
-    if is_of_base(judged) {
-        return format!("{}, with {name} {to}{this}.", base_image(result, of_layer(result, judged)));
-    }
-    let layer = of_layer(result, judged);
-    let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-    format!("Update {name} to {to}{}{this}.", place.unwrap_or_default())
+    let name = if is_toolchain(package) { "Go" } else { name };
+    let way = if let Some(asked) = &judged.asked {
+        let line = lines(judged, &asked.written);
+        match (&asked.pin, words(judged)) {
+            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}"),
+            _ if is_toolchain(package) => format!("Update {name} to {} in {line}", toolchain(&to)),
+            _ => format!("Update {name} to {to} in {line}"),
+        }
+    } else if is_of_base(judged) {
+        format!("{}, with {name} {to}", base_image(result, of_layer(result, judged)))
+    } else {
+        let layer = of_layer(result, judged);
+        let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
+        format!("Update {name} to {to}{}", place.unwrap_or_default())
+    };
+    (way, this)
 }
 
-/// The version to update to: one step for all findings of a package. `None` where no fix is known.
-pub(super) fn target(judged: &Judged) -> Option<&String> {
-    judged.update_to.as_ref().or(judged.finding.fixed_in.as_ref())
+/// The line that asks for the package, and those of the other lock files that it was read from.
+fn lines(judged: &Judged, asked: &Written) -> String {
+    let others = judged.found.get(1..).unwrap_or_default();
+    let written = std::iter::once(asked).chain(others).take(MAX_LINES);
+    let mut lines = written.map(|line| format!("{}:{}", line.file, line.line)).collect::<Vec<_>>().join(", ");
+    let more = (others.len() + 1).saturating_sub(MAX_LINES);
+    if more > 0 {
+        lines.push_str(&format!(" and {}", count(more, "more line")));
+    }
+    lines
+}
+
+/// ` and N more`: the lock files that a package was read from beside the first.
+pub(super) fn and_more(judged: &Judged) -> String {
+    let more = judged.found.len().saturating_sub(1);
+    if more == 0 { String::new() } else { format!(" and {more} more") }
+}
+
+/// The version to update to, as one writes it: one step for all findings of a package. `None` where no fix is known.
+pub(super) fn target(judged: &Judged) -> Option<Cow<'_, str>> {
+    let version = judged.update_to.as_ref().or(judged.finding.fixed_in.as_ref())?;
+    Some(as_written(version, &judged.finding.package))
+}
+
+/// A version of an advisory as one writes it. Advisories have those of Go's modules without the `v` that `go.mod` and `go install`
+/// want (<https://go.dev/ref/mod#versions>), and at times those of tags, which Composer takes.
+fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
+    let bare = without_v(version);
+    if is_toolchain(package) {
+        return bare.into();
+    }
+    let is_of_v = package.ecosystem == Ecosystem::Golang || without_v(&package.version) != package.version;
+    if is_of_v && bare.starts_with(|c: char| c.is_ascii_digit()) {
+        return format!("v{bare}").into();
+    }
+    version.into()
+}
+
+/// `1.2` of `v1.2`; other texts as they are.
+pub(super) fn without_v(version: &str) -> &str {
+    let bare = version.strip_prefix('v').filter(|bare| bare.starts_with(|c: char| c.is_ascii_digit()));
+    bare.unwrap_or(version)
+}
+
+/// Whether a package is Go's own library, which comes with its toolchain.
+fn is_toolchain(package: &FindingPackage) -> bool {
+    package.ecosystem == Ecosystem::Golang && package.name == "stdlib"
+}
+
+/// Go as `go.mod` names it (<https://go.dev/doc/toolchain#version>): `go1.22.1`, and `go1.22rc1` for `1.22.0-rc.1`.
+fn toolchain(version: &str) -> String {
+    match version.split_once("-rc.") {
+        Some((release, candidate)) => {
+            format!("go{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
+        }
+        None => format!("go{version}"),
+    }
 }
 
 /// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no fix is known.
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
-    Some(repinned(pin, &judged.finding.package.version, target(judged)?))
+    Some(repinned(pin, &judged.finding.package.version, &target(judged)?))
 }
 
-/// A pin of another version; one that does not write the epoch does not write the other's either.
+/// A pin of another version. One that does not write the epoch does not write the other's either, and so it is with a `v`.
 fn repinned(pin: &str, version: &str, fixed_in: &str) -> String {
+    let (version, fixed_in) = (without_v(version), without_v(fixed_in));
     let without_epoch = |version: &str| version.split_once(':').map_or(version, |(_, rest)| rest).to_owned();
     match pin.strip_suffix(version) {
         Some(name) => format!("{name}{fixed_in}"),
@@ -67,20 +142,47 @@ pub(super) fn is_of_base(judged: &Judged) -> bool {
 
 /// What the base image brought is mended by another base image: which, as the beginning of a sentence. `from` is where the
 /// image starts from it.
+///
+/// The default of an argument is only what may have been built with.
 pub(super) fn base_image(result: &ScanResult, from: Option<&Written>) -> String {
-    let from = from.map(|from| format!(" ({}:{})", from.file, from.line)).unwrap_or_default();
+    let argument = result.image.base_argument.as_ref();
+    let line = argument.and_then(|argument| argument.written.as_ref()).or(from);
+    let line = line.map(|line| format!(" ({}:{})", line.file, line.line)).unwrap_or_default();
     let base = result.image.base.as_ref().and_then(|base| base.name.as_deref());
-    let Some(base) = base else { return format!("Build on a newer base image{from}") };
+    let Some(base) = base.filter(|base| !contradicts(base, result.looked_at.os.as_ref())) else {
+        let given = argument.map(|argument| format!(" than the build was given as {}", argument.name));
+        return format!("Build on a newer base image{}{line}", given.unwrap_or_default());
+    };
+    let name = argument.map(|argument| argument.name.as_str());
+    let default = name.map(|name| format!(", by the default of {name}")).unwrap_or_default();
     match image_tag(base) {
         Some(tag) if says_version(tag) => {
-            format!("Take a newer tag of the base image {} than {tag}{from}", image_name(base))
+            let default = name.map(|name| format!(", the default of {name}")).unwrap_or_default();
+            format!("Take a newer tag of the base image {} than {tag}{default}{line}", image_name(base))
         }
         // A tag that moves is pulled again, unless a digest holds it.
         _ => match base.split_once('@') {
-            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{from}"),
-            None => format!("Build on a newer pull of the base image {base}{from}"),
+            Some((tagged, _)) => format!("Take a newer digest of the base image {tagged}{default}{line}"),
+            None => format!("Build on a newer pull of the base image {base}{default}{line}"),
         },
     }
+}
+
+/// Systems whose own images are called by the `ID` in their os-release.
+const SYSTEMS: [&str; 6] = ["almalinux", "alpine", "centos", "debian", "fedora", "ubuntu"];
+
+/// Whether an image of a system, such as `debian:12.4`, cannot be below what was found: another system, or another number
+/// where both say one.
+fn contradicts(base: &str, os: Option<&Os>) -> bool {
+    let name = image_name(base).rsplit('/').next().unwrap_or_default();
+    let Some(os) = os.filter(|os| SYSTEMS.contains(&name) && SYSTEMS.contains(&os.id.as_str())) else {
+        return false;
+    };
+    fn numbers(version: &str) -> impl Iterator<Item = u32> {
+        version.split(['.', '-']).map_while(|number| number.parse().ok())
+    }
+    let tag = image_tag(base).unwrap_or_default();
+    name != os.id || numbers(tag).zip(numbers(&os.version)).any(|(tag, os)| tag != os)
 }
 
 /// Whether a tag names one version for good, as `12.5` and `3.19.1-slim` do and `12`, `stable` and `bookworm` do not.
@@ -99,6 +201,51 @@ mod tests {
     fn a_pin_keeps_its_form() {
         assert_eq!(repinned("curl=1-1", "1-1", "1-2"), "curl=1-2");
         assert_eq!(repinned("openssl-1.0-1.el9", "1:1.0-1.el9", "1:1.1-1.el9"), "openssl-1.1-1.el9");
+        assert_eq!(repinned("e.com/a/cmd@v1.1.0", "v1.1.0", "v1.1.1"), "e.com/a/cmd@v1.1.1");
+        assert_eq!(repinned("e.com/a@v1.1.0", "1.1.0", "1.1.1"), "e.com/a@v1.1.1");
+        assert_eq!(repinned("acme/log:1.0.2", "v1.0.2", "v1.0.3"), "acme/log:1.0.3");
+    }
+
+    #[test]
+    fn a_version_is_written_as_its_ecosystem_does() {
+        let written = |ecosystem, name: &str, installed: &str, version| {
+            let package = FindingPackage {
+                name: name.to_owned(),
+                version: installed.to_owned(),
+                ecosystem,
+                purl: String::new(),
+            };
+            as_written(version, &package).into_owned()
+        };
+        assert_eq!(written(Ecosystem::Golang, "golang.org/x/text", "v0.3.7", "0.3.8"), "v0.3.8");
+        assert_eq!(written(Ecosystem::Golang, "golang.org/x/text", "0.3.7", "v0.3.8"), "v0.3.8");
+        assert_eq!(written(Ecosystem::Golang, "stdlib", "v1.21.3", "v1.21.4"), "1.21.4");
+        assert_eq!(written(Ecosystem::Composer, "acme/log", "v1.0.2", "1.0.3"), "v1.0.3");
+        assert_eq!(written(Ecosystem::Composer, "acme/log", "1.0.2", "1.0.3"), "1.0.3");
+        assert_eq!(written(Ecosystem::Npm, "a", "1.0.2", "1.0.3"), "1.0.3");
+        assert_eq!(toolchain("1.99.0"), "go1.99.0");
+        assert_eq!(toolchain("1.22.0-rc.1"), "go1.22rc1");
+    }
+
+    #[test]
+    fn a_system_contradicts_another_one_s_tag() {
+        for (base, id, version, contradicted) in [
+            ("debian:12.4", "debian", "12", false),
+            ("debian:12.4-slim", "debian", "11", true),
+            ("registry.example:5000/debian:12", "alpine", "3.19.1", true),
+            ("alpine:3.19", "alpine", "3.19.1", false),
+            ("alpine:3.18", "alpine", "3.19.1", true),
+            ("ubuntu:22.04", "ubuntu", "22.10", true),
+            ("debian:bookworm", "debian", "11", false),
+            ("debian", "debian", "12", false),
+            // An image of something else says nothing of its system.
+            ("python:3.12", "debian", "12", false),
+            ("debian:12.4", "acme", "1", false),
+        ] {
+            let os = Os { id: id.to_owned(), version: version.to_owned(), end_of_life: None };
+            assert_eq!(contradicts(base, Some(&os)), contradicted, "{base}");
+            assert!(!contradicts(base, None), "{base}");
+        }
     }
 
     #[test]

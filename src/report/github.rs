@@ -16,7 +16,7 @@ use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, io};
 use super::{
     Judged, Report, ScanResult,
     fix::fix,
-    place::place,
+    place::places,
     text::cut,
     words::{self, action, by_severity, count, looked},
 };
@@ -103,13 +103,14 @@ fn groups(results: &[ScanResult], wanted: Action) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<Spot<'_>, Vec<(&ScanResult, &Judged)>> = BTreeMap::new();
     for result in results {
         for judged in result.findings.iter().filter(|judged| judged.decision.action == Some(wanted)) {
-            let place = place(result, judged);
-            let spot = if place.is_in_checkout() {
-                Spot::Line(place.file, place.line)
-            } else {
-                Spot::Layer(judged.finding.layer.index, &judged.finding.layer.diff_id)
-            };
-            groups.entry(spot).or_default().push((result, judged));
+            for place in places(result, judged) {
+                let spot = if place.is_in_checkout() {
+                    Spot::Line(place.file, place.line)
+                } else {
+                    Spot::Layer(judged.finding.layer.index, &judged.finding.layer.diff_id)
+                };
+                groups.entry(spot).or_default().push((result, judged));
+            }
         }
     }
     let mut groups: Vec<Group<'_>> = groups

@@ -15,16 +15,19 @@ pub mod junit;
 mod line_hash;
 pub mod markdown;
 pub mod metrics;
+mod pin;
 mod place;
 mod publisher;
 pub mod sarif;
 pub mod spdx;
 pub mod table;
 mod text;
+mod versions;
 mod words;
 
 pub use asked::{Checkout, Text};
-pub use text::{NO_NAME, image_name, image_tag, plain, without_versions};
+pub use text::{NO_NAME, image_name, image_tag, plain};
+pub use versions::without_versions;
 
 use std::collections::BTreeMap;
 
@@ -126,6 +129,20 @@ pub struct ImageRef {
     /// Its base image; `null` where that is not known.
     #[serde(default)]
     pub base: Option<Base>,
+    /// The argument of the Dockerfile whose default the version in `base.name` is: the build may have been given another. Absent
+    /// where it is none's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_argument: Option<BaseArgument>,
+}
+
+/// An `ARG` that a `FROM` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseArgument {
+    /// Its name.
+    pub name: String,
+    /// Where its default is written; absent for a Dockerfile outside of the checkout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
 }
 
 impl ImageRef {
@@ -253,6 +270,10 @@ pub struct Judged {
     /// Where the checkout asks for this version of the package; absent where it is not known to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// Where in the checkout the package was read, of a directory or an SBOM of one: its entry in each of the lock files, nearest
+    /// first; else the first line of the first file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Written>,
 }
 
 /// Where the checkout asks for a version of a package: in a lock file, or in an instruction of the Dockerfile.

@@ -1,13 +1,20 @@
 """Where the checkout asks for what was found: in a lock file, or in the Dockerfile's instruction."""
 import json
 import os
+import shutil
 import unittest
 
+import line_hash
 import program
 from program import DEMO, gate
 from test_base import DOCKERFILE, OPTIONS
 
 PIN_LINE = 10  # of lodash@4.17.4 in DOCKERFILE
+
+
+def copying(path):
+    """DOCKERFILE, with something of the checkout at hand for a command."""
+    return DOCKERFILE.replace("RUN pip install", f"RUN --mount=type=bind,source={path},target=requirements.txt pip install")
 
 
 class Asked(program.Case):
@@ -31,12 +38,19 @@ class Asked(program.Case):
         asked = {finding["package"]["name"]: finding.get("asked") for finding in report["results"][0]["findings"]}
         with open(sarif, encoding="utf-8") as text:
             results = json.load(text)["runs"][0]["results"]
-        places = {}
-        for result in results:
-            place = result["locations"][0]["physicalLocation"]
-            places[result["ruleId"]] = (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        self.results = results
+        places = {result["ruleId"]: self.place(result) for result in results}
         self.message = {result["ruleId"]: result["message"]["text"] for result in results}
         return asked, places
+
+    @staticmethod
+    def place(result):
+        place = result["locations"][0]["physicalLocation"]
+        return place["artifactLocation"]["uri"], place["region"]["startLine"]
+
+    def alerts(self, rule):
+        """The places of all results of a rule."""
+        return [self.place(result) for result in self.results if result["ruleId"] == rule]
 
     def test_a_lock_file_and_a_pin(self):
         self.write("service/Dockerfile", DOCKERFILE)
@@ -59,7 +73,24 @@ class Asked(program.Case):
         self.assertIsNone(asked["libc6"])
         self.assertIsNone(asked["curl"])
         self.assertEqual(places["CVE-2023-4911-libc6"], ("service/Dockerfile", 2))
-        self.assertIn("base image debian:12 (service/Dockerfile:2)", self.message["CVE-2023-4911-libc6"])
+        self.assertIn("base image debian:12, by the default of RELEASE (service/Dockerfile:1)",
+                      self.message["CVE-2023-4911-libc6"])
+
+    def test_an_argument_that_names_the_base_image_is_the_line_to_change(self):
+        for line, base, words in [
+            ("ARG RELEASE=12.4", "debian:${RELEASE}", "debian than 12.4, the default of RELEASE (Dockerfile:1)"),
+            ("ARG BASE", "${BASE:-debian:12.4}", "debian than 12.4, the default of BASE (Dockerfile:2)"),
+            ("ARG X=1", "debian:12.4", "debian than 12.4 (Dockerfile:2)"),
+            # What was found is Debian 12.
+            ("ARG RELEASE=11", "debian:${RELEASE}",
+             "Build on a newer base image than the build was given as RELEASE (Dockerfile:1)"),
+        ]:
+            text = DOCKERFILE.replace("ARG RELEASE=12", line).replace("debian:${RELEASE}", base)
+            self.write("Dockerfile", text)
+            _, places = self.gate()
+            self.assertIn(words, self.message["CVE-2023-4911-libc6"])
+            # It is still the FROM that brought it.
+            self.assertEqual(places["CVE-2023-4911-libc6"], ("Dockerfile", 2))
 
     def test_the_words_of_the_instruction_come_first(self):
         self.write("Dockerfile", DOCKERFILE)
@@ -77,19 +108,39 @@ class Asked(program.Case):
         asked, places = self.gate()
         self.assertIsNone(asked["requests"])
         self.assertEqual(places["CVE-2023-32681-requests"][0], "Dockerfile")
-        self.write("Dockerfile", DOCKERFILE + "# COPY docs/requirements.txt .\n")
+        self.write("Dockerfile", copying("docs/requirements.txt"))
         self.assertEqual(self.gate()[0]["requests"]["file"], "docs/requirements.txt")
+
+    def test_what_is_copied_comes_before_what_is_nearer(self):
+        for name in ("service", "web"):
+            self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
+        rest = copying("requirements.txt").removeprefix("ARG RELEASE=12\n").replace("${RELEASE}", "12")
+        other_image = "FROM scratch AS other\nCOPY web/requirements.txt /\n" + rest
+        for dockerfile, file in ((DOCKERFILE, "service/requirements.txt"), (copying("web/requirements.txt"), "web/requirements.txt"),
+                                 (other_image, "service/requirements.txt")):
+            self.write("service/Dockerfile", dockerfile)
+            self.assertEqual(self.gate(directory="service")[0]["requests"]["file"], file)
+
+    def test_what_merely_lies_around_asks_for_nothing(self):
+        self.write("service/Dockerfile", DOCKERFILE)
+        self.write("other/requirements.txt", "requests==2.19.1\n")
+        asked, places = self.gate(directory="service")
+        self.assertIsNone(asked["requests"])
+        self.assertEqual(places["CVE-2023-32681-requests"][0], "service/Dockerfile")
 
     def test_of_equally_near_lock_files_the_copied_one_asks(self):
         self.write("build/Dockerfile", DOCKERFILE)
         for name in ("api", "web"):
             self.write(f"{name}/requirements.txt", "requests==2.19.1\n")
         dockerfile = ("--dockerfile", "build/Dockerfile")
-        # Either may be meant: the instruction stands for both.
+        # Neither is known to be copied: the instruction stands for both.
         asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
         self.assertIsNone(asked["requests"])
         self.assertEqual(places["CVE-2023-32681-requests"][0], "build/Dockerfile")
-        self.write("build/Dockerfile", DOCKERFILE + "# COPY web/requirements.txt .\n")
+        # Either may be meant.
+        self.write("build/Dockerfile", copying("requirements.txt"))
+        self.assertIsNone(self.gate(f"oci:{DEMO}", *dockerfile)[0]["requests"])
+        self.write("build/Dockerfile", copying("web/requirements.txt"))
         asked, places = self.gate(f"oci:{DEMO}", *dockerfile)
         self.assertEqual(asked["requests"]["file"], "web/requirements.txt")
         self.assertEqual(places["CVE-2023-32681-requests"], ("web/requirements.txt", 1))
@@ -138,6 +189,36 @@ class Asked(program.Case):
         asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
         self.assertEqual((asked["requests"]["file"], asked["requests"]["line"]), ("app/requirements.txt", 2))
         self.assertEqual(places["CVE-2023-32681-requests"], ("app/requirements.txt", 2))
+
+    def test_each_lock_file_of_a_directory_has_its_alert(self):
+        for name in ("app/api", "app/web"):
+            self.write(f"{name}/requirements.txt", "requests==2.19.1\n" if name == "app/api" else "\nrequests==2.19.1\n")
+        places = [(f"app/{name}/requirements.txt", line) for name, line in (("api", 1), ("web", 2))]
+        asked, _ = self.gate("dir:app", "--allow-skipped", "no-packages")
+        self.assertEqual(asked["requests"]["file"], places[0][0])
+        self.assertEqual(self.alerts("CVE-2023-32681-requests"), places)
+        self.assertIn("in app/api/requirements.txt:1, app/web/requirements.txt:2.", self.message["CVE-2023-32681-requests"])
+        # And of an SBOM of it.
+        sbom = self.path("sbom.json")
+        program.prepare(program.STELLA, "sbom", "dir:.", "-o", f"cyclonedx={sbom}", cwd=self.checkout, env=program.environment(self.work))
+        self.gate(f"sbom:{sbom}")
+        self.assertEqual(self.alerts("CVE-2023-32681-requests"), places)
+
+    def test_a_file_of_a_directory_is_a_file_of_the_checkout(self):
+        installed = "app/lib/python3.11/site-packages/requests-2.19.1.dist-info/METADATA"
+        text = "Metadata-Version: 2.1\nName: requests\nVersion: 2.19.1\n"
+        self.write(installed, text)
+        for directory, image in (("", "dir:app"), ("app", "dir:."), ("app/lib", "dir:..")):
+            asked, places = self.gate(image, "--allow-skipped", "no-packages", directory=directory)
+            self.assertIsNone(asked["requests"])
+            self.assertEqual(places["CVE-2023-32681-requests"], (installed, 1))
+            hashes = {result["partialFingerprints"]["primaryLocationLineHash"] for result in self.results}
+            self.assertEqual(hashes, {line_hash.line_hashes(text)[0]})
+        # Of a directory of elsewhere, its name is all that is known.
+        elsewhere = self.path("elsewhere")
+        shutil.copytree(os.path.join(self.checkout, "app"), os.path.join(elsewhere, "app"))
+        _, places = self.gate(f"dir:{elsewhere}/app", "--allow-skipped", "no-packages")
+        self.assertEqual(places["CVE-2023-32681-requests"][0], installed.replace("2.19.1", "VERSION").replace("3.11", "VERSION"))
 
     def test_links_of_a_checkout_are_not_followed(self):
         self.write("Dockerfile", DOCKERFILE)

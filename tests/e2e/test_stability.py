@@ -44,31 +44,64 @@ def bumped(text):
     return text.replace('version="1.0.0"', 'version="1.0.1"')
 
 
+# What one release of an application is called, and the next one.
+RELEASES = [
+    ("1.0.3", "1.0.4"), ("9", "10"), ("v1", "v2"), ("2026-01-15", "2026-11-02"), ("20260115T120000Z", "20261102T080000Z"),
+    ("1.0-beta-2", "1.0"), ("1.0.0-rc.1", "1.0.0"), ("1.0-SNAPSHOT", "1.0-20260101.120000-3"), ("1.1.1w", "1.1.1x"),
+    ("1.2.3", "1.2.3-14-g2414721"), ("3f2a9bc", "2414721"), ("build.17", "build.18"), ("1.0+git3", "1.0+git4"),
+]
+
+
 class WithoutDockerfile(program.Case):
     """Where no line is known, what a place and an alert are called has no version of the application or of a package."""
 
-    def alerts(self, version):
+    def alerts(self, version, package):
         modules = f"opt/greeting-{version}/node_modules"
         tar = program.tar([
             (f"{modules}/lodash/package.json", '{"name": "lodash", "version": "4.17.4"}'),
-            (f"opt/greeting-{version}.dist/site-packages/urllib3-1.2{version[-1]}.dist-info/METADATA",
-             f"Metadata-Version: 2.1\nName: urllib3\nVersion: 1.2{version[-1]}\n")])
+            (f"opt/greeting-{version}.dist/site-packages/urllib3-{package}.dist-info/METADATA",
+             f"Metadata-Version: 2.1\nName: urllib3\nVersion: {package}\n")])
         layout = program.write_layout(self.path(f"greeting-{version}"), [(gzip.compress(tar, mtime=0), tar)])
-        outputs = [word for form in ("sarif", "codequality") for word in ("-o", f"{form}={self.path(form)}")]
-        code, _, said = program.gate(self.work, f"oci:{layout}", "--advisories", "demo", *outputs, cwd=self.work)
+        outputs = [word for form in ("sarif", "codequality", "gitlab") for word in ("-o", f"{form}={self.path(form)}")]
+        code, report, said = program.gate(self.work, f"oci:{layout}", "--advisories", "demo", *outputs, cwd=self.work)
         self.assertEqual(code, 1, said)
-        with open(self.path("sarif"), encoding="utf-8") as text:
-            [run] = json.load(text)["runs"]
-        with open(self.path("codequality"), encoding="utf-8") as text:
-            quality = {(one["fingerprint"], one["location"]["path"]) for one in json.load(text)}
-        return run["automationDetails"]["id"], {key(result) for result in run["results"]}, quality
+        # A name that is guessed from a path with a version is said to be.
+        [note] = [note for note in report["run"]["notes"] if "after its path" in note]
+        self.assertRegex(note, r"called greeting-(build\.)?VERSION after")
+        self.assertIn(note, said)
+        documents = []
+        for form in ("sarif", "codequality", "gitlab"):
+            with open(self.path(form), encoding="utf-8") as text:
+                documents.append(json.load(text))
+        [run] = documents[0]["runs"]
+        quality = [(one["check_name"], one["fingerprint"], one["location"]["path"]) for one in documents[1]]
+        self.assertEqual(len(quality), len({fingerprint for _, fingerprint, _ in quality}))
+        ids = {one["id"] for one in documents[2]["vulnerabilities"]}
+        return run["automationDetails"]["id"], {key(result) for result in run["results"]}, sorted(quality), ids
 
     def test_alerts_stay(self):
-        first, second = self.alerts("1.0.3"), self.alerts("1.0.4")
-        self.assertTrue({"lodash", "urllib3"} <= {rule.rsplit("-", 1)[1] for rule, _, _ in first[1]})
-        self.assertEqual(first[0], second[0])
-        self.assertEqual(first[1], second[1])
-        self.assertEqual(first[2], second[2])
+        for old, new in RELEASES:
+            with self.subTest(old=old, new=new):
+                first, second = self.alerts(old, "1.23"), self.alerts(new, "1.24")
+                self.assertTrue({"lodash", "urllib3"} <= {rule.rsplit("-", 1)[1] for rule, _, _ in first[1]})
+                self.assertEqual(first, second)
+
+    def test_a_name_that_is_given_or_that_the_image_says_is_sure(self):
+        layout = shutil.copytree(program.DEMO, self.path("out-7"))
+        for arguments, name in ((["--name", "team/app:7"], "team/app"), ([], "out-VERSION")):
+            for image in (f"oci:{layout}", f"oci:{layout}:demo"):
+                sarif = self.path("sarif")
+                code, report, said = program.gate(self.work, image, "--advisories", "demo", "-o", f"sarif={sarif}", *arguments,
+                                                  cwd=self.work)
+                self.assertEqual(code, 1, said)
+                with open(sarif, encoding="utf-8") as text:
+                    self.assertEqual(json.load(text)["runs"][0]["automationDetails"]["id"], f"stella/{name}/")
+                is_doubted = any("after its path" in note for note in report["run"]["notes"])
+                self.assertEqual(is_doubted, not arguments)
+        for name in ("", "sha256:" + "0" * 64, "0" * 64, "a\nb"):
+            code, _, said = program.gate(self.work, f"oci:{layout}", "--advisories", "demo", "--name", name)
+            self.assertEqual(code, 2, said)
+            self.assertIn("--name", said)
 
 
 @unittest.skipUnless(os.environ.get("DOCKER_HOST"), "no Docker engine")

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stella::{
     finding::Severity,
     inventory::Skipped,
-    report::{Report, ScanResult, Written},
+    report::{Asked, Report, ScanResult, Written},
 };
 
 use crate::sample::{POLICY, finding, hostile_result, plain_result, report, result};
@@ -82,6 +82,35 @@ fn codequality_has_what_a_merge_request_shows() {
 }
 
 #[test]
+fn codequality_has_an_entry_for_each_lock_file() {
+    let lock_files = |count: usize| {
+        let mut result = result(POLICY, vec![finding("CVE-2024-1", Severity::High, "curl", 1, Some("2.0"))]);
+        let found: Vec<_> =
+            (0..count).filter_map(|index| at(&format!("{index}/go.mod"), index + 3)).collect();
+        result.findings[0].asked = found.first().cloned().map(|written| Asked { written, pin: None });
+        result.findings[0].found = found;
+        let entries = codequality(&report(vec![result.clone(), result]));
+        let place = |entry: &Value| {
+            let location = &entry["location"];
+            format!("{}:{}", location["path"].as_str().unwrap(), location["lines"]["begin"])
+        };
+        (
+            entries.iter().map(place).collect::<Vec<_>>(),
+            entries[0]["description"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (places, said) = lock_files(1);
+    assert_eq!(places, ["0/go.mod:3"]);
+    assert!(said.contains("Update curl to 2.0 in 0/go.mod:3."), "{said}");
+    let (places, said) = lock_files(2);
+    assert_eq!(places, ["0/go.mod:3", "1/go.mod:4"]);
+    assert!(said.contains("Update curl to 2.0 in 0/go.mod:3, 1/go.mod:4."), "{said}");
+    let (places, said) = lock_files(7);
+    assert_eq!(places.len(), 7);
+    assert!(said.contains("4/go.mod:7 and 2 more lines."), "{said}");
+}
+
+#[test]
 fn codequality_knows_a_finding_again() {
     let build = |reference: &str, lines: [usize; 2]| {
         let of = |layer| finding("CVE-2024-1", Severity::High, "curl", layer, None);
@@ -102,6 +131,55 @@ fn codequality_knows_a_finding_again() {
         before.iter().map(|each| &each.1).collect::<Vec<_>>(),
         after.iter().map(|each| &each.1).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn codequality_knows_a_finding_again_where_its_file_is_none_of_the_checkout() {
+    let entries = |name: &str, paths: &[&str]| {
+        let of = |path: &&str| {
+            let mut finding = finding("CVE-2024-1", Severity::High, "log4j-core", 1, None);
+            finding.paths = vec![(*path).to_owned()];
+            finding
+        };
+        let mut result = result(POLICY, paths.iter().map(of).collect());
+        name.clone_into(&mut result.image.reference);
+        codequality(&report(vec![result]))
+    };
+    let told = |entries: &[Value]| {
+        let one = |entry: &Value| (entry["fingerprint"].clone(), entry["location"]["path"].clone());
+        entries.iter().map(one).collect::<Vec<_>>()
+    };
+    let before = entries("docker:app:41", &["opt/app-41.jar", "opt/tool-1.0-beta-2.jar"]);
+    let after = entries("docker:app:42", &["opt/app-42.jar", "opt/tool-1.0.jar"]);
+    assert_eq!(told(&before), told(&after));
+    // Where it stands does not name it.
+    let moved = entries("docker:app:42", &["srv/app.jar", "srv/tool.jar"]);
+    let fingerprints = |entries: &[Value]| told(entries).into_iter().map(|one| one.0).collect::<Vec<_>>();
+    assert_eq!(fingerprints(&moved), fingerprints(&before));
+    // Nor which of its files the next build has no more.
+    let fewer = entries("docker:app:42", &["opt/tool-1.0.jar"]);
+    assert_eq!(fingerprints(&fewer), fingerprints(&before)[..1]);
+    assert_ne!(fingerprints(&entries("docker:api:1", &["opt/app-41.jar"])), fingerprints(&fewer));
+    // Files that only a version tells apart are one entry, which names both.
+    let both = entries("docker:app:42", &["opt/app-41.jar", "opt/app-42.jar"]);
+    assert_eq!(both.len(), 1);
+    let said = both[0]["description"].as_str().unwrap();
+    assert!(said.contains("Found in opt/app-41.jar, opt/app-42.jar."), "{said}");
+}
+
+#[test]
+fn codequality_counts_files_of_the_checkout_apart_from_others() {
+    // In the image `Dockerfile` the file that has no place is shown where the checkout has one.
+    let mut findings: Vec<_> =
+        (0..4).map(|layer| finding("CVE-2024-1", Severity::High, "curl", layer % 2, None)).collect();
+    findings[0].paths = Vec::new();
+    findings[2].paths = vec!["a".to_owned()];
+    let mut result = result(POLICY, findings);
+    result.image.reference = "docker:Dockerfile:1".to_owned();
+    result.image.layers[1].written = at("Dockerfile", 1);
+    assert_eq!(codequality(&report(vec![result.clone()])).len(), 3);
+    result.image.layers[0].written = at("Dockerfile", 3);
+    assert_eq!(codequality(&report(vec![result])).len(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codequality;
+mod fixes;
 mod github;
 mod gitlab;
 mod junit;

@@ -61,6 +61,7 @@ pub fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),
             base: None,
+            base_argument: None,
             layers: ["ADD rootfs.tar /", "COPY . /app"]
                 .iter()
                 .zip(0..)

@@ -245,6 +245,7 @@ fn report(size: Size) -> Result<Report, Failure> {
             config_digest: Digest::of(b"config"),
             platform: "linux/amd64".to_owned(),
             base: None,
+            base_argument: None,
             layers,
         },
         snapshot: SnapshotRef { id: Digest::of(b"snapshot"), demo: false, feeds: feeds.to_vec() },

@@ -177,6 +177,7 @@ fn from_entry(store: &Store, entry: &Entry) -> Result<OpenedImage, Error> {
         content_addressed: false,
         skipped: Vec::new(),
         written: Vec::new(),
+        base_argument: None,
         places: places.collect(),
     })
 }

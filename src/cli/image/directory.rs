@@ -51,6 +51,7 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         content_addressed: false,
         skipped: Vec::new(),
         written: Vec::new(),
+        base_argument: None,
         places: vec![None],
     };
     let layer = Analysed { blob: fragment.diff_id, blob_bytes: size_bytes, fragment };

@@ -159,6 +159,7 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         content_addressed: false,
         skipped: Vec::new(),
         written: Vec::new(),
+        base_argument: None,
         places: Vec::new(),
     };
     let source = Source::Engine(Connection { address, id });

@@ -30,7 +30,7 @@ use stella::{
     image::{Descriptor, Image, Platform},
     inventory::{Inventory, Skipped},
     layer::{Analysed, Limits},
-    report::Written,
+    report::{BaseArgument, Written},
 };
 
 pub use attested::{Attested, AttestedSbom};
@@ -100,6 +100,8 @@ pub struct OpenedImage {
     pub skipped: Vec<Skipped>,
     /// Where each layer's instruction is written; empty where no Dockerfile is known to have made the image.
     pub written: Vec<Option<Written>>,
+    /// The argument whose default the base image's version is, where a Dockerfile names it.
+    pub base_argument: Option<BaseArgument>,
     /// Where each layer lies, in the order of `image.layers`; `None` for those skipped.
     places: Vec<Option<Place>>,
 }
@@ -381,6 +383,14 @@ impl OpenedImage {
             manifest: Some(STANDARD.encode(manifest)),
             config: STANDARD.encode(config),
         };
-        Ok(Self { image, claim, content_addressed: true, skipped, places, written: Vec::new() })
+        Ok(Self {
+            image,
+            claim,
+            content_addressed: true,
+            skipped,
+            places,
+            written: Vec::new(),
+            base_argument: None,
+        })
     }
 }

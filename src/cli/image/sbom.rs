@@ -37,6 +37,7 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
         content_addressed: false,
         skipped: Vec::new(),
         written: Vec::new(),
+        base_argument: None,
         places: Vec::new(),
     };
     Ok(Opened {

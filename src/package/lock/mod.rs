@@ -16,6 +16,7 @@
 //! A version of a form that is not known is an error: what it would say is not guessed. Adding a form is a new file here
 //! and a line in [`FORMS`].
 
+use self::line::Form;
 pub use self::{line::Lines, manifest::Locks};
 use super::{Error, Fact, Package, Unpinned, count, count::Packages, entries, file_name};
 
@@ -61,60 +62,60 @@ type Named = fn(path: &str) -> bool;
 /// Reads one lock file.
 type Read = fn(bytes: &[u8]) -> Result<Vec<Package>, Error>;
 
-/// Every form, by file name.
-const FORMS: &[(&str, Read)] = &[
-    ("Cargo.lock", cargo::read),
-    ("Gemfile.lock", bundler::read),
-    ("JuliaManifest.toml", julia::read),
-    ("Manifest.toml", julia::read),
-    ("Package.resolved", swift::read),
-    ("Pipfile.lock", pipenv::read),
-    ("Podfile.lock", cocoapods::read),
-    ("build.sbt.lock", sbt::read),
-    ("bun.lock", bun::read),
-    ("bun.lockb", bun::read_binary),
-    ("composer.lock", composer::read),
-    ("conan.lock", conan::read),
-    ("deno.lock", deno::read),
-    ("environment.yaml", conda::read),
-    ("environment.yml", conda::read),
-    ("gems.locked", bundler::read),
-    ("go.mod", go::read_mod),
-    ("go.sum", go::read_sum),
-    ("mix.lock", mix::read),
-    ("npm-shrinkwrap.json", npm::read),
-    ("package-lock.json", npm::read),
-    ("packages.config", nuget::read_config),
-    ("packages.lock.json", nuget::read_lock),
-    ("pdm.lock", python::read),
-    ("pnpm-lock.yaml", pnpm::read),
-    ("poetry.lock", python::read),
-    ("pom.xml", pom::read),
-    ("pubspec.lock", pub_dev::read),
-    ("pylock.toml", python::read),
-    ("pyproject.toml", python::read_project),
-    ("renv.lock", renv::read),
-    ("uv.lock", python::read_uv),
-    ("yarn.lock", yarn::read),
+/// Every form, by file name: what reads it, and how its lines name packages.
+const FORMS: &[(&str, Read, Form)] = &[
+    ("Cargo.lock", cargo::read, line::TOML),
+    ("Gemfile.lock", bundler::read, line::GEMFILE),
+    ("JuliaManifest.toml", julia::read, line::TOML),
+    ("Manifest.toml", julia::read, line::TOML),
+    ("Package.resolved", swift::read, line::PINS),
+    ("Pipfile.lock", pipenv::read, line::PIPENV),
+    ("Podfile.lock", cocoapods::read, line::PODFILE),
+    ("build.sbt.lock", sbt::read, line::SBT),
+    ("bun.lock", bun::read, line::BUN),
+    ("bun.lockb", bun::read_binary, line::NONE),
+    ("composer.lock", composer::read, line::COMPOSER),
+    ("conan.lock", conan::read, line::CONAN),
+    ("deno.lock", deno::read, line::DENO),
+    ("environment.yaml", conda::read, line::ENVIRONMENT),
+    ("environment.yml", conda::read, line::ENVIRONMENT),
+    ("gems.locked", bundler::read, line::GEMFILE),
+    ("go.mod", go::read_mod, line::GO_MOD),
+    ("go.sum", go::read_sum, line::GO_SUM),
+    ("mix.lock", mix::read, line::MIX),
+    ("npm-shrinkwrap.json", npm::read, line::JSON),
+    ("package-lock.json", npm::read, line::JSON),
+    ("packages.config", nuget::read_config, line::CONFIG),
+    ("packages.lock.json", nuget::read_lock, line::JSON),
+    ("pdm.lock", python::read, line::PYTHON_TOML),
+    ("pnpm-lock.yaml", pnpm::read, line::PNPM),
+    ("poetry.lock", python::read, line::PYTHON_TOML),
+    ("pom.xml", pom::read, line::POM),
+    ("pubspec.lock", pub_dev::read, line::PUBSPEC),
+    ("pylock.toml", python::read, line::PYTHON_TOML),
+    ("pyproject.toml", python::read_project, line::PYTHON_TOML),
+    ("renv.lock", renv::read, line::JSON),
+    ("uv.lock", python::read_uv, line::PYTHON_TOML),
+    ("yarn.lock", yarn::read, line::YARN),
 ];
 
 /// Forms of which a part of the name tells: its ending, which nearly no other file of an image has, and then the rest.
-const ENDINGS: &[(&str, Named, Read)] = &[
-    (".txt", requirements::is_named, requirements::read),
-    (".lockfile", gradle::is_named, gradle::read),
-    (".lock.json", nuget::is_of_project, nuget::read_lock),
-    (".config", nuget::is_of_project, nuget::read_config),
-    (".props", nuget::is_props, nuget::read_props),
-    (".toml", python::is_pylock, python::read),
-    (".toml", julia::is_named, julia::read),
+const ENDINGS: &[(&str, Named, Read, Form)] = &[
+    (".txt", requirements::is_named, requirements::read, line::REQUIREMENTS),
+    (".lockfile", gradle::is_named, gradle::read, line::GRADLE),
+    (".lock.json", nuget::is_of_project, nuget::read_lock, line::JSON),
+    (".config", nuget::is_of_project, nuget::read_config, line::CONFIG),
+    (".props", nuget::is_props, nuget::read_props, line::PROPS),
+    (".toml", python::is_pylock, python::read, line::PYTHON_TOML),
+    (".toml", julia::is_named, julia::read, line::TOML),
 ];
 
-/// The reader for a file of this name.
-fn form(path: &str) -> Option<Read> {
+/// The reader for a file of this name, and how its lines name packages.
+fn form(path: &str) -> Option<(Read, &'static Form)> {
     let name = file_name(path);
-    let whole = FORMS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read);
-    let by_ending = || ENDINGS.iter().find(|(ending, named, _)| name.ends_with(ending) && named(path));
-    whole.or_else(|| by_ending().map(|(_, _, read)| *read))
+    let whole = FORMS.iter().find(|(known, ..)| *known == name).map(|(_, read, form)| (*read, form));
+    let by_ending = || ENDINGS.iter().find(|(ending, named, ..)| name.ends_with(ending) && named(path));
+    whole.or_else(|| by_ending().map(|(_, _, read, form)| (*read, form)))
 }
 
 /// Whether a file is a lock file, or a manifest, by its name.
@@ -140,7 +141,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Option<Fact>, Error> {
         return Err(Error::Limit { name: "lock file size", limit: MAX_BYTES as u64 });
     }
     let read = form(path);
-    let mut packages = read.map_or(Ok(Vec::new()), |read| read(bytes))?;
+    let mut packages = read.map_or(Ok(Vec::new()), |(read, _)| read(bytes))?;
     count::check(&packages)?;
     packages.sort_unstable();
     packages.dedup();

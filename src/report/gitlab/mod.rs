@@ -79,7 +79,7 @@ impl Version {
 pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::Result<()> {
     let groups = groups(&report.results, false, |_, judged| {
         let finding = &judged.finding;
-        (filled(&finding.package.name, MAX_NAME), filled(&finding.id, MAX_NAME))
+        [(filled(&finding.package.name, MAX_NAME), filled(&finding.id, MAX_NAME))]
     });
     let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
     for ((package, _), group) in &groups {

@@ -11,6 +11,7 @@
 pub(super) mod parts;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
 };
@@ -18,9 +19,9 @@ use std::{
 use parts::{code, id, list, prose, table};
 
 use super::{
-    Judged, Proof, Report, Run, ScanResult,
+    Judged, Proof, Report, Run, ScanResult, Written,
     alert::is_ignored,
-    fix::{base_image, fix, is_of_base, target, words},
+    fix::{and_more, base_image, fix, is_of_base, target, words},
     place,
     text::{grouped, megabytes},
     words::{self as say, action, by_severity, count, looked},
@@ -334,6 +335,7 @@ fn update_to(judged: &Judged) -> String {
         .to_owned();
     };
     let asked = judged.asked.as_ref().map(|asked| &asked.written);
-    let place = asked.map(|written| format!(" in {}", code(&format!("{}:{}", written.file, written.line))));
-    code(&words(judged).unwrap_or_else(|| target.clone())) + &place.unwrap_or_default()
+    let line = |written: &Written| code(&format!("{}:{}", written.file, written.line)) + &and_more(judged);
+    let place = asked.map(|written| format!(" in {}", line(written)));
+    code(&words(judged).map_or(target, Cow::Owned)) + &place.unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use crate::{
         Judged,
         alert::is_ignored,
         columns::{fit, fit_end, width},
-        fix::target,
+        fix::{and_more, target},
         text::{cut, plain},
         words::action,
     },
@@ -67,7 +67,7 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
     // Without a fix there is nothing to change to.
     let asked = asked.as_ref().filter(|_| finding.fixed_in.is_some());
     let change_in = asked.map(|asked| {
-        let line = format!("{}:{}", asked.written.file, asked.written.line);
+        let line = format!("{}:{}{}", asked.written.file, asked.written.line, and_more(judged));
         fit_end(&plain(&line), MAX_CELL).into_owned().into()
     });
     let rule = decision.rule.as_ref().map(|rule| format!("{}: {rule}", action(decision.action)));
@@ -77,7 +77,10 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
             cell(&finding.id),
             cell(&finding.package.name),
             cell(&finding.package.version),
-            cell(target(judged).map_or("", String::as_str)),
+            match target(judged).unwrap_or_default() {
+                Cow::Borrowed(version) => cell(version),
+                Cow::Owned(version) => cell(&version).into_owned().into(),
+            },
             change_in.unwrap_or(NOTHING.into()),
             rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
         ],

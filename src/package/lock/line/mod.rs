@@ -10,8 +10,8 @@ mod tests;
 use std::collections::HashMap;
 
 use super::{
-    super::{Ecosystem, Package, file_name, normal_python_name},
-    bundler, conda, go, gradle, nuget, pnpm, pom, requirements, swift, yarn,
+    super::{Error, Package, normal_python_name},
+    bundler, conda, form, go, gradle, nuget, pnpm, pom, requirements, swift, yarn,
 };
 
 /// Where a lock file names its packages.
@@ -23,7 +23,7 @@ pub struct Lines {
 }
 
 /// What a piece of a line says.
-enum Says {
+pub(super) enum Says {
     /// The entry of a package of this name begins.
     Name(String),
     /// The version of the entry that began last.
@@ -32,8 +32,16 @@ enum Says {
     Both(String, String),
 }
 
+/// How the entries of a form are found.
+pub(super) enum Form {
+    /// By the pieces of its lines.
+    Pieces(Pieces),
+    /// By its reader, which keeps the lines.
+    Whole(fn(bytes: &[u8], found: &mut Lines) -> Result<(), Error>),
+}
+
 /// How the lines of a form are read.
-struct Form {
+pub(super) struct Pieces {
     says: fn(piece: &str) -> Option<Says>,
     /// What ends a piece, beside the line's end.
     ends: &'static [char],
@@ -43,32 +51,75 @@ struct Form {
     normal: fn(&str) -> String,
 }
 
+impl Form {
+    const fn lines(says: fn(&str) -> Option<Says>) -> Self {
+        Self::Pieces(Pieces { says, ends: &[], under: "", normal: str::to_owned })
+    }
+
+    /// Of JSON, in whose lines there may be several.
+    const fn json(says: fn(&str) -> Option<Says>, normal: fn(&str) -> String) -> Self {
+        Self::Pieces(Pieces { says, ends: &['{', '[', ','], under: "", normal })
+    }
+
+    const fn python(says: fn(&str) -> Option<Says>) -> Self {
+        Self::Pieces(Pieces { says, ends: &[], under: "", normal: normal_python_name })
+    }
+}
+
+pub(super) const BUN: Form = Form::lines(bun);
+pub(super) const COMPOSER: Form = Form::json(json, str::to_lowercase);
+pub(super) const CONAN: Form = Form::json(conan, str::to_owned);
+pub(super) const CONFIG: Form = Form::Whole(|bytes, found| {
+    nuget::each_of_config(bytes, |line, package| found.add_package(line, package))
+});
+pub(super) const DENO: Form = Form::json(deno, str::to_owned);
+pub(super) const ENVIRONMENT: Form = Form::python(environment);
+pub(super) const GEMFILE: Form = Form::lines(gemfile);
+pub(super) const GO_MOD: Form = Form::lines(go_mod);
+pub(super) const GO_SUM: Form = Form::lines(|line| both(go::read_sum(line.as_bytes()).ok()?.pop()?));
+pub(super) const GRADLE: Form = Form::lines(|line| both(gradle::read(line.as_bytes()).ok()?.pop()?));
+pub(super) const JSON: Form = Form::json(json, str::to_owned);
+pub(super) const MIX: Form = Form::lines(mix);
+/// Of bytes that are no text.
+pub(super) const NONE: Form = Form::lines(|_| None);
+pub(super) const PINS: Form = Form::json(pins, str::to_owned);
+pub(super) const PIPENV: Form = Form::json(json, normal_python_name);
+pub(super) const PNPM: Form =
+    Form::Pieces(Pieces { says: pnpm_lock, ends: &[], under: "packages:", normal: str::to_owned });
+pub(super) const PODFILE: Form = Form::lines(podfile);
+pub(super) const POM: Form = Form::Whole(|bytes, found| {
+    pom::each(bytes, |line, name, version| {
+        if let Some(version) = version {
+            found.add(line, name, version.to_owned());
+        }
+        Ok(())
+    })
+});
+pub(super) const PROPS: Form =
+    Form::Whole(|bytes, found| nuget::each_of_props(bytes, |line, package| found.add_package(line, package)));
+pub(super) const PUBSPEC: Form = Form::lines(pubspec);
+pub(super) const PYTHON_TOML: Form = Form::python(toml);
+pub(super) const REQUIREMENTS: Form =
+    Form::python(|line| both(requirements::pin(line.trim_end_matches('\\'))?));
+pub(super) const SBT: Form = Form::json(json, artifact);
+pub(super) const TOML: Form = Form::lines(toml);
+pub(super) const YARN: Form = Form::lines(yarn_lock);
+
 impl Lines {
-    /// Goes through a lock file, known by its name; one of no known form, or a damaged one, has no lines.
+    /// Goes through a lock file, known by its path; one of no known form, or a damaged one, has no lines.
     pub fn of(path: &str, text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         let mut found = Self { lines: HashMap::new(), normal: str::to_owned };
-        let mut add = |line, package: Package| {
-            found.add(line, package.name, package.version);
-            Ok(())
-        };
-        let name = file_name(path);
-        // What is there is kept where the rest is damaged.
-        let _ = match name {
-            "pom.xml" => pom::each(text.as_bytes(), |line, name, version| {
-                version.map_or(Ok(()), |version| add(line, Package::new(Ecosystem::Maven, name, version)))
-            }),
-            _ if name.ends_with(".config") => nuget::each_of_config(text.as_bytes(), add),
-            _ if nuget::is_props(name) => nuget::each_of_props(text.as_bytes(), add),
-            _ => {
-                found.read(&form(name), text);
-                Ok(())
-            }
-        };
+        match form(path).map(|(_, form)| form) {
+            Some(Form::Pieces(pieces)) => found.read(pieces, text),
+            // What is there is kept where the rest is damaged.
+            Some(Form::Whole(read)) => _ = read(text.as_bytes(), &mut found),
+            None => {}
+        }
         found
     }
 
-    fn read(&mut self, form: &Form, text: &str) {
+    fn read(&mut self, form: &Pieces, text: &str) {
         self.normal = form.normal;
         let mut is_inside = form.under.is_empty();
         let mut began = None;
@@ -91,6 +142,11 @@ impl Lines {
         }
     }
 
+    fn add_package(&mut self, line: usize, package: Package) -> Result<(), Error> {
+        self.add(line, package.name, package.version);
+        Ok(())
+    }
+
     /// The first entry of a package is the one.
     fn add(&mut self, line: usize, name: String, version: String) {
         self.lines.entry(((self.normal)(&name), version)).or_insert(line);
@@ -99,40 +155,6 @@ impl Lines {
     /// The line, from 1, at which the entry of a package begins; `None` where it is written in another way.
     pub fn line(&self, package: &Package) -> Option<usize> {
         self.lines.get(&((self.normal)(&package.name), package.version.clone())).copied()
-    }
-}
-
-/// The form of a file of this name.
-fn form(name: &str) -> Form {
-    const JSON: &[char] = &['{', '[', ','];
-    let line = |says| Form { says, ends: &[], under: "", normal: str::to_owned };
-    let pieces = |says| Form { ends: JSON, ..line(says) };
-    let python = |form| Form { normal: normal_python_name, ..form };
-    match name {
-        "Gemfile.lock" | "gems.locked" => line(gemfile),
-        "Package.resolved" => pieces(pins),
-        "Pipfile.lock" => python(pieces(json)),
-        "Podfile.lock" => line(podfile),
-        "build.sbt.lock" => Form { normal: artifact, ..pieces(json) },
-        "bun.lock" => line(bun),
-        "composer.lock" => Form { normal: str::to_lowercase, ..pieces(json) },
-        "conan.lock" => pieces(conan),
-        "deno.lock" => pieces(deno),
-        "environment.yaml" | "environment.yml" => python(line(environment)),
-        "go.mod" => line(go_mod),
-        "go.sum" => line(|line| both(go::read_sum(line.as_bytes()).ok()?.pop()?)),
-        "mix.lock" => line(mix),
-        "pdm.lock" | "poetry.lock" | "uv.lock" => python(line(toml)),
-        "pnpm-lock.yaml" => Form { under: "packages:", ..line(pnpm_lock) },
-        "pubspec.lock" => line(pubspec),
-        "yarn.lock" => line(yarn_lock),
-        _ if name.ends_with(".txt") => {
-            python(line(|line| both(requirements::pin(line.trim_end_matches('\\'))?)))
-        }
-        _ if name.ends_with(".lockfile") => line(|line| both(gradle::read(line.as_bytes()).ok()?.pop()?)),
-        _ if name.starts_with("pylock.") => python(line(toml)),
-        _ if name.ends_with(".toml") || name == "Cargo.lock" => line(toml),
-        _ => pieces(json),
     }
 }
 

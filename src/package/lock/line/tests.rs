@@ -1,6 +1,7 @@
 //! A file of each form, and the line of a package in it.
 
 use super::*;
+use crate::package::Ecosystem;
 
 /// A small file of each form, as its tool writes it. `>` stands before the line that names the package; before it, others ask
 /// for the package and, where the form has comments, one names it.

@@ -2,18 +2,22 @@
 //!
 //! Findings get a place by it and no verdict depends on it, so that what cannot be read here is passed over.
 
+mod rank;
+
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fs,
     io::Read,
     path::{Path, PathBuf},
 };
 
 use stella::{
+    dockerfile::{self, Source},
     package::is_lock_file,
-    report::{Checkout, ScanResult, Text},
+    report::{Checkout, Judged, ScanResult, Text, Written},
 };
 
+use self::rank::{Copied, ranks};
 use super::{
     image::{Opened, OpenedImage},
     log::Log,
@@ -31,14 +35,16 @@ const MOST_BYTES: u64 = 64 << 20;
 const NOT_ASKED_FOR: [&str; 6] =
     ["bower_components", "node_modules", "site-packages", "target", "vendor", "venv"];
 
-/// Directories beside what an image is built from: what is asked for there counts only where the image's Dockerfile lies there
-/// too, or names it.
-const BESIDE: [&str; 8] = ["doc", "docs", "example", "examples", "fixtures", "test", "testdata", "tests"];
+/// Bytes of a file that its first line's hash is of: a hundred letters, and whatever blanks.
+const FIRST_LINE_BYTES: u64 = 8 << 10;
+
+/// Sources of a Dockerfile that are looked for.
+const MOST_SOURCES: usize = 1_000;
 
 /// Writes into a result where the checkout has what was found: the lines of each layer, and what asks for each package.
 ///
 /// Any image may hold the packages that a lock file of the checkout names, so that lock files are looked at only for
-/// - an image that a Dockerfile of the checkout agrees with;
+/// - an image that a Dockerfile of the checkout agrees with, and then those that it copies;
 /// - an image that the caller gives `--dockerfile` for, whether it agrees or not: what jib, ko or Bazel built agrees with none;
 /// - a directory (`dir:`), whose lock files are what was looked at;
 /// - an SBOM that says of a package that it was read from a lock file, and then that lock file alone.
@@ -52,6 +58,8 @@ pub fn place(
     for (layer, written) in result.image.layers.iter_mut().zip(&image.written) {
         layer.written.clone_from(written);
     }
+    let directory = opened.taken_for.strip_prefix("dir:");
+    result.image.base_argument.clone_from(&image.base_argument);
     let is_sbom = opened.inventory().is_some();
     let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
     let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);
@@ -59,20 +67,44 @@ pub fn place(
     let mut lock_files = LockFiles { room: MOST_BYTES, log };
     let lock_files = if findings.all(|judged| judged.finding.package.ecosystem.is_system()) {
         Vec::new()
-    } else if let Some(directory) = opened.taken_for.strip_prefix("dir:") {
-        lock_files.below(directory.into(), Path::new(directory), None)
+    } else if let Some(directory) = directory {
+        lock_files.below(directory.into(), Path::new(directory), &[], Copied::Beside)
     } else if is_sbom {
         lock_files.said(result)
     } else if let Some(dockerfile) = dockerfile
         && let Some(root) = checkout::root(&dockerfile.path)
     {
         let near = dockerfile.path.parent().unwrap_or(Path::new(""));
-        lock_files.below(root, near, Some(&dockerfile.text))
+        let sources = lock_files.sources(dockerfile, settings.target.as_deref());
+        // It may be built in another way than the Dockerfile says.
+        let last = if image.written.is_empty() { Copied::Not } else { Copied::WithAll };
+        lock_files.below(root, near, &sources, last)
     } else {
         Vec::new()
     };
     let dockerfile = dockerfile.and_then(|dockerfile| dockerfile.in_checkout());
     Checkout { dockerfile: dockerfile.as_ref(), lock_files }.ask(result);
+    if let Some(directory) = directory {
+        find(Path::new(directory), result);
+    }
+}
+
+/// Says of what was read in a directory of the checkout, and not from a lock file, from which file.
+fn find(directory: &Path, result: &mut ScanResult) {
+    let mut lines: HashMap<&str, Option<Written>> = HashMap::new();
+    for Judged { finding, found, .. } in result.findings.iter_mut().filter(|judged| judged.found.is_empty()) {
+        let Some(path) = finding.paths.first() else { continue };
+        let line = lines.entry(path).or_insert_with(|| first_line(&directory.join(path)));
+        found.extend(line.clone());
+    }
+}
+
+/// The first line of any file of the checkout, read as whoever uploads SARIF reads it: what is no text is put in its place.
+fn first_line(path: &Path) -> Option<Written> {
+    let file = checkout::place(path)?;
+    let mut bytes = Vec::new();
+    open_regular(path, Links::Refuse).ok()?.take(FIRST_LINE_BYTES).read_to_end(&mut bytes).ok()?;
+    Text::new(file, String::from_utf8_lossy(&bytes).into_owned()).written(1, 1)
 }
 
 /// Reads lock files of the checkout.
@@ -83,21 +115,35 @@ struct LockFiles {
 }
 
 impl LockFiles {
-    /// Those below `start`, the ones of the directory `near` first and then by the parts that their paths share with it; of
-    /// equally near ones those that the Dockerfile names. Those of one list are as near as each other. Without a Dockerfile none
-    /// is left out for the directory that it lies in.
-    fn below(&mut self, start: PathBuf, near: &Path, dockerfile: Option<&str>) -> Vec<Vec<Text>> {
+    /// Those below `start` that are copied as surely as `last`, the likeliest first. Those of one list are as likely as each other.
+    fn below(&mut self, start: PathBuf, near: &Path, sources: &[Source], last: Copied) -> Vec<Vec<Text>> {
         let Some(near) = checkout::place(near) else { return Vec::new() };
-        let found = walk(start, self.log).into_iter().filter_map(|path| {
-            let file = checkout::place(&path)?;
-            let is_named = dockerfile.is_some_and(|dockerfile| is_named(dockerfile, &file));
-            let counts = dockerfile.is_none() || is_named || !is_beside(&near, &file);
-            counts.then(|| ((distance(&near, &file), !is_named), file, path))
-        });
-        let mut found: Vec<_> = found.collect();
+        let found = walk(start, self.log).into_iter();
+        let found: Vec<_> = found.filter_map(|path| Some((checkout::place(&path)?, path))).collect();
+        let ranks = ranks(&near, found.iter().map(|(file, _)| file.as_str()), sources);
+        let mut found: Vec<_> =
+            ranks.into_iter().zip(found).filter(|(rank, _)| rank.copied <= last).collect();
         found.sort();
-        let lists = found.chunk_by(|(a, ..), (b, ..)| a == b);
-        lists.map(|list| list.iter().filter_map(|(_, file, path)| self.read(file, path)).collect()).collect()
+        let lists = found.chunk_by(|(a, _), (b, _)| a == b);
+        lists
+            .map(|list| list.iter().filter_map(|(_, (file, path))| self.read(file, path)).collect())
+            .collect()
+    }
+
+    /// What a Dockerfile copies for its stage `target`; of one that cannot be read, nothing is known.
+    fn sources(&self, dockerfile: &Dockerfile, target: Option<&str>) -> Vec<Source> {
+        let read = dockerfile::Dockerfile::parse(&dockerfile.text);
+        let mut sources = read.map(|read| read.sources(target)).unwrap_or_default();
+        if sources.len() > MOST_SOURCES {
+            self.log.note(format_args!(
+                "Dockerfile {} copies {} paths; the limit `copied paths` is {MOST_SOURCES}: findings may lack the line that asks \
+                 for their package",
+                dockerfile.origin,
+                sources.len()
+            ));
+            sources.truncate(MOST_SOURCES);
+        }
+        sources
     }
 
     /// Those of the working directory that an SBOM says it read packages from.
@@ -122,40 +168,6 @@ impl LockFiles {
         self.room = left;
         Some(Text::new(file.to_owned(), text))
     }
-}
-
-/// Whether a Dockerfile has a word for a file or its directory, as `COPY api/go.mod .` has; a part of the path is enough, because
-/// what it is copied from may be any directory above.
-fn is_named(dockerfile: &str, file: &str) -> bool {
-    let is_part = |c: char| c.is_whitespace() || "\"',[]".contains(c);
-    let words = dockerfile.split(is_part).map(|word| word.trim_start_matches("./").trim_end_matches('/'));
-    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let ends = |path: &str, word: &str| {
-        path.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    };
-    let mut words = words.filter(|word| !word.is_empty());
-    words.any(|word| ends(directory, word) || word.contains('/') && ends(file, word))
-}
-
-/// Directories to go up from a directory, and then down, to a file.
-fn distance(from: &str, to: &str) -> (usize, usize) {
-    let (up, down) = way(from, to);
-    (up, down.len())
-}
-
-/// Whether the way down to a file leads through a directory [`BESIDE`] what is built.
-fn is_beside(from: &str, to: &str) -> bool {
-    way(from, to).1.iter().any(|directory| BESIDE.contains(directory))
-}
-
-/// From a directory to a file: how many directories up, and which ones then down.
-fn way<'a>(from: &str, to: &'a str) -> (usize, Vec<&'a str>) {
-    let directory = to.rsplit_once('/').map_or("", |(directory, _)| directory);
-    fn parts(path: &str) -> impl Iterator<Item = &str> {
-        path.split('/').filter(|part| !part.is_empty())
-    }
-    let shared = parts(from).zip(parts(directory)).take_while(|(a, b)| a == b).count();
-    (parts(from).count() - shared, parts(directory).skip(shared).collect())
 }
 
 /// Every lock file below a directory, nearest first. Links are not followed.
@@ -191,42 +203,6 @@ fn walk(start: PathBuf, log: Log) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_lock_file_is_first() {
-        let mut files = ["go.mod", "a/b/c/go.mod", "a/go.mod", "a/b/go.mod", "z/go.mod"];
-        files.sort_by_key(|file| distance("a/b", file));
-        assert_eq!(files, ["a/b/go.mod", "a/b/c/go.mod", "a/go.mod", "go.mod", "z/go.mod"]);
-    }
-
-    #[test]
-    fn the_dockerfile_names_what_it_copies() {
-        let dockerfile = "FROM node\nCOPY [\"api/package-lock.json\", \"./\"]\nCOPY ./web/ /web\nWORKDIR /app\nRUN npm ci\n";
-        for (file, named) in [
-            ("api/package-lock.json", true),
-            ("services/api/package-lock.json", true),
-            ("web/package-lock.json", true),
-            ("app/package-lock.json", false),
-            ("xweb/package-lock.json", false),
-            ("package-lock.json", false),
-        ] {
-            assert_eq!(is_named(dockerfile, file), named, "{file}");
-        }
-    }
-
-    #[test]
-    fn what_lies_beside_is_for_what_lies_there_too() {
-        for (near, file, beside) in [
-            ("", "docs/requirements.txt", true),
-            ("service", "service/tests/fixtures/old/package-lock.json", true),
-            ("docs", "docs/requirements.txt", false),
-            ("docs/site", "docs/requirements.txt", false),
-            ("docs", "docs/examples/requirements.txt", true),
-            ("", "latest/go.mod", false),
-        ] {
-            assert_eq!(is_beside(near, file), beside, "{file} from {near}");
-        }
-    }
 
     #[test]
     fn what_is_installed_is_not_asked_for() {
