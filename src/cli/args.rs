@@ -11,7 +11,9 @@ use clap::{
     ValueHint, parser::ValueSource,
 };
 
-use super::settings::Environment;
+use serde::Serialize;
+
+use super::{exit::Failure, settings::Environment};
 
 /// A gate for container images: asks which layers are new, analyses only those, applies a policy.
 #[derive(Debug, Parser)]
@@ -110,15 +112,56 @@ impl Origins {
     }
 }
 
-/// Names of the settings of `stella gate`, as its flags have them; of the image, which has none, `image`.
-pub fn settings_of_gate() -> BTreeMap<String, Option<String>> {
+/// A setting of `stella gate`, as its flag has it.
+#[derive(Debug, Serialize)]
+pub struct Setting {
+    /// The flag's name; of the image, which has none, `image`.
+    pub name: String,
+    /// The variable.
+    pub variable: String,
+    /// What it is for.
+    pub help: String,
+    /// Whether it only is there or not.
+    pub switch: bool,
+    /// Whether it repeats; commas part its values in the variable.
+    pub repeats: bool,
+    /// The values that it may have; none for any.
+    pub values: Vec<String>,
+    /// The value where nobody gives one; empty where that is not one value.
+    pub default: String,
+}
+
+/// Every setting of `stella gate`, in the order of its help.
+pub fn settings_of_gate() -> Vec<Setting> {
     let command = Cli::command();
     let args = command.find_subcommand("gate").into_iter().flat_map(Clap::get_arguments);
-    let named = |arg: &clap::Arg| {
-        let variable = arg.get_env()?.to_str()?.to_owned();
-        Some((arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned(), Some(variable)))
+    let setting = |arg: &clap::Arg| {
+        let switch = !arg.get_action().takes_values();
+        let values = arg.get_possible_values().into_iter().filter(|_| !switch);
+        let defaults = arg.get_default_values().iter().filter(|_| !switch);
+        Some(Setting {
+            name: arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned(),
+            variable: arg.get_env()?.to_str()?.to_owned(),
+            help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
+            switch,
+            repeats: matches!(arg.get_action(), clap::ArgAction::Append),
+            values: values.map(|value| value.get_name().to_owned()).collect(),
+            default: defaults.filter_map(|value| value.to_str()).collect::<Vec<_>>().join(","),
+        })
     };
-    args.filter_map(named).collect()
+    args.filter_map(setting).collect()
+}
+
+/// Variables of a plugin that are no settings: a wrong word must not look like a setting that was heeded.
+pub fn no_settings(environment: &Environment) -> Result<(), Failure> {
+    let settings = settings_of_gate();
+    let known =
+        |name: &str| settings.iter().any(|setting| setting.variable.strip_prefix("STELLA_") == Some(name));
+    let Some(wrong) = environment.names(Prefix::PLUGIN.as_str()).find(|name| !known(name)) else {
+        return Ok(());
+    };
+    let names = settings.iter().map(|setting| setting.name.as_str()).collect::<Vec<_>>().join(", ");
+    Err(Failure::usage(format!("PLUGIN_{wrong} is no setting")).advise(format!("one of: {names}")))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,6 +196,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Every setting of the gate, a JSON line each: what the Action and the components are held against
+    #[command(hide = true)]
+    Settings,
     /// Look inside; for tests and bug reports
     #[command(subcommand, hide = true)]
     Debug(Debug),

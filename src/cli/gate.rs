@@ -226,7 +226,7 @@ impl Job<'_> {
     }
 }
 
-/// Writes every report; the time it takes stands in JSON, which is written last. Gives what could not be written.
+/// Writes every report; the time it takes stands in JSON and dotenv, which are written last. Gives what could not be written.
 fn write(
     report: &mut Report,
     sbom: Option<&Sbom>,
@@ -235,8 +235,8 @@ fn write(
 ) -> Vec<Failure> {
     let since = Instant::now();
     let sbom = sbom.map(|sbom| (sbom, settings.now));
-    let is_json = |output: &&Output| output.format == ReportFormat::Json;
-    let (last, first): (Vec<_>, Vec<_>) = settings.outputs.iter().partition(is_json);
+    let is_timed = |output: &&Output| matches!(output.format, ReportFormat::Json | ReportFormat::Dotenv);
+    let (last, first): (Vec<_>, Vec<_>) = settings.outputs.iter().partition(is_timed);
     let mut failed = Vec::new();
     for outputs in [first, last] {
         failed.extend(reports::write_all(report, sbom, &outputs, settings.show_ignored));

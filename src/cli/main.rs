@@ -38,7 +38,7 @@ use args::{Cli, Colour, Command, Origins, Policy};
 use exit::{Exit, Failure};
 use log::{Level, Log};
 use role::{Commands, Role};
-use settings::Environment;
+use settings::{Environment, Prefix};
 
 /// How the program was started.
 pub struct Start<'a> {
@@ -58,6 +58,11 @@ fn main() -> ExitCode {
         Err(failure) => return told(&failure, Log { level: Level::Normal }).into(),
     };
     let Commands { lines, prefix, environment } = commands;
+    if prefix == Some(Prefix::PLUGIN)
+        && let Err(failure) = args::no_settings(&environment)
+    {
+        return told(&failure, Log { level: Level::Normal }).into();
+    }
     let run = |words| {
         let (cli, origins) = Cli::read(words, &environment, prefix);
         line(&cli, &Start { at, environment: &environment, origins: &origins })
@@ -111,6 +116,14 @@ fn run(cli: &Cli, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "stella", &mut std::io::stdout());
             Ok(Exit::Pass)
+        }
+        Command::Settings => {
+            let lines = args::settings_of_gate()
+                .iter()
+                .map(|setting| Ok(serde_json::to_string(setting)? + "\n"))
+                .collect();
+            let lines: Result<String, serde_json::Error> = lines;
+            Ok(print(&lines.map_err(Failure::unfinished)?))
         }
         Command::Debug(command) => layers::debug(command, log, start.environment),
     }

@@ -38,6 +38,7 @@ pub enum ReportFormat {
     Markdown,
     GitHub,
     Metrics,
+    Dotenv,
     /// Of what the image holds, with what was found in it where the form has room for that.
     Sbom(SbomFormat),
 }
@@ -55,6 +56,7 @@ impl Format for ReportFormat {
         ("markdown", Self::Markdown),
         ("github", Self::GitHub),
         ("metrics", Self::Metrics),
+        ("dotenv", Self::Dotenv),
         ("cyclonedx", Self::Sbom(SbomFormat::CycloneDx(cyclonedx::Version::V1_6))),
         ("cyclonedx-1.5", Self::Sbom(SbomFormat::CycloneDx(cyclonedx::Version::V1_5))),
         ("spdx", Self::Sbom(SbomFormat::Spdx)),

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use stella::{
-    report::{Report, codequality, github, gitlab, json, junit, markdown, metrics, sarif, table},
+    report::{Report, codequality, dotenv, github, gitlab, json, junit, markdown, metrics, sarif, table},
     sbom::Sbom,
 };
 
@@ -74,6 +74,7 @@ fn write(
         ReportFormat::Markdown => markdown::write(report, out),
         ReportFormat::GitHub => github::write(report, out),
         ReportFormat::Metrics => metrics::write(report, out),
+        ReportFormat::Dotenv => dotenv::write(report, out),
         ReportFormat::Sbom(format) => match sbom {
             Some((sbom, now)) => format.write(sbom, report.results.first(), now, out),
             None => Err(io::Error::other("the report does not say what the image holds")),

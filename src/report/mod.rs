@@ -6,6 +6,7 @@ mod asked;
 pub mod codequality;
 mod columns;
 pub mod cyclonedx;
+pub mod dotenv;
 mod fix;
 mod gap;
 pub mod github;

@@ -1,6 +1,6 @@
 //! Words that more than one report for people uses.
 
-use super::{ScanResult, alert::is_ignored, text::grouped};
+use super::{Judged, ScanResult, alert::is_ignored, text::grouped};
 use crate::{
     finding::Severity,
     policy::{Action, Outcome, is_unpublished},
@@ -38,6 +38,11 @@ pub(super) fn looked(result: &ScanResult) -> bool {
         && !result.snapshot.feeds.is_empty()
         && !result.snapshot.demo
         && result.looked_at.skipped.iter().all(is_unpublished)
+}
+
+/// Findings that count: what the policy ignores does not.
+pub(super) fn counted(results: &[ScanResult]) -> impl Iterator<Item = &Judged> {
+    results.iter().flat_map(|result| &result.findings).filter(|judged| !is_ignored(judged))
 }
 
 /// All packages; a report that was kept may say any numbers.
