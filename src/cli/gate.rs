@@ -36,7 +36,7 @@ use super::{
 pub fn run(args: &Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
     let image = settings::image(args.image.image.as_deref(), start.environment)?;
     if !args.print_settings {
-        return image_by_name(&image, &args.options, log, start);
+        return one(&Wanted { image: &image, shown: &image }, &args.options, log, start);
     }
     let outputs = GateSettings::outputs(&args.options)?;
     let settings = GateSettings::new(&image, &args.options, outputs, start.environment)?;
@@ -47,12 +47,23 @@ pub fn run(args: &Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Pass)
 }
 
+/// The image that is gated.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// As IMAGE is given.
+    pub image: &'a str,
+    /// What reports show for it.
+    pub shown: &'a str,
+}
+
 /// Gates an image and writes every report.
-pub fn image_by_name(image: &str, args: &GateOptions, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
+pub fn one(wanted: &Wanted<'_>, args: &GateOptions, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
+    let Wanted { image, shown } = *wanted;
     let outputs = GateSettings::outputs(args)?;
-    let unfinished = |failure: &Failure| unfinished(image, args, &outputs, failure, log, start.environment);
-    let settings =
+    let unfinished = |failure: &Failure| unfinished(shown, args, &outputs, failure, log, start.environment);
+    let mut settings =
         GateSettings::new(image, args, outputs.clone(), start.environment).inspect_err(unfinished)?;
+    settings.source.text = shown.to_owned();
     let gated = gate(&settings, log, start.at).inspect_err(unfinished);
     match gated {
         Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {

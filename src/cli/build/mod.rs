@@ -24,7 +24,7 @@ use super::{
     Start,
     args::{self, GateOptions},
     exit::{Exit, Failure},
-    gate,
+    gate::{self, Wanted},
     image::push,
     log::Log,
     progress::Progress,
@@ -32,7 +32,7 @@ use super::{
     settings::{File, SourceSettings},
 };
 use command::{Command, Output, Tool};
-use stella::digest::Digest;
+use stella::{digest::Digest, report::NO_NAME};
 
 /// Runs `stella build`.
 pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
@@ -52,7 +52,16 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     }
     let image = plan.image(work.path())?;
     let options = options(&args.options, &plan);
-    let exit = gate::image_by_name(&image, &options, log, &start)?;
+    // The place of a file of ours is nothing to tell.
+    let unnamed = || {
+        if plan.command.tool == Tool::Docker && matches!(plan.place, Place::Store { .. }) {
+            &image
+        } else {
+            NO_NAME
+        }
+    };
+    let shown = plan.names.first().cloned().unwrap_or_else(|| unnamed().to_owned());
+    let exit = gate::one(&Wanted { image: &image, shown: &shown }, &options, log, &start)?;
     if exit == Exit::Pass {
         plan.publish(&image, &options, log, &start)?;
     } else if plan.publishing != Publishing::Nothing {

@@ -1,0 +1,264 @@
+"""`stella build`: real builders run, and what they built is gated. buildx cannot be had here: a script stands in for it where it
+would write an archive, and the registry that is pushed to is a real one."""
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import unittest
+
+import program
+from program import DEMO, ROOT, STELLA, call, environment, prepare
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "registry"))
+import registry
+
+OS = 'ID=debian\nVERSION_ID="12"\n'
+PACKAGE = "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.9-1\n\n"
+DOCKERFILE = "FROM scratch AS base\nCOPY os-release /etc/os-release\nFROM base AS app\nCOPY status /var/lib/dpkg/status\n"
+
+
+class Case(program.Case):
+    def setUp(self):
+        super().setUp()
+        self.app = self.path("app")
+        os.makedirs(self.app)
+        for name, text in (("Dockerfile", DOCKERFILE), ("os-release", OS), ("status", PACKAGE)):
+            self.write(os.path.join(self.app, name), text)
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def build(self, *command, options=("--advisories", "demo"), variables=None):
+        """Exit code, JSON report or None, stdout, stderr."""
+        report = self.path("report.json")
+        if os.path.exists(report):
+            os.remove(report)
+        done = call(STELLA, "build", *options, "-o", f"json={report}", "--", *command, cwd=self.app,
+                    env={**environment(self.work), "DOCKER_BUILDKIT": "0", **(variables or {})})
+        said = None
+        if os.path.exists(report):
+            with open(report, encoding="utf-8") as text:
+                said = json.load(text)
+        return done.returncode, said, done.stdout, done.stderr
+
+    def assert_gated(self, built, name):
+        code, report, _, said = built
+        self.assertEqual(code, 1, said)
+        result = report["results"][0]
+        self.assertEqual((result["image"]["reference"], result["image"]["called"]), (name, name))
+        finding = next(found for found in result["findings"] if found["id"] == "CVE-2023-5363")
+        layer = result["image"]["layers"][finding["layer"]["index"]]
+        return finding, layer.get("written")
+
+
+@unittest.skipUnless(shutil.which("docker") and os.environ.get("DOCKER_HOST"), "no Docker engine")
+class Docker(Case):
+    def tearDown(self):
+        call("docker", "image", "rm", "--force", "stella-test/app:1", "stella-test/app:2", env=os.environ)
+
+    def test_what_was_built_is_gated(self):
+        for verb in (("build",), ("image", "build"), ("builder", "build")):
+            built = self.build("docker", *verb, "-t", "stella-test/app:1", ".")
+            _, written = self.assert_gated(built, "stella-test/app:1")
+            self.assertEqual((written["file"], written["line"]), ("Dockerfile", 4))
+            self.assertIn("Successfully tagged stella-test/app:1", built[2])
+
+    def test_the_build_s_own_words_count(self):
+        self.write(os.path.join(self.app, "other.Dockerfile"), "#\n" + DOCKERFILE + "FROM scratch\nCOPY status /x\n")
+        mine = self.path("id")
+        built = self.build("docker", "build", "--file=other.Dockerfile", "--target", "app", "--iidfile", mine, "-t", "stella-test/app:2", ".")
+        _, written = self.assert_gated(built, "stella-test/app:2")
+        self.assertEqual((written["file"], written["line"]), ("other.Dockerfile", 5))
+        with open(mine, encoding="utf-8") as text:
+            self.assertEqual(text.read().strip(), built[1]["results"][0]["image"]["config_digest"])
+        # A flag beats them.
+        built = self.build("docker", "build", "-t", "stella-test/app:2", ".", options=("--advisories", "demo", "--name", "team/a"))
+        self.assertEqual(built[1]["results"][0]["image"]["called"], "team/a")
+
+    def test_a_build_that_fails_keeps_its_code(self):
+        self.write(os.path.join(self.app, "Dockerfile"), "FROM scratch\nCOPY missing /\n")
+        code, report, _, said = self.build("docker", "build", ".")
+        self.assertEqual((code, report), (1, None), said)
+        self.assertIn("the build failed with 1: nothing was gated", said)
+
+    def test_an_engine_of_docker_s_own_flags(self):
+        host = os.environ["DOCKER_HOST"]
+        built = self.build("docker", "--host", host, "build", "-t", "stella-test/app:1", ".",
+                           variables={"DOCKER_HOST": f"unix://{self.path('nobody')}"})
+        self.assert_gated(built, "stella-test/app:1")
+
+    def test_a_plugin_of_docker(self):
+        config = self.path("config")
+        os.makedirs(os.path.join(config, "cli-plugins"))
+        shutil.copy(STELLA, os.path.join(config, "cli-plugins", "docker-stella"))
+        prepare("docker", "build", "-t", "stella-test/app:1", ".", cwd=self.app, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+        docker = ["docker", "--config", config]
+        listed = call(*docker, "--help", env=environment(self.work))
+        self.assertIn("stella*", listed.stdout)
+        for before in (docker, [*docker, "--host", os.environ["DOCKER_HOST"]]):
+            done = call(*before, "stella", "gate", "stella-test/app:1", "--advisories", "demo", "-o", "dotenv", env=environment(self.work))
+            self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (1, "STELLA_VERDICT=fail"), done.stderr)
+
+
+@unittest.skipUnless(shutil.which("buildah"), "no buildah")
+class Buildah(Case):
+    def test_what_was_built_is_gated(self):
+        store = ("--storage-driver", "vfs", "--root", self.path("store"), "--runroot", self.path("run"))
+        built = self.build("buildah", *store, "build", "--layers", "-t", "team/app:1", ".")
+        finding, written = self.assert_gated(built, "team/app:1")
+        self.assertEqual((finding["package"]["name"], written["line"]), ("openssl", 4))
+
+
+BUILDX = """#!/bin/sh
+printf '%s\\n' "$*" >> "$STAND_IN_LOG"
+case "$1 $2" in
+'buildx inspect') echo "Driver:          ${STAND_IN_DRIVER:-docker-container}"; exit 0 ;;
+'buildx build'|'buildx b') ;;
+'image inspect') cat "$STAND_IN_ID"; exit 0 ;;
+*) exit "${STAND_IN_EXIT:-0}" ;;
+esac
+for word; do
+    case "$word" in
+    --output=type=oci,dest=*) cp "$STAND_IN_OCI" "${word#*dest=}" ;;
+    --output=type=docker,dest=*) cp "$STAND_IN_DOCKER" "${word#*dest=}" ;;
+    --iidfile=*) cp "$STAND_IN_ID" "${word#*=}" ;;
+    esac
+done
+exit "${STAND_IN_EXIT:-0}"
+"""
+
+
+class Buildx(Case):
+    def setUp(self):
+        super().setUp()
+        stand_in = self.path("bin/docker")
+        os.makedirs(self.path("bin"))
+        self.write(stand_in, BUILDX)
+        os.chmod(stand_in, os.stat(stand_in).st_mode | stat.S_IXUSR)
+        self.log = self.path("log")
+        oci, docker = self.path("oci.tar"), self.path("docker.tar")
+        program.skopeo(f"oci:{DEMO}:demo", f"oci-archive:{oci}")
+        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{docker}:team/demo:1")
+        self.id = program.manifest(DEMO)["config"]["digest"]
+        self.write(self.path("id"), self.id)
+        self.variables = {"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "STAND_IN_LOG": self.log,
+                          "STAND_IN_OCI": oci, "STAND_IN_DOCKER": docker, "STAND_IN_ID": self.path("id")}
+
+    def buildx(self, *words, options=("--advisories", "demo"), **variables):
+        if os.path.exists(self.log):
+            os.remove(self.log)
+        built = self.build("docker", "buildx", *words, options=options, variables={**self.variables, **variables})
+        with open(self.log, encoding="utf-8") as log:
+            return (*built, log.read().splitlines())
+
+    @unittest.skipUnless(registry.PROGRAM, "no docker-registry")
+    def test_nothing_is_pushed_before_the_gate(self):
+        with registry.registry(self.work, auth=registry.htpasswd(self.work)) as (host, _):
+            name = f"{host}/team/app:1"
+            login = self.path("docker-config")
+            os.makedirs(login)
+            self.write(os.path.join(login, "config.json"), json.dumps({"auths": {host: {
+                "auth": registry.base64.b64encode(f"{registry.USER}:{registry.PASSWORD}".encode()).decode()}}}))
+            words = ("build", "--push", "-t", name, "-t", f"{host}/team/app:2", ".")
+            code, report, _, said, log = self.buildx(*words, DOCKER_CONFIG=login)
+            self.assertEqual((code, report["results"][0]["image"]["called"]), (1, name), said)
+            self.assertIn("the gate is closed: the image was not published", said)
+            self.assertNotIn("--push", log[-1])
+            credentials = f"{registry.USER}:{registry.PASSWORD}"
+            inspect = ("skopeo", "inspect", "--raw", "--tls-verify=false", "--creds", credentials)
+            self.assertNotEqual(call(*inspect, f"docker://{name}").returncode, 0)
+            waived = ("--advisories", "demo", "--on-error", "warn", "--policy", self.waiver())
+            code, _, _, said, _ = self.buildx(*words, options=waived, DOCKER_CONFIG=login)
+            self.assertEqual(code, 0, said)
+            with open(os.path.join(DEMO, "index.json"), encoding="utf-8") as index:
+                digest = json.load(index)["manifests"][0]["digest"]
+            self.assertIn(f"pushed {name}: {digest}", said)
+            for tag in (name, f"{host}/team/app:2"):
+                raw = prepare(*inspect, f"docker://{tag}")
+                self.assertEqual(program.sha256(raw.encode()), digest)
+            # All of it came, and it is what was gated.
+            code, report, said = program.gate(self.work, f"registry:{name}", "--advisories", "demo", "--no-cache",
+                                              variables={"DOCKER_CONFIG": login})
+            self.assertEqual(code, 1, said)
+            self.assertEqual(report["results"][0]["image"]["digest"], digest)
+            # Again: nothing is sent twice, and a wrong password is said.
+            self.assertEqual(self.buildx(*words, options=waived, DOCKER_CONFIG=login)[0], 0)
+            code, _, _, said, _ = self.buildx(*words, options=waived)
+            self.assertEqual(code, 3, said)
+            self.assertIn("docker login", said)
+
+    def waiver(self):
+        path = self.path("policy.yaml")
+        self.write(path, "version: 1\nrules:\n  - name: all-fine\n    when: {severity: [critical]}\n    action: warn\n")
+        return path
+
+    def test_the_archive_that_was_gated_is_loaded(self):
+        code, _, _, said, log = self.buildx("build", "--load", "-t", "team/app:1", ".")
+        self.assertEqual(code, 1, said)
+        self.assertFalse(any(line.startswith("load") for line in log))
+        code, report, _, said, log = self.buildx("build", "--load", "-t", "team/app:1", ".",
+                                                 options=("--advisories", "demo", "--policy", self.waiver()))
+        self.assertEqual(code, 0, said)
+        self.assertRegex(log[-1], "^load --input .*image.tar$")
+        self.assertEqual(report["results"][0]["image"]["config_digest"], self.id)
+
+    def test_a_build_that_leaves_no_image(self):
+        for words, driver in ((["build", "."], "docker-container"), (["build", "-o", "out", "."], "docker")):
+            code, _, _, said, log = self.buildx(*words, STAND_IN_DRIVER=driver) if driver != "docker" else (*self.build(
+                "docker", "buildx", *words, variables={**self.variables, "STAND_IN_DRIVER": driver}), [])
+            self.assertEqual(code, 2, said)
+            self.assertIn("leaves no image", said)
+            self.assertIn("add --load, or --push", said)
+            self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
+
+    def test_the_exit_code_of_the_build(self):
+        code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")
+        self.assertEqual((code, report), (17, None), said)
+
+
+class Child(Case):
+    """The build is run as if it were run by itself."""
+
+    def stand_in(self, text):
+        os.makedirs(self.path("bin"))
+        path = self.path("bin/docker")
+        self.write(path, "#!/bin/sh\n[ \"$1\" != buildx ] || exit 1\n" + text)
+        os.chmod(path, 0o755)
+        return {**environment(self.work), "PATH": f"{self.path('bin')}:{os.environ['PATH']}"}
+
+    def test_input_and_output_are_the_build_s(self):
+        variables = self.stand_in("cat; echo to-stderr >&2; exit 5\n")
+        done = call(STELLA, "build", "--", "docker", "build", "-", input="FROM x\n", env=variables, cwd=self.app)
+        self.assertEqual((done.returncode, done.stdout), (5, "FROM x\n"))
+        self.assertIn("to-stderr", done.stderr)
+
+    def test_signals_are_the_build_s(self):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(number):
+                shutil.rmtree(self.path("bin"), ignore_errors=True)
+                variables = self.stand_in("trap 'exit 9' TERM HUP INT\ntouch ready\nwhile :; do sleep 0.05; done\n")
+                with subprocess.Popen([STELLA, "build", "--", "docker", "build", "."], env=variables, cwd=self.app,
+                                      stderr=subprocess.PIPE, start_new_session=True) as process:
+                    ready = os.path.join(self.app, "ready")
+                    deadline = time.monotonic() + 20
+                    while not os.path.exists(ready) and time.monotonic() < deadline:
+                        time.sleep(0.02)
+                    os.remove(ready)
+                    process.send_signal(number)
+                    said = process.communicate(timeout=20)[1]
+                self.assertEqual(process.returncode, 9, said)
+
+    def test_what_is_no_build(self):
+        for words in (["docker", "push", "a"], ["make"], ["docker"]):
+            done = call(STELLA, "build", "--", *words, env=environment(self.work), cwd=self.app)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("docker buildx build", done.stderr)
+        done = call(STELLA, "build", "--", "/nowhere/docker", "build", ".", env=environment(self.work), cwd=self.app)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("/nowhere/docker cannot be run", done.stderr)
