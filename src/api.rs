@@ -180,6 +180,23 @@ pub enum ScanAnswer {
     },
 }
 
+/// `POST /v1/token`: a CI platform's word for who asks, a token of OpenID Connect whose audience is this server.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// The platform's token, as it gave it.
+    pub token: String,
+}
+
+/// The answer to `POST /v1/token`.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TokenAnswer {
+    /// What proves in further calls who asks: `Authorization: Bearer TOKEN`.
+    pub token: String,
+    /// Seconds until it is worth nothing.
+    pub expires_in: u64,
+}
+
 /// `POST /v1/layers/missing`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

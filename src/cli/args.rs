@@ -261,6 +261,12 @@ pub struct Source {
     /// Give up on a call to the server or a registry after this many seconds, its retries included [default: 60]
     #[arg(long, value_name = "SECONDS", env = "STELLA_DEADLINE")]
     pub deadline: Option<u64>,
+    /// How long a server may let this job wait that has used up its quota, in seconds: beyond it the server counts as unreachable
+    #[arg(long, value_name = "SECONDS", env = "STELLA_MAX_WAIT", default_value_t = 120)]
+    pub max_wait: u64,
+    /// A PEM file of authorities that the server and registries may be certified by, beside the system's; repeats
+    #[arg(long, value_name = "FILE", env = "STELLA_CA", value_hint = ValueHint::FilePath, value_delimiter = ',')]
+    pub ca: Vec<PathBuf>,
     /// Keep analysed layers here [default: the user's cache directory]
     #[arg(long, value_name = "DIR", env = "STELLA_CACHE_DIR", value_hint = ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,

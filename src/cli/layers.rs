@@ -65,7 +65,7 @@ fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Dig
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(&server.url, server.deadline, USER_AGENT).map_err(Failure::usage)?;
+        let client = Client::new(server, USER_AGENT).map_err(Failure::usage)?;
         let request = MissingRequest { schema: SCHEMA, analyzer: source.limits.analyzer(), diff_ids };
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());

@@ -305,6 +305,9 @@ pub struct Run {
     pub degraded: bool,
     /// What a reader should know of this run.
     pub notes: Vec<String>,
+    /// Who the server was told is asking: `oidc`, `token` or `anonymous`; absent where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// What the CI platform says of the build; absent outside of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,

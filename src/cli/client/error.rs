@@ -64,6 +64,14 @@ pub enum Error {
         /// The problem's detail, with the way out, or the beginning of the answer.
         detail: String,
     },
+    /// What proves who asks cannot be had, or not be sent.
+    #[error("server {address} is not told who asks: {why}")]
+    Identity {
+        /// Whom we asked.
+        address: String,
+        /// What is wrong.
+        why: String,
+    },
     /// What it answered makes no sense.
     #[error(
         "server {address} gives an answer that is not Stella's: {why}; is --server right, and of this release?"
@@ -84,6 +92,6 @@ impl Error {
 
     /// Whether the server is at fault, so that a gate may go on without it; else the call is.
     pub fn is_outage(&self) -> bool {
-        !matches!(self, Self::Address { .. } | Self::Refused { .. })
+        !matches!(self, Self::Address { .. } | Self::Refused { .. } | Self::Identity { .. })
     }
 }

@@ -1,14 +1,16 @@
 //! The server's client: each call retries what may pass, ends within one deadline, and says whom it asked.
 
 mod error;
+mod identity;
 #[cfg(test)]
 mod tests;
 
 use std::{
     hash::{BuildHasher, Hasher},
     io::{self, Read as _},
+    path::PathBuf,
     sync::{
-        Once,
+        Once, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -24,9 +26,10 @@ use stella::{
     digest::Digest,
     layer::SCHEMA,
 };
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 pub use error::Error;
+pub use identity::Proof;
 
 /// `answer size`: bytes of one answer.
 const ANSWER_BYTES: usize = 64 << 20;
@@ -52,20 +55,43 @@ const EXCERPT_CHARS: usize = 200;
 /// The kind of problem that waiting does not cure, though its status says so.
 const NO_ADVISORIES: &str = "urn:stella:problem:no-advisories";
 
+/// Which server to talk to, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// Its address.
+    pub url: String,
+    /// For each call, retries included.
+    pub deadline: Duration,
+    /// How long it may let callers wait that it tells so, over all calls; no deadline counts that.
+    pub max_wait: Duration,
+    /// PEM files of authorities that it may be certified by, beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// What proves who asks, in the order in which it is tried.
+    pub proofs: Vec<Proof>,
+}
+
 /// A server, and what it cost to talk to it.
 pub struct Client {
     http: reqwest::Client,
     base: Url,
     address: String,
     deadline: Duration,
+    /// Milliseconds that may still be waited because the server announced it.
+    patience_ms: AtomicU64,
+    proofs: Vec<Proof>,
+    /// Which proof the server took, and what is sent of it.
+    authorization: OnceCell<Option<(&'static str, HeaderValue)>>,
+    untaken: OnceLock<String>,
     jitter: AtomicU64,
     round_trips: AtomicUsize,
     retries: AtomicUsize,
 }
 
 impl Client {
-    /// A client for the server at `base`; each call, with all its attempts, ends within `deadline`.
-    pub fn new(base: &str, deadline: Duration, user_agent: &str) -> Result<Self, Error> {
+    /// A client of a server. Nothing is sent yet.
+    pub fn new(server: &Server, user_agent: &str) -> Result<Self, Error> {
+        let Server { url: base, deadline, max_wait, authorities, proofs } = server;
+        let deadline = *deadline;
         let fail = |why: String| Error::Address { address: shown(base), why };
         let url = Url::parse(base).map_err(|error| fail(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -86,6 +112,14 @@ impl Client {
         if url.scheme() == "http" {
             // The system's certificates take longer to read than a whole gate.
             http = http.tls_certs_only([]);
+        } else {
+            for path in authorities {
+                let failed = |why: String| fail(format!("the authority {}: {why}", path.display()));
+                let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+                let authorities =
+                    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(chain(&error)))?;
+                http = http.tls_certs_merge(authorities);
+            }
         }
         if is_loopback(&url) {
             // A proxy's loopback is another machine's.
@@ -103,6 +137,10 @@ impl Client {
             base: url,
             address,
             deadline,
+            patience_ms: AtomicU64::new(u64::try_from(max_wait.as_millis()).unwrap_or(u64::MAX)),
+            proofs: proofs.clone(),
+            authorization: OnceCell::new(),
+            untaken: OnceLock::new(),
             jitter: AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()),
             round_trips: AtomicUsize::new(0),
             retries: AtomicUsize::new(0),
@@ -129,9 +167,9 @@ impl Client {
         if let Some(blob) = blob {
             url.query_pairs_mut().append_pair("blob", &blob.to_string());
         }
+        let authorization = self.authorization().await?;
         let request = self
-            .http
-            .request(Method::PUT, url)
+            .request(Method::PUT, url, authorization)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONTENT_ENCODING, "zstd")
             .body(encoded);
@@ -159,14 +197,35 @@ impl Client {
         phase: &str,
         body: &impl Serialize,
     ) -> Result<T, Error> {
+        let authorization = self.authorization().await?;
+        self.post_as(authorization, path, phase, body).await
+    }
+
+    async fn post_as<T: DeserializeOwned>(
+        &self,
+        authorization: Option<&HeaderValue>,
+        path: &[&str],
+        phase: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
         let body =
             serde_json::to_vec(body).map_err(|error| self.protocol(format!("our own request: {error}")))?;
-        let request = self
-            .http
-            .request(Method::POST, self.url(path)?)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
+        let request = self.request(Method::POST, self.url(path)?, authorization);
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         self.call(phase, request).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        url: Url,
+        authorization: Option<&HeaderValue>,
+    ) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, url);
+        match authorization {
+            Some(value) => request.header(header::AUTHORIZATION, value.clone()),
+            None => request,
+        }
     }
 
     /// Segments may hold the server's words: each is escaped.
@@ -187,7 +246,7 @@ impl Client {
         phase: &str,
         request: reqwest::RequestBuilder,
     ) -> Result<T, Error> {
-        let until = Instant::now() + self.deadline;
+        let mut until = Instant::now() + self.deadline;
         let mut unconnected: Option<Instant> = None;
         // A body in memory is shared between attempts, not copied.
         let request = request.build().map_err(|error| self.protocol(chain(&error)))?;
@@ -200,11 +259,17 @@ impl Client {
             let began = Instant::now();
             let tried = tokio::time::timeout_at(until, self.attempt(again, attempt)).await;
             let Ok(tried) = tried else { return Err(self.late(phase)) };
-            let Retry { error, after, connected } = match tried {
+            let Retry { error, after, announced, connected } = match tried {
                 Ok(body) => return self.parse(&body),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Retry(retry)) => retry,
             };
+            if let Some(after) = after.filter(|_| announced) {
+                // The server lets others go first, and says for how long: that is no fault of it, up to the caller's patience.
+                if self.spend(after) {
+                    until += after;
+                }
+            }
             let wait = self.backoff(attempt).max(after.unwrap_or_default());
             unconnected = if connected { None } else { Some(unconnected.unwrap_or(began)) };
             let until = unconnected.map_or(until, |since| until.min(since + CONNECT_PATIENCE));
@@ -217,12 +282,19 @@ impl Client {
         Err(self.protocol("a request that cannot be sent again".to_owned()))
     }
 
+    /// Whether so long a wait is within the caller's patience, which has the less left.
+    fn spend(&self, wait: Duration) -> bool {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let left = |patience: u64| patience.checked_sub(wait);
+        self.patience_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
     async fn attempt(&self, request: reqwest::Request, attempts: usize) -> Result<Vec<u8>, Failure> {
         let broken = |error: reqwest::Error| {
             let connected = !error.is_connect();
             let why = chain(&error.without_url());
             let error = Error::Unreachable { address: self.address.clone(), attempts, why };
-            Failure::Retry(Retry { error, after: None, connected })
+            Failure::Retry(Retry { error, after: None, announced: false, connected })
         };
         let mut response = self.http.execute(request).await.map_err(broken)?;
         let status = response.status();
@@ -271,7 +343,7 @@ impl Client {
         }
         let error = Error::Failing { address, status, attempts, title, detail };
         if !hopeless && matches!(status, 429 | 500 | 502 | 503 | 504) {
-            Failure::Retry(Retry { error, after, connected: true })
+            Failure::Retry(Retry { error, after, announced: status == 429, connected: true })
         } else {
             Failure::Final(error)
         }
@@ -320,10 +392,14 @@ enum Failure {
     Retry(Retry),
 }
 
-/// An error that may pass, how long the server wants to be left alone, and whether there was a connection.
+/// An error that may pass.
 struct Retry {
     error: Error,
+    /// How long the server wants to be left alone.
     after: Option<Duration>,
+    /// Whether that is what it lets this caller wait, and no outage.
+    announced: bool,
+    /// Whether there was a connection.
     connected: bool,
 }
 

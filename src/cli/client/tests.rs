@@ -49,8 +49,12 @@ async fn stand_in(answers: &[&str]) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, count)
 }
 
+fn server(url: &str, deadline_ms: u64) -> Server {
+    Server { url: url.to_owned(), deadline: Duration::from_millis(deadline_ms), ..Server::default() }
+}
+
 fn client(address: SocketAddr, deadline_ms: u64) -> Client {
-    Client::new(&format!("http://{address}/"), Duration::from_millis(deadline_ms), "stella/test").unwrap()
+    Client::new(&server(&format!("http://{address}/"), deadline_ms), "stella/test").unwrap()
 }
 
 async fn ask(client: &Client) -> Result<MissingAnswer, Error> {
@@ -96,6 +100,100 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
     assert!(matches!(ask(&client(address, 30_000)).await, Err(Error::Failing { status: 429, .. })));
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_announced_wait_is_no_outage() {
+    let waits =
+        [&*status("429 T", "Retry-After: 1\r\n", ""), &*status("429 T", "Retry-After: 1\r\n", ""), DONE];
+    for (max_wait_s, done) in [(2, true), (1, false)] {
+        let (address, _) = stand_in(&waits).await;
+        let patient =
+            Server { max_wait: Duration::from_secs(max_wait_s), ..server(&format!("http://{address}"), 900) };
+        let client = Client::new(&patient, "t").unwrap();
+        let asked = ask(&client).await;
+        assert_eq!(asked.is_ok(), done, "{asked:?}");
+        assert!(asked.is_ok() || asked.unwrap_err().is_outage());
+    }
+}
+
+/// A platform and a server that take down what they are told, and answer by the path.
+async fn platform(token_status: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut seen = vec![0; 64 << 10];
+            let length = stream.read(&mut seen).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&seen[..length]).into_owned();
+            let answer = match request.split(' ').nth(1).unwrap_or_default() {
+                path if path.starts_with("/word") => status("200 OK", "", r#"{"value":"the-word"}"#),
+                "/v1/token" => status(token_status, "", r#"{"token":"short","expires_in":300}"#),
+                _ => status("200 OK", "", "{\"missing\":[]}"),
+            };
+            kept.lock().await.push(request);
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn who_asks_is_proved_in_order_and_never_in_silence() {
+    let asked = |address: SocketAddr| Proof::Asked {
+        url: format!("http://{address}/word?v=1"),
+        token: "job".to_owned(),
+    };
+    for (token_status, with_token, want) in [
+        ("200 OK", true, Ok(("oidc", "bearer short"))),
+        ("404 N", true, Ok(("token", "bearer mine"))),
+        ("404 N", false, Ok(("anonymous", ""))),
+        ("403 F", true, Err(())),
+        ("500 E", true, Err(())),
+    ] {
+        let (address, told) = platform(token_status).await;
+        let mut proofs = vec![asked(address)];
+        proofs.extend(with_token.then(|| Proof::Token("mine".to_owned())));
+        let server = Server { proofs, ..server(&format!("http://{address}"), 300) };
+        let client = Client::new(&server, "t").unwrap();
+        let answer = ask(&client).await;
+        let told = told.lock().await;
+        let word = &told[0];
+        assert!(
+            word.contains("&audience=http%3A%2F%2F")
+                && word.to_lowercase().contains("authorization: bearer job"),
+            "{word}"
+        );
+        assert!(told[1].contains("the-word"), "{}", told[1]);
+        match want {
+            Ok((kind, sent)) => {
+                assert_eq!(
+                    (client.identity(), client.untaken().is_some()),
+                    (kind, kind != "oidc"),
+                    "{answer:?}"
+                );
+                let call = told.last().unwrap().to_lowercase();
+                assert_eq!(call.contains("authorization:"), !sent.is_empty());
+                assert!(call.contains(sent), "{call}");
+            }
+            Err(()) => assert!(
+                told.iter().all(|request| !request.contains("/v1/layers")),
+                "nobody was asked in another's name"
+            ),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_proves_who_asks_is_not_for_everybody_to_read() {
+    for proof in [Proof::Token("t".to_owned()), Proof::Word("w".to_owned())] {
+        let server = Server { proofs: vec![proof], ..server("http://stella.example", 300) };
+        let error = ask(&Client::new(&server, "t").unwrap()).await.unwrap_err();
+        assert!(matches!(error, Error::Identity { .. }) && !error.is_outage(), "{error}");
+    }
+    assert_eq!(format!("{:?}", Proof::Token("secret".to_owned())), "token");
 }
 
 #[tokio::test]
@@ -176,7 +274,7 @@ fn addresses_that_cannot_be_meant() {
         ("https://user:hunter2@host", "hunter2"),
         ("nonsense user:hunter2@host", "hunter2"),
     ] {
-        let error = Client::new(address, Duration::from_secs(1), "t").err().unwrap();
+        let error = Client::new(&server(address, 1_000), "t").err().unwrap();
         assert!(matches!(error, Error::Address { .. }), "{error}");
         assert!(!error.to_string().contains(never), "{error}");
     }
@@ -184,7 +282,7 @@ fn addresses_that_cannot_be_meant() {
 
 #[test]
 fn waits_grow_and_differ() {
-    let client = Client::new("http://host", Duration::from_secs(1), "t").unwrap();
+    let client = Client::new(&server("http://host", 1_000), "t").unwrap();
     client.jitter.store(7, Ordering::Relaxed);
     let waits: Vec<Duration> = (1..=20).map(|attempt| client.backoff(attempt)).collect();
     for (doublings, wait) in waits.iter().enumerate() {

@@ -18,11 +18,10 @@ use answer::Asked;
 
 use super::{
     analyse::ledger,
-    client::{self, Client},
+    client::{self, Client, Server},
     exit::Failure,
     gate::{Job, Scanned, ms},
     image,
-    settings::Server,
 };
 
 /// How often a scan is asked for again when the server forgot it between two calls.
@@ -71,7 +70,7 @@ impl Remote {
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(&server.url, server.deadline, USER_AGENT).map_err(Failure::usage)?;
+        let client = Client::new(server, USER_AGENT).map_err(Failure::usage)?;
         Ok(Self { client, runtime })
     }
 
@@ -192,6 +191,13 @@ impl Remote {
         run.timings_ms.matching += timings_ms.matching;
         run.timings_ms.policy += timings_ms.policy;
         run.round_trips = self.client.round_trips();
+        run.identity = Some(self.client.identity().to_owned());
+        if let Some(why) = self.client.untaken() {
+            let note = format!("{why}: it was asked as {}", self.client.identity());
+            if !run.notes.contains(&note) {
+                run.notes.push(note);
+            }
+        }
         run.retries = self.client.retries();
         Ok(result)
     }

@@ -29,6 +29,7 @@ use stella::{
 
 use super::{
     args::{GateOptions, OnError, Source, Verify},
+    client::{Proof, Server},
     exit::Failure,
     image::{Options, Reference, registry::Access},
     name,
@@ -86,17 +87,12 @@ pub struct SourceSettings {
     pub threads: usize,
     /// Bounds on what is read.
     pub limits: Limits,
-    /// Those of them that the caller set, as written.
+    /// How long a server may let callers wait.
+    pub max_wait: Duration,
+    /// PEM files of authorities beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Those of the bounds that the caller set, as written.
     pub given_limits: Vec<String>,
-}
-
-/// The server to ask.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Its address.
-    pub url: String,
-    /// For each call, retries included.
-    pub deadline: Duration,
 }
 
 /// Most layers analysed at a time, whoever asks for more.
@@ -132,16 +128,38 @@ impl SourceSettings {
                     docker_config: docker_config(environment),
                     docker_auth_config: environment.text("DOCKER_AUTH_CONFIG").map(str::to_owned),
                     certificates: CERTIFICATES.iter().map(PathBuf::from).collect(),
+                    authorities: args.ca.clone(),
                 },
                 limits: limits.clone(),
             },
-            server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server { url, deadline }),
+            server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server {
+                url,
+                deadline,
+                max_wait: Duration::from_secs(args.max_wait),
+                authorities: args.ca.clone(),
+                proofs: proofs(environment),
+            }),
             cache,
             threads,
             limits,
+            max_wait: Duration::from_secs(args.max_wait),
+            authorities: args.ca.clone(),
             given_limits: args.limit.clone(),
         })
     }
+}
+
+/// What proves to a server who asks, in the order in which it is tried.
+fn proofs(environment: &Environment) -> Vec<Proof> {
+    let text = |name: &str| environment.text(name).map(str::to_owned);
+    let word = || text("STELLA_ID_TOKEN").map(Proof::Word);
+    let asked = || {
+        Some(Proof::Asked {
+            url: text("ACTIONS_ID_TOKEN_REQUEST_URL")?,
+            token: text("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?,
+        })
+    };
+    word().or_else(asked).into_iter().chain(text("STELLA_TOKEN").map(Proof::Token)).collect()
 }
 
 /// The image that is meant: the caller's, else the CI platform's.

@@ -65,6 +65,8 @@ pub struct Access {
     pub docker_auth_config: Option<String>,
     /// Directories with one directory for each registry, whose `*.crt` it may be certified by.
     pub certificates: Vec<PathBuf>,
+    /// PEM files of authorities that any of them may be certified by.
+    pub authorities: Vec<PathBuf>,
 }
 
 impl Default for Access {
@@ -74,6 +76,7 @@ impl Default for Access {
             docker_config: None,
             docker_auth_config: None,
             certificates: Vec::new(),
+            authorities: Vec::new(),
         }
     }
 }
@@ -95,6 +98,7 @@ impl Access {
         let mut files: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "crt")).collect();
         files.sort();
+        files.extend_from_slice(&self.authorities);
         files
     }
 }
