@@ -196,6 +196,13 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages into a directory, one for each command
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
     /// Every setting of the gate, a JSON line each: what the Action and the components are held against
     #[command(hide = true)]
     Settings,

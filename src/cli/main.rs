@@ -117,6 +117,11 @@ fn run(cli: &Cli, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "stella", &mut std::io::stdout());
             Ok(Exit::Pass)
         }
+        Command::Man { directory } => {
+            let failed = |error| Failure::unfinished(format!("{}: {error}", directory.display()));
+            clap_mangen::generate_to(Cli::command(), directory).map_err(failed)?;
+            Ok(Exit::Pass)
+        }
         Command::Settings => {
             let lines = args::settings_of_gate()
                 .iter()

@@ -1,0 +1,109 @@
+"""The image, built by a real engine of a static program, and run in each of its roles: read-only, without rights, without a
+network. The program is slow to build, so this is for `tests/run.sh --full`, which builds it; or for whoever names one."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+import program
+from program import DEMO, ROOT, call, environment, prepare
+
+STATIC = os.environ.get("STELLA_STATIC", os.path.join(ROOT, "target", "x86_64-unknown-linux-gnu", "dist", "stella"))
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+NAMES = {"bare": "stella-test/image:bare", "shell": "stella-test/image:shell"}
+LOCKED = ("--rm", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
+MB = 1_000_000
+
+
+def docker(*words, **more):
+    return call("docker", *words, env={**os.environ, "DOCKER_BUILDKIT": "0"}, **more)
+
+
+@unittest.skipUnless(os.path.exists(STATIC), "no static program: tests/run.sh --full builds one")
+@unittest.skipUnless(shutil.which("docker") and os.environ.get("DOCKER_HOST"), "no Docker engine")
+class Image(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory() as context:
+            shutil.copy(os.path.join(ROOT, "Dockerfile"), context)
+            shutil.copy(STATIC, os.path.join(context, "stella"))
+            shutil.copy(AUTHORITIES, os.path.join(context, "ca-certificates.crt"))
+            # No image can be pulled here: the shell is Debian's static busybox.
+            shell = os.path.join(context, "shell")
+            os.makedirs(os.path.join(shell, "bin"))
+            shutil.copy(shutil.which("busybox"), os.path.join(shell, "bin", "busybox"))
+            with open(os.path.join(shell, "Dockerfile"), "w", encoding="utf-8") as out:
+                out.write("FROM scratch\nCOPY bin /bin\n")
+            for words in (("-t", "stella-test/busybox", shell),
+                          *(("--build-arg", "SHELL_IMAGE=stella-test/busybox", "--build-arg", "VERSION=1.2.3", "--target", target, "-t", name, context)
+                            for target, name in NAMES.items())):
+                done = docker("build", *words)
+                if done.returncode:
+                    raise RuntimeError(done.stdout + done.stderr)
+
+    @classmethod
+    def tearDownClass(cls):
+        docker("image", "rm", "--force", *NAMES.values(), "stella-test/busybox")
+
+    def run_image(self, *words, image=NAMES["bare"], locked=LOCKED):
+        return docker("run", *locked, *words[:words.index("--")], image, *words[words.index("--") + 1:])
+
+    def test_sizes(self):
+        size = int(prepare("docker", "image", "inspect", "--format", "{{.Size}}", NAMES["bare"], env=os.environ))
+        self.assertLess(os.path.getsize(STATIC), 12 * MB)
+        self.assertLess(size, 15 * MB)
+
+    def test_who_it_says_it_is(self):
+        for name in NAMES.values():
+            config = json.loads(prepare("docker", "image", "inspect", name, env=os.environ))[0]["Config"]
+            self.assertEqual(config["User"], "65532:65532")
+            labels = {key.removeprefix("org.opencontainers.image."): value for key, value in config["Labels"].items()}
+            self.assertEqual((labels["title"], labels["version"], labels["licenses"]), ("Stella", "1.2.3", "Apache-2.0"))
+            for key in ("description", "source", "documentation", "revision", "created"):
+                self.assertIn(key, labels)
+
+    def test_a_command(self):
+        for image in NAMES.values():
+            done = self.run_image("-v", f"{DEMO}:/image:ro", "--", "gate", "oci:/image", "--advisories", "demo", "-o", "dotenv", image=image)
+            self.assertEqual((done.returncode, done.stdout.splitlines()[:1]), (1, ["STELLA_VERDICT=fail"]), done.stderr)
+
+    def test_a_generator(self):
+        core, out = self.path("core/sbom"), self.path("out")
+        os.makedirs(os.path.join(core, "var/lib/dpkg"))
+        os.makedirs(out)
+        os.chmod(out, 0o777)
+        with open(os.path.join(core, "var/lib/dpkg/status"), "w", encoding="utf-8") as text:
+            text.write("Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.9-1\n\n")
+        done = self.run_image("-v", f"{self.path('core')}:/run/src/core:ro", "-v", f"{out}:/run/out", "-e", "BUILDKIT_SCAN_DESTINATION=/run/out/",
+                              "-e", "BUILDKIT_SCAN_SOURCE=/run/src/core/sbom", "--")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.listdir(out), ["sbom.spdx.json"])
+
+    def test_a_plugin(self):
+        done = self.run_image("-v", f"{DEMO}:/image:ro", "-e", "PLUGIN_IMAGE=oci:/image", "-e", "PLUGIN_ADVISORIES=demo", "-e", "PLUGIN_OUTPUT=dotenv", "--")
+        self.assertEqual((done.returncode, done.stdout.splitlines()[:1]), (1, ["STELLA_VERDICT=fail"]), done.stderr)
+
+    def test_the_engine_s_images_by_its_socket(self):
+        socket = os.environ["DOCKER_HOST"].removeprefix("unix://")
+        group = str(os.stat(socket).st_gid)
+        done = self.run_image("-v", f"{socket}:/var/run/docker.sock", "--group-add", group, "--", "layers", NAMES["bare"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_job_of_gitlab_has_a_shell(self):
+        done = self.run_image("--entrypoint", "", "--", "sh", "-c", "stella --version && command -v awk", image=NAMES["shell"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotEqual(self.run_image("--entrypoint", "", "--", "sh", "-c", "true").returncode, 0)
+
+    def test_names_are_resolved_without_a_library(self):
+        # A static program has no name service of its C library; the name leads to nobody, and that is found out.
+        done = self.run_image("--", "gate", "registry:registry.invalid/a", "--advisories", "demo", "--deadline", "5")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("registry.invalid", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
