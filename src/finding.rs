@@ -92,6 +92,10 @@ pub struct FindingPackage {
     pub purl: String,
 }
 
+/// Characters of an instruction that a finding keeps. A Dockerfile of a megabyte may have one instruction, and thousands of
+/// findings.
+pub const MAX_INSTRUCTION: usize = 1_000;
+
 /// The layer that brought the package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FindingLayer {
@@ -99,7 +103,8 @@ pub struct FindingLayer {
     pub index: usize,
     /// The layer's name.
     pub diff_id: Digest,
-    /// The instruction behind it, in the builder's words; empty where the image does not say.
+    /// The beginning of the instruction behind it, in the builder's words; empty where the image does not say. Each finding has
+    /// it, so it is cut to [`MAX_INSTRUCTION`] characters; the image's layers have it whole.
     pub instruction: String,
     /// Whether the layer belongs to the base image; `null` where it is not known.
     pub base: Option<bool>,

@@ -1,8 +1,12 @@
 //! The command line. Raw words only: [`super::settings`] makes them into values.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use clap::{Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+
+use stella::report::plain;
+
+use super::log::{Level, Log};
 
 /// A gate for container images: asks which layers are new, analyses only those, applies a policy.
 #[derive(Debug, Parser)]
@@ -27,9 +31,22 @@ pub struct Cli {
 impl Cli {
     /// Parses the command line and its variables; ends the program where that cannot be done.
     pub fn read() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let matches = without_empty_variables(Self::command()).try_get_matches();
+        let parsed = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| ended(&error))
     }
+}
+
+/// Says what is wrong with the words, or what was asked about them. It quotes them and variables, which may be the name of
+/// somebody's branch: nothing of it acts.
+fn ended(error: &clap::Error) -> ! {
+    let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STELLA_"));
+    let mut quoted = std::env::args_os().chain(variables.map(|(_, value)| value));
+    if error.use_stderr() && quoted.any(|text| matches!(plain(&text.to_string_lossy()), Cow::Owned(_))) {
+        Log { level: Level::Quiet }.plain(error);
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones.

@@ -19,7 +19,7 @@ use group::{Group, fix, group};
 
 use crate::{
     advisory::{self, Advisory, Range, Snapshot},
-    finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
+    finding::{Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Severity, Status},
     image::Image,
     inventory::{Installed, Inventory, Skipped},
     package::{Ecosystem, OsRelease, Package, purl},
@@ -196,7 +196,10 @@ fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error>
         layer: installed.layer,
         layers: image.layers.len(),
     })?;
-    let (index, diff_id, instruction) = (installed.layer, layer.diff_id, layer.instruction.clone());
+    let (index, diff_id) = (installed.layer, layer.diff_id);
+    let whole = &layer.instruction;
+    let end = whole.char_indices().nth(MAX_INSTRUCTION).map_or(whole.len(), |(end, _)| end);
+    let instruction = whole[..end].to_owned();
     let base = image.base.as_ref().map(|base| index < base.layers);
     Ok(FindingLayer { index, diff_id, instruction, base })
 }

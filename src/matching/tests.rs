@@ -215,3 +215,20 @@ fn the_fix_is_the_lowest_that_helps() {
     assert_eq!(fix("2.3.1").as_deref(), Some("2.3.2"));
     assert_eq!(fix("2.3.2"), None);
 }
+
+#[test]
+fn a_finding_keeps_the_beginning_of_an_instruction() {
+    let mut image = Image::new(
+        Digest::of(b"config"),
+        Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() },
+        vec![Digest::of(b"layer")],
+        &[],
+    )
+    .unwrap();
+    let installed = installed(Ecosystem::Npm, "a", "1", None);
+    for (characters, kept) in [(10, 10), (MAX_INSTRUCTION, MAX_INSTRUCTION), (100_000, MAX_INSTRUCTION)] {
+        image.layers[0].instruction = "é".repeat(characters);
+        let layer = layer_of(&installed, &image).unwrap();
+        assert_eq!(layer.instruction.chars().count(), kept);
+    }
+}
