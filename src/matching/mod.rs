@@ -233,6 +233,7 @@ fn finding(
             version: installed.package.version.clone(),
             ecosystem: installed.package.ecosystem,
             purl: purl(&installed.package, os),
+            source: installed.package.source.clone(),
         },
         status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
         fixed_in,

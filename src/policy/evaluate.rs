@@ -230,6 +230,7 @@ mod tests {
                 version: "1.0".into(),
                 ecosystem: Ecosystem::Deb,
                 purl: String::new(),
+                source: None,
             },
             fixed_in: fixed_in.map(str::to_owned),
             status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     finding::{Finding, FindingPackage, Status},
-    package::Ecosystem,
+    package::{Ecosystem, Source},
 };
 
 /// Most lines that one sentence lists.
@@ -39,19 +39,21 @@ pub(super) fn way(result: &ScanResult, judged: &Judged) -> (String, String) {
     let to = target(judged).unwrap_or(fixed_in.clone());
     let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
+    let build = if built_from(package).is_some() { "its build of " } else { "" };
     let way = if let Some(asked) = &judged.asked {
         let line = lines(judged, &asked.written);
         match (&asked.pin, words(judged)) {
             (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}"),
             _ if is_toolchain(package) => format!("Update {name} to {} in {line}", toolchain(&to)),
-            _ => format!("Update {name} to {to} in {line}"),
+            _ => format!("Update {name} to {build}{to} in {line}"),
         }
     } else if is_of_base(judged) {
-        format!("{}, with {name} {to}", base_image(result, of_layer(result, judged)))
+        let of = if build.is_empty() { "" } else { "of " };
+        format!("{}, with {name} {of}{to}", base_image(result, of_layer(result, judged)))
     } else {
         let layer = of_layer(result, judged);
         let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-        format!("Update {name} to {to}{}", place.unwrap_or_default())
+        format!("Update {name} to {build}{to}{}", place.unwrap_or_default())
     };
     (way, this)
 }
@@ -82,7 +84,12 @@ pub(super) fn target(judged: &Judged) -> Option<Cow<'_, str>> {
 
 /// A version of an advisory as one writes it. Advisories have those of Go's modules without the `v` that `go.mod` and `go install`
 /// want (<https://go.dev/ref/mod#versions>), and at times those of tags, which Composer takes.
+///
+/// A version of the source stands behind the source's name, where the package's own may be another.
 fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
+    if let Some(source) = built_from(package) {
+        return format!("{} {version}", source.name).into();
+    }
     let bare = without_v(version);
     if is_toolchain(package) {
         return bare.into();
@@ -92,6 +99,12 @@ fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
         return format!("v{bare}").into();
     }
     version.into()
+}
+
+/// What a package was built from, where that has versions of its own: which version of the package comes of one of the source
+/// is not known then. Debian's `bsdutils 1:2.38.1-5+b1` is of `util-linux 2.38.1-5`.
+fn built_from(package: &FindingPackage) -> Option<&Source> {
+    package.source.as_ref().filter(|source| source.version != package.version)
 }
 
 /// `1.2` of `v1.2`; other texts as they are.
@@ -115,10 +128,15 @@ fn toolchain(version: &str) -> String {
     }
 }
 
-/// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no fix is known.
+/// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no version of the
+/// package with a fix is known.
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
-    Some(repinned(pin, &judged.finding.package.version, &target(judged)?))
+    let package = &judged.finding.package;
+    if built_from(package).is_some() {
+        return None;
+    }
+    Some(repinned(pin, &package.version, &target(judged)?))
 }
 
 /// A pin of another version. One that does not write the epoch does not write the other's either, and so it is with a `v`.
@@ -214,6 +232,7 @@ mod tests {
                 version: installed.to_owned(),
                 ecosystem,
                 purl: String::new(),
+                source: None,
             };
             as_written(version, &package).into_owned()
         };

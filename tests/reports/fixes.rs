@@ -3,7 +3,7 @@
 use stella::{
     base::{Base, By},
     finding::Severity,
-    package::Ecosystem,
+    package::{Ecosystem, Source},
     report::{Asked, BaseArgument, ScanResult, Written},
 };
 
@@ -112,4 +112,27 @@ fn one_step_over_several_platforms_is_said_once() {
     assert_eq!(both(arm("1.0.2", "1.0.3")), format!("{way}."));
     assert_eq!(both(arm("1.0.3", "1.0.3")), format!("{way}."));
     assert_eq!(both(arm("1.0.4", "1.0.4")), format!("{way} (this is fixed in 1.0.1). {other}."));
+}
+
+#[test]
+fn a_version_of_the_source_is_not_taken_for_the_package_s() {
+    let built = |layer, version: &str, pin: Option<&str>| {
+        let mut result = one(Ecosystem::Deb, "bsdutils", "1:2.38.1-5+b1", layer, "2.38.1-5+deb12u1");
+        let source = Source { name: "util-linux".to_owned(), version: version.to_owned() };
+        result.findings[0].finding.package.source = Some(source);
+        result.findings[0].asked =
+            pin.map(|pin| Asked { written: written("Dockerfile", 3).unwrap(), pin: Some(pin.to_owned()) });
+        fix(vec![result])
+    };
+    let (other, pin) = ("2.38.1-5", "bsdutils=1:2.38.1-5+b1");
+    let update = "Update bsdutils to its build of util-linux 2.38.1-5+deb12u1";
+    assert_eq!(built(1, other, None), format!("{update}, which Dockerfile:3 brings."));
+    assert_eq!(built(1, other, Some(pin)), format!("{update} in Dockerfile:3."));
+    assert_eq!(
+        built(0, other, None),
+        "Build on a newer base image (Dockerfile:2), with bsdutils of util-linux 2.38.1-5+deb12u1."
+    );
+    // Where the two have one version, they have the next one too.
+    let same = built(1, "1:2.38.1-5+b1", Some(pin));
+    assert_eq!(same, "Change bsdutils=1:2.38.1-5+b1 to bsdutils=2.38.1-5+deb12u1 in Dockerfile:3.");
 }
