@@ -263,8 +263,8 @@ pub struct Judged {
     /// What the policy decided.
     #[serde(flatten)]
     pub decision: Decision,
-    /// The version that ends all findings of this package which have a fix and are not ignored; absent where that is
-    /// `fixed_in`, or nothing is to be done.
+    /// The version that ends all findings of this package which have a fix and are not ignored, and that no other advisory with
+    /// a fix hits; absent where that is `fixed_in`, or nothing is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_to: Option<String>,
     /// Where the checkout asks for this version of the package; absent where it is not known to.
