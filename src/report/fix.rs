@@ -1,7 +1,7 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use super::{
     Judged, Os, ScanResult, Written,
@@ -19,55 +19,108 @@ const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
-    let (way, this) = way(result, judged);
-    format!("{way}{this}.")
+    way(result, judged).to_string()
 }
 
-/// [What to do](fix) without its full stop, which one step may be for several findings; and which part of that step this one
-/// needs, where that is less.
-pub(super) fn way(result: &ScanResult, judged: &Judged) -> (String, String) {
+/// A step, which may be one for several findings, and where it is to be taken.
+pub(super) struct Way<'a> {
+    /// What is to be done.
+    pub(super) step: Step,
+    /// On these lines; some may be there twice.
+    lines: Vec<(&'a str, usize)>,
+    /// Which part of the step is needed, where that is less.
+    part: String,
+}
+
+/// What is to be done, in words, and how its lines follow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step(String, Lines);
+
+/// What lines are to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lines {
+    /// None are known, or its words have them.
+    None,
+    /// They are to be changed.
+    Changed,
+    /// They brought the package.
+    Bring,
+}
+
+impl Way<'_> {
+    /// Takes the lines of another finding with the same step. Which part of it is needed is said only where all need the same.
+    pub(super) fn join(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        if self.part != other.part {
+            self.part.clear();
+        }
+    }
+
+    /// Its lines once each, in order, and how many.
+    fn listed(&self) -> (String, usize) {
+        let mut seen = HashSet::new();
+        let mut lines = self.lines.iter().filter(|line| seen.insert(**line));
+        let first = lines.by_ref().take(MAX_LINES).map(|(file, line)| format!("{file}:{line}"));
+        let mut listed = first.collect::<Vec<_>>().join(", ");
+        let more = lines.count();
+        if more > 0 {
+            listed.push_str(&format!(" and {}", count(more, "more line")));
+        }
+        (listed, seen.len())
+    }
+}
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step(words, lines) = &self.step;
+        f.write_str(words)?;
+        match (lines, self.listed()) {
+            (Lines::None, _) => Ok(()),
+            (Lines::Changed, (lines, _)) => write!(f, " in {lines}"),
+            (Lines::Bring, (line, 1)) => write!(f, ", which {line} brings"),
+            (Lines::Bring, (lines, _)) => write!(f, ", which {lines} bring"),
+        }?;
+        write!(f, "{}.", self.part)
+    }
+}
+
+/// [What to do](fix) about a finding.
+pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let Finding { package, fixed_in, status, .. } = &judged.finding;
     let name = &package.name;
     let Some(fixed_in) = fixed_in else {
-        let way = match status {
+        let words = match status {
             Status::Fixed => format!("A fixed version of {name} is not named"),
             Status::Affected => format!("No fixed version of {name} is known"),
         };
-        return (way, String::new());
+        return Way { step: Step(words, Lines::None), lines: Vec::new(), part: String::new() };
     };
     let fixed_in = as_written(fixed_in, package);
     let to = target(judged).unwrap_or(fixed_in.clone());
-    let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
+    let part = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
     let build = if built_from(package).is_some() { "its build of " } else { "" };
-    let way = if let Some(asked) = &judged.asked {
-        let line = lines(judged, &asked.written);
-        match (&asked.pin, words(judged)) {
-            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}"),
-            _ if is_toolchain(package) => format!("Update {name} to {} in {line}", toolchain(&to)),
-            _ => format!("Update {name} to {build}{to} in {line}"),
-        }
+    let update = format!("Update {name} to {build}{to}");
+    let line = |written: &'a Written| (written.file.as_str(), written.line);
+    let layer = of_layer(result, judged);
+    let (step, lines) = if let Some(asked) = &judged.asked {
+        let words = match (&asked.pin, words(judged)) {
+            (Some(pin), Some(words)) => format!("Change {pin} to {words}"),
+            _ if is_toolchain(package) => format!("Update {name} to {}", toolchain(&to)),
+            _ => update,
+        };
+        // The line that asks for the package, and those of the other lock files that it was read from.
+        let others = judged.found.get(1..).unwrap_or_default();
+        (Step(words, Lines::Changed), std::iter::once(&asked.written).chain(others).map(line).collect())
     } else if is_of_base(judged) {
         let of = if build.is_empty() { "" } else { "of " };
-        format!("{}, with {name} {of}{to}", base_image(result, of_layer(result, judged)))
+        let words = format!("{}, with {name} {of}{to}", base_image(result, layer));
+        (Step(words, Lines::None), Vec::new())
     } else {
-        let layer = of_layer(result, judged);
-        let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-        format!("Update {name} to {build}{to}{}", place.unwrap_or_default())
+        let lines = if layer.is_some() { Lines::Bring } else { Lines::None };
+        (Step(update, lines), layer.map(line).into_iter().collect())
     };
-    (way, this)
-}
-
-/// The line that asks for the package, and those of the other lock files that it was read from.
-fn lines(judged: &Judged, asked: &Written) -> String {
-    let others = judged.found.get(1..).unwrap_or_default();
-    let written = std::iter::once(asked).chain(others).take(MAX_LINES);
-    let mut lines = written.map(|line| format!("{}:{}", line.file, line.line)).collect::<Vec<_>>().join(", ");
-    let more = (others.len() + 1).saturating_sub(MAX_LINES);
-    if more > 0 {
-        lines.push_str(&format!(" and {}", count(more, "more line")));
-    }
-    lines
+    Way { step, lines, part }
 }
 
 /// ` and N more`: the lock files that a package was read from beside the first.

@@ -136,3 +136,33 @@ fn a_version_of_the_source_is_not_taken_for_the_package_s() {
     let same = built(1, "1:2.38.1-5+b1", Some(pin));
     assert_eq!(same, "Change bsdutils=1:2.38.1-5+b1 to bsdutils=2.38.1-5+deb12u1 in Dockerfile:3.");
 }
+
+#[test]
+fn one_step_over_several_lines_is_said_once() {
+    let layer = |line| {
+        let mut result = one(Ecosystem::Npm, "a", "1.0.0", 1, "1.0.1");
+        result.image.layers[1].written = written("Dockerfile", line);
+        result
+    };
+    let said = |lines: &[usize]| fix(lines.iter().map(|line| layer(*line)).collect());
+    assert_eq!(said(&[13, 13]), "Update a to 1.0.1, which Dockerfile:13 brings.");
+    assert_eq!(said(&[13, 16]), "Update a to 1.0.1, which Dockerfile:13, Dockerfile:16 bring.");
+    assert_eq!(
+        said(&[3, 4, 5, 6, 7, 8, 9, 3]),
+        "Update a to 1.0.1, which Dockerfile:3, Dockerfile:4, Dockerfile:5, Dockerfile:6, Dockerfile:7 and 2 more lines bring."
+    );
+    let pinned = |line| {
+        let mut result = layer(line);
+        let pin = Some("a@1.0.0".to_owned());
+        result.findings[0].asked = Some(Asked { written: written("Dockerfile", line).unwrap(), pin });
+        result
+    };
+    // A layer whose line nobody knows is to be mended too.
+    let mut unknown = layer(1);
+    unknown.image.layers[1].written = None;
+    assert_eq!(
+        fix(vec![pinned(13), unknown, pinned(16), layer(17)]),
+        "Change a@1.0.0 to a@1.0.1 in Dockerfile:13, Dockerfile:16. \
+         Update a to 1.0.1. Update a to 1.0.1, which Dockerfile:17 brings."
+    );
+}
