@@ -106,7 +106,6 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let (step, lines) = if let Some(asked) = &judged.asked {
         let words = match (&asked.pin, words(judged)) {
             (Some(pin), Some(words)) => format!("Change {pin} to {words}"),
-            _ if is_toolchain(package) => format!("Update {name} to {}", toolchain(&to)),
             _ => update,
         };
         // The line that asks for the package, and those of the other lock files that it was read from.
@@ -145,7 +144,7 @@ fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
     }
     let bare = without_v(version);
     if is_toolchain(package) {
-        return bare.into();
+        return toolchain(bare).into();
     }
     let is_of_v = package.ecosystem == Ecosystem::Golang || without_v(&package.version) != package.version;
     if is_of_v && bare.starts_with(|c: char| c.is_ascii_digit()) {
@@ -167,21 +166,21 @@ pub(super) fn without_v(version: &str) -> &str {
 }
 
 /// Whether a package is Go's own library, which comes with its toolchain.
-fn is_toolchain(package: &FindingPackage) -> bool {
+pub(super) fn is_toolchain(package: &FindingPackage) -> bool {
     package.ecosystem == Ecosystem::Golang && package.name == "stdlib"
 }
 
-/// Go as `go.mod` names it (<https://go.dev/doc/toolchain#version>): `go1.22.1`, and `go1.22rc1` for `1.22.0-rc.1`.
+/// Go as it numbers itself (<https://go.dev/doc/toolchain#version>): `1.22.1`, and `1.22rc1` for `1.22.0-rc.1`.
 fn toolchain(version: &str) -> String {
     match version.split_once("-rc.") {
         Some((release, candidate)) => {
-            format!("go{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
+            format!("{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
         }
-        None => format!("go{version}"),
+        None => version.to_owned(),
     }
 }
 
-/// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no version of the
+/// What the words that pin the package are to be changed into; `None` where none do, or no version of the
 /// package with a fix is known.
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
@@ -189,7 +188,12 @@ pub(super) fn words(judged: &Judged) -> Option<String> {
     if built_from(package).is_some() {
         return None;
     }
-    Some(repinned(pin, &package.version, &target(judged)?))
+    let target = target(judged)?;
+    Some(match pin.split_once(' ') {
+        Some((directive @ "go", _)) if is_toolchain(package) => format!("{directive} {target}"),
+        Some((directive @ "toolchain", _)) if is_toolchain(package) => format!("{directive} go{target}"),
+        _ => repinned(pin, &package.version, &target),
+    })
 }
 
 /// A pin of another version. One that does not write the epoch does not write the other's either, and so it is with a `v`.
@@ -295,8 +299,7 @@ mod tests {
         assert_eq!(written(Ecosystem::Composer, "acme/log", "v1.0.2", "1.0.3"), "v1.0.3");
         assert_eq!(written(Ecosystem::Composer, "acme/log", "1.0.2", "1.0.3"), "1.0.3");
         assert_eq!(written(Ecosystem::Npm, "a", "1.0.2", "1.0.3"), "1.0.3");
-        assert_eq!(toolchain("1.99.0"), "go1.99.0");
-        assert_eq!(toolchain("1.22.0-rc.1"), "go1.22rc1");
+        assert_eq!(written(Ecosystem::Golang, "stdlib", "v1.21.3", "1.22.0-rc.1"), "1.22rc1");
     }
 
     #[test]

@@ -282,7 +282,8 @@ pub struct Asked {
     /// The line.
     #[serde(flatten)]
     pub written: Written,
-    /// The words of an instruction that pin the version, such as `curl=7.88.1-10`; absent in a lock file.
+    /// The words that pin the version: of an instruction, such as `curl=7.88.1-10`, or of the `go` or `toolchain` line of a
+    /// `go.mod`, such as `go 1.21.0`; absent in other lock files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
 }

@@ -50,9 +50,16 @@ fn versions_of_go_are_written_as_go_does() {
 
     let mut toolchain = one(Ecosystem::Golang, "stdlib", "v1.98.0", 1, "1.99.0");
     assert_eq!(fix(vec![toolchain.clone()]), "Update Go to 1.99.0, which Dockerfile:3 brings.");
-    toolchain.findings[0].asked = asked(None);
     toolchain.findings[0].update_to = Some("1.99.1".to_owned());
-    assert_eq!(fix(vec![toolchain]), "Update Go to go1.99.1 in go.mod:7 (this is fixed in 1.99.0).");
+    for (pin, want) in [
+        (None, "Update Go to 1.99.1"),
+        (Some("go 1.98"), "Change go 1.98 to go 1.99.1"),
+        (Some("toolchain go1.98.0"), "Change toolchain go1.98.0 to toolchain go1.99.1"),
+    ] {
+        toolchain.findings[0].asked = asked(pin);
+        let said = fix(vec![toolchain.clone()]);
+        assert_eq!(said, format!("{want} in go.mod:7 (this is fixed in 1.99.0)."));
+    }
     let golang = one(Ecosystem::Golang, "stdlib", "1.98.0", 0, "1.99.0");
     assert_eq!(fix(vec![golang]), "Build on a newer base image (Dockerfile:2), with Go 1.99.0.");
 }
