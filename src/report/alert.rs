@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Judged, ScanResult,
-    fix::{Step, Way, fix, way},
+    fix::{Ways, fix, way},
     place::{Place, places},
     text::cut,
     words::count,
@@ -86,19 +86,9 @@ impl<'a> Group<'a> {
             return fix(result, judged);
         }
         // One step for several findings is said once.
-        let mut ways: BTreeMap<Step, Way<'_>> = BTreeMap::new();
-        let mut others = 0;
-        for (result, judged) in self.iter() {
-            let way = way(result, judged);
-            if let Some(known) = ways.get_mut(&way.step) {
-                known.join(way);
-            } else if ways.len() < MAX_PARTS {
-                ways.insert(way.step.clone(), way);
-            } else {
-                others += 1;
-            }
-        }
-        let mut text = ways.values().map(Way::to_string).collect::<Vec<_>>().join(" ");
+        let mut ways = Ways::default();
+        let others = self.iter().filter(|(result, judged)| !ways.add(way(result, judged), MAX_PARTS)).count();
+        let mut text = ways.to_string();
         if others > 0 {
             text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
         }

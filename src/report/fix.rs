@@ -1,7 +1,11 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use super::{
     Judged, Os, ScanResult, Written,
@@ -25,16 +29,43 @@ pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
 /// A step, which may be one for several findings, and where it is to be taken.
 pub(super) struct Way<'a> {
     /// What is to be done.
-    pub(super) step: Step,
+    step: Step,
     /// On these lines; some may be there twice.
     lines: Vec<(&'a str, usize)>,
     /// Which part of the step is needed, where that is less.
     part: String,
 }
 
+/// Ways out of several findings, each step once, in the order of their words.
+#[derive(Default)]
+pub(super) struct Ways<'a>(BTreeMap<Step, Way<'a>>);
+
+impl<'a> Ways<'a> {
+    /// Adds a way, unless its step would be one more than `most`; says whether it did.
+    pub(super) fn add(&mut self, way: Way<'a>, most: usize) -> bool {
+        if let Some(known) = self.0.get_mut(&way.step) {
+            known.join(way);
+        } else if self.0.len() < most {
+            self.0.insert(way.step.clone(), way);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl fmt::Display for Ways<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, way) in self.0.values().enumerate() {
+            write!(f, "{}{way}", if index == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
 /// What is to be done, in words, and how its lines follow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Step(String, Lines);
+struct Step(String, Lines);
 
 /// What lines are to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +80,7 @@ enum Lines {
 
 impl Way<'_> {
     /// Takes the lines of another finding with the same step. Which part of it is needed is said only where all need the same.
-    pub(super) fn join(&mut self, other: Self) {
+    fn join(&mut self, other: Self) {
         self.lines.extend(other.lines);
         if self.part != other.part {
             self.part.clear();

@@ -8,6 +8,7 @@ use stella::{
 };
 
 use crate::{
+    gitlab::gitlab,
     sample::{POLICY, finding, report, result},
     sarif::sarif,
 };
@@ -150,6 +151,11 @@ fn one_step_over_several_lines_is_said_once() {
         let mut result = one(Ecosystem::Npm, "a", "1.0.0", 1, "1.0.1");
         result.image.layers[1].written = written("Dockerfile", line);
         result
+    };
+    // A vulnerability of GitLab's is of all places.
+    let fix = |results| {
+        let report = gitlab(&report(results));
+        report["vulnerabilities"][0]["solution"].as_str().unwrap().replace('\\', "")
     };
     let said = |lines: &[usize]| fix(lines.iter().map(|line| layer(*line)).collect());
     assert_eq!(said(&[13, 13]), "Update a to 1.0.1, which Dockerfile:13 brings.");
