@@ -103,6 +103,12 @@ impl FindingPackage {
     pub fn source_name(&self) -> &str {
         self.source.as_ref().map_or(&self.name, |source| &source.name)
     }
+
+    /// What it was built from, where that has versions of its own: which version of the package comes of one of the source is
+    /// not known then. Debian's `bsdutils 1:2.38.1-5+b1` is of `util-linux 2.38.1-5`.
+    pub fn built_from(&self) -> Option<&Source> {
+        self.source.as_ref().filter(|source| source.version != self.version)
+    }
 }
 
 /// The layer that brought the package.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     finding::{Finding, FindingPackage, Status},
-    package::{Ecosystem, Source},
+    package::Ecosystem,
 };
 
 /// Most lines that one sentence lists.
@@ -130,7 +130,7 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let to = target(judged).unwrap_or(fixed_in.clone());
     let part = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
-    let build = if built_from(package).is_some() { "its build of " } else { "" };
+    let build = if package.built_from().is_some() { "its build of " } else { "" };
     let update = format!("Update {name} to {build}{to}");
     let line = |written: &'a Written| (written.file.as_str(), written.line);
     let layer = of_layer(result, judged);
@@ -170,7 +170,7 @@ pub(super) fn target(judged: &Judged) -> Option<Cow<'_, str>> {
 ///
 /// A version of the source stands behind the source's name, where the package's own may be another.
 fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
-    if let Some(source) = built_from(package) {
+    if let Some(source) = package.built_from() {
         return format!("{} {version}", source.name).into();
     }
     let bare = without_v(version);
@@ -182,12 +182,6 @@ fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
         return format!("v{bare}").into();
     }
     version.into()
-}
-
-/// What a package was built from, where that has versions of its own: which version of the package comes of one of the source
-/// is not known then. Debian's `bsdutils 1:2.38.1-5+b1` is of `util-linux 2.38.1-5`.
-fn built_from(package: &FindingPackage) -> Option<&Source> {
-    package.source.as_ref().filter(|source| source.version != package.version)
 }
 
 /// `1.2` of `v1.2`; other texts as they are.
@@ -216,7 +210,7 @@ fn toolchain(version: &str) -> String {
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
     let package = &judged.finding.package;
-    if built_from(package).is_some() {
+    if package.built_from().is_some() {
         return None;
     }
     let target = target(judged)?;
