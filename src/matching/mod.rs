@@ -110,6 +110,35 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     Ok(matched)
 }
 
+/// Most times that [`free_of_known`] gives a version up for a later one.
+const MAX_STEPS: usize = 20;
+
+/// The version to update a package to, from `fix` on: the first that no advisory hits which itself has a fix. An advisory
+/// without one is no reason to stay below. Where [MAX_STEPS] do not get there, the last one tried.
+pub fn free_of_known(
+    package: &FindingPackage,
+    os: Option<&OsRelease>,
+    snapshot: &Snapshot,
+    fix: &str,
+) -> Result<String, Error> {
+    let mut version = fix.to_owned();
+    let feed = feed_of(package.ecosystem, os);
+    let Some((feed, scheme)) = feed.and_then(|feed| advisory::scheme(&feed).map(|scheme| (feed, scheme)))
+    else {
+        return Ok(version);
+    };
+    for _ in 0..MAX_STEPS {
+        let certain = scheme.check(&version).is_ok();
+        let hits = snapshot.lookup_where(&feed, package.source_name(), |ranges, versions| {
+            affects(scheme, &version, certain, ranges, versions)
+        })?;
+        let fixes = group(hits).into_iter().filter_map(|group| self::fix(&group, scheme, &version));
+        let Some(later) = fixes.max_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b))) else { break };
+        version = later;
+    }
+    Ok(version)
+}
+
 /// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
 /// that package: it came from somebody else, and nobody would speak of what is inside it.
 fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
@@ -236,6 +265,7 @@ fn finding(
             version: installed.package.version.clone(),
             ecosystem: installed.package.ecosystem,
             purl: purl(&installed.package, os),
+            source: installed.package.source.clone(),
         },
         status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
         fixed_in,

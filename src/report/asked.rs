@@ -6,7 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Asked, ScanResult, Written, line_hash::line_hashes, pin::pinned};
+use super::{Asked, ScanResult, Written, fix::is_toolchain, line_hash::line_hashes, pin::pinned};
 use crate::{
     dockerfile::Dockerfile,
     finding::Finding,
@@ -37,6 +37,12 @@ impl Text {
         let hashes = self.hashes.get_or_init(|| line_hashes(&self.text));
         let line_hash = hashes.get(line.checked_sub(1)?)?.clone();
         Some(Written { file: self.file.clone(), line, last_line, line_hash })
+    }
+
+    /// The first two words of a line, from 1: `go 1.21.0` and `toolchain go1.21.3` of a `go.mod` write a version in two forms.
+    fn directive(&self, line: usize) -> Option<String> {
+        let mut words = self.text.lines().nth(line.checked_sub(1)?)?.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?))
     }
 
     /// The entry of a package in a lock file.
@@ -98,7 +104,11 @@ impl Checkout<'_> {
                     [] => nearest(asking)?.entry(&wanted)?,
                     _ => judged.found.first()?.clone(),
                 };
-                Some(Asked { written, pin: None })
+                // Several files may not have the same words.
+                let words = || asking.iter().find(|asking| asking.lock_file.file == written.file);
+                let pin = Some(()).filter(|()| is_toolchain(package) && judged.found.len() < 2);
+                let pin = pin.and_then(|()| words()?.lock_file.directive(written.line));
+                Some(Asked { written, pin })
             });
         }
     }
@@ -135,6 +145,16 @@ fn nearest<'a>(asking: &[Locked<'a>]) -> Option<&'a Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_a_line() {
+        let text = "module a\n\ngo 1.21.0 // why\n\ttoolchain  go1.21.3\n";
+        let text = Text::new("go.mod".to_owned(), text.to_owned());
+        let words = |line| text.directive(line);
+        assert_eq!(words(3).as_deref(), Some("go 1.21.0"));
+        assert_eq!(words(4).as_deref(), Some("toolchain go1.21.3"));
+        assert_eq!((words(0), words(2), words(9)), (None, None, None));
+    }
 
     #[test]
     fn the_lock_file_that_is_meant() {

@@ -263,8 +263,8 @@ pub struct Judged {
     /// What the policy decided.
     #[serde(flatten)]
     pub decision: Decision,
-    /// The version that ends all findings of this package which have a fix and are not ignored; absent where that is
-    /// `fixed_in`, or nothing is to be done.
+    /// The version that ends all findings of this package which have a fix and are not ignored, and that no other advisory with
+    /// a fix hits; absent where that is `fixed_in`, or nothing is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_to: Option<String>,
     /// Where the checkout asks for this version of the package; absent where it is not known to.
@@ -282,7 +282,8 @@ pub struct Asked {
     /// The line.
     #[serde(flatten)]
     pub written: Written,
-    /// The words of an instruction that pin the version, such as `curl=7.88.1-10`; absent in a lock file.
+    /// The words that pin the version: of an instruction, such as `curl=7.88.1-10`, or of the `go` or `toolchain` line of a
+    /// `go.mod`, such as `go 1.21.0`; absent in other lock files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
 }

@@ -138,6 +138,7 @@ mod tests {
             version: version.to_owned(),
             ecosystem,
             purl: String::new(),
+            source: None,
         };
         let run = text.lines().position(|line| line.starts_with("RUN x"))? + 1;
         let made = Written {

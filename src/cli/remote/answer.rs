@@ -169,7 +169,7 @@ mod tests {
             now: jiff::Timestamp::from_second(0).unwrap(),
             class: Class::Trusted,
         };
-        let honest = scan.judge(scan.discover().unwrap());
+        let honest = scan.judge(scan.discover().unwrap()).unwrap();
         let asked = Asked { request: &request, image: &image, given: None };
         assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
@@ -232,7 +232,7 @@ mod tests {
             now: jiff::Timestamp::from_second(0).unwrap(),
             class: Class::Trusted,
         };
-        let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap());
+        let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap()).unwrap();
         let asked = Asked { request: &request, image: &given.image, given: Some(&given.inventory) };
         assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
