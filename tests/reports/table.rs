@@ -79,7 +79,7 @@ looked at
   advisories  Debian:12: 12,345 records, newest 2026-06-14T00:00:00Z
   snapshot    SNAPSHOT
 
-verdict: FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores
+verdict: FAIL: 3 findings (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores; 123 packages looked at
   fail by rule severe: 1 critical finding with a fix: CVE-2024-0001 in openssl 1.0-1 (fixed in 1.1-1)
   warn by rule rest: 1 medium finding without a fix: CVE-2024-0003 in zlib 1.0-1
   ignored by rule waived: 1 high finding without a fix ignored: CVE-2024-0002 in waived 1.0-1; reason: not reachable
