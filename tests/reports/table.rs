@@ -207,6 +207,26 @@ rules:
 }
 
 #[test]
+fn lines_of_one_kind_are_bounded_and_counted() {
+    let mut result = result(POLICY, vec![finding("CVE-1", Severity::Critical, "a", 1, Some("2"))]);
+    result.verdict.reasons = vec![result.verdict.reasons[0].clone(); 200_000];
+    result.snapshot.feeds = vec![result.snapshot.feeds[0].clone(); 101];
+    result.looked_at.skipped =
+        vec![Skipped { name: "foreign-layer".into(), what: "sha256:1".into(), why: "foreign".into() }; 102];
+    let mut report = report(vec![result]);
+    report.run.notes = vec!["a note".to_owned(); 100];
+    let text = table(&report, false, None);
+    let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    for start in ["  fail by rule", "  advisories ", "  foreign-layer", "note: "] {
+        assert_eq!(lines(start), 100, "{start}");
+    }
+    for more in ["199,900 more reasons", "1 more feed", "2 more things"] {
+        assert_eq!(lines(&format!("  {more} left out: -o json=FILE has them all")), 1, "{more}");
+    }
+    assert!(text.len() < 50_000, "{}", text.len());
+}
+
+#[test]
 fn large_results_stay_fast_and_whole() {
     let findings =
         (0..30_000).map(|i| finding(&format!("CVE-{i}"), Severity::High, "日本", i % 2, Some("2"))).collect();
