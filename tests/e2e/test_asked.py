@@ -184,6 +184,36 @@ class Asked(program.Case):
         write_sbom(f"oci:{DEMO}")
         self.assertEqual(set(self.gate(f"sbom:{sbom}")[0].values()), {None})
 
+    def test_an_sbom_of_a_directory_places_nothing_in_another(self):
+        def placed(of, directory="", meanwhile=lambda: None):
+            """The files of the checkout in which an SBOM's gate finds what was read."""
+            sbom = self.path("sbom.json")
+            program.prepare(program.STELLA, "sbom", of, "-o", f"cyclonedx={sbom}", cwd=self.checkout, env=program.environment(self.work))
+            meanwhile()
+            if self.gate(f"sbom:{sbom}", directory=directory)[0]["requests"] is None:
+                return []
+            return sorted(file for file, _ in self.alerts("CVE-2023-32681-requests"))
+
+        app = "app/requirements.txt"
+        self.write(app, "requests==2.19.1\n")
+        self.write("requirements.txt", "\nrequests==2.19.1\n")
+        for directory in ("", "app"):
+            self.assertEqual(placed("dir:app", directory), [app])
+        self.assertEqual(placed("dir:."), [app, "requirements.txt"])
+        # The checkout is called `checkout`, and so is this directory in it: either may be meant.
+        self.write("checkout/requirements.txt", "requests==2.19.1\n")
+        self.assertEqual(placed("dir:checkout"), [])
+        # Nor is another's file taken for one that is gone.
+        self.assertEqual(placed("dir:app", meanwhile=lambda: os.remove(os.path.join(self.checkout, app))), [])
+
+    def test_the_line_is_that_of_the_version(self):
+        entry = '  "packages": {\n    "node_modules/lodash": {\n      "version": "4.17.4"\n    }\n  }\n'
+        self.write("app/package-lock.json", '{\n  "lockfileVersion": 3,\n' + entry + "}\n")
+        self.write("app/poetry.lock", '[[package]]\nname = "requests"\nversion = "2.19.1"\n')
+        asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
+        self.assertEqual((asked["lodash"]["file"], asked["lodash"]["line"]), ("app/package-lock.json", 5))
+        self.assertEqual(places["CVE-2023-32681-requests"], ("app/poetry.lock", 3))
+
     def test_a_directory_is_its_own_checkout(self):
         self.write("app/requirements.txt", "flask==0.12\nrequests==2.19.1\n")
         asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")

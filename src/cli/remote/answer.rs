@@ -71,7 +71,7 @@ pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
     let looked_at: BTreeSet<&Skipped> = result.looked_at.skipped.iter().collect();
     let mut skipped = request.skipped.iter().chain(given.iter().flat_map(|given| &given.skipped));
     if let Some(skipped) = skipped.find(|skipped| !looked_at.contains(skipped)) {
-        return Some(format!("it drops that {} was not looked at ({})", skipped.what, skipped.name));
+        return Some(format!("it drops what was not looked at: {} ({})", skipped.what, skipped.name));
     }
     let verdict = &result.verdict;
     let follows = follows(request, result);
