@@ -231,7 +231,9 @@ fn a_finding_keeps_the_beginning_of_an_instruction() {
         let layer = layer_of(&installed, &image).unwrap();
         assert_eq!(layer.instruction.chars().count(), kept);
     }
+}
 
+#[test]
 fn an_update_is_to_a_version_that_nothing_else_hits() {
     let high = |id: &str, ends: &[(&str, &str)]| advisory(id, &[], Severity::High, ends);
     let snapshot = snapshot(&[

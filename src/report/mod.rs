@@ -10,6 +10,7 @@ mod fix;
 mod gap;
 pub mod github;
 pub mod gitlab;
+mod installs;
 pub mod json;
 pub mod junit;
 mod line_hash;

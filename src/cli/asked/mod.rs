@@ -12,7 +12,7 @@ use std::{
 };
 
 use stella::{
-    dockerfile::{self, Source},
+    dockerfile::{self, AtHand, Source},
     package::is_lock_file,
     report::{Checkout, Judged, ScanResult, Text, Written, image_name},
 };
@@ -135,12 +135,13 @@ impl LockFiles {
         let found: Vec<_> = found.filter_map(|path| Some((checkout::place(&path)?, path))).collect();
         let ranks = ranks(&near, found.iter().map(|(file, _)| file.as_str()), sources);
         let mut found: Vec<_> =
-            ranks.into_iter().zip(found).filter(|(rank, _)| rank.copied <= last).collect();
-        found.sort();
-        let lists = found.chunk_by(|(a, _), (b, _)| a == b);
-        lists
-            .map(|list| list.iter().filter_map(|(_, (file, path))| self.read(file, path)).collect())
-            .collect()
+            ranks.into_iter().zip(found).filter(|((rank, _), _)| rank.copied <= last).collect();
+        found.sort_by(|((a, _), file), ((b, _), other)| (a, file).cmp(&(b, other)));
+        let lists = found.chunk_by(|((a, _), _), ((b, _), _)| a == b);
+        let mut read = |((_, at_hand), (file, path)): &((_, AtHand), (String, PathBuf))| {
+            Some(self.read(file, path)?.at_hand(at_hand.clone()))
+        };
+        lists.map(|list| list.iter().filter_map(&mut read).collect()).collect()
     }
 
     /// What a Dockerfile copies for its stage `target`; of one that cannot be read, nothing is known.
