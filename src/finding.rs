@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, package::Ecosystem};
+use crate::{
+    digest::Digest,
+    package::{Ecosystem, Source},
+};
 
 /// How bad; ordered from `unknown` (lowest) to `critical`.
 #[derive(
@@ -69,7 +72,7 @@ pub struct Finding {
     pub summary: String,
     /// What is hit.
     pub package: FindingPackage,
-    /// The lowest version above the installed one that is not affected.
+    /// The lowest version above the installed one that is not affected; one of `package.source`, where there is one.
     pub fixed_in: Option<String>,
     /// What the source says of a fix.
     pub status: Status,
@@ -90,7 +93,27 @@ pub struct FindingPackage {
     pub ecosystem: Ecosystem,
     /// Package URL; purl-spec.
     pub purl: String,
+    /// What it was built from, whose versions advisories name; absent where that has the package's own name and version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
+
+impl FindingPackage {
+    /// The name that advisories are written against.
+    pub fn source_name(&self) -> &str {
+        self.source.as_ref().map_or(&self.name, |source| &source.name)
+    }
+
+    /// What it was built from, where that has versions of its own: which version of the package comes of one of the source is
+    /// not known then. Debian's `bsdutils 1:2.38.1-5+b1` is of `util-linux 2.38.1-5`.
+    pub fn built_from(&self) -> Option<&Source> {
+        self.source.as_ref().filter(|source| source.version != self.version)
+    }
+}
+
+/// Characters of an instruction that a finding keeps. A Dockerfile of a megabyte may have one instruction, and thousands of
+/// findings.
+pub const MAX_INSTRUCTION: usize = 1_000;
 
 /// The layer that brought the package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -99,7 +122,8 @@ pub struct FindingLayer {
     pub index: usize,
     /// The layer's name.
     pub diff_id: Digest,
-    /// The instruction behind it, in the builder's words; empty where the image does not say.
+    /// The beginning of the instruction behind it, in the builder's words; empty where the image does not say. Each finding has
+    /// it, so it is cut to [`MAX_INSTRUCTION`] characters; the image's layers have it whole.
     pub instruction: String,
     /// Whether the layer belongs to the base image; `null` where it is not known.
     pub base: Option<bool>,

@@ -1,6 +1,6 @@
 //! The right half of the pipeline in one place, so that the program and the server give the same answer to the byte.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -10,7 +10,8 @@ use crate::{
     image::Image,
     inventory::{self, Inventory, LockFiles, Skipped},
     layer::Fragment,
-    matching, package,
+    matching,
+    package::{self, Ecosystem},
     policy::{self, Action, Class, Policy},
     report::{FeedRef, ImageRef, Judged, LayerRef, LookedAt, Os, ScanResult, SnapshotRef},
 };
@@ -92,17 +93,19 @@ impl Scan<'_> {
     }
 
     /// Judges what was discovered.
-    pub fn judge(&self, discovered: Discovered) -> ScanResult {
+    pub fn judge(&self, discovered: Discovered) -> Result<ScanResult, Error> {
         let Discovered { inventory, findings, skipped } = discovered;
         let today = TimeZone::UTC.to_datetime(self.now).date();
         let (mut findings, mut verdict) = policy::evaluate(self.policies, findings, today, self.class);
-        agree_on_updates(&mut findings);
+        agree_on_updates(&mut findings, |package, fix| {
+            matching::free_of_known(package, inventory.os.as_ref(), self.snapshot, fix)
+        })?;
         verdict.consider(&skipped, self.allow_skipped);
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
             *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;
         }
-        ScanResult {
+        Ok(ScanResult {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             now: self.now.to_string(),
             image: ImageRef {
@@ -141,12 +144,16 @@ impl Scan<'_> {
             },
             findings,
             verdict,
-        }
+        })
     }
 }
 
 /// Says of each finding which version ends all of its package's: to change a version once for each of them is too often.
-fn agree_on_updates(findings: &mut [Judged]) {
+/// `free` goes on from that to one which brings no other finding that has a fix.
+fn agree_on_updates(
+    findings: &mut [Judged],
+    free: impl Fn(&FindingPackage, &str) -> Result<String, matching::Error>,
+) -> Result<(), matching::Error> {
     let counts = |judged: &&Judged| judged.decision.action != Some(Action::Ignore);
     let mut highest: HashMap<(usize, &FindingPackage), &String> = HashMap::new();
     for Judged { finding, .. } in findings.iter().filter(counts) {
@@ -157,15 +164,25 @@ fn agree_on_updates(findings: &mut [Judged]) {
             *highest = fix;
         }
     }
+    // Packages of one source, and copies of one in several layers, go the same way.
+    let mut known: HashMap<(Ecosystem, &str, &str), String> = HashMap::new();
+    for ((_, package), fix) in &highest {
+        if let Entry::Vacant(entry) = known.entry((package.ecosystem, package.source_name(), fix)) {
+            entry.insert(free(package, fix)?);
+        }
+    }
     let update = |judged: &Judged| {
-        let finding = Some(judged).filter(counts).map(|judged| &judged.finding)?;
-        let highest = *highest.get(&(finding.layer.index, &finding.package))?;
-        (finding.fixed_in.as_ref()? != highest).then(|| highest.clone())
+        let Finding { package, layer, fixed_in, .. } =
+            Some(judged).filter(counts).map(|judged| &judged.finding)?;
+        let highest = highest.get(&(layer.index, package))?;
+        let update_to = known.get(&(package.ecosystem, package.source_name(), highest))?;
+        (fixed_in.as_ref()? != update_to).then(|| update_to.clone())
     };
     let updates: Vec<Option<String>> = findings.iter().map(update).collect();
     for (judged, update_to) in findings.iter_mut().zip(updates) {
         judged.update_to = update_to;
     }
+    Ok(())
 }
 
 /// The inventory of an image, from one fragment per layer, bottom to top.

@@ -106,7 +106,7 @@ pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<Evaluated, 
     let discovered = discovered.map_err(|error| unprocessable("image", &error))?;
     let matched = Instant::now();
     let inventory = job.inventory.then(|| Box::new(discovered.inventory().clone()));
-    let result = scan.judge(discovered);
+    let result = scan.judge(discovered).map_err(|error| unprocessable("image", &error))?;
     let timings_ms = Timings {
         matching: (matched - started).as_secs_f64() * 1000.0,
         policy: matched.elapsed().as_secs_f64() * 1000.0,

@@ -1,6 +1,7 @@
 //! The command line. Raw words only: [`super::settings`] makes them into values.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     path::PathBuf,
@@ -10,10 +11,14 @@ use clap::{
     ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     ValueHint, parser::ValueSource,
 };
-
 use serde::Serialize;
+use stella::report::plain;
 
-use super::{exit::Failure, settings::Environment};
+use super::{
+    exit::Failure,
+    log::{Level, Log},
+    settings::Environment,
+};
 
 /// A gate for container images: asks which layers are new, analyses only those, applies a policy.
 #[derive(Debug, Parser)]
@@ -40,9 +45,11 @@ impl Cli {
     /// cannot be parsed.
     pub fn read(words: Vec<OsString>, environment: &Environment, prefix: Option<Prefix>) -> (Self, Origins) {
         let command = by_variables(Self::command(), environment, prefix);
-        let matches = command.clone().get_matches_from(words);
-        let origins = Origins::of(&command, &matches);
-        (Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()), origins)
+        let parsed = command.clone().try_get_matches_from(&words).and_then(|matches| {
+            let origins = Origins::of(&command, &matches);
+            Ok((Self::from_arg_matches(&matches)?, origins))
+        });
+        parsed.unwrap_or_else(|error| ended(&error, &words, environment))
     }
 }
 
@@ -65,6 +72,19 @@ impl Prefix {
     fn beside(self, own: &str) -> Option<String> {
         Some(format!("{}{}", self.0, own.strip_prefix("STELLA_")?))
     }
+}
+
+/// Says what is wrong with the words, or what was asked about them. It quotes them and variables, which may be the name of
+/// somebody's branch: nothing of it acts.
+fn ended(error: &clap::Error, words: &[OsString], environment: &Environment) -> ! {
+    let variables = ["STELLA_", Prefix::PLUGIN.as_str(), Prefix::BUILDKIT.as_str()];
+    let variables = variables.iter().flat_map(|prefix| environment.values(prefix));
+    let mut quoted = words.iter().map(OsString::as_os_str).chain(variables);
+    if error.use_stderr() && quoted.any(|text| matches!(plain(&text.to_string_lossy()), Cow::Owned(_))) {
+        Log { level: Level::Quiet }.plain(error);
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// An empty variable is as good as none: CI systems pass inputs that nobody set as empty ones. Where one of ours is not set,

@@ -16,7 +16,7 @@ use super::{
     image::{self, Opened, OpenedImage, Options, Reference},
     log::Log,
     progress::Progress,
-    settings::BaseSettings,
+    settings::{BaseSettings, Dockerfile},
 };
 
 /// What is said of the Dockerfile: on stderr, and in the reports, where the lines are missed. Each sentence once.
@@ -55,7 +55,10 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
         }
         return said.notes;
     }
-    if let (Some(why), None) = (&settings.unread, &settings.dockerfile) {
+    // A directory was built from no Dockerfile: one that lies about says nothing of it.
+    let is_directory = opened.images.iter().any(|opened| opened.image.is_directory());
+    let dockerfile = settings.dockerfile.as_ref().filter(|file| file.of_caller || !is_directory);
+    if let (Some(why), None, false) = (&settings.unread, &settings.dockerfile, is_directory) {
         said.note(format!(
             "{why}: findings have no line of it; give the Dockerfile that the image was built from with --dockerfile FILE"
         ));
@@ -70,11 +73,11 @@ pub fn recognise(settings: &BaseSettings, options: &Options, opened: &mut Opened
         .iter()
         .map(|opened_image| {
             let image = &opened_image.image;
-            let placed = placed(settings, opened_image, &mut said);
+            let placed = dockerfile.and_then(|file| placed(file, settings, opened_image, &mut said));
             let base = named(settings, image, options, log)
                 .or_else(|| placed.as_ref().map(|placed| by_dockerfile(placed, image)))
                 .or_else(|| by_annotations(opened, image, options, log));
-            let Some((file, placed)) = settings.dockerfile.as_ref().zip(placed) else {
+            let Some((file, placed)) = dockerfile.zip(placed) else {
                 return Found { base, ..Found::default() };
             };
             let is_named_there = base.as_ref().is_some_and(|base| base.by == By::Dockerfile);
@@ -127,8 +130,13 @@ fn named(settings: &BaseSettings, image: &Image, options: &Options, log: Log) ->
 }
 
 /// A Dockerfile that agrees with the history, beside it.
-fn placed(settings: &BaseSettings, opened: &OpenedImage, said: &mut Said) -> Option<Placed> {
-    let (dockerfile, image) = (settings.dockerfile.as_ref()?, &opened.image);
+fn placed(
+    dockerfile: &Dockerfile,
+    settings: &BaseSettings,
+    opened: &OpenedImage,
+    said: &mut Said,
+) -> Option<Placed> {
+    let image = &opened.image;
     let origin = &dockerfile.origin;
     let placed = dockerfile::Dockerfile::parse(&dockerfile.text).map(|read| {
         read.place(settings.target.as_deref(), &image.platform, &image.history, image.layers.len())

@@ -7,6 +7,7 @@ use stella::{
     digest::Digest,
     inventory::{self, Inventory},
     layer::{Fragment, SCHEMA},
+    report::plain,
 };
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     client::Client,
     exit::{Exit, Failure},
     image::{Attested, AttestedSbom, Opened, OpenedImage, open},
-    log::{Log, printable},
+    log::Log,
     progress::Progress,
     remote::USER_AGENT,
     settings::{self, Environment, File, SourceSettings},
@@ -38,7 +39,7 @@ pub fn run(args: &Layers, log: Log, environment: &Environment) -> Result<Exit, F
             for (index, layer) in image.layers.iter().enumerate() {
                 let size = layer.blob.as_ref().map_or("-".to_owned(), |blob| blob.size_bytes.to_string());
                 let known = if missing.contains(&layer.diff_id) { "miss" } else { "hit" };
-                let instruction: String = printable(&layer.instruction).replace(['\n', '\t'], " ");
+                let instruction = plain(&layer.instruction);
                 let instruction: String = instruction.chars().take(80).collect();
                 writeln!(out, "{index:>3}  {}  {size:>11}  {known:<4}  {instruction}", layer.diff_id)?;
             }

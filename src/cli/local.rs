@@ -73,7 +73,7 @@ impl Local {
         }
         let policy = Instant::now();
         let sbom = job.sbom(image, || discovered.inventory().clone());
-        let mut result = scan.judge(discovered);
+        let mut result = scan.judge(discovered).map_err(Failure::unfinished)?;
         // A layer that was added for packages of no layer is none of the image's.
         result.looked_at.layers = job.image.image.layers.len();
         run.timings_ms.policy += ms(policy.elapsed());

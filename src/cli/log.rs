@@ -48,7 +48,7 @@ impl Log {
     /// A line without a label.
     pub fn plain(self, text: impl fmt::Display) {
         // A closed stderr must not end the gate: the exit code still counts.
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let _ = writeln!(anstream::stderr(), "{}", printable(&text.to_string()));
     }
 }
 
@@ -58,11 +58,24 @@ fn line(label: &str, colour: AnsiColor, text: &dyn fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{style}{label}{style:#}: {text}");
 }
 
-/// Text of an image, a feed or a server, line by line as [`plain`] has it: nothing steers a terminal or commands a runner.
-pub fn printable(text: &str) -> String {
+/// Text of an image, a feed or a server, line by line as [`plain`] has it: nothing steers a terminal or commands a runner, and no
+/// line but the first can be taken for one of ours.
+fn printable(text: &str) -> String {
     let line = |line: &str| {
         let text = line.trim_start();
         format!("{}{}", " ".repeat(line.len() - text.len()), plain(text))
     };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n  | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_line_is_ours() {
+        let text = "a.jar\nnote: gate passed\n--- fine\n  \u{1b}[31m::error::x";
+        let lines = "a.jar\n  | note: gate passed\n  | --- fine\n  |   \\u{1b}[31m::error::x";
+        assert_eq!(printable(text), lines);
+    }
 }

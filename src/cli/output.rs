@@ -161,7 +161,8 @@ impl<F: Format> Output<F> {
 
     /// Removes the file that an earlier run wrote; what is no file stays, and what is not there is fine.
     pub fn remove(&self) -> Result<(), Failure> {
-        let Some(path) = self.file.as_ref().filter(|path| path.is_file()) else { return Ok(()) };
+        let is_ours = |path: &&PathBuf| path.is_file() && !is_of_the_system(path);
+        let Some(path) = self.file.as_ref().filter(is_ours) else { return Ok(()) };
         std::fs::remove_file(path).map_err(|error| {
             Failure::unfinished(format!("the earlier report {} cannot be removed: {error}", path.display()))
         })
@@ -189,9 +190,10 @@ impl<F: Format> Output<F> {
                 return std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(&report);
             }
             std::fs::create_dir_all(parent)?;
-            // Devices and pipes are written as they are; only a file can be replaced.
-            if path.exists() && !path.is_file() {
-                let mut out = io::BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
+            // Devices and pipes are written as they are; only a file can be replaced. A link is replaced too: it is the checkout's,
+            // and may lead anywhere.
+            if is_of_the_system(path) || path.exists() && !path.is_file() {
+                let mut out = io::BufWriter::new(std::fs::OpenOptions::new().append(true).open(path)?);
                 render(&mut out)?;
                 return out.flush();
             }
@@ -202,6 +204,11 @@ impl<F: Format> Output<F> {
         };
         write().map_err(|error| failed(&place, error))
     }
+}
+
+/// Whether a path is one of the system's own, such as `/dev/stdout`, which leads to a file where the output was sent into one.
+fn is_of_the_system(path: &Path) -> bool {
+    ["/dev", "/proc"].iter().any(|system| path.starts_with(system))
 }
 
 /// Names the file that a step of a GitHub job adds its summary to. Whatever else the step runs adds to it too, so it is never

@@ -112,7 +112,7 @@ impl Dockerfile {
     }
 
     /// The newest stage of a name before `end`.
-    fn named(&self, name: &str, end: usize) -> Option<usize> {
+    pub(super) fn named(&self, name: &str, end: usize) -> Option<usize> {
         let stages = &self.stages[..end];
         stages
             .iter()

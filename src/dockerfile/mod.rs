@@ -22,8 +22,8 @@ mod whole;
 
 pub(crate) use entry::Entry;
 pub use place::{Argument, Disagreement, Placed};
-pub use sources::Source;
-pub(crate) use variable::variable;
+pub use sources::{AtHand, Source};
+pub(crate) use variable::{Scope, variable};
 pub(crate) use whole::Whole;
 
 /// `dockerfile size`: bytes of a Dockerfile.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use wildmatch::WildMatch;
 
-use super::{Dockerfile, Instruction, Stage, parse::words};
+use super::{Dockerfile, Instruction, Lines, parse::words};
 
 /// What a Dockerfile takes: a path from the directory that it is built from. A part of it may be a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,19 +14,80 @@ pub struct Source {
     is_anywhere: bool,
     /// Whether a part is a pattern.
     is_pattern: bool,
+    taken: Taken,
+}
+
+/// Which instructions may have what is taken, by their lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Taken {
+    /// From the one that begins on a line on: that copies it. From any on what another stage took, which may be copied whenever.
+    Since(usize),
+    /// The one alone that begins on a line: it mounts it.
+    Mounted(usize),
+}
+
+/// Which layers' instructions may have a file of the checkout; where nothing is said of it, all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtHand {
+    since: Option<usize>,
+    /// At most [`MAX_MOUNTED`].
+    mounted: Vec<usize>,
+}
+
+/// Instructions that are known to mount one file.
+const MAX_MOUNTED: usize = 100;
+
+impl AtHand {
+    /// A source that the file is of.
+    pub fn add(&mut self, source: &Source) {
+        match source.taken {
+            Taken::Since(line) => self.since = Some(self.since.map_or(line, |since| since.min(line))),
+            Taken::Mounted(line) if self.mounted.len() < MAX_MOUNTED => self.mounted.push(line),
+            Taken::Mounted(_) => {}
+        }
+    }
+
+    /// Whether the file is at hand for the instructions on some lines.
+    pub fn is_for(&self, lines: Lines) -> bool {
+        *self == Self::default()
+            || self.since.is_some_and(|since| since <= lines.end)
+            || self.mounted.iter().any(|line| (lines.start..=lines.end).contains(line))
+    }
 }
 
 impl Dockerfile {
-    /// What the stage `target`, or else the last one, takes, and those that it needs, each once: by `COPY`, by `ADD`, and by the
-    /// mounts of a `RUN`.
+    /// What the stage `target`, or else the last one, takes, and those that it needs: by `COPY`, by `ADD`, and by the mounts of a
+    /// `RUN`.
     pub fn sources(&self, target: Option<&str>) -> Vec<Source> {
-        let instructions = self.needed(target).into_iter().flat_map(|stage| &stage.instructions);
-        let sources: BTreeSet<String> = instructions.flat_map(Instruction::sources).collect();
-        sources.iter().map(|path| Source::new(path)).collect()
+        let mut sources = BTreeSet::new();
+        let chain = self.stages_below(target);
+        for index in self.needed(target) {
+            let is_of_chain = chain.contains(&index);
+            for instruction in &self.stages[index].instructions {
+                let taken = match instruction.word {
+                    _ if !is_of_chain => Taken::Since(1),
+                    "RUN" => Taken::Mounted(instruction.lines.start),
+                    _ => Taken::Since(instruction.lines.start),
+                };
+                sources.extend(instruction.sources().into_iter().map(|path| (path, taken)));
+            }
+        }
+        sources.iter().map(|(path, taken)| Source::new(path, *taken)).collect()
+    }
+
+    /// A stage and those that it starts from, as far as no variable names one.
+    fn stages_below(&self, target: Option<&str>) -> BTreeSet<usize> {
+        let mut index = self.target(target).unwrap_or(self.stages.len() - 1);
+        let mut stages = BTreeSet::from([index]);
+        while let Some(below) = self.named(&self.stages[index].from, index) {
+            index = below;
+            stages.insert(index);
+        }
+        stages
     }
 
     /// A stage, and those that it starts or copies from. A variable may name any stage before it.
-    fn needed(&self, target: Option<&str>) -> Vec<&Stage> {
+    fn needed(&self, target: Option<&str>) -> BTreeSet<usize> {
         let target = self.target(target).unwrap_or(self.stages.len() - 1);
         let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, stage) in self.stages.iter().enumerate() {
@@ -48,7 +109,7 @@ impl Dockerfile {
                 needed.extend(newest.or_else(numbered));
             }
         }
-        needed.into_iter().map(|index| &self.stages[index]).collect()
+        needed
     }
 }
 
@@ -98,7 +159,7 @@ fn mounted(flag: &str) -> Option<&str> {
 }
 
 impl Source {
-    fn new(path: &str) -> Self {
+    fn new(path: &str, taken: Taken) -> Self {
         let (mut parts, mut is_anywhere) = (Vec::new(), false);
         for part in path.split('/') {
             match part {
@@ -116,7 +177,7 @@ impl Source {
             parts.clear();
         }
         let is_pattern = parts.iter().any(|part| part.contains(['*', '?']));
-        Self { parts: parts.into_iter().map(WildMatch::new).collect(), is_anywhere, is_pattern }
+        Self { parts: parts.into_iter().map(WildMatch::new).collect(), is_anywhere, is_pattern, taken }
     }
 
     /// Whether it is all there is.

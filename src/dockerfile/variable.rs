@@ -2,7 +2,9 @@
 //!
 //! Format: <https://docs.docker.com/reference/dockerfile/#environment-replacement>, and BuildKit's `frontend/dockerfile/shell/lex.go`.
 
-use super::{Dockerfile, Instruction, chain::Arguments};
+use std::collections::HashMap;
+
+use super::{Dockerfile, Instruction, chain::Arguments, whole::Pair};
 use crate::image::Platform;
 
 /// Bytes of a name after its variables are put in; one may name another, and so grow.
@@ -110,9 +112,28 @@ pub(crate) struct Given<'a> {
 /// What an instruction has its variables from.
 pub(crate) struct Scope<'a> {
     /// `ARG`s before the first `FROM`: they count where a stage names them again.
-    outer: Vec<&'a Instruction>,
+    outer: Names<'a>,
     /// Of its stage and those that it is built from, lowest first, what stands before it.
-    before: Vec<&'a Instruction>,
+    before: Names<'a>,
+}
+
+/// What instructions say of each name, in order, beside their positions.
+type Names<'a> = HashMap<&'a str, Vec<(usize, Pair<'a>)>>;
+
+fn names<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> Names<'a> {
+    let mut names = Names::new();
+    for (index, instruction) in instructions.enumerate() {
+        for pair in instruction.pairs() {
+            let said = names.entry(pair.name).or_default();
+            // Of one instruction the last counts; and `ARG NAME` says the same however often it stands there.
+            match said.last_mut() {
+                Some((last, before)) if *last == index => *before = pair,
+                Some((_, before)) if before.value.is_none() && pair.value.is_none() => {}
+                _ => said.push((index, pair)),
+            }
+        }
+    }
+    names
 }
 
 impl Dockerfile {
@@ -121,22 +142,23 @@ impl Dockerfile {
         let begins = |instruction: &Instruction| instruction.lines.start == line;
         let index = self.stages.iter().position(|stage| stage.instructions.iter().any(begins))?;
         let chain = self.chain(index, &self.defaults(platform));
-        let all = chain.stages.iter().flat_map(|stage| &stage.instructions);
-        let before = all.take_while(|instruction| !begins(instruction)).collect();
-        Some(Scope { outer: self.arguments.iter().collect(), before })
+        let all = chain.stages.into_iter().flat_map(|stage| &stage.instructions);
+        let before = names(all.take_while(|instruction| !begins(instruction)));
+        Some(Scope { outer: names(self.arguments.iter()), before })
     }
 }
 
 impl<'a> Scope<'a> {
     /// What gives a variable on some line its value: the last `ARG` or `ENV` before, or the word of its own.
     pub(crate) fn given(&self, variable: Variable<'a>, line: usize) -> Option<Given<'a>> {
-        resolve(&self.before, &self.outer, variable, line, MAX_STEPS)
+        resolve((&self.before, usize::MAX), &self.outer, variable, line, MAX_STEPS)
     }
 }
 
+/// `before` are names, and the position of the instruction that they stand before.
 fn resolve<'a>(
-    before: &[&'a Instruction],
-    outer: &[&'a Instruction],
+    before: (&Names<'a>, usize),
+    outer: &Names<'a>,
     variable: Variable<'a>,
     line: usize,
     steps: usize,
@@ -153,21 +175,21 @@ fn resolve<'a>(
 
 /// The last of some instructions that gives a variable a value; where that is another variable, what gives it to that.
 fn last<'a>(
-    before: &[&'a Instruction],
-    outer: &[&'a Instruction],
+    (before, end): (&Names<'a>, usize),
+    outer: &Names<'a>,
     name: &str,
     steps: usize,
 ) -> Option<Given<'a>> {
-    for (index, instruction) in before.iter().enumerate().rev() {
-        let Some(pair) = instruction.pairs().into_iter().rfind(|pair| pair.name == name) else { continue };
+    let said = before.get(name)?;
+    for (index, pair) in said[..said.partition_point(|(index, _)| *index < end)].iter().rev() {
         let Some(value) = pair.value else {
-            match last(outer, &[], name, steps) {
+            match last((outer, usize::MAX), &Names::new(), name, steps) {
                 None => continue,
                 given => return given,
             }
         };
         return match variable(value) {
-            Some((variable, "")) => resolve(&before[..index], outer, variable, pair.line, steps),
+            Some((variable, "")) => resolve((before, *index), outer, variable, pair.line, steps),
             _ => Some(Given { name: pair.name, sign: pair.sign, value, line: pair.line }),
         };
     }

@@ -19,7 +19,7 @@ use group::{Group, fix, group};
 
 use crate::{
     advisory::{self, Advisory, Range, Snapshot},
-    finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
+    finding::{Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Severity, Status},
     image::Image,
     inventory::{Installed, Inventory, Skipped},
     package::{Ecosystem, OsRelease, Package, purl},
@@ -110,6 +110,35 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     Ok(matched)
 }
 
+/// Most times that [`free_of_known`] gives a version up for a later one.
+const MAX_STEPS: usize = 20;
+
+/// The version to update a package to, from `fix` on: the first that no advisory hits which itself has a fix. An advisory
+/// without one is no reason to stay below. Where [MAX_STEPS] do not get there, the last one tried.
+pub fn free_of_known(
+    package: &FindingPackage,
+    os: Option<&OsRelease>,
+    snapshot: &Snapshot,
+    fix: &str,
+) -> Result<String, Error> {
+    let mut version = fix.to_owned();
+    let feed = feed_of(package.ecosystem, os);
+    let Some((feed, scheme)) = feed.and_then(|feed| advisory::scheme(&feed).map(|scheme| (feed, scheme)))
+    else {
+        return Ok(version);
+    };
+    for _ in 0..MAX_STEPS {
+        let certain = scheme.check(&version).is_ok();
+        let hits = snapshot.lookup_where(&feed, package.source_name(), |ranges, versions| {
+            affects(scheme, &version, certain, ranges, versions)
+        })?;
+        let fixes = group(hits).into_iter().filter_map(|group| self::fix(&group, scheme, &version));
+        let Some(later) = fixes.max_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b))) else { break };
+        version = later;
+    }
+    Ok(version)
+}
+
 /// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
 /// that package: it came from somebody else, and nobody would speak of what is inside it.
 fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
@@ -196,7 +225,10 @@ fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error>
         layer: installed.layer,
         layers: image.layers.len(),
     })?;
-    let (index, diff_id, instruction) = (installed.layer, layer.diff_id, layer.instruction.clone());
+    let (index, diff_id) = (installed.layer, layer.diff_id);
+    let whole = &layer.instruction;
+    let end = whole.char_indices().nth(MAX_INSTRUCTION).map_or(whole.len(), |(end, _)| end);
+    let instruction = whole[..end].to_owned();
     let base = image.base.as_ref().map(|base| index < base.layers);
     Ok(FindingLayer { index, diff_id, instruction, base })
 }
@@ -233,6 +265,7 @@ fn finding(
             version: installed.package.version.clone(),
             ecosystem: installed.package.ecosystem,
             purl: purl(&installed.package, os),
+            source: installed.package.source.clone(),
         },
         status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
         fixed_in,

@@ -215,3 +215,59 @@ fn the_fix_is_the_lowest_that_helps() {
     assert_eq!(fix("2.3.1").as_deref(), Some("2.3.2"));
     assert_eq!(fix("2.3.2"), None);
 }
+
+#[test]
+fn a_finding_keeps_the_beginning_of_an_instruction() {
+    let mut image = Image::new(
+        Digest::of(b"config"),
+        Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() },
+        vec![Digest::of(b"layer")],
+        &[],
+    )
+    .unwrap();
+    let installed = installed(Ecosystem::Npm, "a", "1", None);
+    for (characters, kept) in [(10, 10), (MAX_INSTRUCTION, MAX_INSTRUCTION), (100_000, MAX_INSTRUCTION)] {
+        image.layers[0].instruction = "é".repeat(characters);
+        let layer = layer_of(&installed, &image).unwrap();
+        assert_eq!(layer.instruction.chars().count(), kept);
+    }
+}
+
+#[test]
+fn an_update_is_to_a_version_that_nothing_else_hits() {
+    let high = |id: &str, ends: &[(&str, &str)]| advisory(id, &[], Severity::High, ends);
+    let snapshot = snapshot(&[
+        ("PyPI", "cryptography", high("CVE-1", &[("0", "39.0.1")])),
+        // Not of the installed version, and one has no fix.
+        ("PyPI", "cryptography", high("CVE-2", &[("3.1", "41.0.6")])),
+        ("PyPI", "cryptography", high("CVE-3", &[("41", "42.0.2")])),
+        ("PyPI", "cryptography", high("CVE-4", &[("42", "")])),
+        ("Debian:12", "util-linux", high("CVE-5", &[("0", "2.38.1-5+deb12u1")])),
+        ("Debian:12", "util-linux", high("CVE-6", &[("2.38.1-5+deb12u1", "2.38.1-5+deb12u3")])),
+    ]);
+    let package = |ecosystem, name: &str, source: Option<&str>| FindingPackage {
+        name: name.into(),
+        version: "1:0".into(),
+        ecosystem,
+        purl: String::new(),
+        source: source.map(|name| Source { name: name.into(), version: "0".into() }),
+    };
+    let debian = OsRelease { id: "debian".into(), version: "12".into(), ..OsRelease::default() };
+    let free = |package: &FindingPackage, fix| free_of_known(package, Some(&debian), &snapshot, fix).unwrap();
+    let python = package(Ecosystem::Pypi, "Cryptography", None);
+    assert_eq!(free(&python, "39.0.1"), "42.0.2");
+    assert_eq!(free(&python, "42.0.2"), "42.0.2");
+    assert_eq!(free(&python, "not a version"), "not a version");
+    let bsdutils = package(Ecosystem::Deb, "bsdutils", Some("util-linux"));
+    assert_eq!(free(&bsdutils, "2.38.1-5+deb12u1"), "2.38.1-5+deb12u3");
+    assert_eq!(free(&package(Ecosystem::Rpm, "bsdutils", None), "1"), "1");
+
+    let chain: Vec<_> = (1..=MAX_STEPS + 5)
+        .map(|at| {
+            ("npm", "a", high(&format!("CVE-{at}"), &[(&format!("{at}.0.0"), &format!("{}.0.0", at + 1))]))
+        })
+        .collect();
+    let snapshot = self::snapshot(&chain);
+    let far = free_of_known(&package(Ecosystem::Npm, "a", None), None, &snapshot, "1.0.0").unwrap();
+    assert_eq!(far, format!("{}.0.0", MAX_STEPS + 1));
+}

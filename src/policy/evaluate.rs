@@ -149,8 +149,9 @@ impl Fired {
         let mut named = 0;
         for finding in &findings {
             let package = &finding.package;
-            let fix =
-                finding.fixed_in.iter().map(|version| format!(" (fixed in {version})")).collect::<String>();
+            let of = package.built_from().map(|source| format!("{} ", source.name)).unwrap_or_default();
+            let fix = finding.fixed_in.as_ref().map(|version| format!(" (fixed in {of}{version})"));
+            let fix = fix.unwrap_or_default();
             let text = format!("{} in {} {}{fix}", finding.id, package.name, package.version);
             let known = told.contains(&text);
             if !known && told.len() == NAMED {
@@ -213,7 +214,7 @@ mod tests {
     use crate::{
         digest::Digest,
         finding::{FindingLayer, FindingPackage, Status},
-        package::Ecosystem,
+        package::{Ecosystem, Source},
     };
 
     const TODAY: Date = date(2026, 6, 15);
@@ -230,6 +231,7 @@ mod tests {
                 version: "1.0".into(),
                 ecosystem: Ecosystem::Deb,
                 purl: String::new(),
+                source: None,
             },
             fixed_in: fixed_in.map(str::to_owned),
             status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
@@ -273,6 +275,15 @@ mod tests {
                 "1 high finding without a fix: CVE-2 in b 1.0"
             ]
         );
+    }
+
+    #[test]
+    fn a_reason_names_the_source_whose_version_has_the_fix() {
+        let mut finding = finding("CVE-1", Severity::High, "a", Some("2.1"));
+        finding.package.source = Some(Source { name: "s".into(), version: "2.0".into() });
+        let (_, verdict) = evaluate(&[], vec![finding], TODAY, Class::Trusted);
+        let want = "1 high finding with a fix: CVE-1 in a 1.0 (fixed in s 2.1)";
+        assert_eq!(verdict.reasons[0].message, want);
     }
 
     #[test]

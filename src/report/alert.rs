@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Judged, ScanResult,
-    fix::{fix, way},
+    fix::{Ways, fix, way},
     place::{Place, places},
     text::cut,
     words::count,
@@ -85,22 +85,10 @@ impl<'a> Group<'a> {
         if let [(result, judged)] = self.0.as_slice() {
             return fix(result, judged);
         }
-        // One step for several findings is said once, and which part of it they need only where all need the same.
-        let mut ways = BTreeMap::new();
-        let mut others = 0;
-        for (result, judged) in self.iter() {
-            let (way, this) = way(result, judged);
-            if ways.len() < MAX_PARTS || ways.contains_key(&way) {
-                let known = ways.entry(way).or_insert_with(|| this.clone());
-                if *known != this {
-                    known.clear();
-                }
-            } else {
-                others += 1;
-            }
-        }
-        let ways = ways.into_iter().map(|(way, this)| format!("{way}{this}."));
-        let mut text = ways.collect::<Vec<_>>().join(" ");
+        // One step for several findings is said once.
+        let mut ways = Ways::default();
+        let others = self.iter().filter(|(result, judged)| !ways.add(way(result, judged), MAX_PARTS)).count();
+        let mut text = ways.to_string();
         if others > 0 {
             text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
         }

@@ -6,11 +6,11 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Asked, ScanResult, Written, line_hash::line_hashes, pin::pinned};
+use super::{Asked, ScanResult, Written, fix::is_toolchain, line_hash::line_hashes, pin::Pins};
 use crate::{
-    dockerfile::Dockerfile,
+    dockerfile::{AtHand, Dockerfile, Lines},
     finding::Finding,
-    package::{self, Lines, Package, is_lock_file},
+    package::{self, Package, is_lock_file},
 };
 
 /// A text file of the checkout.
@@ -18,14 +18,21 @@ use crate::{
 pub struct Text {
     file: String,
     text: String,
+    at_hand: AtHand,
     hashes: OnceLock<Vec<String>>,
-    entries: OnceLock<Lines>,
+    entries: OnceLock<package::Lines>,
 }
 
 impl Text {
     /// A file by its path from the checkout's root, its parts divided by slashes, and what it holds.
     pub fn new(file: String, text: String) -> Self {
         Self { file, text, ..Self::default() }
+    }
+
+    /// For which instructions of the Dockerfile it is at hand; without, for all.
+    #[must_use]
+    pub fn at_hand(self, at_hand: AtHand) -> Self {
+        Self { at_hand, ..self }
     }
 
     fn directory(&self) -> &str {
@@ -39,9 +46,15 @@ impl Text {
         Some(Written { file: self.file.clone(), line, last_line, line_hash })
     }
 
+    /// The first two words of a line, from 1: `go 1.21.0` and `toolchain go1.21.3` of a `go.mod` write a version in two forms.
+    fn directive(&self, line: usize) -> Option<String> {
+        let mut words = self.text.lines().nth(line.checked_sub(1)?)?.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?))
+    }
+
     /// The entry of a package in a lock file.
     fn entry(&self, package: &Package) -> Option<Written> {
-        let line = self.entries.get_or_init(|| Lines::of(&self.file, &self.text)).line(package)?;
+        let line = self.entries.get_or_init(|| package::Lines::of(&self.file, &self.text)).line(package)?;
         self.written(line, line)
     }
 }
@@ -58,7 +71,8 @@ pub struct Checkout<'a> {
 
 impl Checkout<'_> {
     /// Says of each finding where it is asked for: in the words of the instruction that made its layer; else in a lock file.
-    /// What the base image brought, this checkout does not ask for.
+    /// What the base image brought, this checkout does not ask for; nor does a lock file ask for what an instruction brought before it
+    /// was copied, unless the instruction itself names it.
     ///
     /// Of what was read from lock files of the checkout itself, it says each one's line.
     ///
@@ -80,31 +94,50 @@ impl Checkout<'_> {
             Some((text, dockerfile, platform))
         });
         let layers = &result.image.layers;
+        // A command is read once for each layer, and searched once for each package of it: it may be long, and have many findings.
+        let mut pins: HashMap<usize, Option<Pins<'_>>> = HashMap::new();
+        let mut pinned: HashMap<(usize, Package), Option<(usize, String)>> = HashMap::new();
         for judged in result.findings.iter_mut().filter(|judged| judged.finding.layer.base != Some(true)) {
             let Finding { package, layer, paths, .. } = &judged.finding;
             let made = layers.get(layer.index).and_then(|layer| layer.written.as_ref());
-            let of_dockerfile =
-                dockerfile.as_ref().zip(made).filter(|((file, ..), made)| made.file == file.file);
-            let pinned = of_dockerfile.and_then(|((file, dockerfile, platform), made)| {
-                let (line, pin) = pinned(dockerfile, platform, made, package)?;
-                Some(Asked { written: file.written(line, line)?, pin: Some(pin) })
+            let pins = pins.entry(layer.index).or_insert_with(|| {
+                let made = made?;
+                let (_, dockerfile, platform) =
+                    dockerfile.as_ref().filter(|(text, ..)| text.file == made.file)?;
+                Some(Pins::of(dockerfile, platform, made))
             });
             let wanted = Package::new(package.ecosystem, &package.name, &package.version);
-            let asking = locked.get(&wanted).map_or(&[][..], Vec::as_slice);
-            let read = read_from(asking, paths);
+            let pinned = pinned.entry((layer.index, wanted.clone()));
+            let pinned = pinned.or_insert_with(|| pins.as_ref()?.pinned(package));
+            let pinned = pinned.as_ref().zip(self.dockerfile).and_then(|((line, pin), text)| {
+                Some(Asked { written: text.written(*line, *line)?, pin: Some(pin.clone()) })
+            });
+            let is_at_hand = |lock_file: &Text| {
+                made.is_none_or(|made| {
+                    lock_file.at_hand.is_for(Lines { start: made.line, end: made.last_line })
+                }) || pins.as_ref().is_some_and(|pins| pins.names_file(&lock_file.file))
+            };
+            let asking = locked.get(&wanted).into_iter().flatten().copied();
+            let asking: Vec<_> = asking.filter(|locked| is_at_hand(locked.lock_file)).collect();
+            let read = read_from(&asking, paths);
             judged.found = read.iter().filter_map(|lock_file| lock_file.entry(&wanted)).collect();
             judged.asked = pinned.or_else(|| {
                 let written = match read.as_slice() {
-                    [] => nearest(asking)?.entry(&wanted)?,
+                    [] => nearest(&asking)?.entry(&wanted)?,
                     _ => judged.found.first()?.clone(),
                 };
-                Some(Asked { written, pin: None })
+                // Several files may not have the same words.
+                let words = || asking.iter().find(|asking| asking.lock_file.file == written.file);
+                let pin = Some(()).filter(|()| is_toolchain(package) && judged.found.len() < 2);
+                let pin = pin.and_then(|()| words()?.lock_file.directive(written.line));
+                Some(Asked { written, pin })
             });
         }
     }
 }
 
 /// A lock file that asks for a package.
+#[derive(Clone, Copy)]
 struct Locked<'a> {
     lock_file: &'a Text,
     /// Which of the lists it is in.
@@ -135,6 +168,16 @@ fn nearest<'a>(asking: &[Locked<'a>]) -> Option<&'a Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_a_line() {
+        let text = "module a\n\ngo 1.21.0 // why\n\ttoolchain  go1.21.3\n";
+        let text = Text::new("go.mod".to_owned(), text.to_owned());
+        let words = |line| text.directive(line);
+        assert_eq!(words(3).as_deref(), Some("go 1.21.0"));
+        assert_eq!(words(4).as_deref(), Some("toolchain go1.21.3"));
+        assert_eq!((words(0), words(2), words(9)), (None, None, None));
+    }
 
     #[test]
     fn the_lock_file_that_is_meant() {

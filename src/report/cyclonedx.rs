@@ -2,17 +2,14 @@
 //!
 //! The model is of just the fields that are written: the crates for the standard model all of it, each version apart.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    io,
-};
+use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     Judged, ScanResult,
-    fix::fix,
+    fix::{Ways, way},
     json::{UNNAMED, pretty_and_named},
     words,
 };
@@ -215,24 +212,24 @@ fn vulnerabilities<'a>(
         references.entry(named).or_default().push(reference);
     }
     let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
-    let mut found: Vec<(Vulnerability<'a>, BTreeSet<String>)> = Vec::new();
+    let mut found: Vec<(Vulnerability<'a>, Ways<'a>)> = Vec::new();
     for judged in &result.findings {
         let Judged { finding, decision, .. } = judged;
         let place = places.entry((&finding.id, finding.severity, decision.action)).or_insert_with(|| {
-            found.push((vulnerability(judged, found.len()), BTreeSet::new()));
+            found.push((vulnerability(judged, found.len()), Ways::default()));
             found.len() - 1
         });
-        let (vulnerability, fixes) = &mut found[*place];
+        let (vulnerability, ways) = &mut found[*place];
         let package = &finding.package;
         let named = (package.ecosystem, finding.layer.index, package.name.as_str(), package.version.as_str());
         let hit = references.get(&named).into_iter().flatten();
         vulnerability.affects.extend(hit.map(|reference| Affected { reference }));
         if finding.fixed_in.is_some() {
-            fixes.insert(fix(result, judged));
+            ways.add(way(result, judged), usize::MAX);
         }
     }
-    let whole = |(mut vulnerability, fixes): (Vulnerability<'a>, BTreeSet<String>)| {
-        vulnerability.recommendation = fixes.into_iter().collect::<Vec<_>>().join(" ");
+    let whole = |(mut vulnerability, ways): (Vulnerability<'a>, Ways<'a>)| {
+        vulnerability.recommendation = ways.to_string();
         vulnerability.affects.sort_by_key(|affected| affected.reference);
         vulnerability.affects.dedup_by_key(|affected| affected.reference);
         vulnerability

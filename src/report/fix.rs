@@ -1,7 +1,11 @@
 //! The way out of a finding, in one sentence: the package, the version that mends it and, where it is known, the very line
 //! to change.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use super::{
     Judged, Os, ScanResult, Written,
@@ -19,53 +23,134 @@ const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
-    let (way, this) = way(result, judged);
-    format!("{way}{this}.")
+    way(result, judged).to_string()
 }
 
-/// [What to do](fix) without its full stop, which one step may be for several findings; and which part of that step this one
-/// needs, where that is less.
-pub(super) fn way(result: &ScanResult, judged: &Judged) -> (String, String) {
+/// A step, which may be one for several findings, and where it is to be taken.
+pub(super) struct Way<'a> {
+    /// What is to be done.
+    step: Step,
+    /// On these lines; some may be there twice.
+    lines: Vec<(&'a str, usize)>,
+    /// Which part of the step is needed, where that is less.
+    part: String,
+}
+
+/// Ways out of several findings, each step once, in the order of their words.
+#[derive(Default)]
+pub(super) struct Ways<'a>(BTreeMap<Step, Way<'a>>);
+
+impl<'a> Ways<'a> {
+    /// Adds a way, unless its step would be one more than `most`; says whether it did.
+    pub(super) fn add(&mut self, way: Way<'a>, most: usize) -> bool {
+        if let Some(known) = self.0.get_mut(&way.step) {
+            known.join(way);
+        } else if self.0.len() < most {
+            self.0.insert(way.step.clone(), way);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl fmt::Display for Ways<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, way) in self.0.values().enumerate() {
+            write!(f, "{}{way}", if index == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is to be done, in words, and how its lines follow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Step(String, Lines);
+
+/// What lines are to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lines {
+    /// None are known, or its words have them.
+    None,
+    /// They are to be changed.
+    Changed,
+    /// They brought the package.
+    Bring,
+}
+
+impl Way<'_> {
+    /// Takes the lines of another finding with the same step. Which part of it is needed is said only where all need the same.
+    fn join(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        if self.part != other.part {
+            self.part.clear();
+        }
+    }
+
+    /// Its lines once each, in order, and how many.
+    fn listed(&self) -> (String, usize) {
+        let mut seen = HashSet::new();
+        let mut lines = self.lines.iter().filter(|line| seen.insert(**line));
+        let first = lines.by_ref().take(MAX_LINES).map(|(file, line)| format!("{file}:{line}"));
+        let mut listed = first.collect::<Vec<_>>().join(", ");
+        let more = lines.count();
+        if more > 0 {
+            listed.push_str(&format!(" and {}", count(more, "more line")));
+        }
+        (listed, seen.len())
+    }
+}
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step(words, lines) = &self.step;
+        f.write_str(words)?;
+        match (lines, self.listed()) {
+            (Lines::None, _) => Ok(()),
+            (Lines::Changed, (lines, _)) => write!(f, " in {lines}"),
+            (Lines::Bring, (line, 1)) => write!(f, ", which {line} brings"),
+            (Lines::Bring, (lines, _)) => write!(f, ", which {lines} bring"),
+        }?;
+        write!(f, "{}.", self.part)
+    }
+}
+
+/// [What to do](fix) about a finding.
+pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let Finding { package, fixed_in, status, .. } = &judged.finding;
     let name = &package.name;
     let Some(fixed_in) = fixed_in else {
-        let way = match status {
+        let words = match status {
             Status::Fixed => format!("A fixed version of {name} is not named"),
             Status::Affected => format!("No fixed version of {name} is known"),
         };
-        return (way, String::new());
+        return Way { step: Step(words, Lines::None), lines: Vec::new(), part: String::new() };
     };
     let fixed_in = as_written(fixed_in, package);
     let to = target(judged).unwrap_or(fixed_in.clone());
-    let this = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
+    let part = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
-    let way = if let Some(asked) = &judged.asked {
-        let line = lines(judged, &asked.written);
-        match (&asked.pin, words(judged)) {
-            (Some(pin), Some(words)) => format!("Change {pin} to {words} in {line}"),
-            _ if is_toolchain(package) => format!("Update {name} to {} in {line}", toolchain(&to)),
-            _ => format!("Update {name} to {to} in {line}"),
-        }
+    let build = if package.built_from().is_some() { "its build of " } else { "" };
+    let update = format!("Update {name} to {build}{to}");
+    let line = |written: &'a Written| (written.file.as_str(), written.line);
+    let layer = of_layer(result, judged);
+    let (step, lines) = if let Some(asked) = &judged.asked {
+        let words = match (&asked.pin, words(judged)) {
+            (Some(pin), Some(words)) => format!("Change {pin} to {words}"),
+            _ => update,
+        };
+        // The line that asks for the package, and those of the other lock files that it was read from.
+        let others = judged.found.get(1..).unwrap_or_default();
+        (Step(words, Lines::Changed), std::iter::once(&asked.written).chain(others).map(line).collect())
     } else if is_of_base(judged) {
-        format!("{}, with {name} {to}", base_image(result, of_layer(result, judged)))
+        let of = if build.is_empty() { "" } else { "of " };
+        let words = format!("{}, with {name} {of}{to}", base_image(result, layer));
+        (Step(words, Lines::None), Vec::new())
     } else {
-        let layer = of_layer(result, judged);
-        let place = layer.map(|written| format!(", which {}:{} brings", written.file, written.line));
-        format!("Update {name} to {to}{}", place.unwrap_or_default())
+        let lines = if layer.is_some() { Lines::Bring } else { Lines::None };
+        (Step(update, lines), layer.map(line).into_iter().collect())
     };
-    (way, this)
-}
-
-/// The line that asks for the package, and those of the other lock files that it was read from.
-fn lines(judged: &Judged, asked: &Written) -> String {
-    let others = judged.found.get(1..).unwrap_or_default();
-    let written = std::iter::once(asked).chain(others).take(MAX_LINES);
-    let mut lines = written.map(|line| format!("{}:{}", line.file, line.line)).collect::<Vec<_>>().join(", ");
-    let more = (others.len() + 1).saturating_sub(MAX_LINES);
-    if more > 0 {
-        lines.push_str(&format!(" and {}", count(more, "more line")));
-    }
-    lines
+    Way { step, lines, part }
 }
 
 /// ` and N more`: the lock files that a package was read from beside the first.
@@ -82,10 +167,15 @@ pub(super) fn target(judged: &Judged) -> Option<Cow<'_, str>> {
 
 /// A version of an advisory as one writes it. Advisories have those of Go's modules without the `v` that `go.mod` and `go install`
 /// want (<https://go.dev/ref/mod#versions>), and at times those of tags, which Composer takes.
+///
+/// A version of the source stands behind the source's name, where the package's own may be another.
 fn as_written<'a>(version: &'a str, package: &FindingPackage) -> Cow<'a, str> {
+    if let Some(source) = package.built_from() {
+        return format!("{} {version}", source.name).into();
+    }
     let bare = without_v(version);
     if is_toolchain(package) {
-        return bare.into();
+        return toolchain(bare).into();
     }
     let is_of_v = package.ecosystem == Ecosystem::Golang || without_v(&package.version) != package.version;
     if is_of_v && bare.starts_with(|c: char| c.is_ascii_digit()) {
@@ -101,24 +191,34 @@ pub(super) fn without_v(version: &str) -> &str {
 }
 
 /// Whether a package is Go's own library, which comes with its toolchain.
-fn is_toolchain(package: &FindingPackage) -> bool {
+pub(super) fn is_toolchain(package: &FindingPackage) -> bool {
     package.ecosystem == Ecosystem::Golang && package.name == "stdlib"
 }
 
-/// Go as `go.mod` names it (<https://go.dev/doc/toolchain#version>): `go1.22.1`, and `go1.22rc1` for `1.22.0-rc.1`.
+/// Go as it numbers itself (<https://go.dev/doc/toolchain#version>): `1.22.1`, and `1.22rc1` for `1.22.0-rc.1`.
 fn toolchain(version: &str) -> String {
     match version.split_once("-rc.") {
         Some((release, candidate)) => {
-            format!("go{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
+            format!("{}rc{candidate}", release.strip_suffix(".0").unwrap_or(release))
         }
-        None => format!("go{version}"),
+        None => version.to_owned(),
     }
 }
 
-/// What the words of an instruction that pin the package are to be changed into; `None` where none do, or no fix is known.
+/// What the words that pin the package are to be changed into; `None` where none do, or no version of the
+/// package with a fix is known.
 pub(super) fn words(judged: &Judged) -> Option<String> {
     let pin = judged.asked.as_ref()?.pin.as_ref()?;
-    Some(repinned(pin, &judged.finding.package.version, &target(judged)?))
+    let package = &judged.finding.package;
+    if package.built_from().is_some() {
+        return None;
+    }
+    let target = target(judged)?;
+    Some(match pin.split_once(' ') {
+        Some((directive @ "go", _)) if is_toolchain(package) => format!("{directive} {target}"),
+        Some((directive @ "toolchain", _)) if is_toolchain(package) => format!("{directive} go{target}"),
+        _ => repinned(pin, &package.version, &target),
+    })
 }
 
 /// A pin of another version. One that does not write the epoch does not write the other's either, and so it is with a `v`.
@@ -214,6 +314,7 @@ mod tests {
                 version: installed.to_owned(),
                 ecosystem,
                 purl: String::new(),
+                source: None,
             };
             as_written(version, &package).into_owned()
         };
@@ -223,8 +324,7 @@ mod tests {
         assert_eq!(written(Ecosystem::Composer, "acme/log", "v1.0.2", "1.0.3"), "v1.0.3");
         assert_eq!(written(Ecosystem::Composer, "acme/log", "1.0.2", "1.0.3"), "1.0.3");
         assert_eq!(written(Ecosystem::Npm, "a", "1.0.2", "1.0.3"), "1.0.3");
-        assert_eq!(toolchain("1.99.0"), "go1.99.0");
-        assert_eq!(toolchain("1.22.0-rc.1"), "go1.22rc1");
+        assert_eq!(written(Ecosystem::Golang, "stdlib", "v1.21.3", "1.22.0-rc.1"), "1.22rc1");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use super::{Report, ScanResult};
+use super::{Report, ScanResult, words::count};
+use crate::inventory::Skipped;
 
 /// Most things that were not looked at and are named one by one.
 const MAX_NAMED: usize = 100;
@@ -41,6 +42,11 @@ pub(super) enum Weight {
     Unlooked,
 }
 
+/// A sentence of what was not looked at, be it one or many.
+pub(super) fn not_looked_at(skipped: &Skipped) -> String {
+    format!("not looked at: {}: {}", skipped.what, skipped.why)
+}
+
 /// All gaps, each once, gravest first.
 pub(super) fn gaps(report: &Report) -> Vec<Gap<'_>> {
     let mut gaps = Vec::new();
@@ -56,11 +62,11 @@ pub(super) fn gaps(report: &Report) -> Vec<Gap<'_>> {
     }
     for (Reverse(weight), each) in skipped.iter().take(MAX_NAMED).copied() {
         let name = if each.name.trim().is_empty() { "skipped" } else { each.name.as_str() };
-        let text = format!("{} was not looked at: {}", each.what, each.why);
+        let text = not_looked_at(each);
         gaps.push(Gap { name, weight, text });
     }
     if let Some((Reverse(weight), _)) = skipped.iter().nth(MAX_NAMED).copied() {
-        let text = format!("{} more things were not looked at", skipped.len() - MAX_NAMED);
+        let text = format!("not looked at: {}", count(skipped.len() - MAX_NAMED, "more thing"));
         gaps.push(Gap { name: "skipped", weight, text });
     }
     for (name, text, is_so) in DOUBTS {

@@ -11,6 +11,7 @@ mod fix;
 mod gap;
 pub mod github;
 pub mod gitlab;
+mod installs;
 pub mod json;
 pub mod junit;
 mod line_hash;
@@ -185,6 +186,8 @@ pub struct Written {
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub last_line: usize,
     /// What GitHub knows the first line by: see [`line_hash`].
+    #[serde(deserialize_with = "hash")]
+    #[schemars(regex(pattern = r"^[0-9a-f]{1,16}:[0-9]{1,10}$"))]
     pub line_hash: String,
 }
 
@@ -195,6 +198,20 @@ fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     fits.ok_or_else(|| {
         serde::de::Error::invalid_value(Unexpected::Unsigned(line), &"a line from 1 to 2147483647")
     })
+}
+
+/// The hash of a line as this program writes it: 64 bits, and which of equal ones it is.
+fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let hash = String::deserialize(deserializer)?;
+    let is_number = |text: &str, digits, is_digit: fn(&u8) -> bool| {
+        (1..=digits).contains(&text.len()) && text.as_bytes().iter().all(is_digit)
+    };
+    let fits = hash.split_once(':').is_some_and(|(of_line, which)| {
+        is_number(of_line, 16, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && is_number(which, 10, u8::is_ascii_digit)
+    });
+    // It is not repeated: it may be of any length.
+    fits.then_some(hash).ok_or_else(|| serde::de::Error::custom("a line's hash is no HEXADECIMAL:NUMBER"))
 }
 
 /// The advisories that were matched against.
@@ -264,8 +281,8 @@ pub struct Judged {
     /// What the policy decided.
     #[serde(flatten)]
     pub decision: Decision,
-    /// The version that ends all findings of this package which have a fix and are not ignored; absent where that is
-    /// `fixed_in`, or nothing is to be done.
+    /// The version that ends all findings of this package which have a fix and are not ignored, and that no other advisory with
+    /// a fix hits; absent where that is `fixed_in`, or nothing is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_to: Option<String>,
     /// Where the checkout asks for this version of the package; absent where it is not known to.
@@ -283,7 +300,8 @@ pub struct Asked {
     /// The line.
     #[serde(flatten)]
     pub written: Written,
-    /// The words of an instruction that pin the version, such as `curl=7.88.1-10`; absent in a lock file.
+    /// The words that pin the version: of an instruction, such as `curl=7.88.1-10`, or of the `go` or `toolchain` line of a
+    /// `go.mod`, such as `go 1.21.0`; absent in other lock files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Judged, ScanResult, Written, versions::without_versions};
+use crate::package::is_lock_file;
 
 /// A file and a line of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +55,7 @@ pub(super) fn place<'a>(result: &'a ScanResult, judged: &'a Judged) -> Place<'a>
 
 /// The lines of the checkout that brought the package.
 fn written<'a>(result: &'a ScanResult, judged: &'a Judged) -> Option<&'a Written> {
-    let in_lock_file = judged.asked.as_ref().filter(|asked| asked.pin.is_none());
+    let in_lock_file = judged.asked.as_ref().filter(|asked| is_lock_file(&asked.written.file));
     let in_file = judged.found.first().or(in_lock_file.map(|asked| &asked.written));
     in_file.or_else(|| of_layer(result, judged))
 }

@@ -61,7 +61,7 @@ fn tally(result: &ScanResult) -> String {
     if !left.is_empty() {
         let (all, packages) = (count(left.len(), "finding"), count(packages, "package"));
         let severities = by_severity(left.iter().map(|judged| judged.finding.severity));
-        return format!("{all} in {packages} ({severities}){waived}");
+        return format!("{all} ({severities}){waived}; {packages} looked at");
     }
     if !ignored.is_empty() {
         return format!("nothing in {}{waived}", count(packages, "package"));

@@ -7,7 +7,7 @@ import unittest
 import line_hash
 import program
 from program import DEMO, gate
-from test_base import DOCKERFILE, OPTIONS
+from test_base import DOCKERFILE, OPTIONS, demo_layers
 
 PIN_LINE = 10  # of lodash@4.17.4 in DOCKERFILE
 
@@ -38,7 +38,7 @@ class Asked(program.Case):
         asked = {finding["package"]["name"]: finding.get("asked") for finding in report["results"][0]["findings"]}
         with open(sarif, encoding="utf-8") as text:
             results = json.load(text)["runs"][0]["results"]
-        self.results = results
+        self.results, self.said = results, said
         places = {result["ruleId"]: self.place(result) for result in results}
         self.message = {result["ruleId"]: result["message"]["text"] for result in results}
         return asked, places
@@ -184,6 +184,36 @@ class Asked(program.Case):
         write_sbom(f"oci:{DEMO}")
         self.assertEqual(set(self.gate(f"sbom:{sbom}")[0].values()), {None})
 
+    def test_an_sbom_of_a_directory_places_nothing_in_another(self):
+        def placed(of, directory="", meanwhile=lambda: None):
+            """The files of the checkout in which an SBOM's gate finds what was read."""
+            sbom = self.path("sbom.json")
+            program.prepare(program.STELLA, "sbom", of, "-o", f"cyclonedx={sbom}", cwd=self.checkout, env=program.environment(self.work))
+            meanwhile()
+            if self.gate(f"sbom:{sbom}", directory=directory)[0]["requests"] is None:
+                return []
+            return sorted(file for file, _ in self.alerts("CVE-2023-32681-requests"))
+
+        app = "app/requirements.txt"
+        self.write(app, "requests==2.19.1\n")
+        self.write("requirements.txt", "\nrequests==2.19.1\n")
+        for directory in ("", "app"):
+            self.assertEqual(placed("dir:app", directory), [app])
+        self.assertEqual(placed("dir:."), [app, "requirements.txt"])
+        # The checkout is called `checkout`, and so is this directory in it: either may be meant.
+        self.write("checkout/requirements.txt", "requests==2.19.1\n")
+        self.assertEqual(placed("dir:checkout"), [])
+        # Nor is another's file taken for one that is gone.
+        self.assertEqual(placed("dir:app", meanwhile=lambda: os.remove(os.path.join(self.checkout, app))), [])
+
+    def test_the_line_is_that_of_the_version(self):
+        entry = '  "packages": {\n    "node_modules/lodash": {\n      "version": "4.17.4"\n    }\n  }\n'
+        self.write("app/package-lock.json", '{\n  "lockfileVersion": 3,\n' + entry + "}\n")
+        self.write("app/poetry.lock", '[[package]]\nname = "requests"\nversion = "2.19.1"\n')
+        asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
+        self.assertEqual((asked["lodash"]["file"], asked["lodash"]["line"]), ("app/package-lock.json", 5))
+        self.assertEqual(places["CVE-2023-32681-requests"], ("app/poetry.lock", 3))
+
     def test_a_directory_is_its_own_checkout(self):
         self.write("app/requirements.txt", "flask==0.12\nrequests==2.19.1\n")
         asked, places = self.gate("dir:app", "--allow-skipped", "no-packages")
@@ -219,6 +249,29 @@ class Asked(program.Case):
         shutil.copytree(os.path.join(self.checkout, "app"), os.path.join(elsewhere, "app"))
         _, places = self.gate(f"dir:{elsewhere}/app", "--allow-skipped", "no-packages")
         self.assertEqual(places["CVE-2023-32681-requests"][0], installed.replace("2.19.1", "VERSION").replace("3.11", "VERSION"))
+
+    def test_a_lock_file_asks_for_nothing_that_came_before_it(self):
+        self.write("requirements.txt", "requests==2.19.1\n")
+        pip = "RUN pip install --no-cache-dir "
+        for index, (words, copy, place) in enumerate((("-r requirements.txt", "COPY .", ("requirements.txt", 1)),
+                                                      ("requests", "COPY .", ("Dockerfile", 9)),
+                                                      ("requests", "COPY requirements.txt", ("Dockerfile", 9)))):
+            history = DOCKERFILE.replace(pip + "-r requirements.txt", pip + words).replace("COPY .", copy)
+            self.write("Dockerfile", history)
+            layers, entries = demo_layers()
+            for entry in entries:
+                entry["created_by"] = entry["created_by"].replace("-r requirements.txt", words).replace("COPY .", copy)
+            image = program.write_layout(self.path(f"image-{index}"), layers, history=entries)
+            self.assertEqual(self.gate(f"oci:{image}")[1]["CVE-2023-32681-requests"], place)
+
+    def test_of_a_directory_no_dockerfile_says_anything(self):
+        self.write("requirements.txt", "requests==2.19.1\n")
+        for text in (DOCKERFILE, "not a Dockerfile\n"):
+            self.write("Dockerfile", text)
+            self.gate("dir:.", "--allow-skipped", "no-packages")
+            self.assertNotIn("Dockerfile", self.said)
+            self.gate("dir:.", "--allow-skipped", "no-packages", "--dockerfile", "Dockerfile")
+            self.assertIn("Dockerfile", self.said)
 
     def test_links_of_a_checkout_are_not_followed(self):
         self.write("Dockerfile", DOCKERFILE)

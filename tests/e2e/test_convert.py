@@ -60,6 +60,11 @@ class Convert(program.Case):
         wrong["results"][0]["image"]["layers"][0]["written"] = place
         at_zero = json.dumps(wrong)
         place["line"] = 2**64 - 1
+        at_end = json.dumps(wrong)
+        hashes = []
+        for line_hash in ("", ":", "0", "0:", ":1", "G:1", "A:1", "0:-1", "0:1:1", "0:1\n", "0" * 17 + ":1", "0:" + "1" * 11, "0:" + "1" * 100_000):
+            place.update(line=1, line_hash=line_hash)
+            hashes.append((json.dumps(wrong), "a line's hash is no HEXADECIMAL:NUMBER"))
         for text, *words in [
             ("", "1:0: no JSON report of Stella"),
             ("{\n  \"schema\": 1,\n  \"results\": {}\n}", "3:13: no JSON report of Stella", "expected a sequence"),
@@ -67,7 +72,8 @@ class Convert(program.Case):
             (json.dumps({"schema": 7}), "schema 7"),
             (json.dumps({**report, "run": {}}), "missing field"),
             (at_zero, "`0`, expected a line from 1"),
-            (json.dumps(wrong), "`18446744073709551615`, expected a line from 1"),
+            (at_end, "`18446744073709551615`, expected a line from 1"),
+            *hashes,
             (json.dumps(report)[:-9], "EOF while parsing"),
             (json.dumps(report) + "x", "trailing characters"),
             ('{"results": [{"findings": [{"x": ' + "[" * 100_000, "recursion limit"),

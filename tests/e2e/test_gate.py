@@ -26,6 +26,14 @@ class Gate(program.Case):
         shutil.copytree(DEMO, copy)
         return copy
 
+    def test_a_wrong_word_commands_nobody(self):
+        for words, variables in ((["gate", "x", "--\x1b[31m\n::error::pwn"], {}), (["gate", "x"], {"STELLA_VERIFY": "a\n::error::pwn"})):
+            done = program.call(program.STELLA, *words, env={**program.environment(self.work), **variables})
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("pwn", done.stderr)
+            self.assertNotIn("\x1b", done.stderr)
+            self.assertFalse([line for line in done.stderr.splitlines() if line.startswith("::")], done.stderr)
+
     # ---- the README's gate ----------------------------------------------------------------------------------------
 
     def test_the_demo_fails_with_a_reason_and_reports(self):

@@ -1,6 +1,7 @@
 """One analysis writes every report, an SBOM too; with a server and without."""
 import json
 import os
+import subprocess
 import unittest
 
 import program
@@ -91,6 +92,21 @@ class Summary(program.Case):
                 text = text.read()
             self.assertEqual(text.startswith("# Built\n"), kept)
             self.assertIn("FAIL", text)
+
+
+class Stdout(program.Case):
+    def test_a_path_of_the_system_stays_what_it_is(self):
+        # A link of our own in the place of the system's: a test that fails must not break the machine.
+        for code, advisories in ((1, "demo"), (3, self.path("none"))):
+            with open(self.path("out"), "w+", encoding="utf-8") as out:
+                out.write("before\n")
+                out.flush()
+                done = subprocess.run([program.STELLA, "gate", f"oci:{DEMO}", "--advisories", advisories, "-o", f"metrics=/proc/self/fd/{out.fileno()}"],
+                                      pass_fds=[out.fileno()], env=environment(self.work), capture_output=True, check=False, timeout=60)
+                self.assertEqual(done.returncode, code, done.stderr)
+                out.seek(0)
+                lines = out.read().splitlines()
+            self.assertEqual((lines[0], lines[-1]), ("before", "# EOF"))
 
 
 class Unfinished(program.Case):

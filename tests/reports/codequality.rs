@@ -194,12 +194,12 @@ fn codequality_never_looks_clean_where_nobody_looked() {
     let skip =
         |what: &str| Skipped { name: "foreign-layer".into(), what: what.into(), why: "foreign".into() };
     skipped.looked_at.skipped = vec![skip("sha256:1")];
-    let text = json!("Stella: sha256:1 was not looked at: foreign");
+    let text = json!("Stella: not looked at: sha256:1: foreign");
     assert_eq!(entries(skipped.clone()), [(json!("blocker"), text.clone())]);
     skipped.verdict.allowed = vec!["foreign-layer".to_owned()];
     assert_eq!(entries(skipped.clone()), [(json!("info"), text)]);
     skipped.looked_at.skipped = (0..150).map(|index| skip(&index.to_string())).collect();
-    assert_eq!(entries(skipped).last().unwrap().1, "Stella: 50 more things were not looked at");
+    assert_eq!(entries(skipped).last().unwrap().1, "Stella: not looked at: 50 more things");
     let mut empty = clean;
     empty.looked_at.packages.clear();
     assert_eq!(entries(empty)[0].0, "major");

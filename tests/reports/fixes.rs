@@ -3,11 +3,12 @@
 use stella::{
     base::{Base, By},
     finding::Severity,
-    package::Ecosystem,
+    package::{Ecosystem, Source},
     report::{Asked, BaseArgument, ScanResult, Written},
 };
 
 use crate::{
+    gitlab::gitlab,
     sample::{POLICY, finding, report, result},
     sarif::sarif,
 };
@@ -50,9 +51,16 @@ fn versions_of_go_are_written_as_go_does() {
 
     let mut toolchain = one(Ecosystem::Golang, "stdlib", "v1.98.0", 1, "1.99.0");
     assert_eq!(fix(vec![toolchain.clone()]), "Update Go to 1.99.0, which Dockerfile:3 brings.");
-    toolchain.findings[0].asked = asked(None);
     toolchain.findings[0].update_to = Some("1.99.1".to_owned());
-    assert_eq!(fix(vec![toolchain]), "Update Go to go1.99.1 in go.mod:7 (this is fixed in 1.99.0).");
+    for (pin, want) in [
+        (None, "Update Go to 1.99.1"),
+        (Some("go 1.98"), "Change go 1.98 to go 1.99.1"),
+        (Some("toolchain go1.98.0"), "Change toolchain go1.98.0 to toolchain go1.99.1"),
+    ] {
+        toolchain.findings[0].asked = asked(pin);
+        let said = fix(vec![toolchain.clone()]);
+        assert_eq!(said, format!("{want} in go.mod:7 (this is fixed in 1.99.0)."));
+    }
     let golang = one(Ecosystem::Golang, "stdlib", "1.98.0", 0, "1.99.0");
     assert_eq!(fix(vec![golang]), "Build on a newer base image (Dockerfile:2), with Go 1.99.0.");
 }
@@ -112,4 +120,62 @@ fn one_step_over_several_platforms_is_said_once() {
     assert_eq!(both(arm("1.0.2", "1.0.3")), format!("{way}."));
     assert_eq!(both(arm("1.0.3", "1.0.3")), format!("{way}."));
     assert_eq!(both(arm("1.0.4", "1.0.4")), format!("{way} (this is fixed in 1.0.1). {other}."));
+}
+
+#[test]
+fn a_version_of_the_source_is_not_taken_for_the_package_s() {
+    let built = |layer, version: &str, pin: Option<&str>| {
+        let mut result = one(Ecosystem::Deb, "bsdutils", "1:2.38.1-5+b1", layer, "2.38.1-5+deb12u1");
+        let source = Source { name: "util-linux".to_owned(), version: version.to_owned() };
+        result.findings[0].finding.package.source = Some(source);
+        result.findings[0].asked =
+            pin.map(|pin| Asked { written: written("Dockerfile", 3).unwrap(), pin: Some(pin.to_owned()) });
+        fix(vec![result])
+    };
+    let (other, pin) = ("2.38.1-5", "bsdutils=1:2.38.1-5+b1");
+    let update = "Update bsdutils to its build of util-linux 2.38.1-5+deb12u1";
+    assert_eq!(built(1, other, None), format!("{update}, which Dockerfile:3 brings."));
+    assert_eq!(built(1, other, Some(pin)), format!("{update} in Dockerfile:3."));
+    assert_eq!(
+        built(0, other, None),
+        "Build on a newer base image (Dockerfile:2), with bsdutils of util-linux 2.38.1-5+deb12u1."
+    );
+    // Where the two have one version, they have the next one too.
+    let same = built(1, "1:2.38.1-5+b1", Some(pin));
+    assert_eq!(same, "Change bsdutils=1:2.38.1-5+b1 to bsdutils=2.38.1-5+deb12u1 in Dockerfile:3.");
+}
+
+#[test]
+fn one_step_over_several_lines_is_said_once() {
+    let layer = |line| {
+        let mut result = one(Ecosystem::Npm, "a", "1.0.0", 1, "1.0.1");
+        result.image.layers[1].written = written("Dockerfile", line);
+        result
+    };
+    // A vulnerability of GitLab's is of all places.
+    let fix = |results| {
+        let report = gitlab(&report(results));
+        report["vulnerabilities"][0]["solution"].as_str().unwrap().replace('\\', "")
+    };
+    let said = |lines: &[usize]| fix(lines.iter().map(|line| layer(*line)).collect());
+    assert_eq!(said(&[13, 13]), "Update a to 1.0.1, which Dockerfile:13 brings.");
+    assert_eq!(said(&[13, 16]), "Update a to 1.0.1, which Dockerfile:13, Dockerfile:16 bring.");
+    assert_eq!(
+        said(&[3, 4, 5, 6, 7, 8, 9, 3]),
+        "Update a to 1.0.1, which Dockerfile:3, Dockerfile:4, Dockerfile:5, Dockerfile:6, Dockerfile:7 and 2 more lines bring."
+    );
+    let pinned = |line| {
+        let mut result = layer(line);
+        let pin = Some("a@1.0.0".to_owned());
+        result.findings[0].asked = Some(Asked { written: written("Dockerfile", line).unwrap(), pin });
+        result
+    };
+    // A layer whose line nobody knows is to be mended too.
+    let mut unknown = layer(1);
+    unknown.image.layers[1].written = None;
+    assert_eq!(
+        fix(vec![pinned(13), unknown, pinned(16), layer(17)]),
+        "Change a@1.0.0 to a@1.0.1 in Dockerfile:13, Dockerfile:16. \
+         Update a to 1.0.1. Update a to 1.0.1, which Dockerfile:17 brings."
+    );
 }

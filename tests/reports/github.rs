@@ -67,7 +67,7 @@ fn annotations_as_people_see_them() {
         layer.written = Some(written("service/Dockerfile", line));
     }
     let want = "\
-::error title=Stella%3A the gate failed::FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores\
+::error title=Stella%3A the gate failed::FAIL: 3 findings (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores; 123 packages looked at\
 %0Afail by rule severe: 1 critical finding with a fix: CVE-2024-0001 in openssl 1.0-1 (fixed in 1.1-1)\
 %0Awarn by rule rest: 1 medium finding without a fix: CVE-2024-0003 in zlib 1.0-1
 ::error file=service/Dockerfile,line=1,title=Stella%3A 1 finding (1 critical)::CVE-2024-0001 (critical) in openssl 1.0-1. \

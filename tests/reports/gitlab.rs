@@ -278,7 +278,7 @@ fn gitlab_says_what_was_not_looked_at() {
     let mut skipped = clean.clone();
     skipped.looked_at.skipped =
         vec![Skipped { name: "foreign-layer".into(), what: "sha256:1".into(), why: "foreign".into() }];
-    let text = "sha256:1 was not looked at: foreign";
+    let text = "not looked at: sha256:1: foreign";
     assert_eq!(looked(skipped.clone()), ("failure".to_owned(), format!("warn: {text}")));
     skipped.verdict.allowed = vec!["foreign-layer".to_owned()];
     assert_eq!(looked(skipped), ("success".to_owned(), format!("info: {text}")));

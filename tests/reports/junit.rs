@@ -186,6 +186,15 @@ fn junit_survives_hostile_text() {
 }
 
 #[test]
+fn what_was_not_looked_at_is_one_thing_or_many() {
+    let mut result = result(POLICY, vec![]);
+    result.looked_at.skipped =
+        vec![Skipped { name: "unpinned".into(), what: "2 packages".into(), why: "no version".into() }];
+    let xml = junit(&report(vec![result]));
+    assert!(xml.contains("message=\"not looked at: 2 packages: no version\""), "{xml}");
+}
+
+#[test]
 fn platforms_without_a_place_are_counted_with_their_worst_verdict() {
     let clean = result(POLICY, vec![]);
     let failed = result(POLICY, vec![finding("CVE-1", Severity::High, "a", 1, None)]);

@@ -129,7 +129,7 @@ fn markdown_as_people_see_it() {
     let mut report = report(vec![result]);
     report.run.ledger = ledger(&[Proof::PairVerifiedEarlier, Proof::VerifiedNow]);
     let want = "\
-## ❌ FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores
+## ❌ FAIL: 3 findings (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores; 123 packages looked at
 
 `docker:registry.example:5000/team/app:ci` for `linux/amd64`
 

@@ -34,6 +34,7 @@ pub fn finding(id: &str, severity: Severity, package: &str, layer: usize, fixed_
             version: "1.0-1".to_owned(),
             ecosystem: Ecosystem::Deb,
             purl: format!("pkg:deb/debian/{package}@1.0-1"),
+            source: None,
         },
         fixed_in: fixed_in.map(str::to_owned),
         status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },

@@ -79,7 +79,7 @@ looked at
   advisories  Debian:12: 12,345 records, newest 2026-06-14T00:00:00Z
   snapshot    SNAPSHOT
 
-verdict: FAIL: 3 findings in 123 packages (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores
+verdict: FAIL: 3 findings (1 critical, 1 medium, 1 low), and 1 finding that the policy ignores; 123 packages looked at
   fail by rule severe: 1 critical finding with a fix: CVE-2024-0001 in openssl 1.0-1 (fixed in 1.1-1)
   warn by rule rest: 1 medium finding without a fix: CVE-2024-0003 in zlib 1.0-1
   ignored by rule waived: 1 high finding without a fix ignored: CVE-2024-0002 in waived 1.0-1; reason: not reachable
@@ -204,6 +204,26 @@ rules:
     assert_eq!(last(vec![unfinished]), "gate UNFINISHED: not looked at in full: foreign-layer");
     assert_eq!(last(vec![]), "gate UNFINISHED: no image was looked at");
     assert_eq!(last(vec![result(POLICY, vec![])]), "  policy: policy.yaml");
+}
+
+#[test]
+fn lines_of_one_kind_are_bounded_and_counted() {
+    let mut result = result(POLICY, vec![finding("CVE-1", Severity::Critical, "a", 1, Some("2"))]);
+    result.verdict.reasons = vec![result.verdict.reasons[0].clone(); 200_000];
+    result.snapshot.feeds = vec![result.snapshot.feeds[0].clone(); 101];
+    result.looked_at.skipped =
+        vec![Skipped { name: "foreign-layer".into(), what: "sha256:1".into(), why: "foreign".into() }; 102];
+    let mut report = report(vec![result]);
+    report.run.notes = vec!["a note".to_owned(); 100];
+    let text = table(&report, false, None);
+    let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    for start in ["  fail by rule", "  advisories ", "  foreign-layer", "note: "] {
+        assert_eq!(lines(start), 100, "{start}");
+    }
+    for more in ["199,900 more reasons", "1 more feed", "2 more things"] {
+        assert_eq!(lines(&format!("  {more} left out: -o json=FILE has them all")), 1, "{more}");
+    }
+    assert!(text.len() < 50_000, "{}", text.len());
 }
 
 #[test]

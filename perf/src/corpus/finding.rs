@@ -91,6 +91,7 @@ fn finding(index: usize) -> Finding {
             name: name.to_owned(),
             version,
             ecosystem,
+            source: None,
         },
     }
 }

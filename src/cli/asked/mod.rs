@@ -12,9 +12,9 @@ use std::{
 };
 
 use stella::{
-    dockerfile::{self, Source},
+    dockerfile::{self, AtHand, Source},
     package::is_lock_file,
-    report::{Checkout, Judged, ScanResult, Text, Written},
+    report::{Checkout, Judged, ScanResult, Text, Written, image_name},
 };
 
 use self::rank::{Copied, ranks};
@@ -47,7 +47,8 @@ const MOST_SOURCES: usize = 1_000;
 /// - an image that a Dockerfile of the checkout agrees with, and then those that it copies;
 /// - an image that the caller gives `--dockerfile` for, whether it agrees or not: what jib, ko or Bazel built agrees with none;
 /// - a directory (`dir:`), whose lock files are what was looked at;
-/// - an SBOM that says of a package that it was read from a lock file, and then that lock file alone.
+/// - an SBOM that says of a package that it was read from a lock file, and then that lock file alone, of the directory that the
+///   SBOM is called after.
 pub fn place(
     settings: &BaseSettings,
     opened: &Opened,
@@ -60,8 +61,8 @@ pub fn place(
     }
     let directory = opened.taken_for.strip_prefix("dir:");
     result.image.base_argument.clone_from(&image.base_argument);
-    let is_sbom = opened.inventory().is_some();
-    let is_of_image = |file: &&Dockerfile| !is_sbom && (file.of_caller || !image.written.is_empty());
+    let subject = opened.subject();
+    let is_of_image = |file: &&Dockerfile| subject.is_none() && (file.of_caller || !image.written.is_empty());
     let dockerfile = settings.dockerfile.as_ref().filter(is_of_image);
     let mut findings = result.findings.iter().filter(|judged| judged.finding.layer.base != Some(true));
     let mut lock_files = LockFiles { room: MOST_BYTES, log };
@@ -69,8 +70,8 @@ pub fn place(
         Vec::new()
     } else if let Some(directory) = directory {
         lock_files.below(directory.into(), Path::new(directory), &[], Copied::Beside)
-    } else if is_sbom {
-        lock_files.said(result)
+    } else if let Some(subject) = subject {
+        lock_files.said(&starts(image_name(subject)), result)
     } else if let Some(dockerfile) = dockerfile
         && let Some(root) = checkout::root(&dockerfile.path)
     {
@@ -107,6 +108,18 @@ fn first_line(path: &Path) -> Option<Written> {
     Text::new(file, String::from_utf8_lossy(&bytes).into_owned()).written(1, 1)
 }
 
+/// Where the paths of an SBOM may begin: in the directory of the checkout that it is called after, else in the working directory.
+///
+/// The whole checkout is called after its own directory, in which there may be another of that name: either may be meant.
+fn starts(name: &str) -> Vec<PathBuf> {
+    let here = PathBuf::from(".");
+    let Some(root) = checkout::root(&here) else { return Vec::new() };
+    let named = root.join(name);
+    let is_there = !name.is_empty() && named.is_dir() && checkout::place(&named).is_some();
+    let is_here = !is_there || root.file_name().is_some_and(|own| own == name);
+    is_there.then_some(named).into_iter().chain(is_here.then_some(here)).collect()
+}
+
 /// Reads lock files of the checkout.
 struct LockFiles {
     /// Bytes that may still be read.
@@ -122,12 +135,13 @@ impl LockFiles {
         let found: Vec<_> = found.filter_map(|path| Some((checkout::place(&path)?, path))).collect();
         let ranks = ranks(&near, found.iter().map(|(file, _)| file.as_str()), sources);
         let mut found: Vec<_> =
-            ranks.into_iter().zip(found).filter(|(rank, _)| rank.copied <= last).collect();
-        found.sort();
-        let lists = found.chunk_by(|(a, _), (b, _)| a == b);
-        lists
-            .map(|list| list.iter().filter_map(|(_, (file, path))| self.read(file, path)).collect())
-            .collect()
+            ranks.into_iter().zip(found).filter(|((rank, _), _)| rank.copied <= last).collect();
+        found.sort_by(|((a, _), file), ((b, _), other)| (a, file).cmp(&(b, other)));
+        let lists = found.chunk_by(|((a, _), _), ((b, _), _)| a == b);
+        let mut read = |((_, at_hand), (file, path)): &((_, AtHand), (String, PathBuf))| {
+            Some(self.read(file, path)?.at_hand(at_hand.clone()))
+        };
+        lists.map(|list| list.iter().filter_map(&mut read).collect()).collect()
     }
 
     /// What a Dockerfile copies for its stage `target`; of one that cannot be read, nothing is known.
@@ -146,12 +160,17 @@ impl LockFiles {
         sources
     }
 
-    /// Those of the working directory that an SBOM says it read packages from.
-    fn said(&mut self, result: &ScanResult) -> Vec<Vec<Text>> {
+    /// Those that an SBOM says it read packages from, where its paths begin at one of `starts`. Of two that may be meant, none.
+    fn said(&mut self, starts: &[PathBuf], result: &ScanResult) -> Vec<Vec<Text>> {
         let paths = result.findings.iter().flat_map(|judged| &judged.finding.paths);
         let paths = paths.map(|path| path.trim_start_matches('/')).filter(|path| is_lock_file(path));
         let paths: BTreeSet<&Path> = paths.map(Path::new).collect();
-        let read = |path: &Path| Some(vec![self.read(&checkout::place(path)?, path)?]);
+        let read = |path: &Path| {
+            let there = starts.iter().map(|start| start.join(path));
+            let mut there = there.filter_map(|path| Some((checkout::place(&path)?, path)));
+            let (file, path) = there.next()?;
+            there.next().is_none().then(|| self.read(&file, &path))?.map(|text| vec![text])
+        };
         paths.into_iter().filter_map(read).collect()
     }
 

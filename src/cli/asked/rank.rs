@@ -1,6 +1,6 @@
 //! Which lock file of a checkout an image is built from.
 
-use stella::dockerfile::Source;
+use stella::dockerfile::{AtHand, Source};
 
 /// Directories beside what an image is built from: what is asked for there counts only where the image's Dockerfile lies there
 /// too, or copies it by name.
@@ -28,8 +28,12 @@ pub struct Rank {
     way: (usize, usize),
 }
 
-/// The rank of each file for an image whose Dockerfile lies in the directory `near`.
-pub fn ranks<'a>(near: &str, files: impl Iterator<Item = &'a str>, sources: &[Source]) -> Vec<Rank> {
+/// The rank of each file for an image whose Dockerfile lies in the directory `near`, and which of its instructions have the file.
+pub fn ranks<'a>(
+    near: &str,
+    files: impl Iterator<Item = &'a str>,
+    sources: &[Source],
+) -> Vec<(Rank, AtHand)> {
     let near: Vec<_> = parts(near).collect();
     let files: Vec<Vec<_>> = files.map(|file| parts(file).collect()).collect();
     let rank = |file: &Vec<_>| {
@@ -37,13 +41,15 @@ pub fn ranks<'a>(near: &str, files: impl Iterator<Item = &'a str>, sources: &[So
         Rank { copied: if is_beside(down) { Copied::Beside } else { Copied::Not }, way: (up, down.len()) }
     };
     let mut ranks: Vec<_> = files.iter().map(rank).collect();
+    let mut at_hand = vec![AtHand::default(); files.len()];
     for source in sources {
         let copied = if source.is_all() { Copied::WithAll } else { Copied::ByName };
         for index in taken(source, &near, &files, &ranks) {
             ranks[index].copied = ranks[index].copied.min(copied);
+            at_hand[index].add(source);
         }
     }
-    ranks
+    ranks.into_iter().zip(at_hand).collect()
 }
 
 /// Positions of the files that a source of the Dockerfile names.
@@ -93,7 +99,7 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use stella::dockerfile::Dockerfile;
+    use stella::dockerfile::{Dockerfile, Lines};
 
     use super::*;
 
@@ -102,8 +108,8 @@ mod tests {
         let dockerfile = Dockerfile::parse(&format!("FROM a\n{instructions}\n")).unwrap();
         let ranks = ranks(near, files.iter().copied(), &dockerfile.sources(None));
         let mut ranked: Vec<_> = ranks.into_iter().zip(files).collect();
-        ranked.sort();
-        ranked.into_iter().map(|(rank, file)| (*file, rank.copied)).collect()
+        ranked.sort_by_key(|((rank, _), file)| (*rank, *file));
+        ranked.into_iter().map(|((rank, _), file)| (*file, rank.copied)).collect()
     }
 
     /// Those that are copied.
@@ -213,6 +219,26 @@ mod tests {
                 "FROM a AS api\nCOPY api /\nFROM a AS web\nCOPY web /\nFROM web AS both\nCOPY --from=api / /";
             assert_eq!(copied("", &format!("{stages}\n{last}"), &files), want, "{last}");
         }
+    }
+
+    #[test]
+    fn what_is_copied_is_at_hand_from_there_on() {
+        let text = "FROM a AS deps\nCOPY go.mod /\nFROM a AS base\nRUN x\nCOPY Cargo.lock /\nFROM base\nRUN x\n\
+                    RUN --mount=source=poetry.lock,target=/x x\nRUN x\nCOPY yarn.lock /\nRUN x\nCOPY --from=deps / /\n";
+        let dockerfile = Dockerfile::parse(text).unwrap();
+        let files = ["go.mod", "Cargo.lock", "poetry.lock", "yarn.lock", "uv.lock"];
+        let ranks = ranks("", files.into_iter(), &dockerfile.sources(None));
+        let has = |line| -> Vec<_> {
+            let lines = Lines { start: line, end: line };
+            let has = ranks.iter().zip(files).filter(|((_, at_hand), _)| at_hand.is_for(lines));
+            has.map(|(_, file)| file).collect()
+        };
+        // Of what nobody takes, nothing is said.
+        assert_eq!(has(4), ["go.mod", "uv.lock"]);
+        assert_eq!(has(5), ["go.mod", "Cargo.lock", "uv.lock"]);
+        assert_eq!(has(8), ["go.mod", "Cargo.lock", "poetry.lock", "uv.lock"]);
+        assert_eq!(has(9), ["go.mod", "Cargo.lock", "uv.lock"]);
+        assert_eq!(has(11), ["go.mod", "Cargo.lock", "yarn.lock", "uv.lock"]);
     }
 
     #[test]

@@ -81,6 +81,8 @@ enum Source {
     Engine(engine::Connection),
     /// No layers at all.
     Sbom {
+        /// What it calls the image, or the directory.
+        subject: String,
         inventory: Box<Inventory>,
         /// The bytes that it was read from.
         document: Vec<u8>,
@@ -330,6 +332,14 @@ impl Opened {
     pub fn inventory(&self) -> Option<&Inventory> {
         match &self.source {
             Source::Sbom { inventory, .. } => Some(inventory),
+            Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
+        }
+    }
+
+    /// What an SBOM calls the image, or the directory, that it is of.
+    pub fn subject(&self) -> Option<&str> {
+        match &self.source {
+            Source::Sbom { subject, .. } => Some(subject),
             Source::Store(_) | Source::Directory(_) | Source::Engine(_) => None,
         }
     }

@@ -43,10 +43,14 @@ pub(super) fn open(path: &Path, taken_for: String, limits: &Limits) -> Result<Op
     Ok(Opened {
         taken_for,
         doubt: None,
-        name: Some(sbom.reference).filter(|name| reference::is_image_reference(name)),
+        name: Some(sbom.reference.clone()).filter(|name| reference::is_image_reference(name)),
         images: vec![image],
         skipped: Vec::new(),
-        source: Source::Sbom { inventory: Box::new(sbom.inventory), document: bytes },
+        source: Source::Sbom {
+            subject: sbom.reference,
+            inventory: Box::new(sbom.inventory),
+            document: bytes,
+        },
         attestations: Vec::new(),
     })
 }

@@ -71,7 +71,7 @@ pub fn mismatch(asked: Asked<'_>, result: &ScanResult) -> Option<String> {
     let looked_at: BTreeSet<&Skipped> = result.looked_at.skipped.iter().collect();
     let mut skipped = request.skipped.iter().chain(given.iter().flat_map(|given| &given.skipped));
     if let Some(skipped) = skipped.find(|skipped| !looked_at.contains(skipped)) {
-        return Some(format!("it drops that {} was not looked at ({})", skipped.what, skipped.name));
+        return Some(format!("it drops what was not looked at: {} ({})", skipped.what, skipped.name));
     }
     let verdict = &result.verdict;
     let follows = follows(request, result);
@@ -169,7 +169,7 @@ mod tests {
             now: jiff::Timestamp::from_second(0).unwrap(),
             class: Class::Trusted,
         };
-        let honest = scan.judge(scan.discover().unwrap());
+        let honest = scan.judge(scan.discover().unwrap()).unwrap();
         let asked = Asked { request: &request, image: &image, given: None };
         assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);
@@ -232,7 +232,7 @@ mod tests {
             now: jiff::Timestamp::from_second(0).unwrap(),
             class: Class::Trusted,
         };
-        let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap());
+        let honest = scan.judge(scan.discover_in(given.inventory.clone()).unwrap()).unwrap();
         let asked = Asked { request: &request, image: &given.image, given: Some(&given.inventory) };
         assert_eq!(mismatch(asked, &honest), None);
         type Lie = fn(&mut ScanResult);

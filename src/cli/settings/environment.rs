@@ -39,6 +39,12 @@ impl Environment {
         names.filter_map(move |name| name.strip_prefix(prefix))
     }
 
+    /// Every value whose name begins with a prefix.
+    pub fn values<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a OsStr> {
+        let is_meant = move |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
+        self.0.iter().filter(move |(name, _)| is_meant(name)).map(|(_, value)| value.as_os_str())
+    }
+
     /// What another value than the process's is meant for.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.insert(name.into(), value.into());

@@ -12,6 +12,9 @@ use super::{
     properties, text, xml,
 };
 
+/// What begins and ends a property.
+const MARKS: (&str, &str) = ("$(", ")");
+
 #[derive(Deserialize)]
 struct Lock {
     #[serde(default)]
@@ -97,7 +100,7 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     Ok(packages.into_vec())
 }
 
-/// Gives each item of a `*.Packages.props` with its line. A version is what the packages get, unless a range or a pattern says
+/// Gives each item of a `*.Packages.props` with the line that says its version. A version is what the packages get, unless a range or a pattern says
 /// otherwise.
 pub(super) fn each_of_props(
     bytes: &[u8],
@@ -107,28 +110,31 @@ pub(super) fn each_of_props(
     let groups =
         |name| root.children.iter().filter(move |group| group.name == name).flat_map(|group| &group.children);
     // MSBuild minds no case in the names of properties.
-    let properties: HashMap<String, &str> =
-        groups("PropertyGroup").map(|property| (property.name.to_lowercase(), property.text())).collect();
-    let expand = |text: &str| {
-        properties::expand(text, ("$(", ")"), |name| properties.get(&name.to_lowercase()).copied())
-    };
+    let properties: HashMap<String, &xml::Element> =
+        groups("PropertyGroup").map(|property| (property.name.to_lowercase(), property)).collect();
+    let value = |name: &str| properties.get(&name.to_lowercase()).map(|value| (value.text(), value.line));
+    let expand = |text: &str| properties::expand(text, MARKS, |name| value(name).map(|(text, _)| text));
     for item in groups("ItemGroup") {
         if !matches!(item.name.as_str(), "PackageReference" | "PackageVersion" | "GlobalPackageReference") {
             continue;
         }
         let Some(name) = item.attribute("Include").or_else(|| item.attribute("Update")) else { continue };
         let version = match item.attribute("Version") {
-            Some(version) => Some(version),
-            None => item.child("Version")?.map(xml::Element::text),
+            Some(version) => Some((version, item.line)),
+            None => item.child("Version")?.map(|version| (version.text(), version.line)),
         };
-        let (Some(name), Some(version)) = (expand(name), version.and_then(expand)) else { continue };
+        let Some((written, line)) = version else { continue };
+        let (Some(name), Some(version)) = (expand(name), expand(written)) else { continue };
         // Brackets around one version ask for exactly that one.
         let version =
             version.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&version).trim();
         let one = version.starts_with(|first: char| first.is_ascii_digit())
             && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
         if one && !name.is_empty() {
-            give(item.line, Package::new(Ecosystem::Nuget, name, version))?;
+            give(
+                properties::line(written, line, MARKS, value),
+                Package::new(Ecosystem::Nuget, name, version),
+            )?;
         }
     }
     Ok(())

@@ -12,22 +12,23 @@ use super::{
 /// What tells dependencies apart: group, artifact, type, classifier.
 type Key = [String; 4];
 
+/// What begins and ends a property.
+const MARKS: (&str, &str) = ("${", "}");
+
 struct Dependency {
-    /// Of its `artifactId`.
-    line: usize,
     /// `GROUP:ARTIFACT`, as written where the file does not tell what that stands for.
     name: String,
     /// Where the file tells all of it.
     key: Option<Key>,
-    /// Empty where it cannot be told, which must not fall back on the managed one.
-    version: Option<String>,
+    /// With the line that says it. Empty where it cannot be told, which must not fall back on the managed one.
+    version: Option<(usize, String)>,
 }
 
 /// The dependencies of whatever scope of which the file tells the version; not what a profile adds, nor plugins.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     let mut packages = Packages::default();
-    each(bytes, |_, name, version| match version {
-        Some(version) => packages.push(Package::new(Ecosystem::Maven, name, version)),
+    each(bytes, |name, told| match told {
+        Some((_, version)) => packages.push(Package::new(Ecosystem::Maven, name, version)),
         None => Ok(()),
     })?;
     Ok(packages.into_vec())
@@ -36,18 +37,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Package>, Error> {
 /// The dependencies of which it does not: a parent or an imported list may say the version, or a range asks for any.
 pub(super) fn unpinned(bytes: &[u8]) -> Result<Unpinned, Error> {
     let mut unpinned = Unpinned::default();
-    each(bytes, |_, name, version| {
-        unpinned.extend(version.is_none().then_some(name.as_str()));
+    each(bytes, |name, told| {
+        unpinned.extend(told.is_none().then_some(name.as_str()));
         Ok(())
     })?;
     Ok(unpinned)
 }
 
-/// Gives each dependency by `GROUP:ARTIFACT`, with the version where the file tells it, and the line of the dependency that
-/// tells it.
+/// Gives each dependency by `GROUP:ARTIFACT`, and where the file tells its version, the line that says it, and the version.
 pub(super) fn each(
     bytes: &[u8],
-    mut give: impl FnMut(usize, String, Option<&str>) -> Result<(), Error>,
+    mut give: impl FnMut(String, Option<(usize, &str)>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let root = xml::read(bytes, "project")?;
     let values = Values::of(&root)?;
@@ -55,14 +55,12 @@ pub(super) fn each(
         Some(management) => dependencies(management, &values)?,
         None => Vec::new(),
     };
-    let told = |one: Dependency| Some((one.key?, (one.line, one.version?)));
+    let told = |one: Dependency| Some((one.key?, one.version?));
     let managed: HashMap<Key, (usize, String)> = managed.into_iter().filter_map(told).collect();
-    for Dependency { line, name, key, version } in dependencies(&root, &values)? {
-        let own = version.map(|version| (line, version));
-        let told = own.as_ref().or_else(|| managed.get(key.as_ref()?));
+    for Dependency { name, key, version } in dependencies(&root, &values)? {
         // Whose name is not told has no version either.
-        let version = told.filter(|_| key.is_some()).and_then(|(_, version)| single(version));
-        give(told.map_or(line, |(line, _)| *line), name, version)?;
+        let told = key.as_ref().and_then(|key| version.as_ref().or_else(|| managed.get(key)));
+        give(name, told.and_then(|(line, version)| Some((*line, single(version)?))))?;
     }
     Ok(())
 }
@@ -77,7 +75,7 @@ fn single(requirement: &str) -> Option<&str> {
 }
 
 /// The dependencies listed in an element.
-fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<Dependency>, Error> {
+fn dependencies<'a>(within: &'a Element, values: &Values<'a>) -> Result<Vec<Dependency>, Error> {
     let mut dependencies = Vec::new();
     let Some(list) = within.child("dependencies")? else { return Ok(dependencies) };
     for element in list.children.iter().filter(|element| element.name == "dependency") {
@@ -86,23 +84,24 @@ fn dependencies(within: &Element, values: &Values<'_>) -> Result<Vec<Dependency>
         let (Some(group), Some(artifact)) = (given("groupId")?, given("artifactId")?) else {
             return Err(element.error("a dependency has `groupId` and `artifactId`"));
         };
-        let line = element.child("artifactId")?.map_or(element.line, |artifact| artifact.line);
         let kind = given("type")?.unwrap_or("jar");
         let classifier = given("classifier")?.unwrap_or_default();
-        let version = given("version")?.map(|version| values.expand(version).unwrap_or_default());
+        let version = element.child("version")?.filter(|version| !version.text().is_empty());
+        let version =
+            version.map(|version| (values.line(version), values.expand(version.text()).unwrap_or_default()));
         let (name, key) = match [group, artifact, kind, classifier].map(|text| values.expand(text)) {
             [Some(group), Some(artifact), Some(kind), Some(classifier)] => {
                 (format!("{group}:{artifact}"), Some([group, artifact, kind, classifier]))
             }
             _ => (format!("{group}:{artifact}"), None),
         };
-        dependencies.push(Dependency { line, name, key, version });
+        dependencies.push(Dependency { name, key, version });
     }
     Ok(dependencies)
 }
 
 /// What `${name}` stands for: the properties, and the coordinates of the project and its parent.
-struct Values<'a>(HashMap<String, &'a str>);
+struct Values<'a>(HashMap<String, &'a Element>);
 
 impl<'a> Values<'a> {
     fn of(root: &'a Element) -> Result<Self, Error> {
@@ -110,12 +109,12 @@ impl<'a> Values<'a> {
         let parent = root.child("parent")?;
         for name in ["groupId", "artifactId", "version"] {
             let of_parent = match parent {
-                Some(parent) => parent.child(name)?.map(Element::text),
+                Some(parent) => parent.child(name)?,
                 None => None,
             };
             // Group and version are the parent's where the project does not give its own.
             let inherited = of_parent.filter(|_| name != "artifactId");
-            let own = root.child(name)?.map(Element::text).or(inherited);
+            let own = root.child(name)?.or(inherited);
             for prefix in ["project.", "pom.", ""] {
                 values.extend(own.map(|own| (format!("{prefix}{name}"), own)));
                 values.extend(of_parent.map(|value| (format!("{prefix}parent.{name}"), value)));
@@ -124,16 +123,23 @@ impl<'a> Values<'a> {
         for property in root.child("properties")?.map_or(&[][..], |properties| &properties.children) {
             // Names such as `project.version` keep their meaning.
             if property.name.starts_with("project.") {
-                values.entry(property.name.clone()).or_insert(property.text());
+                values.entry(property.name.clone()).or_insert(property);
             } else {
-                values.insert(property.name.clone(), property.text());
+                values.insert(property.name.clone(), property);
             }
         }
         Ok(Self(values))
     }
 
     fn expand(&self, text: &str) -> Option<String> {
-        properties::expand(text, ("${", "}"), |name| self.0.get(name).copied())
+        properties::expand(text, MARKS, |name| Some(self.0.get(name)?.text()))
+    }
+
+    /// The line to change for another value of an element.
+    fn line(&self, element: &'a Element) -> usize {
+        properties::line(element.text(), element.line, MARKS, |name| {
+            self.0.get(name).map(|property| (property.text(), property.line))
+        })
     }
 }
 

@@ -28,6 +28,21 @@ pub(super) fn expand<'a>(
     None
 }
 
+/// The line at which a text says what it says: that of the property which it names and nothing else, else its own.
+pub(super) fn line<'a>(
+    mut text: &'a str,
+    mut line: usize,
+    (begin, end): (&str, &str),
+    value: impl Fn(&str) -> Option<(&'a str, usize)>,
+) -> usize {
+    for _ in 0..MAX_STEPS {
+        let name = text.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+        let Some(property) = name.and_then(|name| value(name.trim())) else { break };
+        (text, line) = property;
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +70,27 @@ mod tests {
         assert_eq!(expand(&"x".repeat(2000), ("${", "}"), value), None);
         let long = "x".repeat(2000);
         assert_eq!(expand("${long}", ("${", "}"), |_| Some(&long)), None);
+    }
+
+    #[test]
+    fn lines() {
+        let value = |name: &str| match name {
+            "a" => Some(("1", 7)),
+            "b" => Some(("${a}", 8)),
+            "loop" => Some(("${loop}", 9)),
+            _ => None,
+        };
+        for (text, want) in [
+            ("1", 1),
+            ("${a}", 7),
+            ("${ b }", 7),
+            ("${a}.${a}", 1),
+            ("2.${a}", 1),
+            ("${none}", 1),
+            ("${loop}", 9),
+            ("", 1),
+        ] {
+            assert_eq!(line(text, 1, ("${", "}"), value), want, "{text}");
+        }
     }
 }

@@ -28,6 +28,7 @@ use xml::{Case, Cause, Names, Outcome, Suite};
 use super::{
     Judged, Report, ScanResult,
     fix::fix,
+    gap::not_looked_at,
     place::place,
     publisher::Publisher,
     text::cut,
@@ -170,7 +171,7 @@ impl Subject<'_> {
     fn case(&self, result: &ScanResult) -> Case {
         match self {
             Self::Verdict => case("verdict", verdict(result)),
-            Self::Skipped(skipped) => not_looked_at(result, skipped),
+            Self::Skipped(gap) => skipped(result, gap),
             Self::Rule(policy, of, fired) => rule(policy, of, *fired),
             Self::Finding(judged) => finding(result, judged),
         }
@@ -193,8 +194,8 @@ fn verdict(result: &ScanResult) -> Outcome {
     }
 }
 
-fn not_looked_at(result: &ScanResult, gap: &Skipped) -> Case {
-    let cause = cause(&gap.name, &cut(&format!("{} was not looked at: {}", gap.what, gap.why), MAX_LINE));
+fn skipped(result: &ScanResult, gap: &Skipped) -> Case {
+    let cause = cause(&gap.name, &cut(&not_looked_at(gap), MAX_LINE));
     let is_allowed = result.verdict.allows(gap);
     let outcome = if is_allowed { Outcome::Skipped(cause) } else { Outcome::Error(cause) };
     case(&format!("looked at {} ({})", gap.what, gap.name), outcome)

@@ -41,6 +41,8 @@ pub struct Options {
 
 /// Longest line of prose where no width is given, in characters.
 const MAX_LINE: usize = 1_000;
+/// Most reasons, feeds, notes and things that were not looked at, of each; the report may have been made by anybody.
+const MAX_LINES: usize = 100;
 /// Most names that the last line has.
 const MAX_NAMED: usize = 3;
 
@@ -55,9 +57,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
         }
         table.result(result);
     }
-    for note in &report.run.notes {
-        table.painted("33", &format!("note: {note}"));
-    }
+    table.each(&report.run.notes, "note", |table, note| table.painted("33", &format!("note: {note}")));
     if let Some(why) = why_closed(report) {
         table.whole("1;31", &why);
     }
@@ -100,6 +100,17 @@ impl Table {
             format!("\u{1b}[{colour}m{text}\u{1b}[0m")
         } else {
             text.to_owned()
+        }
+    }
+
+    /// A line for each of the first [`MAX_LINES`], and how many more there are.
+    fn each<T>(&mut self, all: &[T], noun: &str, line: impl Fn(&mut Self, &T)) {
+        for one in all.iter().take(MAX_LINES) {
+            line(self, one);
+        }
+        if let more @ 1.. = all.len().saturating_sub(MAX_LINES) {
+            let more = count(more, &format!("more {noun}"));
+            self.whole("1;33", &format!("  {more} left out: -o json=FILE has them all"));
         }
     }
 
@@ -238,11 +249,11 @@ impl Table {
         if snapshot.feeds.is_empty() {
             self.whole("1;31", "  advisories  NONE: nothing was matched");
         }
-        for feed in &snapshot.feeds {
+        self.each(&snapshot.feeds, "feed", |table, feed| {
             let as_of = if feed.as_of.is_empty() { "of unknown date" } else { &feed.as_of };
             let records = grouped(feed.records);
-            self.painted("", &format!("  advisories  {}: {records} records, newest {as_of}", feed.name));
-        }
+            table.painted("", &format!("  advisories  {}: {records} records, newest {as_of}", feed.name));
+        });
         self.painted("2", &format!("  snapshot    {}", snapshot.id));
         if snapshot.demo {
             self.whole(
@@ -253,11 +264,11 @@ impl Table {
         if !looked_at.skipped.is_empty() {
             self.line("");
             self.painted("1;31", "NOT LOOKED AT");
-            for skipped in &looked_at.skipped {
+            self.each(&looked_at.skipped, "thing", |table, skipped| {
                 let (tone, allowed) =
                     if result.verdict.allows(skipped) { ("33", " (allowed)") } else { ("31", "") };
-                self.whole(tone, &format!("  {}: {}: {}{allowed}", skipped.name, skipped.what, skipped.why));
-            }
+                table.whole(tone, &format!("  {}: {}: {}{allowed}", skipped.name, skipped.what, skipped.why));
+            });
         }
     }
 
@@ -270,17 +281,16 @@ impl Table {
             Outcome::Warn | Outcome::Pass => "1;33",
         };
         self.whole(tone, &format!("verdict: {}", words::verdict(result)));
-        for reason in &verdict.reasons {
+        self.each(&verdict.reasons, "reason", |table, reason| {
             let tone = match reason.action {
                 Action::Fail => "31",
                 Action::Warn => "33",
                 Action::Ignore => "2",
             };
-            self.whole(
-                tone,
-                &format!("  {} by rule {}: {}", action(Some(reason.action)), reason.rule, reason.message),
-            );
-        }
+            let line =
+                format!("  {} by rule {}: {}", action(Some(reason.action)), reason.rule, reason.message);
+            table.whole(tone, &line);
+        });
         let policies: Vec<&str> = verdict.policies.iter().map(|policy| policy.origin.as_str()).collect();
         self.whole("2", &format!("  policy: {}", policies.join(", ")));
     }

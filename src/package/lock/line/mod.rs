@@ -1,4 +1,4 @@
-//! The lines of a lock file that name its packages.
+//! The lines of a lock file that say the versions of its packages: those that an update changes.
 //!
 //! The readers of JSON, TOML and YAML keep no lines. So a lock file is gone through once more, line by line, as its own tool
 //! writes it: each form says here what the beginning of an entry looks like. What else names a package does not look so: a
@@ -14,7 +14,7 @@ use super::{
     bundler, conda, form, go, gradle, nuget, pnpm, pom, requirements, swift, yarn,
 };
 
-/// Where a lock file names its packages.
+/// Where a lock file says the versions of its packages.
 #[derive(Debug)]
 pub struct Lines {
     /// By name and version.
@@ -88,8 +88,8 @@ pub(super) const PNPM: Form =
     Form::Pieces(Pieces { says: pnpm_lock, ends: &[], under: "packages:", normal: str::to_owned });
 pub(super) const PODFILE: Form = Form::lines(podfile);
 pub(super) const POM: Form = Form::Whole(|bytes, found| {
-    pom::each(bytes, |line, name, version| {
-        if let Some(version) = version {
+    pom::each(bytes, |name, told| {
+        if let Some((line, version)) = told {
             found.add(line, name, version.to_owned());
         }
         Ok(())
@@ -129,9 +129,9 @@ impl Lines {
             }
             for piece in line.split_inclusive(form.ends).filter(|_| is_inside) {
                 match (form.says)(piece) {
-                    Some(Says::Name(name)) => began = Some((number, name)),
+                    Some(Says::Name(name)) => began = Some(name),
                     Some(Says::Version(version)) => {
-                        if let Some((number, name)) = began.take() {
+                        if let Some(name) = began.take() {
                             self.add(number, name, version);
                         }
                     }
@@ -152,7 +152,8 @@ impl Lines {
         self.lines.entry(((self.normal)(&name), version)).or_insert(line);
     }
 
-    /// The line, from 1, at which the entry of a package begins; `None` where it is written in another way.
+    /// The line, from 1, at which a package's entry, or the property that it names, says the version; `None` where it is
+    /// written in another way.
     pub fn line(&self, package: &Package) -> Option<usize> {
         self.lines.get(&((self.normal)(&package.name), package.version.clone())).copied()
     }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::package::Ecosystem;
 
-/// A small file of each form, as its tool writes it. `>` stands before the line that names the package; before it, others ask
-/// for the package and, where the form has comments, one names it.
+/// A small file of each form, as its tool writes it. `>` stands before the line that says the package's version; before it,
+/// others ask for the package and, where the form has comments, one names it.
 const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
     (
         "package-lock.json",
@@ -27,8 +27,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
          }
        }
      },
->    "lodash": {
-       "version": "4.17.4",
+     "lodash": {
+>      "version": "4.17.4",
        "resolved": "https://registry.npmjs.org/lodash/-/lodash-4.17.4.tgz"
      }
    }
@@ -57,8 +57,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
          "node": ">=6"
        }
      },
->    "node_modules/a/node_modules/@types/node": {
-       "version": "4.17.4"
+     "node_modules/a/node_modules/@types/node": {
+>      "version": "4.17.4"
      },
      "node_modules/node": {
        "version": "4.17.4"
@@ -80,8 +80,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
    version "2.6.0"
    dependencies:
      lodash "4.17.4"
->lodash@^4, "lodash@>= 4.17.4":
-   version "4.17.4"
+ lodash@^4, "lodash@>= 4.17.4":
+>  version "4.17.4"
    resolved "https://registry.yarnpkg.com/lodash/-/lodash-4.17.4.tgz#7820"
 "#,
     ),
@@ -102,8 +102,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
      lodash: 4.17.4
    languageName: node
 
->"lodash@npm:4.17.4, lodash@npm:^4":
-   version: 4.17.4
+ "lodash@npm:4.17.4, lodash@npm:^4":
+>  version: 4.17.4
    resolution: "lodash@npm:4.17.4"
 "#,
     ),
@@ -224,8 +224,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
  Foo_Bar = "1.23"
 
  [[package]]
->name = "Foo_Bar"
- version = "1.23"
+ name = "Foo_Bar"
+>version = "1.23"
 "#,
     ),
     (
@@ -245,8 +245,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
  ]
 
  [[package]]
->name = "urllib3"
- version = "1.23"
+ name = "urllib3"
+>version = "1.23"
 "#,
     ),
     (
@@ -263,8 +263,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
  [[packages.wheels]]
  name = 'a-2-py3-none-any.whl'
  [[packages]]
->name = 'b'
- version = '2'
+ name = 'b'
+>version = '2'
 ",
     ),
     (
@@ -283,13 +283,13 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
              "markers": "urllib3 == '1.23'",
              "version": "==1.23"
          },
->        "urllib3": {
+         "urllib3": {
              "hashes": [
                  "sha256:0",
                  "sha256:1"
              ],
              "index": "pypi",
-             "version": "==1.23"
+>            "version": "==1.23"
          }
      }
  }"#,
@@ -347,8 +347,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
  version = "0.7.3"
 
  [[package]]
->name = "rand"
- version = "0.8.5"
+ name = "rand"
+>version = "0.8.5"
 "#,
     ),
     (
@@ -372,8 +372,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
              ]
          },
          {
->            "name": "Symfony/http-kernel",
-             "version": "v4.0.0"
+             "name": "Symfony/http-kernel",
+>            "version": "v4.0.0"
          }
      ]
  }"#,
@@ -477,10 +477,10 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
      },
      {
        "identity" : "a",
->      "location" : "https://github.com/x/a.git",
+       "location" : "https://github.com/x/a.git",
        "state" : {
          "revision" : "0123",
-         "version" : "1.0.0"
+>        "version" : "1.0.0"
        }
      }
    ],
@@ -494,7 +494,10 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
         "2.14.1",
         "
  <project>
-   <properties><log4j.version>2.14.1</log4j.version></properties>
+   <properties>
+     <java.version>17</java.version>
+>    <log4j.version>2.14.1</log4j.version>
+   </properties>
    <!-- log4j-core 2.14.1
    <dependency>
      <groupId>org.apache.logging.log4j</groupId>
@@ -515,8 +518,34 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
      </dependency>
      <dependency>
        <groupId>org.apache.logging.log4j</groupId>
->      <artifactId>log4j-core</artifactId>
+       <artifactId>log4j-core</artifactId>
        <version>${log4j.version}</version>
+     </dependency>
+   </dependencies>
+ </project>
+",
+    ),
+    (
+        "pom.xml",
+        Ecosystem::Maven,
+        "g:a",
+        "1.0",
+        "
+ <project>
+   <properties><a>1.0</a></properties>
+   <dependencyManagement>
+     <dependencies>
+       <dependency>
+         <groupId>g</groupId>
+         <artifactId>a</artifactId>
+>        <version>1.0</version>
+       </dependency>
+     </dependencies>
+   </dependencyManagement>
+   <dependencies>
+     <dependency>
+       <groupId>g</groupId>
+       <artifactId>a</artifactId>
      </dependency>
    </dependencies>
  </project>
@@ -562,8 +591,8 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
      },
      {
        "org" : "g",
->      "name" : "b",
-       "version" : "1.0"
+       "name" : "b",
+>      "version" : "1.0"
      }
    ]
  }"#,
@@ -586,9 +615,9 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
            "Newtonsoft.Json": "12.0.1"
          }
        },
->      "Newtonsoft.Json": {
+       "Newtonsoft.Json": {
          "type": "Transitive",
-         "resolved": "12.0.1"
+>        "resolved": "12.0.1"
        }
      }
    }
@@ -614,10 +643,28 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
         "1.0",
         "
  <Project>
-   <PropertyGroup><V>1.0</V></PropertyGroup>
+   <PropertyGroup>
+     <W>1.0</W>
+>    <V>1.0</V>
+   </PropertyGroup>
    <ItemGroup>
      <!-- <PackageVersion Include=\"A\" Version=\"1.0\" /> -->
->    <PackageVersion Include=\"A\" Version=\"$(V)\" />
+     <PackageVersion Include=\"A\" Version=\"$(V)\" />
+   </ItemGroup>
+ </Project>
+",
+    ),
+    (
+        "Directory.Packages.props",
+        Ecosystem::Nuget,
+        "A",
+        "1.0",
+        "
+ <Project>
+   <ItemGroup>
+     <PackageVersion Include=\"A\">
+>      <Version>1.0</Version>
+     </PackageVersion>
    </ItemGroup>
  </Project>
 ",
@@ -650,13 +697,13 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
        url: "https://pub.dev"
      source: hosted
      version: "0.13.6"
->  http:
+   http:
      dependency: "direct main"
      description:
        name: http
        url: "https://pub.dev"
      source: hosted
-     version: "0.13.6"
+>    version: "0.13.6"
  sdks:
    dart: ">=2.18.0 <3.0.0"
 "#,
@@ -691,9 +738,9 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
          "markdown"
        ]
      },
->    "markdown": {
+     "markdown": {
        "Package": "markdown",
-       "Version": "1.0-1"
+>      "Version": "1.0-1"
      }
    }
  }"#,
@@ -709,9 +756,9 @@ const FILES: &[(&str, Ecosystem, &str, &str, &str)] = &[
  deps = [\"B\"]
  uuid = \"1\"
  version = \"1.0.0\"
->[[deps.B]]
+ [[deps.B]]
  uuid = \"2\"
- version = \"1.0.0\"
+>version = \"1.0.0\"
 ",
     ),
 ];
