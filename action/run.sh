@@ -9,19 +9,19 @@ set -euo pipefail
 reports=$(mktemp -d "${RUNNER_TEMP//\\//}/stella.XXXXXX")
 truth report-only "$INPUT_REPORT_ONLY" && spared=1 || spared=none
 files=(sarif=stella.sarif junit=stella.xml json=stella.json markdown=stella.md)
-truth sbom "$INPUT_SBOM" && files+=(cyclonedx=stella.cdx.json)
+truth sbom "$INPUT_SBOM" && files+=(sbom=stella.cdx.json)
 
 arguments=(-o table -o "dotenv=$reports/outputs")
 for file in "${files[@]}"; do
-    arguments+=(-o "${file%%=*}=$reports/${file#*=}")
+    format=${file%%=*}
+    arguments+=(-o "${format/#sbom/cyclonedx}=$reports/${file#*=}")
 done
 truth annotations "$INPUT_ANNOTATIONS" && arguments+=(-o github)
 # The program appends to this file: what earlier steps wrote stays.
 truth summary "$INPUT_SUMMARY" && arguments+=(-o "markdown=$GITHUB_STEP_SUMMARY")
 # Flags would hide the variable.
-IFS=, read -r -d '' -a more <<<"${STELLA_OUTPUT:-}" || true
+IFS=$',\n' read -r -d '' -a more <<<"${STELLA_OUTPUT:-}" || true
 for report in ${more[@]+"${more[@]}"}; do
-    report=${report%$'\n'}
     # Of those two there is one already, or none is wanted.
     case $report in '' | table | github) ;; *) arguments+=(-o "$report") ;; esac
 done

@@ -53,7 +53,7 @@ OF_RUNNING = [
           "true: a gate that fails does not fail the step; one that could not finish still does, unless on-error says else", "false"),
     Input("summary", "INPUT_SUMMARY", "false: nothing in the job's summary", "true"),
     Input("annotations", "INPUT_ANNOTATIONS", "false: no annotations", "true"),
-    Input("sbom", "INPUT_SBOM", "false: no SBOM", "true"),
+    Input("sbom", "INPUT_SBOM", "true: an SBOM too, as CycloneDX; it is of one platform, so an image of several takes platform", "false"),
     Input("working-directory", "INPUT_WORKING_DIRECTORY",
           "Where paths begin, .stella.yaml and the Dockerfile are looked for [default: the workspace]", ""),
 ]
@@ -72,7 +72,7 @@ OUTPUTS = {
     "junit": "Path of the report for test tabs",
     "json": "Path of the report for programs",
     "markdown": "Path of the report that the summary shows",
-    "cyclonedx": "Path of the SBOM",
+    "sbom": "Path of the SBOM, where the input of that name asked for it",
 }
 
 
