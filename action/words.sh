@@ -1,13 +1,14 @@
 # What both scripts say and ask; sourced, for bash 3.2 (macOS) and later.
 # shellcheck shell=bash
 
-# One line of the log that the runner shows as an annotation. Whatever stands in the words, it stays one command.
+# One line of the log that the runner shows as an annotation. Whatever stands in the words, it stays one command. To stderr,
+# which the runner reads too: what stdout says may be a value.
 annotate() { # KIND WORDS
     local words=$2
     words=${words//'%'/%25}
     words=${words//$'\r'/%0D}
     words=${words//$'\n'/%0A}
-    printf '::%s title=Stella::%s\n' "$1" "$words"
+    printf '::%s title=Stella::%s\n' "$1" "$words" >&2
 }
 
 # Exit codes are the program's: 2 where the step is written wrong, 3 where it could not be done.

@@ -1,4 +1,5 @@
 """Jobs of a workflow run by act, as GitHub's runner runs them, with nothing of this machine's CI in them."""
+import functools
 import json
 import os
 import shutil
@@ -94,6 +95,7 @@ class Case(program.Case):
         return self.job(**{"binary_path": self.program, "image": image, **more})
 
 
+@functools.cache
 def defaults():
     """The variables of a step where nobody gave an input."""
     return {one.variable: one.default for one in settings.inputs(settings.settings())}

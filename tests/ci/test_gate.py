@@ -1,11 +1,8 @@
 """Jobs with the action: what fails, what passes, what stands in the outputs and the summary, and what hostile inputs cannot do."""
 import json
 import os
-import statistics
-import time
 
-import runner
-from runner import Case, program
+from runner import Case
 
 POLICY = "version: 1\nrules:\n  - name: {0}\n    when: {{ {1} }}\n    action: {2}\n"
 # Port 9 is for what is thrown away; nobody listens.
@@ -61,6 +58,11 @@ class Gate(Case):
     def test_a_wrong_call_fails_the_step_even_so(self):
         job = self.gate(advisories="demo", report_only="true", fail_on="everything")
         self.assert_ended(job, "unfinished", 2, "failure")
+
+    def test_an_empty_input_is_none(self):
+        job = self.gate(advisories="demo", report_only="", summary="", annotations="", sbom="", working_directory="", name="")
+        self.assert_ended(job, "fail", 1, "failure")
+        self.assertIn("FAIL", job.summary)
 
     def test_a_wrong_word_switches_nothing_off(self):
         job = self.gate(advisories="demo", report_only="yes")
@@ -124,19 +126,3 @@ class Gate(Case):
                 self.assertFalse(os.path.exists(marker))
                 self.assertNotEqual(job.outputs.get("verdict"), "pass")
                 self.assertNotRegex(job.log, r"\|\s*::error::hostile")
-
-    # ---- time -----------------------------------------------------------------------------------------------------
-
-    def test_what_the_action_adds_to_the_program(self):
-        """Says the figure; a busy machine does not fail it."""
-        nothing = self.script("nothing", "exit 0")
-        environment = {**program.environment(self.work), **runner.defaults(), "RUNNER_TEMP": self.work, "PROGRAM": nothing,
-                       "GITHUB_OUTPUT": self.path("output"), "GITHUB_STEP_SUMMARY": self.path("summary"),
-                       "INPUT_BINARY_PATH": nothing}
-        samples = []
-        for _ in range(20):
-            began = time.perf_counter()
-            for script in ("install.sh", "run.sh"):
-                program.prepare("bash", os.path.join(runner.ACTION, script), env=environment)
-            samples.append((time.perf_counter() - began) * 1000)
-        print(f"the action's scripts around a program that does nothing: {statistics.median(samples):.0f} ms (median of 20)")
