@@ -37,6 +37,10 @@ if [ -f "$reports/outputs" ]; then
     sed -n 's/^STELLA_\([A-Z_]*=[a-z0-9.]*\)$/\1/p' "$reports/outputs" | tr '[:upper:]_' '[:lower:]-' >>"$GITHUB_OUTPUT"
 else
     output verdict unfinished
+    if [ "$code" -lt 2 ]; then
+        annotate error "$PROGRAM ended with $code and wrote no report: it is not stella, or of another version"
+        code=3
+    fi
 fi
 output exit-code "$code"
 for file in "${files[@]}"; do

@@ -9,6 +9,7 @@ import sys
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "validators"))
 import fetched  # noqa: E402
 import settings  # noqa: E402
+import action  # noqa: E402
 import program  # noqa: E402
 from program import DEMO, ROOT, STELLA  # noqa: E402
 
@@ -62,6 +63,19 @@ class Case(program.Case):
         os.chmod(self.path(name), 0o755)
         return self.path(name)
 
+    def call(self, script, **variables):
+        """Runs a script of the checkout's action alone, where act would lose its last words: exit code, all it said, its outputs."""
+        output = self.path("output")
+        with open(output, "w", encoding="utf-8"):
+            pass
+        done = program.call("bash", os.path.join(self.checkout, "action", script), cwd=self.checkout, env={
+            **program.environment(self.work), **defaults(), "RUNNER_OS": "Linux", "RUNNER_ARCH": "X64", "RUNNER_TEMP": self.work,
+            "RUNNER_TOOL_CACHE": self.path("tools"), "GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": self.path("summary"),
+            "PROGRAM": STELLA, "REPOSITORY": "owner/name", **variables})
+        with open(output, encoding="utf-8") as text:
+            said = dict(line.rstrip("\n").split("=", 1) for line in text)
+        return done.returncode, done.stdout + done.stderr, said
+
     def job(self, event="push", variables=None, **inputs):
         """Runs the action with these inputs (`_` for `-`), and then looks at what a later step sees."""
         inputs = {name.replace("_", "-"): value for name, value in inputs.items()}
@@ -98,4 +112,4 @@ class Case(program.Case):
 @functools.cache
 def defaults():
     """The variables of a step where nobody gave an input."""
-    return {one.variable: one.default for one in settings.inputs(settings.settings())}
+    return {one.variable: one.default for one in action.inputs(settings.settings())}

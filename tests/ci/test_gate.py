@@ -2,7 +2,8 @@
 import json
 import os
 
-from runner import Case
+from releases import releases
+from runner import STELLA, Case
 
 POLICY = "version: 1\nrules:\n  - name: {0}\n    when: {{ {1} }}\n    action: {2}\n"
 # Port 9 is for what is thrown away; nobody listens.
@@ -53,7 +54,6 @@ class Gate(Case):
     def test_report_only_lets_the_job_go_on(self):
         job = self.gate(advisories="demo", report_only="true")
         self.assert_ended(job, "fail", 1, "success")
-        self.assertIn("report-only is set", job.log)
 
     def test_a_wrong_call_fails_the_step_even_so(self):
         job = self.gate(advisories="demo", report_only="true", fail_on="everything")
@@ -65,9 +65,16 @@ class Gate(Case):
         self.assertIn("FAIL", job.summary)
 
     def test_a_wrong_word_switches_nothing_off(self):
-        job = self.gate(advisories="demo", report_only="yes")
-        self.assertEqual((job.code, job.conclusion), (1, "failure"))
-        self.assertIn("input report-only is 'yes': write 'true' or 'false'", job.log)
+        for script, name in (("install.sh", "verify-attestation"), *(("run.sh", one) for one in ("report-only", "summary", "annotations", "sbom"))):
+            with self.subTest(name):
+                own = {"INPUT_BINARY_PATH": STELLA, f"INPUT_{name.replace('-', '_').upper()}": "yes"}
+                self.assertEqual(self.call(script, **own),
+                                 (2, f"::error title=Stella::input {name} is 'yes': write 'true' or 'false'\n", {}))
+
+    def test_a_program_that_gates_nothing_is_no_pass(self):
+        for code in (0, 1, 101):
+            job = self.gate(binary_path=self.script("other", f"exit {code}"), report_only="true")
+            self.assert_ended(job, "unfinished", max(code, 3), "failure")
 
     # ---- the server is down ---------------------------------------------------------------------------------------
 
@@ -112,9 +119,16 @@ class Gate(Case):
     def test_a_working_directory(self):
         job = self.gate(image="oci:.", advisories="demo", working_directory="image")
         self.assert_ended(job, "fail", 1, "failure")
-        job = self.gate(advisories="demo", working_directory="nowhere")
-        self.assertEqual((job.code, job.outputs.get("verdict", "")), (1, ""))
-        self.assertIn("working-directory nowhere", job.log)
+        code, said, outputs = self.call("run.sh", INPUT_WORKING_DIRECTORY="nowhere")
+        self.assertEqual((code, outputs), (2, {}))
+        self.assertIn("::error title=Stella::working-directory nowhere", said)
+
+    def test_a_checkout_cannot_name_a_server(self):
+        with releases({}) as (url, asked):
+            with open(os.path.join(self.checkout, ".stella.yaml"), "w", encoding="utf-8") as out:
+                out.write(f"server: {url}\non-error: warn\n")
+            job = self.gate(advisories="demo")
+            self.assertEqual((job.code, job.conclusion, asked), (1, "failure", []), job.log[-2000:])
 
     def test_no_input_becomes_a_command_or_an_output(self):
         marker = self.path("marker")
