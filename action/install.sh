@@ -16,7 +16,7 @@ sha256() { # FILE
     elif command -v openssl >/dev/null; then
         printed=$(openssl dgst -sha256 -r <"$1")
     else
-        fail 3 'no sha256sum, shasum or openssl on this runner: the program cannot be checked; install one of them, or set binary-path'
+        fail 3 'no sha256sum, shasum or openssl on this runner: the program cannot be checked; install one, or set binary-path'
     fi
     printf '%s' "${printed%% *}"
 }
@@ -56,7 +56,7 @@ case ${RUNNER_OS:-}/${RUNNER_ARCH:-} in
     macOS/X64) target=x86_64-apple-darwin ;;
     macOS/ARM64) target=aarch64-apple-darwin ;;
     Windows/X64) target=x86_64-pc-windows-msvc suffix=.exe ;;
-    *) fail 3 "there is no program for a runner of ${RUNNER_OS:-unknown system} on ${RUNNER_ARCH:-unknown processor}: Linux and macOS on X64 and ARM64, and Windows on X64; build one and set binary-path" ;;
+    *) fail 3 "no release has a program for ${RUNNER_OS:-an unknown system} on ${RUNNER_ARCH:-an unknown processor}: build one, and set binary-path" ;;
 esac
 IFS= read -r version <"$here/version"
 name=stella-$version-$target$suffix

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gates the image and makes the step's outputs, whatever the gate came to. Its settings are variables, which the program
-# reads itself: no input becomes a word of a command here.
+# reads itself: of all inputs only `output` becomes words of the command.
 set -euo pipefail
 # shellcheck source=action/words.sh
 . "${BASH_SOURCE[0]%/*}/words.sh"
@@ -23,11 +23,11 @@ truth summary "$INPUT_SUMMARY" && arguments+=(-o "markdown=$GITHUB_STEP_SUMMARY"
 IFS=$',\n' read -r -d '' -a more <<<"${STELLA_OUTPUT:-}" || true
 for report in ${more[@]+"${more[@]}"}; do
     # Of those two there is one already, or none is wanted.
-    case $report in '' | table | github) ;; *) arguments+=(-o "$report") ;; esac
+    case $report in '' | table | github) ;; *) arguments+=("--output=$report") ;; esac
 done
 
 if [ -n "$INPUT_WORKING_DIRECTORY" ]; then
-    cd -- "$INPUT_WORKING_DIRECTORY" || fail 2 "working-directory $INPUT_WORKING_DIRECTORY: see above"
+    CDPATH='' cd -- "$INPUT_WORKING_DIRECTORY" || fail 2 "working-directory $INPUT_WORKING_DIRECTORY: see above"
 fi
 code=0
 "$PROGRAM" gate "${arguments[@]}" || code=$?

@@ -65,8 +65,9 @@ class Gate(Case):
         self.assertIn("FAIL", job.summary)
 
     def test_a_wrong_word_switches_nothing_off(self):
-        for script, name in (("install.sh", "verify-attestation"), *(("run.sh", one) for one in ("report-only", "summary", "annotations", "sbom"))):
+        for name in ("verify-attestation", "report-only", "summary", "annotations", "sbom"):
             with self.subTest(name):
+                script = "install.sh" if name == "verify-attestation" else "run.sh"
                 own = {"INPUT_BINARY_PATH": STELLA, f"INPUT_{name.replace('-', '_').upper()}": "yes"}
                 self.assertEqual(self.call(script, **own),
                                  (2, f"::error title=Stella::input {name} is 'yes': write 'true' or 'false'\n", {}))
@@ -111,6 +112,10 @@ class Gate(Case):
         self.assert_ended(job, "fail", 1, "failure")
         for name in ("a.spdx.json", "metrics.txt"):
             self.assertTrue(os.path.getsize(self.path(name)), name)
+
+    def test_a_report_is_no_flag(self):
+        code, said, outputs = self.call("run.sh", STELLA_IMAGE="oci:image", STELLA_OUTPUT="--on-error=warn,--server=http://127.0.0.1:9")
+        self.assertEqual((code, outputs["verdict"]), (2, "unfinished"), said)
 
     def test_a_variable_of_the_job_counts_where_there_is_no_input(self):
         job = self.gate(variables={"STELLA_ADVISORIES": "demo", "STELLA_FAIL_ON": "everything"}, fail_on="critical")

@@ -171,7 +171,8 @@ class Install(Case):
     def test_an_attestation_is_asked_for_each_time(self):
         tools = self.path("bin")
         os.makedirs(tools)
-        os.rename(self.script("gh", f"""printf '%s\\n' "$*" >>'{self.path("asked")}'; exit "${{GH_SAYS:-0}}" """), os.path.join(tools, "gh"))
+        gh = self.script("gh", f"""printf '%s\\n' "$*" >>'{self.path("asked")}'; exit "${{GH_SAYS:-0}}" """)
+        os.rename(gh, os.path.join(tools, "gh"))
         path = f"{tools}:{os.environ['PATH']}"
         with releases(self.served(self.good)) as (url, _):
             for _ in range(2):
