@@ -53,6 +53,7 @@ need db_load db-util
 # The performance harness: its checkers come from PyPI and npm, the distance from `tc`, the trend is looked at.
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 need git git
+need curl curl
 need openssl openssl
 need rsync rsync
 need npm npm
