@@ -8,15 +8,16 @@ here=${BASH_SOURCE[0]%/*}
 
 sha256() { # FILE
     local printed
-    # From stdin: of a name with a backslash, as Windows has them, sha256sum makes a line of another form.
-    if command -v sha256sum >/dev/null; then
+    # From stdin: of a name with a backslash, as Windows has them, sha256sum makes a line of another form. openssl first: it uses
+    # what the processor has for it, and takes a quarter of the time.
+    if command -v openssl >/dev/null; then
+        printed=$(openssl dgst -sha256 -r <"$1")
+    elif command -v sha256sum >/dev/null; then
         printed=$(sha256sum <"$1")
     elif command -v shasum >/dev/null; then
         printed=$(shasum -a 256 <"$1")
-    elif command -v openssl >/dev/null; then
-        printed=$(openssl dgst -sha256 -r <"$1")
     else
-        fail 3 'no sha256sum, shasum or openssl on this runner: the program cannot be checked; install one, or set binary-path'
+        fail 3 'no openssl, sha256sum or shasum on this runner: the program cannot be checked; install one, or set binary-path'
     fi
     printf '%s' "${printed%% *}"
 }
@@ -74,7 +75,7 @@ done <"$here/checksums.txt"
 cache=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}
 # Windows: one kind of slash, which its programs take too.
 cache=${cache//\\//}/stella/$version
-arch=$(printf %s "$RUNNER_ARCH" | tr '[:upper:]' '[:lower:]')
+case $RUNNER_ARCH in X64) arch=x64 ;; *) arch=arm64 ;; esac
 program=$cache/$arch/stella$suffix
 complete=$cache/$arch.complete
 
