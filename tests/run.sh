@@ -53,6 +53,7 @@ need db_load db-util
 # The performance harness: its checkers come from PyPI and npm, the distance from `tc`, the trend is looked at.
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 need git git
+need curl curl
 need openssl openssl
 need rsync rsync
 need npm npm
@@ -239,6 +240,7 @@ for tool in python npm promtool; do
     why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
 done
 suite validators python3 -m unittest discover --start-directory tests/validators
+suite continuous-integration python3 -m unittest discover --start-directory tests/ci
 suite registry python3 -m unittest discover --start-directory tests/registry
 suite ground-truth python3 -m unittest discover --start-directory tests/truth
 suite performance-harness performance_harness

@@ -47,14 +47,14 @@ def complete(directory, make):
             pass
 
 
-def python(program="python"):
-    """A program of the virtual environment that `requirements.txt` pins."""
-    directory = place("python", "requirements.txt")
+def python(program="python", requirements=os.path.join(HERE, "requirements.txt")):
+    """A program of the virtual environment that `requirements.txt` pins, or another such file."""
+    directory = place("python", requirements)
 
     def make():
         fetch(sys.executable, "-m", "venv", "--clear", directory)
         fetch(os.path.join(directory, "bin", "pip"), "install", "-q", "--disable-pip-version-check",
-              "-r", os.path.join(HERE, "requirements.txt"))
+              "-r", requirements)
     complete(directory, make)
     return os.path.join(directory, "bin", program)
 
