@@ -19,6 +19,8 @@ README = "gitlab/README.md"
 BY = "tests/ci/components.py"
 UPDATE = f"python3 {BY} --update"
 
+INPUT = r"\$\[\[ inputs\.([a-z-]+) \]\]"
+
 # What an input can be held to before anything runs, where the program only says it in words.
 NUMBER = {"regex": "^[0-9]*$"}
 HELD_TO = {
@@ -106,23 +108,28 @@ def inputs(template):
     return found
 
 
-def classic(template):
-    """The component's jobs with the default of every input; settings are left to the variables of whoever includes it."""
-    jobs = re.sub(r"^ *# variables: begin.*?# variables: end\n", "", split(template)[1], flags=re.DOTALL | re.MULTILINE)
-    jobs = re.sub(r"^ *# The program reads these itself.*\n", "", jobs, flags=re.MULTILINE)
-
-    def default(found):
-        value = declared[found[1]]["default"]
-        return value if isinstance(value, str) else quoted(value)
+def filled(template):
+    """A component's jobs, with the default of every input."""
     declared = inputs(template)
-    # The rules are a list in a list for the component; one list here.
-    jobs = re.sub(r"^( *)- \$\[\[ inputs\.rules \]\]$",
-                  lambda found: "\n".join(f"{found[1]}- {quoted(one)}" for one in declared["rules"]["default"]),
-                  jobs, flags=re.MULTILINE)
-    # A value alone, which YAML could take for a number.
-    jobs = re.sub(r": \$\[\[ inputs\.(version|schema-version) \]\]$",
-                  lambda found: f": {quoted(declared[found[1]]['default'])}", jobs, flags=re.MULTILINE)
-    return CLASSIC_HEAD + re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", default, jobs)
+    # A list in a list of rules is for the component; one list here.
+    rules = "".join(f"    - {quoted(rule)}\n" for rule in declared.get("rules", {}).get("default", []))
+    jobs = split(template)[1].replace("    - $[[ inputs.rules ]]\n", rules)
+    # No tag is no key: a list of none is only for an input.
+    if not declared["tags"]["default"]:
+        jobs = jobs.replace("  tags: $[[ inputs.tags ]]\n", "")
+
+    def alone(found):
+        return f"{found[1]}{quoted(declared[found[2]]['default'])}"
+    # A value alone keeps its type; what stands in a text is put into it.
+    jobs = re.sub(r"^( +[A-Za-z_]+: )\$\[\[ inputs\.([a-z-]+) \]\]$", alone, jobs, flags=re.MULTILINE)
+    return re.sub(INPUT, lambda found: str(declared[found[1]]["default"]).replace("False", "false").replace("True", "true"), jobs)
+
+
+def classic(template):
+    """The jobs for a classic include: settings are left to the variables of whoever includes it."""
+    header, jobs = split(template)
+    jobs = re.sub(r"^ *# The program reads these itself.*?# variables: end\n", "", jobs, flags=re.DOTALL | re.MULTILINE)
+    return f"{CLASSIC_HEAD}\n{filled(f'{header}---{chr(10)}{jobs}')}"
 
 
 def table(template, variables):
