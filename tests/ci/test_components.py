@@ -89,11 +89,30 @@ class Lint(gitlab.Case):
             self.assertLessEqual(met, {"job-prefix"}, name)
 
 
-class Gate(gitlab.Pipeline):
+class Project(gitlab.Pipeline):
+    def jobs(self, text):
+        """The pipeline as it comes to be, with all that is included and extended."""
+        done = self.run_pipeline(text, "--preview")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return gitlab.from_yaml(self.write("preview.yml", done.stdout))
+
+    def refused(self, component, inputs, why):
+        """Whether these inputs, of which the first is wrong, never become a pipeline."""
+        done = self.run_pipeline(include(component, **inputs), "--list")
+        said = done.stdout + done.stderr
+        self.assertNotEqual(done.returncode, 0, inputs)
+        self.assertRegex(said, f"{next(iter(inputs))}.*", said)
+        self.assertRegex(said, {"options": "allowed options", "regex": "RegEx|regex"}.get(why, f"not an? {why}"), inputs)
+
+
+class Gate(Project):
+    def commit(self):
+        self.does("git", "-C", self.path("project"), "add", "--all")
+        self.does("git", "-C", self.path("project"), "commit", "--quiet", "--message", "More")
+
     def policy(self, text):
         self.write("project/policy.yaml", text)
-        self.does("git", "-C", self.path("project"), "add", "policy.yaml")
-        self.does("git", "-C", self.path("project"), "commit", "--quiet", "--message", "A policy")
+        self.commit()
 
     def reports(self, prefix="stella"):
         """What the scan uploaded, by name."""
@@ -161,6 +180,19 @@ class Gate(gitlab.Pipeline):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("no verdict in stella-reports", done.stdout + done.stderr)
 
+    def test_a_checkout_that_brings_a_verdict_is_not_heeded(self):
+        self.write("project/stella-reports/exit-code", "0\n")
+        self.write("project/.stella.yaml", "output: [json=stella-reports/report.json]\n")
+        self.commit()
+        self.ends(self.run_pipeline(include(**DEMO)), 1, "PASS", "FAIL")
+
+    def test_a_link_in_place_of_the_directory_of_reports_leads_nowhere(self):
+        self.write("elsewhere/kept", "")
+        os.symlink(self.path("elsewhere"), self.path("project", "stella-reports"))
+        self.commit()
+        self.ends(self.run_pipeline(include(**DEMO)), 1, "PASS", "FAIL")
+        self.assertEqual(os.listdir(self.path("elsewhere")), ["kept"])
+
     # ---- inputs ---------------------------------------------------------------------------------------------------
 
     def recorder(self):
@@ -214,12 +246,6 @@ class Gate(gitlab.Pipeline):
         self.run_pipeline(include(), "stella:scan", variables=(*registry, "DOCKER_AUTH_CONFIG={}"))
         self.assertEqual(self.seen()["DOCKER_AUTH_CONFIG"], "{}")
 
-    def jobs(self, text):
-        """The pipeline as it comes to be, with all that is included and extended."""
-        done = self.run_pipeline(text, "--preview")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return gitlab.from_yaml(self.write("preview.yml", done.stdout))
-
     def test_inputs_of_the_jobs(self):
         jobs = self.jobs(json.dumps({"stages": ["look"], **json.loads(include(
             stage="look", job_prefix="app", runner_image="registry.example/stella@sha256:0123", version="7.8.9-rc.1",
@@ -254,12 +280,7 @@ class Gate(gitlab.Pipeline):
                             ({"threads": "many"}, "regex"), ({"deadline": "-1"}, "regex"), ({"junit": "maybe"}, "boolean"),
                             ({"allow-failure": "x"}, "boolean"), ({"no-cache": "x"}, "boolean"), ({"tags": "a"}, "array"),
                             ({"rules": "x"}, "array")):
-            done = self.run_pipeline(include(**inputs), "--list")
-            self.assertNotEqual(done.returncode, 0, inputs)
-            [name] = inputs
-            said = done.stdout + done.stderr
-            self.assertRegex(said, rf"{name}.*", (inputs, said))
-            self.assertRegex(said, {"options": "allowed options", "regex": "RegEx|regex"}.get(why, f"not an? {why}"), inputs)
+            self.refused("gate", inputs, why)
 
     # ---- GitLab's conventions -------------------------------------------------------------------------------------
 
@@ -291,6 +312,33 @@ class Gate(gitlab.Pipeline):
         more = {"stella:scan": {"extends": [".stella", ".stella:junit:true", ".stella:sarif:true"]}, "stella:gate": {"allow_failure": True}}
         self.ends(self.run_pipeline(json.dumps(local | more)), 0, "PASS", "WARN")
         self.assertIn("stella.sarif", self.reports())
+
+
+class Benchmark(Project):
+    """What tests/perf/test_job.py, which measures, does not look at: the inputs."""
+
+    def pipeline(self, **inputs):
+        return json.dumps({"stages": ["benchmark", "publish", "measure", "show"], **json.loads(include("benchmark", **inputs))})
+
+    def test_every_input_has_its_place(self):
+        self.write("project/Cargo.lock", "")
+        jobs = self.jobs(self.pipeline(
+            stage="measure", publish_stage="show", job_prefix="perf:", runner_image="rust:1", tags=["quiet"], phases="START,REPORTS",
+            merge_request_phases="START", samples="20", timeout="1 hour", resource_group="perf"))
+        measures, shows = jobs["perf:benchmark"], jobs["perf:pages"]
+        self.assertEqual((measures["stage"], shows["stage"]), ("measure", "show"))
+        self.assertEqual(shows["needs"][0]["job"], "perf:benchmark")
+        for job in (measures, shows):
+            self.assertEqual((job["image"], job["tags"]), ({"name": "rust:1"}, ["quiet"]))
+        self.assertEqual((measures["timeout"], measures["resource_group"]), ("1 hour", "perf"))
+        self.assertEqual(measures["variables"]["STELLA_PERF_SAMPLES"], "20")
+        phases = [rule["variables"].get("STELLA_PERF_PHASE") for rule in measures["rules"] if "variables" in rule]
+        self.assertEqual(phases, ["START,REPORTS", "START,REPORTS", "START", None])
+
+    def test_wrong_inputs_are_refused(self):
+        for inputs, why in (({"job-prefix": "perf"}, "regex"), ({"phases": "a;b"}, "regex"), ({"merge-request-phases": ""}, "regex"),
+                            ({"samples": "many"}, "regex"), ({"tags": "a"}, "array")):
+            self.refused("benchmark", inputs, why)
 
 
 if __name__ == "__main__":
