@@ -54,6 +54,11 @@ def quoted(value):
     return json.dumps(value, ensure_ascii=False)
 
 
+def plain(value):
+    """A value as it stands in a text."""
+    return value if isinstance(value, str) else quoted(value)
+
+
 def split(template):
     """A component's header and its jobs: two documents of one file."""
     header, jobs = re.split(r"^---\n", template, maxsplit=1, flags=re.MULTILINE)
@@ -103,8 +108,8 @@ def inputs(template):
             found[name] = {}
         elif match := re.fullmatch(r"      ([a-z]+): (.+)", line):
             key, value = match.groups()
-            plain = value.startswith("'") or key == "type"
-            found[name][key] = value.strip("'") if plain else json.loads(value)
+            bare = value.startswith("'") or key == "type"
+            found[name][key] = value.strip("'") if bare else json.loads(value)
     return found
 
 
@@ -118,11 +123,12 @@ def filled(template):
     if not declared["tags"]["default"]:
         jobs = jobs.replace("  tags: $[[ inputs.tags ]]\n", "")
 
-    def alone(found):
-        return f"{found[1]}{quoted(declared[found[2]]['default'])}"
+    def default(name):
+        return declared[name]["default"]
+
     # A value alone keeps its type; what stands in a text is put into it.
-    jobs = re.sub(r"^( +[A-Za-z_]+: )\$\[\[ inputs\.([a-z-]+) \]\]$", alone, jobs, flags=re.MULTILINE)
-    return re.sub(INPUT, lambda found: str(declared[found[1]]["default"]).replace("False", "false").replace("True", "true"), jobs)
+    jobs = re.sub(rf"^( +\w+: ){INPUT}$", lambda found: found[1] + quoted(default(found[2])), jobs, flags=re.MULTILINE)
+    return re.sub(INPUT, lambda found: plain(default(found[1])), jobs)
 
 
 def classic(template):
@@ -138,7 +144,7 @@ def table(template, variables):
     for name, one in inputs(template).items():
         kind = ", ".join(f"`{option}`" for option in one.get("options", []) if option)
         kind = kind or (f"`{one['regex']}`" if "regex" in one else one.get("type", "text"))
-        default = "" if one["default"] in ("", []) else f"`{one['default'] if isinstance(one['default'], str) else quoted(one['default'])}`"
+        default = "" if one["default"] in ("", []) else f"`{plain(one['default'])}`"
         default = default.replace("|", "\\|")
         called = f"`{name}`" + (f", `{variables[name]}`" if name in variables else "")
         rows.append(" | ".join(("| " + called, one["description"].replace("|", "\\|"), default, kind.replace("|", "\\|"))) + " |")

@@ -22,6 +22,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEMO = os.path.join(ROOT, "tests", "fixtures", "demo-image")
 TIMEOUT_S = 300
 BRANCH = "trunk"
+GIT_CONFIG = """\
+[user]
+    name = Test
+    email = test@example.invalid
+[safe]
+    directory = *
+"""
 
 
 def place(kind, *names):
@@ -83,7 +90,7 @@ class Case(unittest.TestCase):
         os.symlink(os.path.realpath(STELLA), os.path.join(programs, "stella"))
         self.environment = {
             "PATH": f"{programs}:{os.environ['PATH']}", "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"),
-            "GIT_CONFIG_GLOBAL": self.write("gitconfig", "[user]\nname = Test\nemail = test@example.invalid\n[safe]\ndirectory = *\n"),
+            "GIT_CONFIG_GLOBAL": self.write("gitconfig", GIT_CONFIG),
         }
 
     def path(self, *names):

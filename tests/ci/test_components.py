@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import unittest
 import xml.etree.ElementTree
@@ -22,7 +23,8 @@ RECORDER = """#!/bin/sh
 def include(component="gate", /, **inputs):
     """A pipeline that is one component; `_` stands for `-` in the name of an input."""
     inputs = {key.replace("_", "-"): value for key, value in inputs.items()}
-    return json.dumps({"include": [{"component": f"$CI_SERVER_FQDN/$CI_PROJECT_PATH/{component}@$CI_COMMIT_SHA", "inputs": inputs}]})
+    address = f"$CI_SERVER_FQDN/$CI_PROJECT_PATH/{component}@$CI_COMMIT_SHA"
+    return json.dumps({"include": [{"component": address, "inputs": inputs}]})
 
 
 class Made(unittest.TestCase):
@@ -81,6 +83,23 @@ class Lint(gitlab.Case):
                 script = "\n".join(["#!/bin/sh", "set -e", *job.get("script", [])])
                 self.does(gitlab.python("shellcheck"), "--severity=style", self.write("script.sh", script + "\n"))
                 self.assertNotRegex(script, r"\$\[\[", f"{name}: an input in a script")
+
+    def test_scripts_want_no_more_than_the_image_of_the_jobs_has(self):
+        # Nothing but busybox and the program, and the options that a runner sets.
+        busybox = shutil.which("busybox")
+        for applet in self.does(busybox, "--list").split():
+            if not os.path.lexists(self.path("programs", applet)):
+                os.symlink(busybox, self.path("programs", applet))
+        jobs = gitlab.from_yaml(self.jobs(components.GATE))
+        variables = {"PATH": self.path("programs"), "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"),
+                     "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", "CI_REGISTRY": "registry.example",
+                     "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": "secret " * 20,
+                     "STELLA_CONTAINER_SCANNING": "=stella-reports/gl.json", "STELLA_SCHEMA_VERSION": "15.2"}
+        for job, code in (("scan", 0), ("gate", 1)):
+            script = "\n".join(["set -eo pipefail", *jobs[f"stella:{job}"]["script"]])
+            done = gitlab.call(busybox, "sh", "-c", script, cwd=self.work, env=variables)
+            self.assertEqual((done.returncode, "not found" in done.stderr), (code, False), done.stderr)
+        self.assertTrue(os.path.getsize(self.path("stella-reports", "gl.json")))
 
     def test_of_inputs_only_the_prefix_of_names_meets_a_shell(self):
         jobs = gitlab.from_yaml(self.write("jobs.yml", components.split(components.read(components.GATE))[1]))
@@ -305,11 +324,13 @@ class Gate(Project):
     # ---- the classic include --------------------------------------------------------------------------------------
 
     def test_the_classic_include_does_the_same(self):
-        local = {"include": [{"local": components.CLASSIC}], "variables": {"STELLA_IMAGE": "oci:image", "STELLA_ADVISORIES": "demo"}}
+        local = {"include": [{"local": components.CLASSIC}],
+                 "variables": {"STELLA_IMAGE": "oci:image", "STELLA_ADVISORIES": "demo"}}
         self.ends(self.run_pipeline(json.dumps(local)), 1, "PASS", "FAIL")
         plain = self.reports()
         self.assertNotIn("stella.sarif", plain)
-        more = {"stella:scan": {"extends": [".stella", ".stella:junit:true", ".stella:sarif:true"]}, "stella:gate": {"allow_failure": True}}
+        more = {"stella:scan": {"extends": [".stella", ".stella:junit:true", ".stella:sarif:true"]},
+                "stella:gate": {"allow_failure": True}}
         self.ends(self.run_pipeline(json.dumps(local | more)), 0, "PASS", "WARN")
         self.assertIn("stella.sarif", self.reports())
 

@@ -1,10 +1,11 @@
-"""The recipes: each snippet held to its platform's schema, and its gate run with the program, or with a runner where one is to be had."""
+"""The recipes: each snippet held to its platform's schema, and its gate run with the program, or by a runner where one is to be had."""
 import json
 import os
 import re
 import shutil
 import unittest
 
+import components
 import gitlab
 from components import ROOT
 
@@ -44,6 +45,15 @@ class Recipes(gitlab.Case):
             listed = re.findall(r"\]\(([a-z-]+)\.md\)", text.read())
         self.assertEqual(sorted(listed), names())
         self.assertEqual(sorted([*SCHEMAS, "jenkins", "pre-commit"]), names())
+
+    def test_image_and_version_are_those_of_the_component(self):
+        image = components.inputs(components.read(components.GATE))["runner-image"]["default"].split(":")[0]
+        for file in ("README.md", components.README, *(f"docs/recipes/{name}.md" for name in names())):
+            text = components.read(file)
+            for found in re.findall(r"\S+/stella:[\w.]+(?:-ci)?", text):
+                self.assertEqual(found.removesuffix("-ci"), f"{image}:{components.version()}", file)
+            for found in re.findall(r"/gate@(\S+)|rev: v(\S+)", text):
+                self.assertIn(components.version(), found, file)
 
     def test_schemas(self):
         for name, schema in SCHEMAS.items():
