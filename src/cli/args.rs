@@ -12,7 +12,7 @@ use clap::{
     ValueHint, parser::ValueSource,
 };
 use serde::Serialize;
-use stella::report::plain;
+use stella::{finding::Severity, report::plain};
 
 use super::{
     exit::Failure,
@@ -158,6 +158,12 @@ pub fn settings_of_gate() -> Vec<Setting> {
     let setting = |arg: &clap::Arg| {
         let switch = !arg.get_action().takes_values();
         let values = arg.get_possible_values().into_iter().filter(|_| !switch);
+        let values = values.map(|value| value.get_name().to_owned());
+        // A wrong one is told after the reports are known, so that they say so too: clap does not know these.
+        let severities = Severity::ALL
+            .iter()
+            .filter(|_| arg.get_id() == "fail_on")
+            .map(|severity| severity.as_str().to_owned());
         let defaults = arg.get_default_values().iter().filter(|_| !switch);
         Some(Setting {
             name: arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned(),
@@ -165,7 +171,7 @@ pub fn settings_of_gate() -> Vec<Setting> {
             help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
             switch,
             repeats: matches!(arg.get_action(), clap::ArgAction::Append),
-            values: values.map(|value| value.get_name().to_owned()).collect(),
+            values: values.chain(severities).collect(),
             default: defaults.filter_map(|value| value.to_str()).collect::<Vec<_>>().join(","),
         })
     };
@@ -327,8 +333,8 @@ pub struct Base {
 #[derive(Debug, Clone, Args)]
 pub struct Reports {
     /// Write a report to FILE or to stdout: table, json, sarif, junit, gitlab (schema 15.1; also gitlab-15.0 and
-    /// gitlab-15.2), codequality, markdown, github (annotations of a workflow) or metrics; the gate also cyclonedx (1.6), cyclonedx-1.5 or
-    /// spdx (2.3); repeats [default: table]
+    /// gitlab-15.2), codequality, markdown, github (annotations of a workflow), metrics or dotenv; the gate also cyclonedx (1.6),
+    /// cyclonedx-1.5 or spdx (2.3); repeats [default: table]
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_OUTPUT", value_delimiter = ',')]
     pub output: Vec<String>,
     /// Findings that the policy ignores stand in the table and in SARIF too, there marked as suppressed: GitHub opens an alert for each

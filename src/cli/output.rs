@@ -50,6 +50,7 @@ impl Format for ReportFormat {
         ("sarif", Self::Sarif),
         ("junit", Self::Junit),
         ("gitlab", Self::GitLab(gitlab::Version::V15_1)),
+        ("gitlab-15.1", Self::GitLab(gitlab::Version::V15_1)),
         ("gitlab-15.0", Self::GitLab(gitlab::Version::V15_0)),
         ("gitlab-15.2", Self::GitLab(gitlab::Version::V15_2)),
         ("codequality", Self::CodeQuality),
@@ -113,7 +114,8 @@ impl<F: Format> Output<F> {
     /// Parses every `-o`; the default on stdout where there is none.
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, Failure> {
         let mut outputs = Vec::new();
-        for text in texts {
+        // Whoever puts a list together may leave a comma at its end.
+        for text in texts.iter().filter(|text| !text.is_empty()) {
             let (name, file) = match text.split_once('=') {
                 Some((name, file)) => (name, Some(file)),
                 None => (text.as_str(), None),

@@ -24,8 +24,8 @@ INPUT = r"\$\[\[ inputs\.([a-z-]+) \]\]"
 # What an input can be held to before anything runs, where the program only says it in words.
 NUMBER = {"regex": "^[0-9]*$"}
 HELD_TO = {
-    "fail-on": {"options": ["", "critical", "high", "medium", "low", "negligible", "unknown"]},
     "deadline": NUMBER,
+    "max-wait": NUMBER,
     "threads": NUMBER,
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod codequality;
+mod dotenv;
 mod fixes;
 mod github;
 mod gitlab;

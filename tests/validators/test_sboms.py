@@ -1,6 +1,7 @@
 """SBOMs: valid by the standards' own validators, whatever the image holds; of `stella sbom`, and of a gate beside what it found."""
 import json
 import os
+import subprocess
 
 import documents
 import hostile
@@ -39,3 +40,25 @@ class Sboms(reports.Case):
                               history=[{"created_by": "".join(hostile.TEXTS)}])
         self.check("sbom", [f"oci:{layout}"], 0)
         self.check("gate", [f"oci:{layout}", "--advisories", "demo"], 1)
+
+    def test_what_buildkit_gets(self):
+        """The role of a generator: a mounted root file system, and those of other stages beside it."""
+        names = {"core/sbom": "sbom", "extras/sbom-build": "sbom-build", "extras/sbom-context": "sbom-context"}
+        work = os.path.join(reports.work(), "buildkit")
+        for place, name in names.items():
+            status = os.path.join(work, place, "var/lib/dpkg/status")
+            os.makedirs(os.path.dirname(status))
+            with open(status, "w", encoding="utf-8") as out:
+                out.write(STATUS.format(name, "1.0-1") if name != "sbom-context" else "")
+        for extras in (False, True):
+            out = os.path.join(work, f"out-{extras}")
+            os.makedirs(out)
+            variables = {"BUILDKIT_SCAN_DESTINATION": out, "BUILDKIT_SCAN_SOURCE": os.path.join(work, "core/sbom")}
+            if extras:
+                variables["BUILDKIT_SCAN_SOURCE_EXTRAS"] = os.path.join(work, "extras")
+            done = subprocess.run([STELLA], env=variables, cwd="/", capture_output=True, text=True, check=False, timeout=reports.TIMEOUT_S)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            found = sorted(os.listdir(out))
+            self.assertEqual(len(found), 3 if extras else 1)
+            for name in found:
+                self.assertEqual(documents.wrong(os.path.join(out, name), "spdx"), "")
