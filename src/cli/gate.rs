@@ -18,7 +18,7 @@ use stella::{
 use super::{
     Start,
     analyse::{Look, only_image, open},
-    args::{Gate, GateOptions, OnError},
+    args::{self, GateOptions, OnError},
     asked, base,
     exit::{Exit, Failure},
     image::Opened,
@@ -33,79 +33,90 @@ use super::{
 };
 
 /// Runs `stella gate`.
-pub fn run(args: &Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
+pub fn run(args: &args::Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
     let image = settings::image(args.image.image.as_deref(), start.environment)?;
+    let gate = Gate::new(&args.options, log, start)?;
     if !args.print_settings {
-        return one(&Wanted { image: &image, shown: &image }, &args.options, log, start);
+        return gate.image(&image, &image);
     }
-    let outputs = GateSettings::outputs(&args.options)?;
-    let settings = GateSettings::new(&image, &args.options, outputs, start.environment)?;
-    let table = settings::print::table(&settings, start.origins)?;
+    let table = settings::print::table(&gate.settings(&image)?, start.origins)?;
     io::stdout()
         .write_all(table.as_bytes())
         .map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;
     Ok(Exit::Pass)
 }
 
-/// The image that is gated.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// As IMAGE is given.
-    pub image: &'a str,
-    /// What reports show for it.
-    pub shown: &'a str,
-}
-
-/// Gates an image and writes every report.
-pub fn one(wanted: &Wanted<'_>, args: &GateOptions, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
-    let Wanted { image, shown } = *wanted;
-    let outputs = GateSettings::outputs(args)?;
-    let unfinished = |failure: &Failure| unfinished(shown, args, &outputs, failure, log, start.environment);
-    let mut settings =
-        GateSettings::new(image, args, outputs.clone(), start.environment).inspect_err(unfinished)?;
-    settings.source.text = shown.to_owned();
-    let gated = gate(&settings, log, start.at).inspect_err(unfinished);
-    match gated {
-        Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
-            log.warn(&failure.message);
-            log.warn("NOT GATED: the image was not looked at; --on-error=warn lets the build go on");
-            Ok(Exit::Pass)
-        }
-        Ok(Exit::Unfinished) if settings.on_error == OnError::Warn => {
-            log.warn("NOT GATED IN FULL: what is missing stands above; --on-error=warn lets the build go on");
-            Ok(Exit::Pass)
-        }
-        other => other,
-    }
-}
-
-/// Writes every report of a gate that came to no verdict: what an earlier gate left in a file is not taken for this one's.
-fn unfinished(
-    image: &str,
-    args: &GateOptions,
-    outputs: &[Output],
-    failure: &Failure,
+/// How an image is gated, whichever it is.
+pub struct Gate<'a> {
+    args: &'a GateOptions,
+    /// Where reports go: known before the other settings, so that what is wrong with those stands in them.
+    outputs: Vec<Output>,
     log: Log,
-    environment: &Environment,
-) {
-    let why = [failure.message.as_str(), failure.advice.as_str()];
-    let stopped = Stopped {
-        image: name::wanted(args.name.as_deref(), image),
-        // A wrong moment is what may have ended it.
-        now: settings::now(environment).unwrap_or_else(|_| Timestamp::now()).to_string(),
-        why: why.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
-    };
-    let report = Report { schema: SCHEMA, results: Vec::new(), stopped: Some(stopped), run: Run::default() };
-    // A wrong call says how to call; nobody waits for data.
-    let wanted = |output: &&Output| output.file.is_some() || failure.exit == Exit::Unfinished;
-    let (sboms, others): (Vec<_>, Vec<_>) =
-        outputs.iter().filter(wanted).partition(|output| matches!(output.format, ReportFormat::Sbom(_)));
-    for failure in reports::write_all(&report, None, &others, false) {
-        log.error(&failure.message);
+    start: &'a Start<'a>,
+}
+
+impl<'a> Gate<'a> {
+    /// Resolves where the reports go.
+    pub fn new(args: &'a GateOptions, log: Log, start: &'a Start<'a>) -> Result<Self, Failure> {
+        Ok(Self { args, outputs: GateSettings::outputs(args)?, log, start })
     }
-    // There is no SBOM of nothing.
-    for failure in sboms.into_iter().filter_map(|output| output.remove().err()) {
-        log.error(&failure.message);
+
+    fn settings(&self, image: &str) -> Result<GateSettings, Failure> {
+        GateSettings::new(image, self.args, self.outputs.clone(), self.start.environment)
+    }
+
+    /// Whether all settings are right, before there is an image; `shown` is what reports show for it.
+    pub fn check(&self, shown: &str) -> Result<(), Failure> {
+        self.settings(shown).map(drop).inspect_err(|failure| self.stopped(shown, failure))
+    }
+
+    /// Gates an image, as IMAGE is given, and writes every report, which show `shown` for it.
+    pub fn image(&self, image: &str, shown: &str) -> Result<Exit, Failure> {
+        let stopped = |failure: &Failure| self.stopped(shown, failure);
+        let mut settings = self.settings(image).inspect_err(stopped)?;
+        settings.source.text = shown.to_owned();
+        let gated = gate(&settings, self.log, self.start.at).inspect_err(stopped);
+        match gated {
+            Err(failure) if failure.exit == Exit::Unfinished && settings.on_error == OnError::Warn => {
+                self.log.warn(&failure.message);
+                self.log.warn("NOT GATED: the image was not looked at; --on-error=warn lets the build go on");
+                Ok(Exit::Pass)
+            }
+            Ok(Exit::Unfinished) if settings.on_error == OnError::Warn => {
+                self.log.warn(
+                    "NOT GATED IN FULL: what is missing stands above; --on-error=warn lets the build go on",
+                );
+                Ok(Exit::Pass)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes every report of a gate that came to no verdict: what an earlier gate left in a file is not taken for this one's.
+    pub fn stopped(&self, shown: &str, failure: &Failure) {
+        let why = [failure.message.as_str(), failure.advice.as_str()];
+        let stopped = Stopped {
+            image: name::wanted(self.args.name.as_deref(), shown),
+            // A wrong moment is what may have ended it.
+            now: settings::now(self.start.environment).unwrap_or_else(|_| Timestamp::now()).to_string(),
+            why: why.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
+        };
+        let report =
+            Report { schema: SCHEMA, results: Vec::new(), stopped: Some(stopped), run: Run::default() };
+        // A wrong call says how to call; nobody waits for data.
+        let wanted = |output: &&Output| output.file.is_some() || failure.exit == Exit::Unfinished;
+        let (sboms, others): (Vec<_>, Vec<_>) = self
+            .outputs
+            .iter()
+            .filter(wanted)
+            .partition(|output| matches!(output.format, ReportFormat::Sbom(_)));
+        for failure in reports::write_all(&report, None, &others, false) {
+            self.log.error(&failure.message);
+        }
+        // There is no SBOM of nothing.
+        for failure in sboms.into_iter().filter_map(|output| output.remove().err()) {
+            self.log.error(&failure.message);
+        }
     }
 }
 

@@ -84,8 +84,15 @@ class Docker(Case):
     def test_a_build_that_fails_keeps_its_code(self):
         self.write(os.path.join(self.app, "Dockerfile"), "FROM scratch\nCOPY missing /\n")
         code, report, _, said = self.build("docker", "build", ".")
-        self.assertEqual((code, report), (1, None), said)
-        self.assertIn("the build failed with 1: nothing was gated", said)
+        why = "the build failed with 1: nothing was gated"
+        self.assertEqual((code, report["results"], report["stopped"]["why"]), (1, [], why), said)
+        self.assertIn(why, said)
+
+    def test_a_wrong_call_is_said_before_the_build(self):
+        code, report, out, said = self.build("docker", "build", "-t", "team/app:1", ".", options=("--fail-on", "much"))
+        self.assertEqual((code, out), (2, ""), said)
+        self.assertIn("much", report["stopped"]["why"])
+        self.assertEqual(report["stopped"]["image"], "team/app:1")
 
     def test_an_engine_of_docker_s_own_flags(self):
         host = os.environ["DOCKER_HOST"]
@@ -219,7 +226,7 @@ class Buildx(Case):
 
     def test_the_exit_code_of_the_build(self):
         code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")
-        self.assertEqual((code, report), (17, None), said)
+        self.assertEqual((code, report["results"]), (17, []), said)
 
 
 class Child(Case):

@@ -45,7 +45,10 @@ fn dotenv_holds_no_word_of_an_image() {
     assert!(text.len() < 5_000);
     for line in text.lines() {
         let (name, value) = line.split_once('=').unwrap();
-        assert!(name.starts_with("STELLA_") && name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'), "{line}");
+        assert!(
+            name.starts_with("STELLA_") && name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'),
+            "{line}"
+        );
         assert!(value.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{line}");
     }
 }

@@ -24,7 +24,7 @@ use super::{
     Start,
     args::{self, GateOptions},
     exit::{Exit, Failure},
-    gate::{self, Wanted},
+    gate,
     image::push,
     log::Log,
     progress::Progress,
@@ -45,23 +45,21 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     let work = tempfile::tempdir()
         .map_err(|error| Failure::unfinished(format!("no temporary directory: {error}")))?;
     let plan = Plan::of(command, work.path())?;
-    let code = child::run(&plan.command.words())?;
-    if code != 0 {
-        log.note(format_args!("the build failed with {code}: nothing was gated"));
-        return Ok(Exit::Build(code));
-    }
-    let image = plan.image(work.path())?;
     let options = options(&args.options, &plan);
     // The place of a file of ours is nothing to tell.
-    let unnamed = || {
-        if plan.command.tool == Tool::Docker && matches!(plan.place, Place::Store { .. }) {
-            &image
-        } else {
-            NO_NAME
-        }
-    };
-    let shown = plan.names.first().cloned().unwrap_or_else(|| unnamed().to_owned());
-    let exit = gate::one(&Wanted { image: &image, shown: &shown }, &options, log, &start)?;
+    let shown = plan.names.first().map_or(NO_NAME, String::as_str);
+    // A wrong call is said before anybody waits for a build.
+    let gate = gate::Gate::new(&options, log, &start)?;
+    gate.check(shown)?;
+    let code = child::run(&plan.command.words()).inspect_err(|failure| gate.stopped(shown, failure))?;
+    if code != 0 {
+        let failure = Failure::unfinished(format!("the build failed with {code}: nothing was gated"));
+        gate.stopped(shown, &failure);
+        log.note(failure.message);
+        return Ok(Exit::Build(code));
+    }
+    let image = plan.image(work.path()).inspect_err(|failure| gate.stopped(shown, failure))?;
+    let exit = gate.image(&image, shown)?;
     if exit == Exit::Pass {
         plan.publish(&image, &options, log, &start)?;
     } else if plan.publishing != Publishing::Nothing {
