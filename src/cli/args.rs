@@ -297,6 +297,9 @@ pub struct Source {
     /// How long a server may let this job wait that has used up its quota, in seconds: beyond it the server counts as unreachable
     #[arg(long, value_name = "SECONDS", env = "STELLA_MAX_WAIT", default_value_t = 120)]
     pub max_wait: u64,
+    /// What proves to the server who asks: the CI platform's word, else STELLA_TOKEN, else nothing; or only the token, or nothing
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Identity::Auto, env = "STELLA_IDENTITY")]
+    pub identity: Identity,
     /// A PEM file of authorities that the server and registries may be certified by, beside the system's; repeats
     #[arg(long, value_name = "FILE", env = "STELLA_CA", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub ca: Vec<PathBuf>,
@@ -420,6 +423,16 @@ pub enum Verify {
     New,
     /// Every layer
     All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Identity {
+    /// The CI platform's word, else the token, else nothing
+    Auto,
+    /// The token alone
+    Token,
+    /// Nothing
+    Anonymous,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

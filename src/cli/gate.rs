@@ -67,7 +67,12 @@ impl<'a> Gate<'a> {
 
     /// Whether all settings are right, before there is an image; `shown` is what reports show for it.
     pub fn check(&self, shown: &str) -> Result<(), Failure> {
-        self.settings(shown).map(drop).inspect_err(|failure| self.stopped(shown, failure))
+        let checked = self.settings(shown).and_then(|settings| match settings.source.server {
+            // Advisories that are not there would be missed only after the build.
+            None => Local::new(&settings).map(drop),
+            Some(_) => Ok(()),
+        });
+        checked.inspect_err(|failure| self.stopped(shown, failure))
     }
 
     /// Gates an image, as IMAGE is given, and writes every report, which show `shown` for it.
@@ -151,6 +156,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         skipped.extend(opened.skipped.iter().filter(|_| index == 0).cloned());
         let job =
             Job { settings, opened: &opened, called: &called, image, skipped, progress: Progress::new(log) };
+        let noted = run.notes.len();
         let asked = match &mut remote {
             Some(remote) => match remote.scan(&job, &mut run) {
                 Ok(scanned) => Some(scanned),
@@ -170,7 +176,9 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             },
             None => None,
         };
-        if asked.is_none() {
+        if asked.is_some() {
+            run.notes[noted..].iter().for_each(|note| log.warn(note));
+        } else {
             remote = None;
         }
         let scanned = match (asked, &local) {

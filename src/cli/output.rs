@@ -115,10 +115,10 @@ impl<F: Format> Output<F> {
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, Failure> {
         let mut outputs = Vec::new();
         // Whoever puts a list together may leave a comma at its end.
-        for text in texts.iter().filter(|text| !text.is_empty()) {
+        for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
             let (name, file) = match text.split_once('=') {
                 Some((name, file)) => (name, Some(file)),
-                None => (text.as_str(), None),
+                None => (text, None),
             };
             let known = || F::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             let Some((_, format)) = F::NAMES.iter().find(|(known, _)| *known == name) else {

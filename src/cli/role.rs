@@ -99,8 +99,13 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
         output.push(destination.join(name));
         let words = [OsString::from("stella"), "sbom".into(), image, "--output".into(), output];
         // Nothing of a cache is left when the container ends. A stage without packages is no fault of the build; its document says
-        // that none were found.
-        let flags = ["--no-cache", "--allow-skipped=no-packages"].map(OsString::from);
+        // that none were found. A flag would hide the variable.
+        let allowed =
+            [environment.text("BUILDKIT_SCAN_ALLOW_SKIPPED"), environment.text("STELLA_ALLOW_SKIPPED")];
+        let allowed =
+            allowed.into_iter().flatten().next().map(|names| format!(",{names}")).unwrap_or_default();
+        let flags: [OsString; 2] =
+            ["--no-cache".into(), format!("--allow-skipped=no-packages{allowed}").into()];
         words.into_iter().chain(flags).collect()
     };
     Ok(sources.into_iter().map(line).collect())
@@ -141,10 +146,7 @@ pub fn dockers_flags(
     let mut rest = words;
     while let Some((word, behind)) = rest.split_first() {
         let Some(flag) = word.to_str().filter(|word| word.starts_with('-')) else { break };
-        let (name, joined) = match flag.split_once('=') {
-            Some((name, value)) => (name, Some(OsString::from(value))),
-            None => (flag, None),
-        };
+        let (name, joined) = parted(flag);
         let takes = |value: Option<OsString>| match value {
             Some(value) => (value, behind),
             None => (behind.first().cloned().unwrap_or_default(), behind.get(1..).unwrap_or_default()),
@@ -165,7 +167,10 @@ pub fn dockers_flags(
                 }
             }
             "-D" | "--debug" => {}
-            "--tls" | "--tlsverify" => environment.set("DOCKER_TLS_VERIFY", "1"),
+            "--tls" | "--tlsverify" => {
+                let is_off = joined.is_some_and(|value| value == "false" || value == "0");
+                environment.set("DOCKER_TLS_VERIFY", if is_off { "" } else { "1" });
+            }
             "--tlscacert" | "--tlscert" | "--tlskey" => {
                 return Err(Failure::usage(format!("docker {name}: a file of its own is not taken here"))
                     .advise("set DOCKER_CERT_PATH to the directory of ca.pem, cert.pem and key.pem"));
@@ -175,6 +180,20 @@ pub fn dockers_flags(
         }
     }
     Ok((environment, rest))
+}
+
+/// A flag and the value that is joined to it: `--host=X`, `-HX`, `-H=X`.
+fn parted(flag: &str) -> (&str, Option<OsString>) {
+    let short =
+        ["-H", "-c", "-l"].into_iter().find(|short| flag.starts_with(short) && flag.len() > short.len());
+    match (short, flag.split_once('=')) {
+        (Some(short), _) => {
+            let value = &flag[short.len()..];
+            (short, Some(value.strip_prefix('=').unwrap_or(value).into()))
+        }
+        (None, Some((name, value))) => (name, Some(value.into())),
+        (None, None) => (flag, None),
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +276,8 @@ mod tests {
         let (words, host, environment) = own(&["docker-stella", "--context", "c", "stella", "gate"]);
         assert_eq!((&*words, host), ("docker-stella gate", None));
         assert_eq!(environment.text("DOCKER_CONTEXT"), Some("c"));
+        let (words, host, _) = own(&["docker-stella", "-Htcp://b:1", "--tlsverify=false", "stella", "gate"]);
+        assert_eq!((&*words, host.as_deref()), ("docker-stella gate", Some("tcp://b:1")));
         assert_eq!(own(&["docker-stella.exe", "stella", "--help"]).0, "docker-stella.exe --help");
         assert_eq!(own(&["docker-stella", "gate", "a"]).0, "docker-stella gate a");
         let refused = Role::of(

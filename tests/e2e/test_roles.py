@@ -113,7 +113,7 @@ class Settings(program.Case):
             out.write("fail-on: low\nthreads: 2\ntimings: true\n")
         gitlab = {"GITLAB_CI": "true", "CI_APPLICATION_REPOSITORY": "r.example/app", "CI_COMMIT_SHA": "0123", "CI_COMMIT_BRANCH": "main"}
         said = self.printed("--threads", "3", STELLA_TIMINGS="true", **gitlab)
-        for name, want in (("image", ("r.example/app:0123", "CI_APPLICATION_REPOSITORY")), ("threads", ("3", "--threads")),
+        for name, want in (("image", ("registry:r.example/app:0123", "CI_APPLICATION_REPOSITORY")), ("threads", ("3", "--threads")),
                            ("timings", ("yes", "STELLA_TIMINGS")), ("fail-on", ("low", ".stella.yaml")),
                            ("server", ("-", "default")), ("commit", ("0123", "CI_COMMIT_SHA")), ("branch", ("main", "CI_COMMIT_BRANCH"))):
             self.assertEqual(said[name], want, name)

@@ -3,6 +3,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use super::output::{Exporter, truth};
 use crate::exit::Failure;
 
 /// Who builds.
@@ -65,10 +66,12 @@ const WITH_VALUE: [&str; 29] = [
 pub enum Output {
     /// In the tool's own store, if anywhere.
     Store,
-    /// In the store, and nothing else would do.
+    /// In the engine, and nothing else would do.
     Load,
     /// In the registries that its names are of.
     Push,
+    /// In an archive, as this scheme has it.
+    Archive(&'static str, PathBuf),
     /// In a file or a directory, as no image.
     Elsewhere,
 }
@@ -115,13 +118,22 @@ impl Command {
             let given = words.get(at).map(|word| format!(" {}", word.display())).unwrap_or_default();
             wrong(format!("{stem}{given} builds no image"))
         })?;
-        let (verb, arguments) = (&words[at..end], &words[end..]);
-        Ok(Self {
+        let command = Self {
             tool: *tool,
             program: words[..at].to_vec(),
-            verb: verb.to_vec(),
-            arguments: arguments.to_vec(),
-        })
+            verb: words[at..end].to_vec(),
+            arguments: words[end..].iter().flat_map(unbundled).collect(),
+        };
+        // What cannot be told must not push.
+        command.exporters()?;
+        command.switch("--push")?;
+        command.switch("--load")?;
+        Ok(command)
+    }
+
+    /// Whether buildx is meant by name.
+    pub fn is_buildx(&self) -> bool {
+        self.verb.iter().any(|word| word == "buildx")
     }
 
     /// The whole command line.
@@ -148,11 +160,11 @@ impl Command {
 
     /// The names that the image gets.
     pub fn names(&self) -> Vec<String> {
-        let of_outputs = self.outputs().into_iter().filter_map(|output| attribute(&output, "name"));
+        let exporters = self.exporters().unwrap_or_default();
+        let of_exporters = exporters.iter().filter_map(|exporter| exporter.attribute("name"));
+        let of_exporters = of_exporters.flat_map(|names| names.split(',')).map(str::to_owned);
         let names = self.values(&["--tag", "-t"]).into_iter().filter_map(|name| name.into_string().ok());
-        names
-            .chain(of_outputs.flat_map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>()))
-            .collect()
+        names.chain(of_exporters).collect()
     }
 
     /// The name of buildx's builder, where it is not the one in use.
@@ -178,53 +190,77 @@ impl Command {
     }
 
     /// Where the image is to go.
-    pub fn output(&self) -> Output {
-        let outputs = self.outputs();
-        let kind = |output: &String| attribute(output, "type").unwrap_or_else(|| "local".to_owned());
-        let is_push = |output: &String| {
-            kind(output) == "registry" || attribute(output, "push").is_some_and(|push| push == "true")
+    pub fn output(&self) -> Result<Output, Failure> {
+        let exporters = self.exporters()?;
+        let file = |exporter: &Exporter| {
+            let scheme = match exporter.kind.as_str() {
+                "oci" => "oci-archive",
+                "docker" => "docker-archive",
+                _ => return None,
+            };
+            let is_archive = exporter.attribute("tar").is_none_or(|tar| truth(tar) == Some(true));
+            let dest = exporter.attribute("dest").filter(|dest| is_archive && *dest != "-")?;
+            Some(Output::Archive(scheme, dest.into()))
         };
-        if self.has("--push") || outputs.iter().any(is_push) {
+        Ok(if self.switch("--push")? || exporters.iter().any(Exporter::pushes) {
             Output::Push
-        } else if self.has("--load")
-            || outputs.iter().any(|output| kind(output) == "docker" && attribute(output, "dest").is_none())
-        {
+        } else if self.switch("--load")? || exporters.iter().any(Exporter::loads) {
             Output::Load
-        } else if outputs.is_empty() || outputs.iter().any(|output| kind(output) == "image") {
+        } else if exporters.is_empty() || exporters.iter().any(|exporter| exporter.kind == "image") {
             Output::Store
         } else {
-            Output::Elsewhere
-        }
+            exporters.iter().find_map(file).unwrap_or(Output::Elsewhere)
+        })
     }
 
-    /// Takes away what says where the image is to go.
-    pub fn forget_output(&mut self) {
+    /// Takes away what pushes and what loads; files that are written beside stay. Gives how the image was to be written, for the
+    /// exporter that takes their place.
+    pub fn forget_output(&mut self) -> Result<String, Failure> {
+        let mut manner = String::new();
         let mut kept = Vec::new();
         let mut words = std::mem::take(&mut self.arguments).into_iter();
         while let Some(word) = words.next() {
             let text = word.to_str().unwrap_or_default();
-            if is_switch(text, "--push")
-                || is_switch(text, "--load")
-                || text.starts_with("--output=")
-                || is_joined(text, "-o")
-            {
+            if is_switch(text, "--push") || is_switch(text, "--load") {
                 continue;
             }
-            if text == "--output" || text == "-o" {
-                words.next();
-                continue;
+            let apart = (text == "--output" || text == "-o").then(|| words.next().unwrap_or_default());
+            let value = match &apart {
+                Some(value) => value.to_str(),
+                None => joined(text, "--output").or_else(|| joined(text, "-o")),
+            };
+            if let Some(value) = value {
+                let exporter = Exporter::parse(value)?;
+                if exporter.pushes() || exporter.loads() {
+                    manner.push_str(&exporter.manner());
+                    continue;
+                }
             }
             kept.push(word);
+            kept.extend(apart);
         }
         self.arguments = kept;
+        Ok(manner)
     }
 
-    fn outputs(&self) -> Vec<String> {
-        self.values(&["--output", "-o"]).into_iter().filter_map(|output| output.into_string().ok()).collect()
+    fn exporters(&self) -> Result<Vec<Exporter>, Failure> {
+        let texts = self.values(&["--output", "-o"]).into_iter();
+        texts.map(|text| Exporter::parse(&text.to_string_lossy())).collect()
     }
 
-    fn has(&self, flag: &str) -> bool {
-        self.arguments.iter().any(|word| word == flag || word.to_str() == Some(&format!("{flag}=true")))
+    /// Whether a switch is on: the last word counts.
+    fn switch(&self, flag: &str) -> Result<bool, Failure> {
+        let mut is_on = false;
+        for word in
+            self.arguments.iter().filter_map(|word| word.to_str()).filter(|word| is_switch(word, flag))
+        {
+            is_on = match word.split_once('=') {
+                None => true,
+                Some((_, value)) => truth(value)
+                    .ok_or_else(|| Failure::usage(format!("{word}: write {flag}=true or {flag}=false")))?,
+            };
+        }
+        Ok(is_on)
     }
 
     /// The values of a flag in any of its spellings, in order.
@@ -238,11 +274,7 @@ impl Command {
                     values.extend(words.next().cloned());
                     break;
                 }
-                let joined = if spelling.starts_with("--") {
-                    text.strip_prefix(spelling).and_then(|value| value.strip_prefix('='))
-                } else {
-                    is_joined(text, spelling).then(|| text[spelling.len()..].trim_start_matches('='))
-                };
+                let joined = joined(text, spelling);
                 if let Some(value) = joined {
                     values.push(value.into());
                     break;
@@ -261,28 +293,28 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
     at.min(words.len())
 }
 
-/// Whether a word is a flag of one letter with its value behind it.
-fn is_joined(word: &str, flag: &str) -> bool {
-    !word.starts_with("--") && word.len() > flag.len() && word.starts_with(flag)
+/// The value that is joined to a flag: `--flag=VALUE`, `-fVALUE`, `-f=VALUE`.
+fn joined<'a>(word: &'a str, flag: &str) -> Option<&'a str> {
+    if flag.starts_with("--") {
+        return word.strip_prefix(flag)?.strip_prefix('=');
+    }
+    let value = word.strip_prefix(flag).filter(|value| !word.starts_with("--") && !value.is_empty())?;
+    Some(value.strip_prefix('=').unwrap_or(value))
 }
 
 fn is_switch(word: &str, flag: &str) -> bool {
     word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
-/// An attribute of an output, such as `type=oci,dest=FILE` has them; a value with a comma stands in quotes, as in CSV.
-fn attribute(output: &str, name: &str) -> Option<String> {
-    let mut fields = Vec::new();
-    let (mut field, mut quoted) = (String::new(), false);
-    for c in output.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
+/// `-q` is the one flag of one letter without a value: others may be written right behind it.
+fn unbundled(word: &OsString) -> Vec<OsString> {
+    match word.to_str().and_then(|word| word.strip_prefix("-q")) {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('=') => {
+            let rest = OsString::from(format!("-{rest}"));
+            std::iter::once("-q".into()).chain(unbundled(&rest)).collect()
         }
+        _ => vec![word.clone()],
     }
-    fields.push(field);
-    fields.iter().find_map(|field| Some(field.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
 #[cfg(test)]
@@ -333,26 +365,52 @@ mod tests {
             ("docker build -t a --tag=b:1 -tc .", Output::Store, "a b:1 c"),
             ("docker buildx build --load -t a .", Output::Load, "a"),
             ("docker buildx build --push=true -t a .", Output::Push, "a"),
+            ("docker buildx build --push=1 -t a .", Output::Push, "a"),
+            ("docker buildx build --push --push=false -t a .", Output::Store, "a"),
+            ("docker buildx build -qo type=registry -t a .", Output::Push, "a"),
+            ("docker buildx build -qotype=image,Push=t -qta .", Output::Push, "a"),
+            ("docker buildx build -o out -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=image,\"name=a,b\",push=true .", Output::Push, "a b"),
             ("docker buildx build --output=type=docker .", Output::Load, ""),
-            ("docker buildx build --output type=docker,dest=x.tar .", Output::Elsewhere, ""),
+            (
+                "docker buildx build --output type=docker,dest=x.tar .",
+                Output::Archive("docker-archive", "x.tar".into()),
+                "",
+            ),
+            (
+                "docker buildx build -o type=oci,dest=x.tar .",
+                Output::Archive("oci-archive", "x.tar".into()),
+                "",
+            ),
+            ("docker buildx build -o type=oci,dest=x,tar=false .", Output::Elsewhere, ""),
             ("docker buildx build -o out .", Output::Elsewhere, ""),
         ] {
             let command = command(line).unwrap();
-            assert_eq!((command.output(), command.names().join(" ")), (output, names.to_owned()), "{line}");
+            assert_eq!(
+                (command.output().unwrap(), command.names().join(" ")),
+                (output, names.to_owned()),
+                "{line}"
+            );
         }
     }
 
     #[test]
-    fn outputs_are_replaced() {
-        let mut command =
-            command("docker buildx build --push -o type=registry --output=x -oy --load -t a --iidfile id .")
-                .unwrap();
-        command.forget_output();
+    fn what_cannot_be_told_is_refused() {
+        for line in ["docker buildx build --push=yes .", "docker buildx build -o type=image,push=on ."] {
+            assert!(command(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn only_what_publishes_is_replaced() {
+        let line = "docker buildx build --push -o type=registry,compression=zstd --output=x -oy --load -t a --iidfile id .";
+        let mut command = command(line).unwrap();
+        assert_eq!(command.forget_output().unwrap(), ",compression=zstd");
         command.add("--output", "type=oci,dest=f.tar");
         let words: Vec<_> = command.words().into_iter().map(|word| word.into_string().unwrap()).collect();
-        assert_eq!(words.join(" "), "docker buildx build --output=type=oci,dest=f.tar -t a --iidfile id .");
+        let kept = "docker buildx build --output=type=oci,dest=f.tar --output=x -oy -t a --iidfile id .";
+        assert_eq!(words.join(" "), kept);
         assert_eq!(command.id_file(), Some("id".into()));
         assert_eq!(command.target(), None);
     }

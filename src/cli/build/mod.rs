@@ -13,6 +13,7 @@
 
 mod child;
 mod command;
+mod output;
 
 use std::{
     ffi::OsString,
@@ -29,9 +30,11 @@ use super::{
     log::Log,
     progress::Progress,
     role,
-    settings::{File, SourceSettings},
+    settings::{Environment, File, SourceSettings, builds_with_buildx},
 };
+use child::Children;
 use command::{Command, Output, Tool};
+use output::truth;
 use stella::{digest::Digest, report::NO_NAME};
 
 /// Runs `stella build`.
@@ -44,24 +47,25 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     let start = Start { environment: &environment, ..*start };
     let work = tempfile::tempdir()
         .map_err(|error| Failure::unfinished(format!("no temporary directory: {error}")))?;
-    let plan = Plan::of(command, work.path())?;
+    let children = Children::new(&environment, work.path())?;
+    let plan = Plan::of(command, work.path(), &children, &environment)?;
     let options = options(&args.options, &plan);
     // The place of a file of ours is nothing to tell.
     let shown = plan.names.first().map_or(NO_NAME, String::as_str);
     // A wrong call is said before anybody waits for a build.
     let gate = gate::Gate::new(&options, log, &start)?;
     gate.check(shown)?;
-    let code = child::run(&plan.command.words()).inspect_err(|failure| gate.stopped(shown, failure))?;
+    let code = children.run(&plan.command.words()).inspect_err(|failure| gate.stopped(shown, failure))?;
     if code != 0 {
         let failure = Failure::unfinished(format!("the build failed with {code}: nothing was gated"));
         gate.stopped(shown, &failure);
         log.note(failure.message);
         return Ok(Exit::Build(code));
     }
-    let image = plan.image(work.path()).inspect_err(|failure| gate.stopped(shown, failure))?;
+    let image = plan.image(work.path(), &children).inspect_err(|failure| gate.stopped(shown, failure))?;
     let exit = gate.image(&image, shown)?;
     if exit == Exit::Pass {
-        plan.publish(&image, &options, log, &start)?;
+        plan.publish(&image, &options, &children, log, &start)?;
     } else if plan.publishing != Publishing::Nothing {
         log.error("the gate is closed: the image was not published");
     }
@@ -101,31 +105,42 @@ enum Publishing {
 }
 
 impl Plan {
-    fn of(mut command: Command, work: &Path) -> Result<Self, Failure> {
+    fn of(
+        mut command: Command,
+        work: &Path,
+        children: &Children,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         let (names, dockerfile, target) = (command.names(), command.dockerfile(), command.target());
-        let output = command.output();
+        let output = command.output()?;
         if output == Output::Elsewhere {
             return Err(no_image("it writes files, not an image"));
         }
         if output == Output::Push && names.is_empty() {
             return Err(Failure::usage("a build that is pushed needs a name").advise("give --tag NAME"));
         }
+        if output == Output::Push && command.tool != Tool::Docker {
+            return Err(Failure::usage("this builder pushes nothing itself")
+                .advise("leave --push away, and push after the gate with its own push"));
+        }
         let engine = match command.tool {
-            Tool::Docker => Engine::of(&command),
+            Tool::Docker => Engine::of(&command, children, environment),
             Tool::Podman | Tool::Buildah => Engine::Own,
         };
         let file = work.join("image.tar");
-        let archive = |command: &mut Command, kind: &str| {
-            command.forget_output();
-            command.add("--output", format!("type={kind},dest={}", file.display()));
+        let archive = |command: &mut Command, kind: &str| -> Result<(), Failure> {
+            let manner = command.forget_output()?;
+            command.add("--output", format!("type={kind},dest={}{manner}", file.display()));
+            Ok(())
         };
         let (place, publishing) = match (engine, output) {
+            (_, Output::Archive(scheme, file)) => (Place::Archive { scheme, file }, Publishing::Nothing),
             (Engine::Apart, Output::Push) => {
-                archive(&mut command, "oci");
+                archive(&mut command, "oci")?;
                 (Place::Archive { scheme: "oci-archive", file }, Publishing::Push)
             }
             (Engine::Apart, Output::Load) => {
-                archive(&mut command, "docker");
+                archive(&mut command, "docker")?;
                 (Place::Archive { scheme: "docker-archive", file }, Publishing::Load)
             }
             (Engine::Apart, _) => {
@@ -141,7 +156,7 @@ impl Plan {
                 });
                 let pushes = output == Output::Push;
                 if pushes {
-                    command.forget_output();
+                    command.forget_output()?;
                 }
                 (Place::Store { id }, if pushes { Publishing::EnginePush } else { Publishing::Nothing })
             }
@@ -150,7 +165,7 @@ impl Plan {
     }
 
     /// What was built, as the gate takes it.
-    fn image(&self, work: &Path) -> Result<String, Failure> {
+    fn image(&self, work: &Path, children: &Children) -> Result<String, Failure> {
         let id = match &self.place {
             Place::Archive { file, .. } if !file.exists() => return Err(no_image("it wrote none")),
             Place::Archive { scheme, file } => return Ok(format!("{scheme}:{}", file.display())),
@@ -176,7 +191,7 @@ impl Plan {
             .map(str::to_owned),
         };
         let words = self.command.other(&words.each_ref().map(String::as_str));
-        match child::run(&words)? {
+        match children.run(&words)? {
             0 => Ok(format!("oci:{}", layout.display())),
             code => Err(Failure::unfinished(format!(
                 "what was built cannot be written out: {} ended with {code}",
@@ -192,6 +207,7 @@ impl Plan {
         &self,
         image: &str,
         options: &GateOptions,
+        children: &Children,
         log: Log,
         start: &Start<'_>,
     ) -> Result<(), Failure> {
@@ -201,7 +217,7 @@ impl Plan {
             Publishing::Load => {
                 let mut words = self.command.other(&["load", "--input"]);
                 words.push(file.into());
-                done(&words)
+                done(&words, children)
             }
             Publishing::Push => {
                 let source =
@@ -215,15 +231,22 @@ impl Plan {
             }
             Publishing::EnginePush => {
                 let id = image.trim_start_matches("docker:");
-                for name in &self.names {
+                let is_gated = |name: &str| {
                     let asked = self.command.other(&["image", "inspect", "--format", "{{.Id}}", name]);
-                    let found = child::ask(&asked).unwrap_or_default();
-                    if found.trim() != id {
+                    children.ask(&asked).is_some_and(|found| found.trim() == id)
+                };
+                if let Some(name) = self.names.iter().find(|name| !is_gated(name)) {
+                    let why = format!("nothing was pushed: {name} is not the image any more that was gated");
+                    return Err(Failure::unfinished(why));
+                }
+                for name in &self.names {
+                    done(&self.command.other(&["push", name]), children)?;
+                    // The engine pushes by name, and others may use it too.
+                    if !is_gated(name) {
                         return Err(Failure::unfinished(format!(
-                            "{name} was not pushed: it is not the image any more that was gated"
+                            "{name} was moved while it was pushed: the registry may have another image than the one that was gated"
                         )));
                     }
-                    done(&self.command.other(&["push", name]))?;
                 }
                 Ok(())
             }
@@ -241,11 +264,21 @@ enum Engine {
 }
 
 impl Engine {
-    /// Asks buildx which driver its builder has. Where there is no buildx, the classic builder builds.
-    fn of(command: &Command) -> Self {
+    /// Asks buildx which driver its builder has. `docker build` takes the engine's own builder whatever buildx uses, unless it is
+    /// told another (`cmd/docker/builder.go` of github.com/docker/cli).
+    fn of(command: &Command, children: &Children, environment: &Environment) -> Self {
+        let is_classic = || environment.text("DOCKER_BUILDKIT").is_some_and(|kit| truth(kit) == Some(false));
+        let is_told = || {
+            command.builder().is_some()
+                || environment.has("BUILDX_BUILDER")
+                || builds_with_buildx(environment)
+        };
+        if !command.is_buildx() && (is_classic() || !is_told()) {
+            return Self::Own;
+        }
         let mut words = command.other(&["buildx", "inspect"]);
         words.extend(command.builder());
-        let said = child::ask(&words).unwrap_or_default();
+        let said = children.ask(&words).unwrap_or_default();
         let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
     }
@@ -257,8 +290,8 @@ fn no_image(why: &str) -> Failure {
 }
 
 /// Runs a command that must end well.
-fn done(words: &[OsString]) -> Result<(), Failure> {
-    match child::run(words)? {
+fn done(words: &[OsString], children: &Children) -> Result<(), Failure> {
+    match children.run(words)? {
         0 => Ok(()),
         code => {
             Err(Failure::unfinished(format!("the gate passed, but `{}` ended with {code}", shown(words))))

@@ -9,11 +9,12 @@
 use std::fmt;
 
 use reqwest::{
-    Url,
+    StatusCode, Url,
     header::{self, HeaderValue},
 };
 use serde::Deserialize;
 use stella::api::{TokenAnswer, TokenRequest};
+use tokio::time::Instant;
 
 use super::{Client, Error, chain, is_loopback};
 
@@ -79,7 +80,9 @@ impl Client {
     async fn identify(&self) -> Result<Option<(&'static str, HeaderValue)>, Error> {
         let wrong = |why: &str| Error::Identity { address: self.address.clone(), why: why.to_owned() };
         if !self.proofs.is_empty() && self.base.scheme() != "https" && !is_loopback(&self.base) {
-            return Err(wrong("what proves who asks is not sent where anybody can read it: want https"));
+            return Err(wrong(
+                "what proves who asks is not sent where anybody can read it: want https, or ask without with --identity anonymous",
+            ));
         }
         for proof in &self.proofs {
             let token = match proof {
@@ -127,29 +130,64 @@ impl Client {
         url.query_pairs_mut().append_pair("audience", &self.address);
         let host = url.host_str().unwrap_or_default().to_owned();
         let failed = |why: String| wrong(format!("{host} does not vouch for this job: {why}"));
-        let mut http =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(self.deadline);
-        if url.scheme() == "http" {
-            http = http.no_proxy().tls_certs_only([]);
-        }
+        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        http = match url.scheme() {
+            "http" => http.no_proxy().tls_certs_only([]),
+            _ => self.trusting(http).map_err(failed)?,
+        };
         let http = http.build().map_err(|error| failed(chain(&error)))?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| failed("ACTIONS_ID_TOKEN_REQUEST_TOKEN holds what cannot be sent".to_owned()))?;
         authorization.set_sensitive(true);
-        let asked = http.get(url).header(header::AUTHORIZATION, authorization).send();
-        let mut response = asked.await.map_err(|error| failed(chain(&error.without_url())))?;
-        if !response.status().is_success() {
-            return Err(failed(format!("status {}", response.status().as_u16())));
+        let until = Instant::now() + self.deadline;
+        for attempt in 1.. {
+            let asked =
+                self.ask_platform(http.get(url.clone()).header(header::AUTHORIZATION, authorization.clone()));
+            let why = match tokio::time::timeout_at(until, asked).await {
+                Ok(Ok(body)) => {
+                    return word_in(&body)
+                        .ok_or_else(|| failed("its answer is no JSON with a value".to_owned()));
+                }
+                Ok(Err(Refusal::Final(why))) => return Err(failed(why)),
+                Ok(Err(Refusal::Passing(why))) => why,
+                Err(_) => format!("no answer within {} ms", self.deadline.as_millis()),
+            };
+            let wait = self.backoff(attempt);
+            if Instant::now() + wait >= until {
+                return Err(Error::Unreachable { address: host, attempts: attempt, why });
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Err(failed("it was not asked".to_owned()))
+    }
+
+    async fn ask_platform(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Refusal> {
+        let broken = |error: reqwest::Error| Refusal::Passing(chain(&error.without_url()));
+        let mut response = request.send().await.map_err(broken)?;
+        let status = response.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Refusal::Passing(format!("status {}", status.as_u16())));
+        }
+        if !status.is_success() {
+            return Err(Refusal::Final(format!("status {}", status.as_u16())));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(chain(&error.without_url())))? {
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
             if body.len() > MOST_BYTES {
-                return Err(failed(format!("its answer has more than {MOST_BYTES} bytes")));
+                return Err(Refusal::Final(format!("its answer has more than {MOST_BYTES} bytes")));
             }
         }
-        let WordJson { value } = serde_json::from_slice(&body)
-            .map_err(|_| failed("its answer is no JSON with a value".to_owned()))?;
-        Ok(value)
+        Ok(body)
     }
+}
+
+/// Why a platform did not vouch: for good, or perhaps only now.
+enum Refusal {
+    Final(String),
+    Passing(String),
+}
+
+fn word_in(body: &[u8]) -> Option<String> {
+    serde_json::from_slice(body).ok().map(|WordJson { value }| value)
 }

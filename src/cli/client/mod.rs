@@ -49,6 +49,9 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// The longest wait that we choose ourselves.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
+/// What a server can ask for at most; more is as good as never, and no sum of times is beyond what a clock knows.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How much of an answer that is no problem document is shown.
 const EXCERPT_CHARS: usize = 200;
 
@@ -79,6 +82,7 @@ pub struct Client {
     /// Milliseconds that may still be waited because the server announced it.
     patience_ms: AtomicU64,
     proofs: Vec<Proof>,
+    authorities: Vec<PathBuf>,
     /// Which proof the server took, and what is sent of it.
     authorization: OnceCell<Option<(&'static str, HeaderValue)>>,
     untaken: OnceLock<String>,
@@ -113,13 +117,7 @@ impl Client {
             // The system's certificates take longer to read than a whole gate.
             http = http.tls_certs_only([]);
         } else {
-            for path in authorities {
-                let failed = |why: String| fail(format!("the authority {}: {why}", path.display()));
-                let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-                let authorities =
-                    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(chain(&error)))?;
-                http = http.tls_certs_merge(authorities);
-            }
+            http = trusting(authorities, http).map_err(fail)?;
         }
         if is_loopback(&url) {
             // A proxy's loopback is another machine's.
@@ -139,12 +137,18 @@ impl Client {
             deadline,
             patience_ms: AtomicU64::new(u64::try_from(max_wait.as_millis()).unwrap_or(u64::MAX)),
             proofs: proofs.clone(),
+            authorities: authorities.clone(),
             authorization: OnceCell::new(),
             untaken: OnceLock::new(),
             jitter: AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()),
             round_trips: AtomicUsize::new(0),
             retries: AtomicUsize::new(0),
         })
+    }
+
+    /// A client that trusts the caller's authorities too.
+    fn trusting(&self, http: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String> {
+        trusting(&self.authorities, http)
     }
 
     /// `POST /v1/scan`.
@@ -265,10 +269,12 @@ impl Client {
                 Err(Failure::Retry(retry)) => retry,
             };
             if let Some(after) = after.filter(|_| announced) {
-                // The server lets others go first, and says for how long: that is no fault of it, up to the caller's patience.
-                if self.spend(after) {
-                    until += after;
+                // The server lets others go first, and says for how long: that is no fault of it, up to the caller's patience. Beyond
+                // that it is as if it could not be reached.
+                if !self.spend(after) {
+                    return Err(error);
                 }
+                until += after;
             }
             let wait = self.backoff(attempt).max(after.unwrap_or_default());
             unconnected = if connected { None } else { Some(unconnected.unwrap_or(began)) };
@@ -378,6 +384,19 @@ impl Client {
     }
 }
 
+fn trusting(
+    authorities: &[PathBuf],
+    mut http: reqwest::ClientBuilder,
+) -> Result<reqwest::ClientBuilder, String> {
+    for path in authorities {
+        let failed = |why: String| format!("the authority {}: {why}", path.display());
+        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let bundle = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(chain(&error)))?;
+        http = http.tls_certs_merge(bundle);
+    }
+    Ok(http)
+}
+
 /// At most a byte more than [`ANSWER_BYTES`], so that more is seen.
 fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
@@ -406,7 +425,7 @@ struct Retry {
 /// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the server's clock to be ours.
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 pub fn is_loopback(url: &Url) -> bool {
@@ -422,7 +441,7 @@ pub fn install_tls_provider() {
 }
 
 /// An address as it may be shown: without what stands before an `@`.
-fn shown(address: &str) -> String {
+pub fn shown(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((_, host)) => format!("…@{}", excerpt(host)),
         None => excerpt(address),

@@ -106,10 +106,15 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
 async fn an_announced_wait_is_no_outage() {
     let waits =
         [&*status("429 T", "Retry-After: 1\r\n", ""), &*status("429 T", "Retry-After: 1\r\n", ""), DONE];
-    for (max_wait_s, done) in [(2, true), (1, false)] {
+    // Neither is a deadline shortened by it, nor does a long one make up for patience.
+    for (max_wait_s, deadline_ms, done) in
+        [(2, 900, true), (1, 900, false), (1, 60_000, false), (0, 60_000, false)]
+    {
         let (address, _) = stand_in(&waits).await;
-        let patient =
-            Server { max_wait: Duration::from_secs(max_wait_s), ..server(&format!("http://{address}"), 900) };
+        let patient = Server {
+            max_wait: Duration::from_secs(max_wait_s),
+            ..server(&format!("http://{address}"), deadline_ms)
+        };
         let client = Client::new(&patient, "t").unwrap();
         let asked = ask(&client).await;
         assert_eq!(asked.is_ok(), done, "{asked:?}");
@@ -194,6 +199,17 @@ async fn what_proves_who_asks_is_not_for_everybody_to_read() {
         assert!(matches!(error, Error::Identity { .. }) && !error.is_outage(), "{error}");
     }
     assert_eq!(format!("{:?}", Proof::Token("secret".to_owned())), "token");
+}
+
+#[tokio::test]
+async fn no_wait_is_beyond_what_a_clock_knows() {
+    for code in ["429 T", "503 S"] {
+        let (address, _) = stand_in(&[&status(code, "Retry-After: 18446744073709551615\r\n", "")]).await;
+        let patient = Server { max_wait: Duration::MAX, ..server(&format!("http://{address}"), 500) };
+        let asked =
+            tokio::time::timeout(Duration::from_secs(2), ask(&Client::new(&patient, "t").unwrap())).await;
+        assert!(asked.is_err() || asked.is_ok_and(|answer| answer.is_err()));
+    }
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// A bare word that is a path and an image: whoever can add a file could otherwise choose what is gated.
     #[error(
-        "{text:?} is a path here and an image of the Docker engine; write {scheme}:{text} or docker:{text}"
+        "{text:?} is a path here and may be an image too; write {scheme}:{text}, docker:{text} or registry:{text}"
     )]
     Ambiguous {
         /// As the caller wrote it.

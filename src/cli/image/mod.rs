@@ -245,6 +245,11 @@ fn sniff(word: &str, engine: &EngineAddress) -> Result<(Scheme, Option<String>),
         return Ok((scheme, None));
     }
     let name = scheme.name();
+    // `registry.example/app` and `app:1` are hardly paths. A checkout that has such a one would stand in for the image.
+    let host = word.split_once('/').is_some_and(|(host, _)| host == "localhost" || host.contains(['.', ':']));
+    if host || word.contains([':', '@']) {
+        return Err(Error::Ambiguous { text: word.to_owned(), scheme: name });
+    }
     match engine::has(word, engine) {
         Ok(true) => Err(Error::Ambiguous { text: word.to_owned(), scheme: name }),
         Ok(false) => Ok((scheme, None)),

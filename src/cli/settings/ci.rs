@@ -168,14 +168,20 @@ fn of_github(environment: &Environment) -> Option<Said> {
     Some(Said { text: number, ..said })
 }
 
-/// The image that GitLab's own jobs would scan (`doc/development/integrations/secure.md` of gitlab-org/gitlab).
+/// The image that GitLab's own jobs would scan (`doc/development/integrations/secure.md` of gitlab-org/gitlab): one of a registry,
+/// whatever lies in the checkout under its name.
 fn of_gitlab(environment: &Environment) -> Option<Said> {
+    let in_registry = |said: Said| Said { text: format!("registry:{}", said.text), ..said };
     if let Some(said) = said(environment, "DOCKER_IMAGE") {
-        return Some(said);
+        return Some(in_registry(said));
     }
-    let repository = said(environment, "CI_APPLICATION_REPOSITORY")?;
     let tag = environment.text("CI_APPLICATION_TAG").or_else(|| environment.text("CI_COMMIT_SHA"))?;
-    Some(Said { text: format!("{}:{tag}", repository.text), ..repository })
+    let repository = said(environment, "CI_APPLICATION_REPOSITORY").or_else(|| {
+        let registry = said(environment, "CI_REGISTRY_IMAGE")?;
+        let branch = environment.text("CI_COMMIT_REF_SLUG")?;
+        Some(Said { text: format!("{}/{branch}", registry.text), ..registry })
+    })?;
+    Some(in_registry(Said { text: format!("{}:{tag}", repository.text), ..repository }))
 }
 
 #[cfg(test)]
@@ -291,14 +297,16 @@ mod tests {
             Ci::of(&environment).image.map(|said| said.text)
         };
         assert_eq!(image(&[]), None);
-        assert_eq!(image(&[("CI_APPLICATION_REPOSITORY", "r/a")]), Some("r/a:0123".into()));
+        assert_eq!(image(&[("CI_APPLICATION_REPOSITORY", "r/a")]), Some("registry:r/a:0123".into()));
+        let of_project = [("CI_REGISTRY_IMAGE", "r/a"), ("CI_COMMIT_REF_SLUG", "main")];
+        assert_eq!(image(&of_project), Some("registry:r/a/main:0123".into()));
         assert_eq!(
             image(&[("CI_APPLICATION_REPOSITORY", "r/a"), ("CI_APPLICATION_TAG", "1")]),
-            Some("r/a:1".into())
+            Some("registry:r/a:1".into())
         );
         assert_eq!(
             image(&[("CI_APPLICATION_REPOSITORY", "r/a"), ("DOCKER_IMAGE", "b:2")]),
-            Some("b:2".into())
+            Some("registry:b:2".into())
         );
     }
 }

@@ -4,6 +4,7 @@
 //! Where a context lies: `cli/context/store` of github.com/docker/cli.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     path::Path,
@@ -24,6 +25,8 @@ const MAX_BYTES: u64 = 1 << 20;
 struct Config {
     #[serde(rename = "currentContext", default)]
     current_context: String,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +82,13 @@ pub fn address(environment: &Environment) -> EngineAddress {
         }
         Err(error) => EngineAddress { unknown: Some(format!("Docker's context {name:?}: {error}")), ..set },
     }
+}
+
+/// Whether `docker build` is an alias for buildx's, as `docker buildx install` makes it.
+pub fn builds_with_buildx(environment: &Environment) -> bool {
+    let config = docker_config(environment).map(|config| config.join("config.json"));
+    let config: Config = config.and_then(|path| read(&path).ok()).unwrap_or_default();
+    config.aliases.get("builder").is_some_and(|alias| alias == "buildx")
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {

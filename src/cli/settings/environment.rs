@@ -1,7 +1,7 @@
 //! The variables of the process, as they were when it began, beside those that whoever started it means instead.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     ffi::{OsStr, OsString},
     path::PathBuf,
@@ -9,7 +9,11 @@ use std::{
 
 /// Variables by name. One that is empty is as good as none: CI systems pass those that nobody set as empty ones.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    all: BTreeMap<OsString, OsString>,
+    /// Of those, what is another than the process's.
+    set: BTreeSet<OsString>,
+}
 
 impl Environment {
     /// The process's.
@@ -35,23 +39,30 @@ impl Environment {
     /// Every name that begins with a prefix and has a value, without the prefix.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         let names =
-            self.0.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.to_str());
+            self.all.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.to_str());
         names.filter_map(move |name| name.strip_prefix(prefix))
     }
 
     /// Every value whose name begins with a prefix.
     pub fn values<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a OsStr> {
         let is_meant = move |name: &OsString| name.to_str().is_some_and(|name| name.starts_with(prefix));
-        self.0.iter().filter(move |(name, _)| is_meant(name)).map(|(_, value)| value.as_os_str())
+        self.all.iter().filter(move |(name, _)| is_meant(name)).map(|(_, value)| value.as_os_str())
     }
 
     /// What another value than the process's is meant for.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        self.all.insert(name.into(), value.into());
+        self.set.insert(name.into());
+    }
+
+    /// What is another than the process's: programs that are started are to have it too.
+    pub fn overrides(&self) -> Vec<(OsString, OsString)> {
+        let value = |name: &OsString| Some((name.clone(), self.all.get(name)?.clone()));
+        self.set.iter().filter_map(value).collect()
     }
 
     fn value(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.all.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -62,7 +73,8 @@ impl FromIterator<(OsString, OsString)> for Environment {
             Some(text) if cfg!(windows) => text.to_ascii_uppercase().into(),
             _ => name,
         };
-        Self(variables.into_iter().map(|(name, value)| (fold(name), value)).collect())
+        let all = variables.into_iter().map(|(name, value)| (fold(name), value)).collect();
+        Self { all, set: BTreeSet::new() }
     }
 }
 

@@ -35,6 +35,7 @@ const NEVER: &[&str] = &[
     "cache-dir",
     "no-cache",
     "deadline",
+    "identity",
     "limit",
     "max-wait",
     "name",

@@ -28,7 +28,7 @@ use stella::{
 };
 
 use super::{
-    args::{GateOptions, OnError, Source, Verify},
+    args::{GateOptions, Identity, OnError, Source, Verify},
     client::{Proof, Server},
     exit::Failure,
     image::{Options, Reference, registry::Access},
@@ -40,6 +40,7 @@ use super::{
 pub use super::args::Prefix;
 pub use ci::Ci;
 pub use dockerfile::{BaseSettings, Dockerfile};
+pub use engine::builds_with_buildx;
 pub use environment::Environment;
 pub use file::File;
 pub use text::{Links, open_regular};
@@ -91,6 +92,8 @@ pub struct SourceSettings {
     pub max_wait: Duration,
     /// PEM files of authorities beside the system's.
     pub authorities: Vec<PathBuf>,
+    /// What may prove who asks.
+    pub identity: Identity,
     /// Those of the bounds that the caller set, as written.
     pub given_limits: Vec<String>,
 }
@@ -101,7 +104,7 @@ const MOST_THREADS: u16 = 512;
 impl SourceSettings {
     /// Resolves the source's part of a command line.
     pub fn new(image: &str, args: &Source, file: &File, environment: &Environment) -> Result<Self, Failure> {
-        let limits = limits(&args.limit)?;
+        let limits = limits(&trimmed(&args.limit))?;
         let asked = args.threads.or(file.threads.map(|threads| threads.get().min(MOST_THREADS)));
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = asked.map_or_else(processors, usize::from);
@@ -119,7 +122,7 @@ impl SourceSettings {
                 platforms: args
                     .platform
                     .iter()
-                    .map(|text| text.parse())
+                    .map(|text| text.trim().parse())
                     .collect::<Result<_, _>>()
                     .map_err(Failure::usage)?,
                 engine: engine::address(environment),
@@ -137,20 +140,21 @@ impl SourceSettings {
                 deadline,
                 max_wait: Duration::from_secs(args.max_wait),
                 authorities: args.ca.clone(),
-                proofs: proofs(environment),
+                proofs: proofs(args.identity, environment),
             }),
             cache,
             threads,
             limits,
             max_wait: Duration::from_secs(args.max_wait),
             authorities: args.ca.clone(),
+            identity: args.identity,
             given_limits: args.limit.clone(),
         })
     }
 }
 
 /// What proves to a server who asks, in the order in which it is tried.
-fn proofs(environment: &Environment) -> Vec<Proof> {
+fn proofs(identity: Identity, environment: &Environment) -> Vec<Proof> {
     let text = |name: &str| environment.text(name).map(str::to_owned);
     let word = || text("STELLA_ID_TOKEN").map(Proof::Word);
     let asked = || {
@@ -159,7 +163,9 @@ fn proofs(environment: &Environment) -> Vec<Proof> {
             token: text("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?,
         })
     };
-    word().or_else(asked).into_iter().chain(text("STELLA_TOKEN").map(Proof::Token)).collect()
+    let word = (identity == Identity::Auto).then(|| word().or_else(asked)).flatten();
+    let token = (identity != Identity::Anonymous).then(|| text("STELLA_TOKEN").map(Proof::Token)).flatten();
+    word.into_iter().chain(token).collect()
 }
 
 /// The image that is meant: the caller's, else the CI platform's.
@@ -176,6 +182,11 @@ fn reference(text: &str) -> Reference {
         Ok(reference) => reference,
         Err::<_, Infallible>(never) => match never {},
     }
+}
+
+/// Whoever writes a list puts spaces behind commas.
+fn trimmed(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
 }
 
 fn limits(texts: &[String]) -> Result<Limits, Failure> {
@@ -273,7 +284,7 @@ impl GateSettings {
             base: BaseSettings::new(&args.base, &file)?,
             name: name::given(args.name.as_deref())?,
             fail_on: args.fail_on.as_deref().map(severity).transpose()?.or(file.fail_on),
-            allow_skipped: args.allow_skipped.clone(),
+            allow_skipped: trimmed(&args.allow_skipped),
             advisories: Advisories::new(args.advisories.as_deref())?,
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
             verify_all: args.verify.or(file.verify) == Some(Verify::All),

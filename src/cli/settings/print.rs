@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Advisories, File, GateSettings, file::NAME};
 use crate::{
     args::Origins,
+    client::shown,
     exit::Failure,
     log::printable,
     output::{Format as _, Output, ReportFormat},
@@ -76,6 +77,7 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
         row("dockerfile", path(dockerfile.map(|file| file.path.as_path()))),
         row("dockerfile-target", base.target.clone().unwrap_or_default()),
         row("fail-on", settings.fail_on.map(|severity| severity.as_str().to_owned()).unwrap_or_default()),
+        row("identity", format!("{:?}", source.identity).to_ascii_lowercase()),
         row("limit", list(source.given_limits.clone())),
         row("max-wait", format!("{} s", source.max_wait.as_secs())),
         row("name", settings.name.clone().unwrap_or_default()),
@@ -85,7 +87,7 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
         row("platform", list(source.options.platforms.iter().map(ToString::to_string).collect())),
         row("policy", list(policy)),
         row("sbom-signer", list(settings.signers.iter().map(|signer| signer.file.clone()).collect())),
-        row("server", source.server.as_ref().map(|server| server.url.clone()).unwrap_or_default()),
+        row("server", source.server.as_ref().map(|server| shown(&server.url)).unwrap_or_default()),
         row("show-ignored", flag(settings.show_ignored)),
         row("threads", source.threads.to_string()),
         row("timings", flag(settings.timings)),

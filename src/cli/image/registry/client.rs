@@ -16,7 +16,7 @@ use super::{
     credentials::{self, Credentials},
 };
 use crate::{
-    client::{chain, excerpt, install_tls_provider, is_loopback},
+    client::{LONGEST_WAIT, chain, excerpt, install_tls_provider, is_loopback},
     remote::USER_AGENT,
 };
 
@@ -332,7 +332,7 @@ pub(super) fn backoff(attempt: usize) -> Duration {
 /// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the registry's clock to be ours.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// What a registry says of an error: its first message, or the beginning of its answer.
