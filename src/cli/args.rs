@@ -181,8 +181,10 @@ pub fn settings_of_gate() -> Vec<Setting> {
 /// Variables of a plugin that are no settings: a wrong word must not look like a setting that was heeded.
 pub fn no_settings(environment: &Environment) -> Result<(), Failure> {
     let settings = settings_of_gate();
-    let known =
+    let is_setting =
         |name: &str| settings.iter().any(|setting| setting.variable.strip_prefix("STELLA_") == Some(name));
+    // Those are of every command, and of none.
+    let known = |name: &str| ["COLOR", "QUIET", "TOKEN"].contains(&name) || is_setting(name);
     let Some(wrong) = environment.names(Prefix::PLUGIN.as_str()).find(|name| !known(name)) else {
         return Ok(());
     };

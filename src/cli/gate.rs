@@ -34,12 +34,14 @@ use super::{
 
 /// Runs `stella gate`.
 pub fn run(args: &args::Gate, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
-    let image = settings::image(args.image.image.as_deref(), start.environment)?;
+    let image = settings::image(args.image.image.as_deref(), start.environment);
     let gate = Gate::new(&args.options, log, start)?;
     if !args.print_settings {
+        let image = image?;
         return gate.image(&image, &image);
     }
-    let table = settings::print::table(&gate.settings(&image)?, start.origins)?;
+    let settings = gate.settings(&image.unwrap_or_default())?;
+    let table = settings::print::table(&settings, start.origins, start.environment)?;
     io::stdout()
         .write_all(table.as_bytes())
         .map_err(|error| Failure::unfinished(format!("stdout: {error}")))?;

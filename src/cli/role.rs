@@ -55,7 +55,7 @@ pub struct Commands {
 
 impl Role {
     /// Tells it by words and variables.
-    pub fn of(words: Vec<OsString>, environment: Environment) -> Result<Self, Failure> {
+    pub fn of(words: Vec<OsString>, mut environment: Environment) -> Result<Self, Failure> {
         let program = words.first().map(Path::new).and_then(Path::file_stem).and_then(OsStr::to_str);
         if let Some(plugin) = program.and_then(|program| program.strip_prefix(PLUGIN)) {
             if words.get(1).is_some_and(|word| word == METADATA) {
@@ -69,6 +69,12 @@ impl Role {
         } else if let Some(destination) = environment.path(DESTINATION) {
             (documents(&destination, &environment)?, Some(Prefix::BUILDKIT))
         } else if environment.names(Prefix::PLUGIN.as_str()).next().is_some() {
+            // The one setting that is a variable alone.
+            if let Some(token) = environment.text("PLUGIN_TOKEN").map(str::to_owned)
+                && !environment.has("STELLA_TOKEN")
+            {
+                environment.set("STELLA_TOKEN", token);
+            }
             (vec![["stella", "gate"].map(OsString::from).into()], Some(Prefix::PLUGIN))
         } else {
             (vec![words], None)

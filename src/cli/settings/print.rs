@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Advisories, File, GateSettings, file::NAME};
+use super::{Advisories, Environment, File, GateSettings, file::NAME};
 use crate::{
     args::Origins,
     client::shown,
@@ -20,7 +20,11 @@ struct Row {
 }
 
 /// A table of all settings, one per line.
-pub fn table(settings: &GateSettings, origins: &Origins) -> Result<String, Failure> {
+pub fn table(
+    settings: &GateSettings,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<String, Failure> {
     let file = File::read(Path::new(""))?;
     let keys = file.keys();
     let mut rows = rows(settings, origins, &keys);
@@ -32,12 +36,39 @@ pub fn table(settings: &GateSettings, origins: &Origins) -> Result<String, Failu
         Some(Row { name, value: said.text.clone(), from: said.by.clone() })
     });
     rows.extend(said);
+    rows.extend(of_others(settings, environment));
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let line = |row: Row| {
         let value = if row.value.is_empty() { "-" } else { &row.value };
         format!("{:width$}  {}  ({})\n", row.name, printable(value), printable(&row.from))
     };
     Ok(rows.into_iter().map(line).collect())
+}
+
+/// What is said by variables that other programs read too.
+fn of_others(settings: &GateSettings, environment: &Environment) -> Vec<Row> {
+    let first = |names: &[&'static str]| names.iter().copied().find(|name| environment.has(name));
+    let row = |name, value: String, from: Option<&str>| Row {
+        name,
+        value,
+        from: from.unwrap_or("default").to_owned(),
+    };
+    let engine = &settings.source.options.engine;
+    let host = engine.unknown.clone().or_else(|| engine.host.clone()).unwrap_or_default();
+    let mut rows = vec![
+        row("engine", host, first(&["DOCKER_HOST", "DOCKER_CONTEXT"])),
+        row("now", settings.now.to_string(), first(&["SOURCE_DATE_EPOCH"])),
+    ];
+    for (name, variables) in [
+        ("proxy for https", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"].as_slice()),
+        ("proxy for http", &["HTTP_PROXY", "http_proxy", "ALL_PROXY"]),
+        ("no proxy for", &["NO_PROXY", "no_proxy"]),
+    ] {
+        let from = first(variables);
+        let value = from.and_then(|name| environment.text(name)).map(shown).unwrap_or_default();
+        rows.push(row(name, value, from));
+    }
+    rows
 }
 
 fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<Row> {

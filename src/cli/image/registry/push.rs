@@ -199,7 +199,10 @@ impl Repository {
             let response = request.send().await.map_err(|error| client.broken(put.what, error, attempts))?;
             match response.status() {
                 status if status == put.wanted => return Ok(response),
-                StatusCode::UNAUTHORIZED if challenged < MOST_CHALLENGES => {
+                // Its storage has no say in who is asked to log in where.
+                StatusCode::UNAUTHORIZED
+                    if challenged < MOST_CHALLENGES && url.origin() == client.base.origin() =>
+                {
                     let challenges = response.headers().clone();
                     if !client.authorize(&challenges, authorization.as_ref(), attempts).await? {
                         return Err(client.failure(put.what, response, attempts).await);
