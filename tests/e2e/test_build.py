@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -260,6 +261,33 @@ class Child(Case):
                     process.send_signal(number)
                     said = process.communicate(timeout=20)[1]
                 self.assertEqual(process.returncode, 9, said)
+
+    def test_a_signal_while_the_gate_looks_ends_it(self):
+        """Nothing is published after somebody said stop, and nothing is left behind."""
+        variables = self.stand_in(
+            "for word; do case $word in --iidfile=*) printf sha256:%064d 0 > \"${word#*=}\" ;; esac; done\n"
+            "[ \"$1\" != push ] || touch pushed\n")
+        os.makedirs(self.path("tmp"))
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            variables.update(DOCKER_HOST=f"tcp://127.0.0.1:{mute.getsockname()[1]}", TMPDIR=self.path("tmp"))
+            command = [STELLA, "build", "--advisories", "demo", "--on-error", "warn", "--", "docker", "build", "--push", "-t", "a", "."]
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with subprocess.Popen(command, env=variables, cwd=self.app, stderr=subprocess.PIPE, start_new_session=True) as process:
+                    asked, _ = mute.accept()
+                    process.send_signal(number)
+                    said = process.communicate(timeout=20)[1]
+                    asked.close()
+                self.assertEqual(process.returncode, 128 + number, said)
+                self.assertEqual(os.listdir(self.path("tmp")), [])
+        self.assertFalse(os.path.exists(os.path.join(self.app, "pushed")))
+
+    def test_the_engine_of_docker_s_flags_is_the_build_s_too(self):
+        variables = self.stand_in("echo \"$DOCKER_HOST $DOCKER_CONFIG\"; exit 5\n")
+        plugin = self.path("docker-stella")
+        os.symlink(STELLA, plugin)
+        done = call(plugin, "--host", "unix:///x", "--config", "/y", "stella", "build", "--advisories", "demo", "--", "docker", "build", ".",
+                    env=variables, cwd=self.app)
+        self.assertEqual((done.returncode, done.stdout), (5, "unix:///x /y\n"), done.stderr)
 
     def test_what_is_no_build(self):
         for words in (["docker", "push", "a"], ["make"], ["docker"]):

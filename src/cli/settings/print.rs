@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use stella::report::plain;
+
 use super::{Advisories, Environment, File, GateSettings, file::NAME};
 use crate::{
     args::Origins,
     client::shown,
     exit::Failure,
-    log::printable,
     output::{Format as _, Output, ReportFormat},
 };
 
@@ -40,7 +41,7 @@ pub fn table(
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let line = |row: Row| {
         let value = if row.value.is_empty() { "-" } else { &row.value };
-        format!("{:width$}  {}  ({})\n", row.name, printable(value), printable(&row.from))
+        format!("{:width$}  {}  ({})\n", row.name, plain(value), plain(&row.from))
     };
     Ok(rows.into_iter().map(line).collect())
 }
