@@ -3,7 +3,7 @@
 # own, runs the suites, and stops what it started.
 #
 #   tests/run.sh            every suite of a few minutes
-#   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images, more stacks
+#   tests/run.sh --full     and the long ones: the benchmark, its gates' many runs, its peers, big images, more stacks, the image
 #
 # STELLA_TEST_DOCKER_HOST  use this engine instead of an own one (no root needed then)
 # STELLA_TEST_IMAGES       directory with real images for --full: oci/py-v1, oci/big-toolchain, and any others as oci/NAME
@@ -157,6 +157,39 @@ suite() { # NAME COMMAND...
     fi
     say "$name: $outcome in $(($(date +%s) - began)) s"
 }
+# Suites that measure no time, beside the ones that follow. They are heard when they are `joined`, in the order in which they began.
+beside=''
+start() { # NAME COMMAND...
+    name=$1
+    shift
+    say "$name: beside the next"
+    {
+        began=$(date +%s)
+        status=0
+        "$@" || status=$?
+        printf '%s %s\n' "$status" $(($(date +%s) - began)) >"$work/$name.ended"
+    } >"$work/$name.log" 2>&1 &
+    beside="$beside $name:$!"
+}
+join() {
+    for each in $beside; do
+        name=${each%:*}
+        wait "${each#*:}" || true
+        say "$name"
+        cat "$work/$name.log"
+        read -r status took <"$work/$name.ended" || status=1 took='?'
+        if [ "$status" = 0 ]; then
+            passed=$((passed + 1))
+            outcome=passed
+        else
+            failed=$((failed + 1))
+            failures="$failures $name"
+            outcome=FAILED
+        fi
+        say "$name: $outcome in $took s"
+    done
+    beside=''
+}
 skip() { # NAME WHY
     skipped=$((skipped + 1))
     say "$1: skipped: $2"
@@ -198,6 +231,13 @@ performance_harness() {
     STELLA_PERF_BUILT="$target" STELLA_TEST_FULL=$long python3 -m unittest discover --start-directory tests/perf
 }
 
+static_program() {
+    triple=$(rustc -vV | sed -n 's/^host: //p')
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --profile dist --locked --target "$triple" -p stella || return 1
+    STELLA_STATIC=$(realpath "${CARGO_TARGET_DIR:-target}/$triple/dist/stella")
+    export STELLA_STATIC
+}
+
 benchmark() {
     STELLA_PERF_BUILT="$target" perf/run.sh --out "$work/bench-artifacts"
 }
@@ -233,16 +273,24 @@ if [ "$root" = none ]; then
 else
     suite merging-equals-the-kernel overlay
 fi
-suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite end-to-end python3 -m unittest discover --start-directory tests/e2e
 for tool in python npm promtool; do
     # The tests that need it say so too, and are skipped.
     why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
 done
-suite validators python3 -m unittest discover --start-directory tests/validators
-suite pipelines python3 -m unittest discover --start-directory tests/ci
+start validators python3 -m unittest discover --start-directory tests/validators
+suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
+join
+if [ $full = yes ]; then
+    # What is shipped, for the image's tests; it is slow to build.
+    suite static-program static_program
+else
+    skip image 'its static program takes minutes to build: --full'
+fi
+start pipelines python3 -m unittest discover --start-directory tests/ci
 suite registry python3 -m unittest discover --start-directory tests/registry
 suite ground-truth python3 -m unittest discover --start-directory tests/truth
+join
 suite performance-harness performance_harness
 
 if [ $full = yes ]; then
