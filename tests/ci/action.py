@@ -1,7 +1,7 @@
 """What the GitHub Action makes of the gate's settings."""
 import collections
 
-from settings import package, repository, words
+from settings import cell, package, repository, words
 
 Input = collections.namedtuple("Input", "name variable help default")
 
@@ -70,8 +70,6 @@ def manifest(gate):
 
 def readme(gate):
     """The tables of action/README.md."""
-    def cell(text):
-        return text.replace("|", "\\|")
     return {
         "inputs": ["| input | what | default |", "| --- | --- | --- |"]
         + [f"| `{one.name}` | {cell(one.help)} | {f'`{one.default}`' if one.default else ''} |" for one in inputs(gate)],
