@@ -11,7 +11,7 @@ OF_INSTALLING = [
     Input("download-url", "INPUT_DOWNLOAD_URL", "Where releases are: a mirror has the same files, below vVERSION/",
           f"{package()['repository']}/releases/download"),
     Input("verify-attestation", "INPUT_VERIFY_ATTESTATION",
-          "true: also ask GitHub whether this project's release workflow built the program (takes the gh program)", "false"),
+          "true: also ask GitHub whether this project's release workflow built the program, of its branch main (takes the gh program, 2.68 or later)", "false"),
 ]
 OF_RUNNING = [
     Input("report-only", "INPUT_REPORT_ONLY",
