@@ -138,13 +138,20 @@ class PreCommit(gitlab.Case):
         self.assertEqual(wanted, there)
 
     def test_policies_are_checked(self):
-        self.write("app/policy.yaml", "version: 1\nrules:\n  - name: a\n    when: { cve: CVE-1999-0001 }\n    action: warn\n")
+        self.write("app/stella-policy.yaml", "version: 1\nrules:\n  - name: a\n    when: { cve: CVE-1999-0001 }\n    action: warn\n")
         code, said = self.try_hook("stella-policy", "--all-files")
         self.assertEqual(code, 0, said)
-        self.write("app/more-policy.yml", "version: 1\nrules:\n  - name: a\n")
+        # Those are none of ours.
+        for other in ("policy.yaml", "charts/network-policy.yml", ".stella.yaml", "policy-of-stella.yaml", "stella-policy.yaml.tpl"):
+            self.write(f"app/{other}", "kind: NetworkPolicy\n")
         code, said = self.try_hook("stella-policy", "--all-files")
-        self.assertEqual(code, 1, said)
-        self.assertIn("more-policy.yml:", said)
+        self.assertEqual(code, 0, said)
+        for name in (".stella-more-policy.yml", "deploy/stella.policy.yaml"):
+            self.write(f"app/{name}", "version: 1\nrules:\n  - name: a\n")
+            code, said = self.try_hook("stella-policy", "--all-files")
+            self.assertEqual(code, 1, said)
+            self.assertIn(f"{name}:", said)
+            os.remove(self.path("app", name))
 
     def test_an_image_is_gated(self):
         code, said = self.try_hook("stella-gate", "--hook-stage", "pre-push", "--all-files")
