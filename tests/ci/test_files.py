@@ -83,6 +83,9 @@ class Lints(unittest.TestCase):
     def test_yaml(self):
         self.assert_clean("yamllint", "--strict", "-c", "tests/ci/yamllint.yaml", ".github", "action")
 
+    def test_dockerfile(self):
+        self.assert_clean("hadolint", "Dockerfile")
+
     def test_workflows(self):
         self.assert_clean("actionlint", *WORKFLOWS)
 
@@ -98,6 +101,11 @@ class Lints(unittest.TestCase):
         for path in [ACTION, *WORKFLOWS, os.path.join(ROOT, "action", "README.md")]:
             for used in re.findall(r"\buses: (\S+)", read(path)):
                 self.assertRegex(used, r"@([0-9a-f]{40}|COMMIT)$", path)
+        for path in [*WORKFLOWS, os.path.join(ROOT, "Dockerfile")]:
+            for image in re.findall(r"^(?: *image: |ARG SHELL_IMAGE=| *BUILDKIT: )(\S+)$", read(path), re.MULTILINE):
+                self.assertRegex(image, r"@sha256:[0-9a-f]{64}$", path)
+            # What interprets a Dockerfile would be another image, of whoever has its tag.
+            self.assertNotRegex(read(path), r"(?im)^#\s*syntax\s*=")
 
     def test_no_expression_becomes_a_command(self):
         for path in [ACTION, *WORKFLOWS]:
