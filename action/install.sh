@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the program at hand that `checksums.txt` names, and says where it is (output `path`). Nothing runs before its
-# SHA-256 is the table's: not what was downloaded, and not what lies in the cache, which other jobs may write.
+# SHA-256 is the table's: not what was downloaded, and not what lies in the cache. Other jobs may write there at any time, so
+# what is checked, and run by the next step, is a copy in a directory of this job.
 set -euo pipefail
 here=${BASH_SOURCE[0]%/*}
 # shellcheck source=action/words.sh
@@ -22,20 +23,30 @@ sha256() { # FILE
     printf '%s' "${printed%% *}"
 }
 
-# Ends the step where the file is not what the table says, and leaves nothing of it behind.
-check() { # FILE WHERE-FROM
+# Whether the copy is what the table says; where it is not, nothing of it is left, and `wrong` says why.
+matches() { # WHERE-FROM
     local found
-    found=$(sha256 "$1")
+    found=$(sha256 "$program") || exit
     [ "$found" != "$expected" ] || return 0
-    rm -f "$1" "$complete"
-    fail 3 "$2 is not $name: its SHA-256 is $found, and $here/checksums.txt says $expected. It was removed, and nothing of it ran"
+    rm -f "$program"
+    wrong="$1 is not $name: its SHA-256 is $found, and $here/checksums.txt says $expected. Nothing of it ran"
+    return 1
+}
+
+# Puts a copy into the cache, for the next job.
+keep() {
+    mkdir -p "$cache/$arch" || return
+    # Beside its place: moving it there is one step, and another job sees all of it or nothing.
+    part=$(mktemp "$cache/$arch/part.XXXXXX") || return
+    cp "$program" "$part" && chmod 755 "$part" && mv -f "$part" "$cached" && : >"$complete"
 }
 
 # Needs the token of the job, which may be read-only.
 attest() { # FILE
     truth verify-attestation "$INPUT_VERIFY_ATTESTATION" || return 0
     command -v gh >/dev/null || fail 3 'verify-attestation takes the gh program, which this runner does not have'
-    gh attestation verify "$1" --repo "$REPOSITORY" --signer-workflow "$REPOSITORY/.github/workflows/release.yml" ||
+    gh attestation verify "$1" --repo "$REPOSITORY" --signer-workflow "$REPOSITORY/.github/workflows/release.yml" \
+        --source-ref refs/heads/main ||
         fail 3 "$1 has no attestation that $REPOSITORY built it (gh says why above); nothing of it ran"
 }
 
@@ -76,28 +87,34 @@ cache=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}
 # Windows: one kind of slash, which its programs take too.
 cache=${cache//\\//}/stella/$version
 case $RUNNER_ARCH in X64) arch=x64 ;; *) arch=arm64 ;; esac
-program=$cache/$arch/stella$suffix
+cached=$cache/$arch/stella$suffix
 complete=$cache/$arch.complete
 
-if [ -f "$complete" ] && [ -f "$program" ]; then
-    check "$program" "$program of the runner's tool cache"
-else
+mine=$(mktemp -d "${RUNNER_TEMP//\\//}/stella-program.XXXXXX")
+part=''
+# Of a step that ends here nothing stays.
+trap 'rm -f "$part"; rm -rf "$mine"' EXIT
+program=$mine/stella$suffix
+
+checked=no
+if [ -f "$complete" ] && [ -f "$cached" ] && cp "$cached" "$program"; then
+    # Somebody else's doing must not end this job: what is wrong there is not there.
+    if matches "$cached of the runner's tool cache"; then checked=yes; else annotate warning "$wrong; it is downloaded again"; fi
+fi
+if [ $checked = no ]; then
     # Plain HTTP only from this machine, as a mirror beside the runner or a test has it.
     loopback='^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/|$)'
     protocols='=https'
     [[ ! $INPUT_DOWNLOAD_URL =~ $loopback ]] || protocols='=http,https'
-    mkdir -p "$cache/$arch" || fail 3 "cannot write to the runner's tool cache $cache: see above"
-    # Beside its place: moving it there is one step, and another job sees all of it or nothing.
-    part=$(mktemp "$cache/$arch/part.XXXXXX")
-    trap 'rm -f "$part"' EXIT
     from=${INPUT_DOWNLOAD_URL%/}/v$version/$name
     curl --fail --silent --show-error --location --proto "$protocols" --proto-redir "$protocols" \
-        --retry 3 --retry-max-time 90 --connect-timeout 10 --max-time 120 --output "$part" -- "$from" ||
+        --retry 3 --retry-max-time 90 --connect-timeout 10 --max-time 120 --output "$program" -- "$from" ||
         fail 3 "could not download $from (curl says why above): is this runner offline? Then set download-url or binary-path"
-    check "$part" "$from"
-    chmod 755 "$part"
-    mv -f "$part" "$program"
-    : >"$complete"
+    matches "$from" || fail 3 "$wrong"
+    keep || annotate warning "cannot write to the runner's tool cache $cache (see above): the next job downloads again"
 fi
+chmod 755 "$program"
 attest "$program"
 output path "$program"
+# The next step runs it; the runner empties its temporary directory after the job.
+mine=''

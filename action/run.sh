@@ -22,6 +22,9 @@ truth summary "$INPUT_SUMMARY" && arguments+=(-o "markdown=$GITHUB_STEP_SUMMARY"
 # Flags would hide the variable.
 IFS=$',\n' read -r -d '' -a more <<<"${STELLA_OUTPUT:-}" || true
 for report in ${more[@]+"${more[@]}"}; do
+    # A line or a comma parts two; the blanks around are nobody's.
+    report=${report#"${report%%[![:blank:]]*}"}
+    report=${report%"${report##*[![:blank:]]}"}
     # Of those two there is one already, or none is wanted.
     case $report in '' | table | github) ;; *) arguments+=("--output=$report") ;; esac
 done

@@ -1,7 +1,7 @@
 """What the GitHub Action makes of the gate's settings."""
 import collections
 
-from settings import package, repository, words
+from settings import cell, package, repository, words
 
 Input = collections.namedtuple("Input", "name variable help default")
 
@@ -11,7 +11,7 @@ OF_INSTALLING = [
     Input("download-url", "INPUT_DOWNLOAD_URL", "Where releases are: a mirror has the same files, below vVERSION/",
           f"{package()['repository']}/releases/download"),
     Input("verify-attestation", "INPUT_VERIFY_ATTESTATION",
-          "true: also ask GitHub whether this project's release workflow built the program (takes the gh program)", "false"),
+          "true: also ask GitHub whether this project's release workflow built the program, of its branch main (takes the gh program, 2.68 or later)", "false"),
 ]
 OF_RUNNING = [
     Input("report-only", "INPUT_REPORT_ONLY",
@@ -70,8 +70,6 @@ def manifest(gate):
 
 def readme(gate):
     """The tables of action/README.md."""
-    def cell(text):
-        return text.replace("|", "\\|")
     return {
         "inputs": ["| input | what | default |", "| --- | --- | --- |"]
         + [f"| `{one.name}` | {cell(one.help)} | {f'`{one.default}`' if one.default else ''} |" for one in inputs(gate)],

@@ -13,7 +13,9 @@ import tempfile
 import unittest
 
 import components
-from components import ROOT, STELLA
+# `settings` says where `program` is.
+import settings  # noqa: F401
+from program import ROOT, STELLA
 
 sys.path.append(os.path.join(ROOT, "tests", "validators"))
 from fetched import FETCHED, complete, fetch  # noqa: E402
@@ -137,8 +139,8 @@ class Pipeline(Case):
     def run_pipeline(self, text, *arguments, variables=()):
         """Runs the pipeline of this text."""
         self.write("project/.gitlab-ci.yml", text)
-        settings = [word for variable in variables for word in ("--variable", variable)]
+        given = [word for variable in variables for word in ("--variable", variable)]
         # Its schema, the one of GitLab's editor, wants a tag in a list of tags; GitLab itself takes a list of none.
         return call(*self.program, "--force-shell-executor", "--shell-isolation", "--no-color",
-                    "--ignore-schema-paths", "#/definitions/tags/minItems", *settings, *arguments,
+                    "--ignore-schema-paths", "#/definitions/tags/minItems", *given, *arguments,
                     cwd=self.path("project"), env=self.environment)

@@ -38,16 +38,27 @@ def settings():
     return [Setting(**json.loads(line)) for line in said.stdout.splitlines()]
 
 
-def words(text):
-    """A string of YAML, whatever stands in it."""
-    return json.dumps(text, ensure_ascii=False)
+def words(value):
+    """A value as YAML, which JSON is, whatever stands in it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def cell(text):
+    """A text in a table of Markdown."""
+    return text.replace("|", "\\|")
+
+
+def read(name):
+    """A file of the project."""
+    with open(os.path.join(ROOT, name), encoding="utf-8") as text:
+        return text.read()
 
 
 # ---- the files --------------------------------------------------------------------------------------------------------
 
 # Modules beside this one, a platform each. Their FILES say which file has which parts: functions from settings to parts, which
 # are lines by name.
-PLATFORMS = ["action"]
+PLATFORMS = ["action", "components"]
 
 
 def filled(text, parts):
@@ -67,12 +78,10 @@ def differences():
     gate = settings()
     files = [file for platform in PLATFORMS for file in importlib.import_module(platform).FILES.items()]
     for name, parts in files:
-        path = os.path.join(ROOT, name)
-        with open(path, encoding="utf-8") as text:
-            is_now = text.read()
+        is_now = read(name)
         should_be = filled(is_now, parts(gate))
         if is_now != should_be:
-            yield path, should_be
+            yield os.path.join(ROOT, name), should_be
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import xml.etree.ElementTree
 
 import components
 import gitlab
-from components import ROOT
+import settings
+from program import ROOT
 
 ALL_REPORTS = {"junit": "junit.xml", "codequality": "gl-code-quality-report.json", "sarif": "stella.sarif",
                "container-scanning": "gl-container-scanning-report.json", "cyclonedx": "gl-sbom.cdx.json"}
@@ -28,21 +29,19 @@ def include(component="gate", /, **inputs):
 
 
 class Made(unittest.TestCase):
-    def test_what_is_made_of_the_settings_is_up_to_date(self):
-        differs = components.differences()
-        self.assertEqual(differs, "", f"not as the program has it: {components.UPDATE}")
+    """What no generator looks after; `test_files` holds what it made."""
 
     def test_every_setting_is_an_input_of_its_name_help_and_default(self):
-        inputs = components.inputs(components.read(components.GATE))
-        for setting in components.settings():
-            one = inputs[setting["name"]]
-            self.assertEqual(one["description"], setting["help"])
-            self.assertEqual(one["default"], False if setting["switch"] else setting["default"])
-            self.assertTrue(set(setting["values"]) <= set(one.get("options", setting["values"])), setting["name"])
+        inputs = components.inputs(settings.read(components.GATE))
+        for setting in settings.settings():
+            one = inputs[setting.name]
+            self.assertEqual(one["description"], setting.help)
+            self.assertEqual(one["default"], False if setting.switch else setting.default)
+            self.assertTrue(set(setting.values) <= set(one.get("options", setting.values)), setting.name)
 
     def test_an_input_is_described_and_has_a_default(self):
         for name in (components.GATE, components.BENCHMARK):
-            template = components.read(name)
+            template = settings.read(name)
             for key, one in components.inputs(template).items():
                 self.assertTrue(one["description"], key)
                 self.assertIn("default", one, key)
@@ -52,14 +51,16 @@ class Made(unittest.TestCase):
         self.assertEqual(sorted(os.listdir(os.path.join(ROOT, "templates"))), ["README.md", "benchmark.yml", "gate.yml"])
 
     def test_the_image_of_the_jobs_is_named_once(self):
-        image = components.inputs(components.read(components.GATE))["runner-image"]["default"].split(":")[0]
-        self.assertEqual(components.read(components.GATE).count(image), 1)
+        image = components.inputs(settings.read(components.GATE))["runner-image"]["default"].split(":")[0]
+        self.assertEqual(settings.read(components.GATE).count(image), 1)
+        # Which the release pushes to.
+        self.assertEqual(image, f"ghcr.io/{settings.repository()}")
 
 
 class Lint(gitlab.Case):
     def jobs(self, name):
         """The jobs of a component as a file of their own, with the default of every input."""
-        return self.write(f"{os.path.basename(name)}", components.filled(components.read(name)))
+        return self.write(f"{os.path.basename(name)}", components.with_defaults(settings.read(name)))
 
     def files(self):
         return [self.jobs(components.GATE), self.jobs(components.BENCHMARK), os.path.join(ROOT, components.CLASSIC),
@@ -101,8 +102,32 @@ class Lint(gitlab.Case):
             self.assertEqual((done.returncode, "not found" in done.stderr), (code, False), done.stderr)
         self.assertTrue(os.path.getsize(self.path("stella-reports", "gl.json")))
 
+    def test_what_an_earlier_pipeline_left_is_no_verdict(self):
+        jobs = gitlab.from_yaml(self.jobs(components.GATE))
+        variables = {**self.environment, "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo"}
+
+        def run(job, pipeline):
+            script = "\n".join(["set -e", *jobs[f"stella:{job}"]["script"]])
+            return gitlab.call("sh", "-c", script, cwd=self.work, env={**variables, "CI_PIPELINE_ID": pipeline})
+        self.assertEqual(run("scan", "7").returncode, 0)
+        self.assertEqual(run("gate", "7").returncode, 1)
+        done = run("gate", "8")
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertIn("no verdict of this pipeline", done.stderr)
+
+    def test_who_asks_is_never_nobody_where_it_shall_be_proved(self):
+        jobs = gitlab.from_yaml(self.jobs(components.GATE))
+        self.assertEqual(jobs[".stella:oidc:true"]["id_tokens"], {"STELLA_ID_TOKEN": {"aud": "$STELLA_SERVER"}})
+        script = "\n".join(["set -e", *jobs["stella:scan"]["script"]])
+        variables = {**self.environment, **jobs[".stella:oidc:true"]["variables"]}
+        for given, why in (({}, "set the input server"), ({"STELLA_SERVER": "https://stella.example"}, "gave this job no token")):
+            done = gitlab.call("sh", "-c", script, cwd=self.work, env={**variables, **given})
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn(why, done.stderr)
+            self.assertFalse(os.path.exists(self.path("stella-reports")))
+
     def test_of_inputs_only_the_prefix_of_names_meets_a_shell(self):
-        jobs = gitlab.from_yaml(self.write("jobs.yml", components.split(components.read(components.GATE))[1]))
+        jobs = gitlab.from_yaml(self.write("jobs.yml", components.split(settings.read(components.GATE))[1]))
         for name, job in jobs.items():
             met = set(re.findall(r"inputs\.([a-z-]+)", "\n".join(job.get("script", []))))
             self.assertLessEqual(met, {"job-prefix"}, name)
@@ -158,7 +183,7 @@ class Gate(Project):
         said = self.ends(done, 1, "PASS", "FAIL")
         self.assertIn("stella:gate > gate FAILED: 41 findings by rule severe-with-fix", said)
         reports = self.reports()
-        self.assertEqual(sorted(reports), sorted([*ALL_REPORTS.values(), "exit-code", "report.json", "stella.env"]))
+        self.assertEqual(sorted(reports), sorted([*ALL_REPORTS.values(), "exit-code", "pipeline", "report.json", "stella.env"]))
         self.assertIn("STELLA_VERDICT=fail\n", reports["stella.env"])
         self.assertTrue(json.loads(reports["gl-container-scanning-report.json"])["vulnerabilities"])
         self.assertTrue(json.loads(reports["stella.sarif"])["runs"][0]["results"])
@@ -192,12 +217,12 @@ class Gate(Project):
         # gitlab-ci-local takes any exit code for one that is allowed, and runs the gate; GitLab does not. It fails all the same.
         said = self.ends(done, 1, "FAIL", "FAIL")
         self.assertIn("policy nothing.yaml cannot be read", said)
-        self.assertIn("no verdict in stella-reports: the log of stella:scan says why", said)
+        self.assertIn("no verdict of this pipeline in stella-reports: the log of stella:scan says why", said)
 
     def test_a_gate_without_a_scan_is_no_pass(self):
         done = self.run_pipeline(include(**DEMO), "--no-artifacts-to-source", "stella:gate")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("no verdict in stella-reports", done.stdout + done.stderr)
+        self.assertIn("no verdict of this pipeline in stella-reports", done.stdout + done.stderr)
 
     def test_a_checkout_that_brings_a_verdict_is_not_heeded(self):
         self.write("project/stella-reports/exit-code", "0\n")
@@ -227,17 +252,17 @@ class Gate(Project):
     def test_every_setting_reaches_the_program_and_no_shell(self):
         self.recorder()
         inputs, wanted = {}, {}
-        for one in components.settings():
-            declared = components.inputs(components.read(components.GATE))[one["name"]]
-            if one["switch"]:
-                inputs[one["name"]] = True
+        for one in settings.settings():
+            declared = components.inputs(settings.read(components.GATE))[one.name]
+            if one.switch:
+                inputs[one.name] = True
             elif "options" in declared:
-                inputs[one["name"]] = declared["options"][-1]
+                inputs[one.name] = declared["options"][-1]
             elif "regex" in declared:
-                inputs[one["name"]] = "7"
+                inputs[one.name] = "7"
             else:
-                inputs[one["name"]] = one["name"] + "; touch pwned `touch pwned` \"'(touch pwned)' \\ # & | > *"
-            wanted[one["variable"]] = "true" if one["switch"] else inputs[one["name"]]
+                inputs[one.name] = one.name + "; touch pwned `touch pwned` \"'(touch pwned)' \\ # & | > *"
+            wanted[one.variable] = "true" if one.switch else inputs[one.name]
         done = self.run_pipeline(include(**inputs), "stella:scan")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         seen = self.seen()
@@ -285,6 +310,13 @@ class Gate(Project):
                 inputs = {**dict.fromkeys(ALL_REPORTS, not on), report: on}
                 named = self.jobs(include(**inputs))["stella:scan"]["artifacts"]["reports"]
                 self.assertEqual(report.replace("-", "_") in named, on, (report, named))
+
+    def test_an_id_token_is_for_whom_it_is_wanted(self):
+        for on in (True, False):
+            scan = self.jobs(include(oidc=on, server="https://stella.example"))["stella:scan"]
+            self.assertEqual("id_tokens" in scan, on)
+            self.assertEqual(scan["variables"]["STELLA_OIDC"], "true" if on else "")
+        self.refused("gate", {"oidc": "maybe"}, "boolean")
 
     def test_versions_of_the_schema(self):
         for version in ("15.0", "15.1", "15.2"):

@@ -64,6 +64,19 @@ class Release(unittest.TestCase):
         built = re.findall(r"^ +target: (\S+)$", read(".github", "workflows", "release.yml"), re.MULTILINE)
         self.assertEqual(sorted(built), sorted(TARGETS.values()))
 
+    def test_a_release_is_of_main_alone(self):
+        jobs = re.split(r"^  (?=\w+:$)", read(".github", "workflows", "release.yml").split("\njobs:\n")[1], flags=re.MULTILINE)[1:]
+        self.assertEqual(len(jobs), 5)
+        for job in jobs:
+            # Others wait for one that is.
+            self.assertRegex(job, r"(?m)^    (needs: |if: .+ && github\.ref == 'refs/heads/main'$)")
+
+    def test_what_was_built_runs_where_nothing_can_be_written(self):
+        text = read(".github", "workflows", "release.yml")
+        build = text.split("\n  draft:\n")[0]
+        self.assertEqual(text.count('"$program"'), build.count('"$program"'))
+        self.assertNotIn(": write", build)
+
     def test_there_is_one_repository(self):
         for path in [ACTION, os.path.join(ROOT, "action", "README.md"), *glob.glob(os.path.join(ROOT, "action", "*.sh")), *WORKFLOWS]:
             for found in re.findall(r"[\w-]+/stella\b(?=[/@\n])", read(path)):
@@ -83,6 +96,9 @@ class Lints(unittest.TestCase):
     def test_yaml(self):
         self.assert_clean("yamllint", "--strict", "-c", "tests/ci/yamllint.yaml", ".github", "action")
 
+    def test_dockerfile(self):
+        self.assert_clean("hadolint", "Dockerfile")
+
     def test_workflows(self):
         self.assert_clean("actionlint", *WORKFLOWS)
 
@@ -98,6 +114,11 @@ class Lints(unittest.TestCase):
         for path in [ACTION, *WORKFLOWS, os.path.join(ROOT, "action", "README.md")]:
             for used in re.findall(r"\buses: (\S+)", read(path)):
                 self.assertRegex(used, r"@([0-9a-f]{40}|COMMIT)$", path)
+        for path in [*WORKFLOWS, os.path.join(ROOT, "Dockerfile")]:
+            for image in re.findall(r"^(?: *image: |ARG SHELL_IMAGE=| *BUILDKIT: )(\S+)$", read(path), re.MULTILINE):
+                self.assertRegex(image, r"@sha256:[0-9a-f]{64}$", path)
+            # What interprets a Dockerfile would be another image, of whoever has its tag.
+            self.assertNotRegex(read(path), r"(?im)^#\s*syntax\s*=")
 
     def test_no_expression_becomes_a_command(self):
         for path in [ACTION, *WORKFLOWS]:

@@ -108,7 +108,7 @@ class Gate(Case):
         self.assertNotIn("the gate failed::", job.log)
 
     def test_more_reports_of_ones_own(self):
-        job = self.gate(advisories="demo", output=f"table,spdx={self.work}/a.spdx.json\nmetrics={self.work}/metrics.txt\n")
+        job = self.gate(advisories="demo", output=f"table, spdx={self.work}/a.spdx.json\n  metrics={self.work}/metrics.txt \n")
         self.assert_ended(job, "fail", 1, "failure")
         for name in ("a.spdx.json", "metrics.txt"):
             self.assertTrue(os.path.getsize(self.path(name)), name)

@@ -16,6 +16,9 @@ STATIC = os.environ.get("STELLA_STATIC", os.path.join(ROOT, "target", "x86_64-un
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 NAMES = {"bare": "stella-test/image:bare", "shell": "stella-test/image:shell"}
 LOCKED = ("--rm", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
+# The last two are what BuildKit says itself.
+ARGUMENTS = [word for argument in ("SHELL_IMAGE=stella-test/busybox", "VERSION=1.2.3", "MADE_ON=linux/amd64", "TARGETARCH=amd64")
+             for word in ("--build-arg", argument)]
 MB = 1_000_000
 
 
@@ -30,7 +33,7 @@ class Image(program.Case):
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as context:
             shutil.copy(os.path.join(ROOT, "Dockerfile"), context)
-            shutil.copy(STATIC, os.path.join(context, "stella"))
+            shutil.copy(STATIC, os.path.join(context, "stella-amd64"))
             shutil.copy(AUTHORITIES, os.path.join(context, "ca-certificates.crt"))
             # No image can be pulled here: the shell is Debian's static busybox.
             shell = os.path.join(context, "shell")
@@ -39,8 +42,7 @@ class Image(program.Case):
             with open(os.path.join(shell, "Dockerfile"), "w", encoding="utf-8") as out:
                 out.write("FROM scratch\nCOPY bin /bin\n")
             for words in (("-t", "stella-test/busybox", shell),
-                          *(("--build-arg", "SHELL_IMAGE=stella-test/busybox", "--build-arg", "VERSION=1.2.3", "--target", target, "-t", name, context)
-                            for target, name in NAMES.items())):
+                          *((*ARGUMENTS, "--target", target, "-t", name, context) for target, name in NAMES.items())):
                 done = docker("build", *words)
                 if done.returncode:
                     raise RuntimeError(done.stdout + done.stderr)
@@ -97,6 +99,19 @@ class Image(program.Case):
         done = self.run_image("--entrypoint", "", "--", "sh", "-c", "stella --version && command -v awk", image=NAMES["shell"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotEqual(self.run_image("--entrypoint", "", "--", "sh", "-c", "true").returncode, 0)
+
+    def test_a_job_of_circleci_has_a_place_to_work_in(self):
+        # Its agent makes ~/project, unpacks the workspace there and runs each command by a shell, as the image's user.
+        script = """set -eo pipefail
+            [ "$(stat -c %a /tmp)" = 1777 ]
+            [ "$HOME" = /tmp ]
+            mkdir ~/project && cd ~/project
+            echo held >app && tar -cf app.tar app && gzip app.tar && rm app && tar -xzf app.tar.gz && cat app
+            [ -s /etc/ssl/certs/ca-certificates.crt ]
+            stella gate oci:/image --advisories demo -o table -o junit=stella/stella.xml >/dev/null"""
+        done = self.run_image("-v", f"{DEMO}:/image:ro", "--entrypoint", "", "--", "/bin/sh", "-c", script, image=NAMES["shell"],
+                              locked=("--rm", "--network", "none"))
+        self.assertEqual((done.returncode, done.stdout), (1, "held\n"), done.stderr)
 
     def test_names_are_resolved_without_a_library(self):
         # A static program has no name service of its C library; the name leads to nobody, and that is found out.

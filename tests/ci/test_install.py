@@ -59,18 +59,31 @@ class Install(Case):
         """Every file in the tool cache."""
         return [os.path.join(where, name) for where, _, names in os.walk(self.path("tools")) for name in names]
 
+    def cached(self):
+        [path] = [path for path in self.left() if not path.endswith(".complete")]
+        return path
+
+    def tamper(self):
+        """What another job may do at any time."""
+        with open(self.cached(), "wb") as out:
+            out.write(self.bad)
+
+    @staticmethod
+    def bytes_of(path):
+        with open(path, "rb") as data:
+            return data.read()
+
     # ---- downloads ------------------------------------------------------------------------------------------------
 
     def test_every_runner_has_its_program_which_is_downloaded_once(self):
         for (system, processor), target in TARGETS.items():
             with self.subTest(target), releases(self.served(self.good)) as (url, asked):
-                first = self.install(system, processor, download_url=url)
-                again = self.install(system, processor, download_url=url)
-                self.assertEqual((first[0], first), (0, again))
+                for _ in range(2):
+                    code, log, path = self.install(system, processor, download_url=url)
+                    self.assertEqual((code, log), (0, ""))
+                    self.assertEqual(self.bytes_of(path), self.good)
+                    self.assertTrue(os.access(path, os.X_OK))
                 self.assertEqual(asked, [f"/v{VERSION}/{asset(system, target)}"])
-                with open(first[2], "rb") as data:
-                    self.assertEqual(data.read(), self.good)
-                self.assertTrue(os.access(first[2], os.X_OK))
             shutil.rmtree(self.path("tools"))
 
     def test_other_runners_are_told_so(self):
@@ -80,8 +93,9 @@ class Install(Case):
     def test_a_changed_download_is_refused_before_anything_runs(self):
         good, bad = (hashlib.sha256(one).hexdigest() for one in (self.good, self.bad))
         with releases(self.served(self.bad)) as (url, _):
-            self.assert_refused(self.install(download_url=url), good, bad, "nothing of it ran")
+            self.assert_refused(self.install(download_url=url), good, bad, "Nothing of it ran")
             self.assertEqual(self.left(), [])
+            self.assertEqual([name for name in os.listdir(self.work) if name.startswith("stella-program")], [])
             job = self.job(image="oci:image", advisories="demo", download_url=url)
         self.assertEqual((job.code, job.conclusion, job.outputs.get("verdict", "")), (1, "failure", ""), job.log)
         self.assertFalse(os.path.exists(self.path("marker")))
@@ -91,26 +105,52 @@ class Install(Case):
             job = self.job(image="oci:image", advisories="demo", download_url=url)
         self.assertEqual((job.code, job.outputs.get("verdict")), (1, "fail"), job.log)
 
-    def test_a_changed_cache_is_refused_and_removed(self):
+    def test_a_changed_cache_is_none(self):
         with releases(self.served(self.good)) as (url, asked):
-            _, _, path = self.install(download_url=url)
-            with open(path, "wb") as out:
-                out.write(self.bad)
-            self.assert_refused(self.install(download_url=url), "tool cache", hashlib.sha256(self.bad).hexdigest())
-            self.assertEqual(self.left(), [])
+            self.install(download_url=url)
+            self.tamper()
+            code, log, path = self.install(download_url=url)
+            self.assertEqual((code, self.bytes_of(path), self.bytes_of(self.cached())), (0, self.good, self.good), log)
+            for word in ("::warning title=Stella::", "tool cache", hashlib.sha256(self.bad).hexdigest(), "downloaded again"):
+                self.assertIn(word, log)
             # And the next job is well again.
-            self.assertEqual(self.install(download_url=url)[0], 0)
+            self.assertEqual(self.install(download_url=url)[:2], (0, ""))
             self.assertEqual(len(asked), 2)
+
+    def test_a_changed_cache_and_a_changed_download_are_refused(self):
+        with releases(self.served(self.good)) as (url, _):
+            self.install(download_url=url)
+        self.tamper()
+        with releases(self.served(self.bad)) as (url, _):
+            self.assert_refused(self.install(download_url=url), "tool cache", url, "Nothing of it ran")
+
+    def test_what_runs_is_what_was_checked(self):
+        with releases(self.served(self.good)) as (url, _):
+            for _ in range(2):
+                code, log, path = self.install(download_url=url)
+                self.assertEqual(code, 0, log)
+                # Another job has its turn between the two steps.
+                self.tamper()
+                self.assertFalse(path.startswith(self.path("tools")))
+                code, log, outputs = self.call("run.sh", PROGRAM=path, STELLA_IMAGE="oci:image", STELLA_ADVISORIES="demo")
+                self.assertEqual((code, outputs["verdict"]), (1, "fail"), log)
+                self.assertFalse(os.path.exists(self.path("marker")))
 
     def test_half_a_cache_is_none(self):
         with releases(self.served(self.good)) as (url, _):
-            _, _, path = self.install(download_url=url)
-            os.remove(os.path.dirname(path) + ".complete")
-            with open(path, "wb") as out:
-                out.write(self.bad)
-            self.assertEqual(self.install(download_url=url)[0], 0)
-            with open(path, "rb") as data:
-                self.assertEqual(data.read(), self.good)
+            self.install(download_url=url)
+            os.remove(os.path.dirname(self.cached()) + ".complete")
+            self.tamper()
+            self.assertEqual(self.install(download_url=url)[:2], (0, ""))
+            self.assertEqual(self.bytes_of(self.cached()), self.good)
+
+    def test_a_cache_that_takes_nothing_is_none(self):
+        with open(self.path("tools"), "w", encoding="utf-8"):
+            pass
+        with releases(self.served(self.good)) as (url, _):
+            code, log, path = self.install(download_url=url)
+        self.assertEqual((code, self.bytes_of(path)), (0, self.good), log)
+        self.assertIn("::warning title=Stella::cannot write to the runner's tool cache", log)
 
     def test_what_cannot_be_downloaded(self):
         with releases({}) as (url, _):
@@ -142,7 +182,7 @@ class Install(Case):
     def test_the_table_is_for_any_program_that_can_make_a_digest(self):
         tools = self.path("bin")
         os.makedirs(tools)
-        needed = ("bash", "sh", "curl", "mkdir", "mktemp", "mv", "rm", "chmod")
+        needed = ("bash", "sh", "curl", "cp", "mkdir", "mktemp", "mv", "rm", "chmod")
         for name in needed:
             os.symlink(shutil.which(name), os.path.join(tools, name))
         with releases(self.served(self.good)) as (url, _):
@@ -175,12 +215,14 @@ class Install(Case):
         os.rename(gh, os.path.join(tools, "gh"))
         path = f"{tools}:{os.environ['PATH']}"
         with releases(self.served(self.good)) as (url, _):
+            wanted = []
             for _ in range(2):
                 code, log, program_path = self.install(download_url=url, verify_attestation="true", variables={"PATH": path})
                 self.assertEqual(code, 0, log)
+                wanted.append(f"attestation verify {program_path} --repo owner/name "
+                              "--signer-workflow owner/name/.github/workflows/release.yml --source-ref refs/heads/main")
             with open(self.path("asked"), encoding="utf-8") as text:
-                self.assertEqual(text.read().splitlines(), 2 * [
-                    f"attestation verify {program_path} --repo owner/name --signer-workflow owner/name/.github/workflows/release.yml"])
+                self.assertEqual(text.read().splitlines(), wanted)
             self.assert_refused(self.install(download_url=url, verify_attestation="true", variables={"PATH": path, "GH_SAYS": "1"}),
                                 "has no attestation")
 

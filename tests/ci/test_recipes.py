@@ -7,7 +7,8 @@ import unittest
 
 import components
 import gitlab
-from components import ROOT
+import settings
+from program import ROOT
 
 RECIPES = os.path.join(ROOT, "docs", "recipes")
 SCHEMAS = {"circleci": "vendor.circle-ci", "azure-pipelines": "vendor.azure-pipelines", "bitbucket": "vendor.bitbucket-pipelines",
@@ -47,13 +48,14 @@ class Recipes(gitlab.Case):
         self.assertEqual(sorted([*SCHEMAS, "jenkins", "pre-commit"]), names())
 
     def test_image_and_version_are_those_of_the_component(self):
-        image = components.inputs(components.read(components.GATE))["runner-image"]["default"].split(":")[0]
+        version = settings.package()["version"]
+        image = components.inputs(settings.read(components.GATE))["runner-image"]["default"].split(":")[0]
         for file in ("README.md", components.README, *(f"docs/recipes/{name}.md" for name in names())):
-            text = components.read(file)
+            text = settings.read(file)
             for found in re.findall(r"\S+/stella:[\w.]+(?:-ci)?", text):
-                self.assertEqual(found.removesuffix("-ci"), f"{image}:{components.version()}", file)
+                self.assertEqual(found.removesuffix("-ci"), f"{image}:{version}", file)
             for found in re.findall(r"/gate@(\S+)|rev: v(\S+)", text):
-                self.assertIn(components.version(), found, file)
+                self.assertIn(version, found, file)
 
     def test_schemas(self):
         for name, schema in SCHEMAS.items():
@@ -87,10 +89,10 @@ class Recipes(gitlab.Case):
 
     def test_plugins_are_called_without_words_and_by_their_variables(self):
         for name, step in (("woodpecker", lambda file: file["steps"][0]), ("drone", lambda file: file["steps"][0])):
-            settings = step(gitlab.from_yaml(self.written(name)))["settings"]
+            given = step(gitlab.from_yaml(self.written(name)))["settings"]
             # A list of words comes with commas between them; no letter of a name but `-` and its case changes.
             variables = {"PLUGIN_" + key.upper().replace("-", "_"): value if isinstance(value, str) else ",".join(value)
-                         for key, value in settings.items()}
+                         for key, value in given.items()}
             self.assertEqual(variables["PLUGIN_IMAGE"], IMAGE)
             run = {"PATH": self.environment["PATH"], "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"), **variables,
                    "PLUGIN_IMAGE": DEMO, "PLUGIN_ADVISORIES": "demo"}
@@ -136,13 +138,20 @@ class PreCommit(gitlab.Case):
         self.assertEqual(wanted, there)
 
     def test_policies_are_checked(self):
-        self.write("app/policy.yaml", "version: 1\nrules:\n  - name: a\n    when: { cve: CVE-1999-0001 }\n    action: warn\n")
+        self.write("app/stella-policy.yaml", "version: 1\nrules:\n  - name: a\n    when: { cve: CVE-1999-0001 }\n    action: warn\n")
         code, said = self.try_hook("stella-policy", "--all-files")
         self.assertEqual(code, 0, said)
-        self.write("app/more-policy.yml", "version: 1\nrules:\n  - name: a\n")
+        # Those are none of ours.
+        for other in ("policy.yaml", "charts/network-policy.yml", ".stella.yaml", "policy-of-stella.yaml", "stella-policy.yaml.tpl"):
+            self.write(f"app/{other}", "kind: NetworkPolicy\n")
         code, said = self.try_hook("stella-policy", "--all-files")
-        self.assertEqual(code, 1, said)
-        self.assertIn("more-policy.yml:", said)
+        self.assertEqual(code, 0, said)
+        for name in (".stella-more-policy.yml", "deploy/stella.policy.yaml"):
+            self.write(f"app/{name}", "version: 1\nrules:\n  - name: a\n")
+            code, said = self.try_hook("stella-policy", "--all-files")
+            self.assertEqual(code, 1, said)
+            self.assertIn(f"{name}:", said)
+            os.remove(self.path("app", name))
 
     def test_an_image_is_gated(self):
         code, said = self.try_hook("stella-gate", "--hook-stage", "pre-push", "--all-files")
