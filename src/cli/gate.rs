@@ -29,7 +29,7 @@ use super::{
     progress::Progress,
     remote::Remote,
     reports,
-    settings::{self, Environment, GateSettings},
+    settings::{self, GateSettings},
 };
 
 /// Runs `stella gate`.

@@ -230,6 +230,10 @@ class Buildx(Case):
         self.assertEqual((code, report["results"]), (17, []), said)
 
 
+# Nothing but the build is heard.
+QUIET = ("--advisories", "demo", "-o", "json=report.json")
+
+
 class Child(Case):
     """The build is run as if it were run by itself."""
 
@@ -242,7 +246,7 @@ class Child(Case):
 
     def test_input_and_output_are_the_build_s(self):
         variables = self.stand_in("cat; echo to-stderr >&2; exit 5\n")
-        done = call(STELLA, "build", "--", "docker", "build", "-", input="FROM x\n", env=variables, cwd=self.app)
+        done = call(STELLA, "build", *QUIET, "--", "docker", "build", "-", input="FROM x\n", env=variables, cwd=self.app)
         self.assertEqual((done.returncode, done.stdout), (5, "FROM x\n"))
         self.assertIn("to-stderr", done.stderr)
 
@@ -251,7 +255,7 @@ class Child(Case):
             with self.subTest(number):
                 shutil.rmtree(self.path("bin"), ignore_errors=True)
                 variables = self.stand_in("trap 'exit 9' TERM HUP INT\ntouch ready\nwhile :; do sleep 0.05; done\n")
-                with subprocess.Popen([STELLA, "build", "--", "docker", "build", "."], env=variables, cwd=self.app,
+                with subprocess.Popen([STELLA, "build", *QUIET, "--", "docker", "build", "."], env=variables, cwd=self.app,
                                       stderr=subprocess.PIPE, start_new_session=True) as process:
                     ready = os.path.join(self.app, "ready")
                     deadline = time.monotonic() + 20
@@ -285,15 +289,15 @@ class Child(Case):
         variables = self.stand_in("echo \"$DOCKER_HOST $DOCKER_CONFIG\"; exit 5\n")
         plugin = self.path("docker-stella")
         os.symlink(STELLA, plugin)
-        done = call(plugin, "--host", "unix:///x", "--config", "/y", "stella", "build", "--advisories", "demo", "--", "docker", "build", ".",
+        done = call(plugin, "--host", "unix:///x", "--config", "/y", "stella", "build", *QUIET, "--", "docker", "build", ".",
                     env=variables, cwd=self.app)
         self.assertEqual((done.returncode, done.stdout), (5, "unix:///x /y\n"), done.stderr)
 
     def test_what_is_no_build(self):
         for words in (["docker", "push", "a"], ["make"], ["docker"]):
-            done = call(STELLA, "build", "--", *words, env=environment(self.work), cwd=self.app)
+            done = call(STELLA, "build", *QUIET, "--", *words, env=environment(self.work), cwd=self.app)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn("docker buildx build", done.stderr)
-        done = call(STELLA, "build", "--", "/nowhere/docker", "build", ".", env=environment(self.work), cwd=self.app)
+        done = call(STELLA, "build", *QUIET, "--", "/nowhere/docker", "build", ".", env=environment(self.work), cwd=self.app)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("/nowhere/docker cannot be run", done.stderr)

@@ -163,7 +163,7 @@ mod signals {
             return;
         }
         // It may have ended by now.
-        drop(kill_process(pid, signal));
+        let _ = kill_process(pid, signal);
     }
 
     fn is_in_foreground() -> bool {
