@@ -229,7 +229,7 @@ fn vulnerabilities<'a>(
         }
     }
     let whole = |(mut vulnerability, ways): (Vulnerability<'a>, Ways<'a>)| {
-        vulnerability.recommendation = ways.to_string();
+        vulnerability.recommendation = ways.text();
         vulnerability.affects.sort_by_key(|affected| affected.reference);
         vulnerability.affects.dedup_by_key(|affected| affected.reference);
         vulnerability
