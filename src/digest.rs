@@ -32,7 +32,8 @@ impl Digest {
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
             pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
-        String::from_utf8_lossy(&hex).into_owned()
+        // Digits are UTF-8.
+        std::str::from_utf8(&hex).unwrap_or_default().to_owned()
     }
 
     /// A UUID made from the digest, of version 8: RFC 9562, section 5.8.
