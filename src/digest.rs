@@ -28,11 +28,12 @@ impl Digest {
 
     /// The 64 hexadecimal digits, as file names use them.
     pub fn hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            hex.push(char::from(HEX[usize::from(byte >> 4)]));
-            hex.push(char::from(HEX[usize::from(byte & 15)]));
-            hex
-        })
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        // Digits are UTF-8.
+        std::str::from_utf8(&hex).unwrap_or_default().to_owned()
     }
 
     /// A UUID made from the digest, of version 8: RFC 9562, section 5.8.

@@ -106,7 +106,8 @@ pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<Evaluated, 
     let discovered = discovered.map_err(|error| unprocessable("image", &error))?;
     let matched = Instant::now();
     let inventory = job.inventory.then(|| Box::new(discovered.inventory().clone()));
-    let result = scan.judge(discovered).map_err(|error| unprocessable("image", &error))?;
+    // What was asked is right by now: only advisories that cannot be read are left to fail.
+    let result = scan.judge(discovered).map_err(|error| Problem::internal("judging", &error))?;
     let timings_ms = Timings {
         matching: (matched - started).as_secs_f64() * 1000.0,
         policy: matched.elapsed().as_secs_f64() * 1000.0,

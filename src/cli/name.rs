@@ -46,9 +46,7 @@ pub fn called(given: Option<&str>, opened: &Opened) -> Called {
     let called = match (given, opened.name.as_deref()) {
         (Some(name), _) => return sure(name),
         (None, Some(name)) => sure(name),
-        (None, None) if is_path => {
-            by_path(&path_and_tag(path).map_or_else(|_| path.into(), |(path, _)| path))
-        }
+        (None, None) if is_path => by_path(path),
         (None, None) => return sure(""),
     };
     if image_name(&called.name) != NO_NAME {
@@ -72,8 +70,7 @@ pub fn wanted(name: Option<&str>, image: &str) -> String {
     if !is_path {
         return image.to_owned();
     }
-    let path = path_and_tag(&rest).map_or_else(|_| rest.into(), |(path, _)| path);
-    by_path(&path).name
+    by_path(&rest).name
 }
 
 /// As an SBOM names its image: as it is [called], else as the caller wrote it.
@@ -81,10 +78,11 @@ pub fn reference(called: &str, written: &str) -> String {
     if called.is_empty() { written.to_owned() } else { called.to_owned() }
 }
 
-/// Of what the checkout holds its path there, which tells it from another; of what lies elsewhere only its own name, because the
-/// directories are made anew by every build. Neither says versions, and what has one or lies elsewhere may be called anything
-/// by the next build.
-fn by_path(path: &Path) -> Called {
+/// By a path, behind which a tag may stand: of what the checkout holds its path there, which tells it from another; of what lies
+/// elsewhere only its own name, because the directories are made anew by every build. Neither says versions, and what has one or
+/// lies elsewhere may be called anything by the next build.
+fn by_path(path: &str) -> Called {
+    let path = &path_and_tag(path).map_or_else(|_| path.into(), |(path, _)| path);
     let own = || path.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     let placed = checkout::place(path).filter(|place| !place.is_empty());
     let is_elsewhere = placed.is_none();
@@ -119,7 +117,7 @@ mod tests {
         ] {
             let path = root.path().join(file);
             std::fs::write(&path, "").unwrap();
-            let called = by_path(&path);
+            let called = by_path(path.to_str().unwrap());
             assert_eq!(called.name, name);
             assert!(called.doubt.unwrap().contains(&format!("called {name} after its path")));
         }
@@ -128,10 +126,10 @@ mod tests {
     #[test]
     fn what_the_checkout_holds_has_its_path() {
         let sure = |name: &str| Called { name: name.to_owned(), doubt: None };
-        assert_eq!(by_path(Path::new("./src/../src/cli")), sure("src/cli"));
-        let fixture = by_path(Path::new("tests/fixtures/demo-image"));
+        assert_eq!(by_path("./src/../src/cli"), sure("src/cli"));
+        let fixture = by_path("tests/fixtures/demo-image");
         assert_eq!(fixture, sure("tests/fixtures/demo-image"));
-        assert_eq!(by_path(Path::new("no such file")).name, "image");
+        assert_eq!(by_path("no such file").name, "image");
     }
 
     #[test]

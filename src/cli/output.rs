@@ -208,9 +208,11 @@ impl<F: Format> Output<F> {
     }
 }
 
-/// Whether a path is one of the system's own, such as `/dev/stdout`, which leads to a file where the output was sent into one.
+/// Whether a path is one of the system's own, such as `/dev/stdout`, which leads to a file where the output was sent into one;
+/// `/dev/shm` is a place for files like any other.
 fn is_of_the_system(path: &Path) -> bool {
-    ["/dev", "/proc"].iter().any(|system| path.starts_with(system))
+    let is_device = path.parent() == Some(Path::new("/dev")) || path.starts_with("/dev/fd");
+    (is_device || path.starts_with("/proc")) && path.exists()
 }
 
 /// Names the file that a step of a GitHub job adds its summary to. Whatever else the step runs adds to it too, so it is never
@@ -245,6 +247,21 @@ mod tests {
 
     fn parse(texts: &[&str]) -> Result<Vec<Output>, Failure> {
         Output::parse_all(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_of_the_system_and_what_only_lies_there() {
+        for (path, is) in [
+            ("/dev/null", true),
+            ("/dev/stdout", true),
+            ("/proc/self/fd/1", true),
+            ("/dev/shm/report.json", false),
+            ("/dev/nothing", false),
+            ("device/null", false),
+        ] {
+            assert_eq!(is_of_the_system(Path::new(path)), is, "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Findings that a report shows as one.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
@@ -88,7 +89,7 @@ impl<'a> Group<'a> {
         // One step for several findings is said once.
         let mut ways = Ways::default();
         let others = self.iter().filter(|(result, judged)| !ways.add(way(result, judged), MAX_PARTS)).count();
-        let mut text = ways.to_string();
+        let mut text = ways.text();
         if others > 0 {
             text.push_str(&format!(" Not listed: the ways out of {}.", count(others, "more finding")));
         }
@@ -106,49 +107,50 @@ impl<'a> Group<'a> {
             Action::Ignore => "Ignored",
         };
         let rules = decisions().filter(|decision| decision.action == Some(action));
-        Some(format!("{does} by rule {}.", listed(rules.filter_map(|decision| decision.rule.as_deref()))))
+        let rules = listed(rules.filter_map(|decision| decision.rule.as_deref()));
+        Some([does, " by rule ", &rules, "."].concat())
     }
 
     /// The texts of its findings, [listed].
-    pub(super) fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> String {
+    pub(super) fn list(&self, of: impl Fn(&'a Finding) -> &'a [String]) -> Cow<'a, str> {
         listed(self.findings().flat_map(of).map(String::as_str))
     }
 
     /// The versions of the package.
-    pub(super) fn versions(&self) -> String {
+    pub(super) fn versions(&self) -> Cow<'a, str> {
         self.list(|finding| std::slice::from_ref(&finding.package.version))
     }
 
     /// The files it was read from.
-    pub(super) fn paths(&self) -> String {
+    pub(super) fn paths(&self) -> Cow<'a, str> {
         self.list(|finding| &finding.paths)
     }
 
     /// What made the layers.
-    pub(super) fn instructions(&self) -> String {
+    pub(super) fn instructions(&self) -> Cow<'a, str> {
         self.list(|finding| std::slice::from_ref(&finding.layer.instruction))
     }
 }
 
 /// Each text that is not empty once, in order, parted by commas.
-fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
     let mut texts = texts.filter(|text| !text.is_empty());
     // Nearly always there is one, and this is asked a thousand times over.
-    let Some(first) = texts.next() else { return String::new() };
-    let Some(second) = texts.next() else { return first.to_owned() };
+    let Some(first) = texts.next() else { return "".into() };
+    let Some(second) = texts.next() else { return first.into() };
     let texts: BTreeSet<&str> = [first, second].into_iter().chain(texts).collect();
     let mut listed = texts.iter().take(MAX_PARTS).copied().collect::<Vec<_>>().join(", ");
     if texts.len() > MAX_PARTS {
         listed.push_str(&format!(" and {} more", texts.len() - MAX_PARTS));
     }
-    listed
+    listed.into()
 }
 
 /// What one place shows: findings with one id in packages of one name.
 pub(super) struct Alert<'a> {
     /// Id and package. Without the package, two packages with one CVE would be one alert: platforms tell alerts apart by
     /// rule and place.
-    pub(super) rule: String,
+    pub(super) rule: Cow<'a, str>,
     /// Where.
     pub(super) place: Place<'a>,
     /// Which one it is of the rule's alerts in its file of the checkout, or of those outside of the checkout; from 1, in the
@@ -164,7 +166,7 @@ pub(super) struct Alert<'a> {
 pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
     let groups = groups(results, ignored, |result, judged| {
         let Finding { id, package, .. } = &judged.finding;
-        let rule = cut(&format!("{id}-{}", package.name), MAX_RULE);
+        let rule = cut([id, "-", &package.name].concat(), MAX_RULE);
         // What is counted together stands together.
         places(result, judged).map(move |place| (rule.clone(), place.is_in_checkout(), place))
     });
@@ -182,26 +184,27 @@ pub(super) fn alerts(results: &[ScanResult], ignored: bool) -> Vec<Alert<'_>> {
 }
 
 impl Alert<'_> {
-    /// All of it in one line of untrusted text.
-    pub(super) fn message(&self) -> String {
+    /// All of it in one line of untrusted text, with [what to do](Group::fix).
+    pub(super) fn message(&self, fix: &str) -> String {
         let group = &self.group;
         let finding = &group.first().1.finding;
-        let (name, versions) = (&finding.package.name, group.versions());
-        let severity = group.severity().as_str();
-        let mut message = format!("{name} {versions} has {} ({severity}). ", finding.id);
-        if let Some(decision) = group.decision() {
-            message.push_str(&format!("{decision} "));
+        let (versions, severity) = (group.versions(), group.severity().as_str());
+        let decision = group.decision();
+        let (paths, instructions) = (group.paths(), group.instructions());
+        let layer = finding.layer.index.to_string();
+        let mut parts: Vec<&str> = Vec::with_capacity(20);
+        parts.extend([&finding.package.name, " ", &versions, " has ", &finding.id, " (", severity, "). "]);
+        if let Some(decision) = &decision {
+            parts.extend([decision, " "]);
         }
-        message.push_str(&group.fix());
-        let paths = group.paths();
+        parts.push(fix);
         if !paths.is_empty() {
-            message.push_str(&format!(" Found in {paths}."));
+            parts.extend([" Found in ", &paths, "."]);
         }
-        let instructions = group.instructions();
         if !instructions.is_empty() {
-            message.push_str(&format!(" Layer {}: {instructions}", finding.layer.index));
+            parts.extend([" Layer ", &layer, ": ", &instructions]);
         }
-        message
+        parts.concat()
     }
 
     /// Names the alert from build to build, and no other one in the report: of lines and of files outside of the checkout only

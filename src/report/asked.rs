@@ -71,8 +71,8 @@ pub struct Checkout<'a> {
 
 impl Checkout<'_> {
     /// Says of each finding where it is asked for: in the words of the instruction that made its layer; else in a lock file.
-    /// What the base image brought, this checkout does not ask for; nor does a lock file ask for what an instruction brought before it
-    /// was copied, unless the instruction itself names it.
+    /// What the base image brought, this checkout does not ask for; nor does a lock file ask for what an instruction brought
+    /// before it was copied, unless the instruction itself names it.
     ///
     /// Of what was read from lock files of the checkout itself, it says each one's line.
     ///

@@ -8,7 +8,7 @@
 //! - The form cannot say "did not look". So each [gap](super::gap) is an entry, a blocker where the gate could not be
 //!   decided: an empty array means that everything was looked at and nothing found.
 
-use std::{cell::Cell, io, iter};
+use std::{borrow::Cow, cell::Cell, io, iter};
 
 use serde::Serialize;
 
@@ -50,40 +50,40 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     pretty(&List(entries), 1, &mut Counted { out, bytes: &written })
 }
 
-fn of_alert(alert: &Alert<'_>) -> Entry {
+fn of_alert<'a>(alert: &'a Alert<'_>) -> Entry<'a> {
     let id = &alert.group.first().1.finding.id;
     let page = Publisher::of(id).map(|publisher| format!(" (advisory: {})", publisher.page(id)));
     let page = page.unwrap_or_default();
     Entry {
-        description: inert(&alert.message(), MAX_TEXT - page.len()) + &page,
-        check_name: inert(&alert.rule, MAX_NAME),
+        description: (inert(alert.message(&alert.group.fix()), MAX_TEXT - page.len()) + &*page).into_owned(),
+        check_name: inert(&*alert.rule, MAX_NAME),
         fingerprint: alert.fingerprint(),
         severity: severity(alert.group.severity()),
         location: Location::new(&alert.place.file, alert.place.line),
     }
 }
 
-fn of_gap(gap: &Gap<'_>, image: &str) -> Entry {
+fn of_gap(gap: &Gap<'_>, image: &str) -> Entry<'static> {
     let severity = match gap.weight {
         Weight::Unlooked => "blocker",
         Weight::Doubtful => "major",
         Weight::Allowed => "info",
     };
     Entry {
-        description: inert(&format!("Stella: {}", gap.text), MAX_TEXT),
-        check_name: inert(&format!("stella-gap-{}", gap.name), MAX_NAME),
+        description: inert(format!("Stella: {}", gap.text), MAX_TEXT).into_owned(),
+        check_name: inert(format!("stella-gap-{}", gap.name), MAX_NAME),
         fingerprint: fingerprint(&["gap", severity, gap.name, &gap.text, image]),
         severity,
         location: Location::new(image, 1),
     }
 }
 
-fn of_cut(found: usize, listed: usize, image: &str) -> Entry {
+fn of_cut(found: usize, listed: usize, image: &str) -> Entry<'static> {
     let description =
         format!("Stella: {} were found; only the {listed} most severe are listed", count(found, "problem"));
     Entry {
         description,
-        check_name: "stella-cut".to_owned(),
+        check_name: "stella-cut".into(),
         fingerprint: fingerprint(&["cut", image]),
         severity: "major",
         location: Location::new(image, 1),
@@ -105,9 +105,9 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct Entry<'a> {
     description: String,
-    check_name: String,
+    check_name: Cow<'a, str>,
     /// Hexadecimal digits; no two entries have the same.
     fingerprint: String,
     severity: &'static str,

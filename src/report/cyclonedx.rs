@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Judged, ScanResult,
     fix::{Ways, way},
-    json::{UNNAMED, pretty_and_named},
+    json::Named,
     words,
 };
 use crate::{
@@ -42,12 +42,11 @@ impl Version {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Bom<'a> {
+struct Bom<'a, N> {
     #[serde(rename = "$schema")]
     schema: String,
     bom_format: &'static str,
     spec_version: &'static str,
-    serial_number: &'static str,
     version: u32,
     metadata: Metadata<'a>,
     components: Vec<Component<'a>>,
@@ -55,6 +54,8 @@ struct Bom<'a> {
     compositions: [Composition; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vulnerabilities: Vec<Vulnerability<'a>>,
+    /// Last, because it is made of all that stands before it.
+    serial_number: N,
 }
 
 #[derive(Serialize)]
@@ -151,6 +152,7 @@ pub fn write(
     now: Timestamp,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    let out = Named::new(out);
     let (os, packages) = (sbom.inventory.os.as_ref(), &sbom.inventory.packages);
     let references: Vec<String> = packages.iter().map(reference).collect();
     let of_packages =
@@ -165,7 +167,6 @@ pub fn write(
         schema: format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.as_str()),
         bom_format: "CycloneDX",
         spec_version: version.as_str(),
-        serial_number: UNNAMED,
         version: 1,
         metadata: Metadata {
             timestamp: now.to_string(),
@@ -197,8 +198,9 @@ pub fn write(
             assemblies: [IMAGE],
         }],
         vulnerabilities: result.map(|result| vulnerabilities(result, of_packages())).unwrap_or_default(),
+        serial_number: &out,
     };
-    pretty_and_named(&bom, 1, out)
+    out.pretty(&bom, 1)
 }
 
 /// One for each advisory and what the policy does about it, in the order of the findings.
@@ -229,7 +231,7 @@ fn vulnerabilities<'a>(
         }
     }
     let whole = |(mut vulnerability, ways): (Vulnerability<'a>, Ways<'a>)| {
-        vulnerability.recommendation = ways.to_string();
+        vulnerability.recommendation = ways.text();
         vulnerability.affects.sort_by_key(|affected| affected.reference);
         vulnerability.affects.dedup_by_key(|affected| affected.reference);
         vulnerability

@@ -4,7 +4,6 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashSet},
-    fmt,
 };
 
 use super::{
@@ -23,7 +22,7 @@ const MAX_LINES: usize = 5;
 
 /// What to do about a finding. Of untrusted text: each report writes it in its own form.
 pub(super) fn fix(result: &ScanResult, judged: &Judged) -> String {
-    way(result, judged).to_string()
+    way(result, judged).text()
 }
 
 /// A step, which may be one for several findings, and where it is to be taken.
@@ -52,14 +51,10 @@ impl<'a> Ways<'a> {
         }
         true
     }
-}
 
-impl fmt::Display for Ways<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, way) in self.0.values().enumerate() {
-            write!(f, "{}{way}", if index == 0 { "" } else { " " })?;
-        }
-        Ok(())
+    /// A sentence for each.
+    pub(super) fn text(&self) -> String {
+        self.0.values().map(Way::text).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -89,6 +84,10 @@ impl Way<'_> {
 
     /// Its lines once each, in order, and how many.
     fn listed(&self) -> (String, usize) {
+        // Nearly always there is one.
+        if let [(file, line)] = self.lines[..] {
+            return ([file, ":", &line.to_string()].concat(), 1);
+        }
         let mut seen = HashSet::new();
         let mut lines = self.lines.iter().filter(|line| seen.insert(**line));
         let first = lines.by_ref().take(MAX_LINES).map(|(file, line)| format!("{file}:{line}"));
@@ -99,19 +98,19 @@ impl Way<'_> {
         }
         (listed, seen.len())
     }
-}
 
-impl fmt::Display for Way<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// One sentence.
+    fn text(&self) -> String {
         let Step(words, lines) = &self.step;
-        f.write_str(words)?;
-        match (lines, self.listed()) {
-            (Lines::None, _) => Ok(()),
-            (Lines::Changed, (lines, _)) => write!(f, " in {lines}"),
-            (Lines::Bring, (line, 1)) => write!(f, ", which {line} brings"),
-            (Lines::Bring, (lines, _)) => write!(f, ", which {lines} bring"),
-        }?;
-        write!(f, "{}.", self.part)
+        match lines {
+            Lines::None => [words, &*self.part, "."].concat(),
+            Lines::Changed => [words, " in ", &self.listed().0, &self.part, "."].concat(),
+            Lines::Bring => {
+                let (lines, count) = self.listed();
+                let bring = if count == 1 { " brings" } else { " bring" };
+                [words, ", which ", &lines, bring, &self.part, "."].concat()
+            }
+        }
     }
 }
 
@@ -131,13 +130,13 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let part = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
     let name = if is_toolchain(package) { "Go" } else { name };
     let build = if package.built_from().is_some() { "its build of " } else { "" };
-    let update = format!("Update {name} to {build}{to}");
+    let update = || ["Update ", name, " to ", build, &to].concat();
     let line = |written: &'a Written| (written.file.as_str(), written.line);
     let layer = of_layer(result, judged);
     let (step, lines) = if let Some(asked) = &judged.asked {
         let words = match (&asked.pin, words(judged)) {
             (Some(pin), Some(words)) => format!("Change {pin} to {words}"),
-            _ => update,
+            _ => update(),
         };
         // The line that asks for the package, and those of the other lock files that it was read from.
         let others = judged.found.get(1..).unwrap_or_default();
@@ -148,7 +147,7 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
         (Step(words, Lines::None), Vec::new())
     } else {
         let lines = if layer.is_some() { Lines::Bring } else { Lines::None };
-        (Step(update, lines), layer.map(line).into_iter().collect())
+        (Step(update(), lines), layer.map(line).into_iter().collect())
     };
     Way { step, lines, part }
 }

@@ -177,7 +177,7 @@ fn message<T>(items: &[T], noun: &str, line: impl Fn(&T) -> String) -> String {
     let mut out = String::new();
     let mut units = 0;
     for (index, item) in items.iter().enumerate() {
-        let line = cut(&line(item), MAX_LINE);
+        let line = cut(line(item), MAX_LINE);
         units += line.encode_utf16().count() + 1;
         if units > MAX_MESSAGE {
             out.push_str(&format!("and {}", count(items.len() - index, &format!("more {noun}"))));
@@ -202,7 +202,7 @@ fn command(
     if let Some((file, line)) = place {
         write!(out, "file={},line={line},", property(&cut(file, MAX_LINE)))?;
     }
-    writeln!(out, "title={}::{}", property(&cut(&format!("Stella: {title}"), MAX_TITLE)), data(message))
+    writeln!(out, "title={}::{}", property(&cut(format!("Stella: {title}"), MAX_TITLE)), data(message))
 }
 
 fn data(text: &str) -> String {

@@ -3,13 +3,16 @@
 //! Every report that is JSON is written here, because JSON is printed to logs and terminals too: what would act there is
 //! escaped, which no reader of JSON sees.
 
-use std::{cell::Cell, io};
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, Write as _},
+};
 
-use serde::Serialize;
+use serde::{Serialize, ser::Error as _};
 use serde_json::ser::{Formatter, Serializer};
 
 use super::{Report, text::acts};
-use crate::digest::Digest;
+use crate::digest::Hasher;
 
 /// Writes the report, indented by two spaces, each finding on a line of its own, with a newline at the end.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
@@ -19,30 +22,67 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 /// Any value, indented by two spaces, with a newline at the end. What stands in so many lists, one in another, is on one line:
 /// a finding is found whole by `grep`, and a third less is written.
 pub(super) fn pretty(value: &impl Serialize, lists: usize, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
-    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::new(lists)))?;
-    io::Write::write_all(&mut out, b"\n")?;
-    io::Write::flush(&mut out)
+    whole(value, lists, io::BufWriter::new(out))
 }
 
-/// What a document that is named by its content has for its name until the content is known. No text of others may stand
-/// before it.
-pub(super) const UNNAMED: &str = "urn:uuid:00000000-0000-0000-0000-000000000000";
+fn whole(value: &impl Serialize, lists: usize, mut out: impl io::Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut out, Harmless::new(lists)))?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
 
-/// As [`pretty`], with a UUID made of the whole document in place of [`UNNAMED`].
-pub(super) fn pretty_and_named(
-    document: &impl Serialize,
-    lists: usize,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let mut text = Vec::new();
-    pretty(document, lists, &mut text)?;
-    let missing = || io::Error::other("a document without a name");
-    let start = memchr::memmem::find(&text, UNNAMED.as_bytes()).ok_or_else(missing)?;
-    let (before, after) = (&text[..start], &text[start + UNNAMED.len()..]);
-    out.write_all(before)?;
-    write!(out, "urn:uuid:{}", Digest::of(&text).uuid())?;
-    out.write_all(after)
+/// Where a document is written that is named by its content. As a value, it is the name: a UUID made of all that stands
+/// before it in the document, of which it is the last member.
+pub(super) struct Named<'a>(RefCell<io::BufWriter<Hashed<'a>>>);
+
+impl<'a> Named<'a> {
+    pub(super) fn new(out: &'a mut dyn io::Write) -> Self {
+        Self(RefCell::new(io::BufWriter::new(Hashed { out, hasher: Hasher::default() })))
+    }
+
+    /// As the function [`pretty`].
+    pub(super) fn pretty(&self, document: &impl Serialize, lists: usize) -> io::Result<()> {
+        whole(document, lists, self)
+    }
+}
+
+impl io::Write for &Named<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
+    }
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = self.0.borrow_mut();
+        out.flush().map_err(S::Error::custom)?;
+        let name = out.get_ref().hasher.clone().finish().uuid();
+        // What writes the name borrows it again.
+        drop(out);
+        serializer.serialize_str(&format!("urn:uuid:{name}"))
+    }
+}
+
+/// Hashes what is written.
+struct Hashed<'a> {
+    out: &'a mut dyn io::Write,
+    hasher: Hasher,
+}
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// A value that is made when its turn comes.
@@ -173,8 +213,9 @@ impl Harmless {
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        // Nearly every text.
-        if text.is_ascii() && memchr::memchr2(b'#', 0x7f, text.as_bytes()).is_none() {
+        // Nearly every text; they are short, so that one loop without a way out is fastest.
+        let is_harmless = |harmless, byte| harmless & (byte < 0x7f) & (byte != b'#');
+        if text.bytes().fold(true, is_harmless) {
             return out.write_all(text.as_bytes());
         }
         let mut written = 0;
@@ -239,6 +280,7 @@ impl Formatter for Harmless {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     #[test]
     fn indented_as_everybody_does() {
@@ -266,18 +308,25 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_named_by_all_of_it() {
+    fn a_document_is_named_by_what_stands_before_its_name() {
         let named = |text: &str| {
-            let mut out = Vec::new();
-            pretty_and_named(&[UNNAMED, text], 1, &mut out).unwrap();
-            serde_json::from_slice::<[String; 2]>(&out).unwrap()
+            let mut bytes = Vec::new();
+            {
+                let out = Named::new(&mut bytes);
+                out.pretty(&(text, &out), 1).unwrap();
+            }
+            let [_, name] = serde_json::from_slice::<[String; 2]>(&bytes).unwrap();
+            let before = bytes.strip_suffix(format!("\"{name}\"\n]\n").as_bytes()).unwrap();
+            assert_eq!(name, format!("urn:uuid:{}", Digest::of(before).uuid()));
+            name
         };
-        let [name, text] = named(UNNAMED);
-        assert!(name.starts_with("urn:uuid:") && name != UNNAMED);
-        assert_eq!(text, UNNAMED);
-        assert_eq!(named(UNNAMED), [name.clone(), text]);
-        assert_ne!(named("else")[0], name);
-        pretty_and_named(&[1], 1, &mut Vec::new()).unwrap_err();
+        let long = "x".repeat(100_000);
+        assert_eq!(named(&long), named(&long));
+        assert_ne!(named(&long), named("else"));
+        // Where nothing can be written there is no name either.
+        let mut none: &mut [u8] = &mut [];
+        let out = Named::new(&mut none);
+        out.pretty(&[&out], 1).unwrap_err();
     }
 
     #[test]

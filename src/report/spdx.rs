@@ -8,10 +8,7 @@ use std::io;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    cyclonedx::reference,
-    json::{UNNAMED, pretty_and_named},
-};
+use super::{cyclonedx::reference, json::Named};
 use crate::{
     inventory::Installed,
     package::{OsRelease, purl},
@@ -20,19 +17,19 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct Document<'a, N> {
     spdx_version: &'static str,
     data_license: &'static str,
     #[serde(rename = "SPDXID")]
     id: &'static str,
-    /// Before all that others wrote: it is made from all of the document.
-    document_namespace: &'static str,
     name: &'a str,
     creation_info: CreationInfo<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     annotations: Vec<Annotation<'a>>,
     packages: Vec<Package<'a>>,
     relationships: Vec<Relationship<'a>>,
+    /// Last, because it is made of all that stands before it.
+    document_namespace: N,
 }
 
 #[derive(Serialize)]
@@ -96,6 +93,7 @@ const UNKNOWN: &str = "NOASSERTION";
 ///
 /// The namespace is made from the document's own content.
 pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
+    let out = Named::new(out);
     let now = now.to_string();
     let os = sbom.inventory.os.as_ref();
     let mut packages = vec![image(sbom, &now)];
@@ -113,14 +111,14 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
         spdx_version: "SPDX-2.3",
         data_license: "CC0-1.0",
         id: DOCUMENT,
-        document_namespace: UNNAMED,
         name: name(&sbom.reference),
         creation_info: CreationInfo { created: &now, creators: [TOOL] },
         annotations: annotations(of_skipped(sbom), &now),
         packages,
         relationships: [described].into_iter().chain(ids.iter().map(|id| contains(id.as_str()))).collect(),
+        document_namespace: &out,
     };
-    pretty_and_named(&document, 1, out)
+    out.pretty(&document, 1)
 }
 
 fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {

@@ -62,34 +62,34 @@ pub(super) fn acts(c: char) -> bool {
         || matches!(c, '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text made [plain] and cut to at most `limit` characters, with an ellipsis where it was cut.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    if text.len() <= limit
-        && let Cow::Borrowed(plain) = plain(text)
-    {
-        return plain.to_owned();
+/// The text made [plain] and cut to at most `limit` characters, with an ellipsis where it was cut. Nearly every one is given
+/// back as it came.
+pub(super) fn cut<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
+    let text = text.into();
+    if text.len() <= limit && matches!(plain(&text), Cow::Borrowed(_)) {
+        return text;
     }
     // An escape is ten characters at most, so a prefix is enough: a text of megabytes costs no more than a line.
-    let prefix = text.char_indices().nth(limit.saturating_add(1)).map_or(text, |(end, _)| &text[..end]);
+    let prefix = text.char_indices().nth(limit.saturating_add(1)).map_or(&*text, |(end, _)| &text[..end]);
     let plain = plain(prefix);
     if prefix.len() == text.len() && plain.chars().count() <= limit {
-        return plain.into_owned();
+        return plain.into_owned().into();
     }
     let mut out: String = plain.chars().take(limit.saturating_sub(1)).collect();
     out.push('…');
-    out
+    out.into()
 }
 
 /// The text [cut], and no part of it a link: in SARIF's messages and in Markdown one is `[text](target)`. Brackets alone mean
 /// nothing there, and stay: `urllib3[secure]==1.23` is what a reader has to find.
-pub(super) fn unlinked(text: &str, limit: usize) -> String {
+pub(super) fn unlinked<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
     let text = cut(text, limit);
-    if text.contains("](") { cut(&text.replace("](", "] ("), limit) } else { text }
+    if text.contains("](") { cut(text.replace("](", "] ("), limit) } else { text }
 }
 
 /// The text [unlinked], without the signs that begin a tag or code, and no definition of a link, which is not shown: for
 /// readers of which it is not known whether they take a line for Markdown.
-pub(super) fn inert(text: &str, limit: usize) -> String {
+pub(super) fn inert<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
     let text = unlinked(text, limit);
     if memchr::memchr3(b'<', b'>', b'`', text.as_bytes()).is_none() && !text.contains("]:") {
         return text;
@@ -100,7 +100,7 @@ pub(super) fn inert(text: &str, limit: usize) -> String {
         '`' => '\'',
         c => c,
     };
-    cut(&text.replace("]:", "] :"), limit).chars().map(harmless).collect()
+    cut(text.replace("]:", "] :"), limit).chars().map(harmless).collect()
 }
 
 /// What an image is called that has no name.
@@ -121,7 +121,7 @@ fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
     let name = SCHEMES.iter().find_map(|scheme| reference.strip_prefix(scheme)).unwrap_or(reference);
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     // An image given by its ID has neither: `sha256` would be the name of every one.
-    if name.parse::<Digest>().is_ok() {
+    if name.starts_with("sha256:") && name.parse::<Digest>().is_ok() {
         return ("", None);
     }
     let end = name.rfind('/').map_or(0, |slash| slash + 1);
@@ -185,8 +185,8 @@ mod tests {
     fn cuts_at_characters() {
         assert_eq!(cut("日本語", 3), "日本語");
         assert_eq!(cut("日本語だ", 3), "日本…");
-        assert_eq!(cut(&"x".repeat(100_000), 1_024).chars().count(), 1_024);
-        assert!(cut(&"\u{1b}".repeat(100), 20).chars().count() <= 20);
+        assert_eq!(cut("x".repeat(100_000), 1_024).chars().count(), 1_024);
+        assert!(cut("\u{1b}".repeat(100), 20).chars().count() <= 20);
     }
 
     #[test]

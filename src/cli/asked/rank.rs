@@ -55,8 +55,8 @@ pub fn ranks<'a>(
 /// Positions of the files that a source of the Dockerfile names.
 ///
 /// A path is one from the Dockerfile's directory, or from the next above it in which it names a file; where there is none, from
-/// any other, because what is copied must be somewhere. Everything is what lies in or below the Dockerfile's directory, or in one above it: what lies in one beside it is
-/// of another image as likely.
+/// any other, because what is copied must be somewhere. Everything is what lies in or below the Dockerfile's directory, or in
+/// one above it: what lies in one beside it is of another image as likely.
 fn taken(source: &Source, near: &[&str], files: &[Vec<&str>], ranks: &[Rank]) -> Vec<usize> {
     let those = |are: &dyn Fn(usize, &[&str]) -> bool| -> Vec<usize> {
         files.iter().enumerate().filter(|(index, file)| are(*index, file)).map(|(index, _)| index).collect()

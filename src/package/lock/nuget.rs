@@ -100,8 +100,8 @@ pub(super) fn read_props(bytes: &[u8]) -> Result<Vec<Package>, Error> {
     Ok(packages.into_vec())
 }
 
-/// Gives each item of a `*.Packages.props` with the line that says its version. A version is what the packages get, unless a range or a pattern says
-/// otherwise.
+/// Gives each item of a `*.Packages.props` with the line that says its version. A version is what the packages get, unless a
+/// range or a pattern says otherwise.
 pub(super) fn each_of_props(
     bytes: &[u8],
     mut give: impl FnMut(usize, Package) -> Result<(), Error>,

@@ -1,6 +1,6 @@
 //! The parts of a container-scanning report.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -13,22 +13,22 @@ pub(super) struct Document<V, S> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Scan {
-    pub(super) analyzer: Tool,
-    pub(super) scanner: Tool,
+pub(super) struct Scan<'a> {
+    pub(super) analyzer: Tool<'a>,
+    pub(super) scanner: Tool<'a>,
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) start_time: String,
     pub(super) end_time: String,
     pub(super) status: &'static str,
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<Message<'a>>,
 }
 
 #[derive(Clone, Serialize)]
-pub(super) struct Tool {
+pub(super) struct Tool<'a> {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
-    pub(super) version: String,
+    pub(super) version: Cow<'a, str>,
     pub(super) vendor: Vendor,
 }
 
@@ -38,31 +38,31 @@ pub(super) struct Vendor {
 }
 
 #[derive(Serialize)]
-pub(super) struct Message {
+pub(super) struct Message<'a> {
     pub(super) level: &'static str,
-    pub(super) value: String,
+    pub(super) value: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Vulnerability {
+pub(super) struct Vulnerability<'a> {
     /// The same from build to build; no two have the same.
     pub(super) id: String,
-    pub(super) name: String,
+    pub(super) name: Cow<'a, str>,
     pub(super) description: String,
     pub(super) severity: &'static str,
     pub(super) solution: String,
-    pub(super) identifiers: Vec<Identifier>,
+    pub(super) identifiers: Vec<Identifier<'a>>,
     pub(super) links: Vec<Link>,
-    pub(super) location: Location,
-    pub(super) details: BTreeMap<&'static str, Detail>,
+    pub(super) location: Location<'a>,
+    pub(super) details: BTreeMap<&'static str, Detail<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Identifier {
+pub(super) struct Identifier<'a> {
     #[serde(rename = "type")]
     pub(super) kind: String,
-    pub(super) name: String,
-    pub(super) value: String,
+    pub(super) name: Cow<'a, str>,
+    pub(super) value: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) url: Option<String>,
 }
@@ -73,26 +73,26 @@ pub(super) struct Link {
 }
 
 #[derive(Serialize)]
-pub(super) struct Location {
-    pub(super) dependency: Dependency,
-    pub(super) operating_system: String,
+pub(super) struct Location<'a> {
+    pub(super) dependency: Dependency<'a>,
+    pub(super) operating_system: Cow<'a, str>,
     pub(super) image: String,
 }
 
 #[derive(Serialize)]
-pub(super) struct Dependency {
-    pub(super) package: Package,
-    pub(super) version: String,
+pub(super) struct Dependency<'a> {
+    pub(super) package: Package<'a>,
+    pub(super) version: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Package {
-    pub(super) name: String,
+pub(super) struct Package<'a> {
+    pub(super) name: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub(super) enum Detail {
-    Text { name: &'static str, value: String },
-    FileLocation { name: &'static str, file_name: String, line_start: usize },
+pub(super) enum Detail<'a> {
+    Text { name: &'static str, value: Cow<'a, str> },
+    FileLocation { name: &'static str, file_name: Cow<'a, str>, line_start: usize },
 }

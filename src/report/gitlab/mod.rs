@@ -16,6 +16,7 @@
 mod document;
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
@@ -84,7 +85,7 @@ pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::
     let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
     for ((package, _), group) in &groups {
         for name in names(group) {
-            *bearers.entry((package, name)).or_default() += 1;
+            *bearers.entry((&**package, name)).or_default() += 1;
         }
     }
     let mut order: Vec<_> = groups.iter().collect();
@@ -94,7 +95,7 @@ pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::
     let vulnerabilities = || {
         let first = order.iter().take(MAX_VULNERABILITIES).take_while(|_| written.get() < MAX_BYTES);
         first.inspect(|_| listed.set(listed.get() + 1)).map(|((package, id), group)| {
-            let is_shared = |name: &str| bearers.get(&(package, name)).is_some_and(|bearers| *bearers > 1);
+            let is_shared = |name: &str| bearers.get(&(&**package, name)).is_some_and(|bearers| *bearers > 1);
             vulnerability(package, id, group, is_shared)
         })
     };
@@ -106,32 +107,32 @@ pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::
     pretty(&document, 1, &mut Counted { out, bytes: &written })
 }
 
-fn scan(report: &Report, found: usize, listed: usize) -> Scan {
+fn scan<'a>(report: &'a Report, found: usize, listed: usize) -> Scan<'a> {
     let gaps = gaps(report);
     let unlooked = gaps.iter().any(|gap| gap.weight == Weight::Unlooked);
-    let mut messages: Vec<Message> = Vec::new();
-    let mut say = |level, text: &str| messages.push(Message { level, value: filled(text, MAX_TEXT) });
-    for gap in &gaps {
+    let mut messages: Vec<Message<'_>> = Vec::new();
+    let mut say = |level, text: Cow<'a, str>| messages.push(Message { level, value: filled(text, MAX_TEXT) });
+    for gap in gaps {
         let level = match gap.weight {
             Weight::Unlooked if report.results.is_empty() => "fatal",
             Weight::Unlooked | Weight::Doubtful => "warn",
             Weight::Allowed => "info",
         };
-        say(level, &gap.text);
+        say(level, gap.text.into());
     }
     if listed < found {
-        say("warn", &format!("only {listed} of {found} vulnerabilities are listed, the most severe"));
+        say("warn", format!("only {listed} of {found} vulnerabilities are listed, the most severe").into());
     }
     let waived =
         report.results.iter().flat_map(|result| &result.findings).filter(|judged| is_ignored(judged));
     let waived = waived.count();
     if waived > 0 {
-        say("info", &format!("{} left out: the policy ignores them", count(waived, "finding")));
+        say("info", format!("{} left out: the policy ignores them", count(waived, "finding")).into());
     }
     let notes = &report.run.notes;
-    notes.iter().take(MAX_NOTES).for_each(|note| say("info", note));
+    notes.iter().take(MAX_NOTES).for_each(|note| say("info", note.into()));
     if notes.len() > MAX_NOTES {
-        say("info", &count(notes.len() - MAX_NOTES, "more note"));
+        say("info", count(notes.len() - MAX_NOTES, "more note").into());
     }
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
@@ -168,12 +169,12 @@ fn names<'a>(group: &Group<'a>) -> BTreeSet<&'a str> {
         .collect()
 }
 
-fn vulnerability(
-    package: &str,
+fn vulnerability<'a>(
+    package: &'a str,
     id: &str,
-    group: &Group<'_>,
+    group: &Group<'a>,
     is_shared: impl Fn(&str) -> bool,
-) -> Vulnerability {
+) -> Vulnerability<'a> {
     let (result, judged) = group.first();
     let finding = &judged.finding;
     let image = cut(result.image.name(), MAX_NAME);
@@ -185,43 +186,43 @@ fn vulnerability(
     let more: Vec<&str> = own.iter().skip(MAX_IDENTIFIERS - 1).copied().chain(shared).collect();
 
     let mut details = BTreeMap::new();
-    let mut tell = |key, name, text: &str| {
+    let mut tell = |key, name, text: Cow<'a, str>| {
         if !text.trim().is_empty() {
             details.insert(key, Detail::Text { name, value: cut(text, MAX_TEXT) });
         }
     };
-    tell("decision", "Policy", &group.decision().unwrap_or_default());
-    tell("also", "Also part of", &more.join(", "));
-    tell("files", "Found in", &group.paths());
-    tell("instruction", "Layer made by", &group.instructions());
+    tell("decision", "Policy", group.decision().unwrap_or_default().into());
+    tell("also", "Also part of", more.join(", ").into());
+    tell("files", "Found in", group.paths());
+    tell("instruction", "Layer made by", group.instructions());
     let platforms: BTreeSet<&str> = group.iter().map(|(result, _)| result.image.platform.as_str()).collect();
     let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
-    tell("image", "Image as named", &format!("{} ({platforms})", result.image.reference));
+    tell("image", "Image as named", [&result.image.reference, " (", &platforms, ")"].concat().into());
     let place = place(result, judged);
     if place.is_in_checkout() {
-        let (name, file_name) = ("Comes in by", filled(&place.file, MAX_TEXT));
+        let (name, file_name) = ("Comes in by", filled(place.file, MAX_TEXT));
         details.insert("line", Detail::FileLocation { name, file_name, line_start: place.line });
     }
 
     let summary = group.findings().map(|finding| finding.summary.trim()).find(|summary| !summary.is_empty());
     Vulnerability {
-        id: Digest::of(format!("{image}\0{package}\0{id}").as_bytes()).uuid(),
-        name: inert(&format!("{id} in {package}"), MAX_NAME),
+        id: Digest::of([&*image, package, id].join("\0").as_bytes()).uuid(),
+        name: inert([id, " in ", package].concat(), MAX_NAME),
         description: markdown(&cut(summary.unwrap_or("No description is known."), MAX_TEXT)),
         severity: severity(group.severity()),
-        solution: markdown(&cut(&group.fix(), MAX_TEXT)),
+        solution: markdown(&cut(group.fix(), MAX_TEXT)),
         links: links.collect(),
         identifiers,
         location: Location {
             dependency: Dependency {
-                package: Package { name: package.to_owned() },
-                version: cut(&group.versions(), MAX_NAME),
+                package: Package { name: package },
+                version: cut(group.versions(), MAX_NAME),
             },
             operating_system: result.looked_at.os.as_ref().map_or_else(
-                || "unknown".to_owned(),
-                |os| filled(&format!("{} {}", os.id, os.version), MAX_NAME),
+                || "unknown".into(),
+                |os| filled([&*os.id, " ", &os.version].concat(), MAX_NAME),
             ),
-            image: format!("{image}@{}", result.image.digest),
+            image: [&image, "@", &result.image.digest.to_string()].concat(),
         },
         details,
     }
@@ -239,9 +240,9 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 /// The text [cut], and never empty, because the schema asks for a character.
-fn filled(text: &str, limit: usize) -> String {
+fn filled<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
     let text = cut(text, limit);
-    if text.trim().is_empty() { "-".to_owned() } else { text }
+    if text.trim().is_empty() { "-".into() } else { text }
 }
 
 /// One line that Markdown shows as it is. Any ASCII punctuation may be escaped (CommonMark, section 2.4), and is but for
@@ -262,14 +263,14 @@ fn markdown(line: &str) -> String {
     out
 }
 
-impl Identifier {
+impl<'a> Identifier<'a> {
     /// GitLab takes two for the same by type and value.
-    fn new(id: &str) -> Self {
+    fn new(id: &'a str) -> Self {
         let value = filled(id, MAX_NAME);
         let publisher = Publisher::of(&value);
         Self {
             kind: publisher.map_or("stella".to_owned(), |publisher| publisher.prefix.to_ascii_lowercase()),
-            name: inert(&value, MAX_NAME),
+            name: inert(value.clone(), MAX_NAME),
             url: publisher.map(|publisher| publisher.page(&value)),
             value,
         }

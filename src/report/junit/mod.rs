@@ -21,7 +21,7 @@
 
 mod xml;
 
-use std::{collections::HashMap, fmt::Write as _, io};
+use std::{borrow::Cow, collections::HashMap, io};
 
 use xml::{Case, Cause, Names, Outcome, Suite};
 
@@ -51,6 +51,8 @@ const COUNTING_BYTES: usize = 8_000;
 const MAX_NAME: usize = 200;
 /// Longest message or line of a text, in characters.
 const MAX_LINE: usize = 1_024;
+/// Room that the text of nearly every finding has.
+const TEXT_BYTES: usize = 768;
 /// Most entries of a list inside a text; the rest is counted.
 const MAX_LISTED: usize = 20;
 
@@ -74,7 +76,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     }
     if let Some(case) = of_rest(left, report.why_stopped()) {
         let name = if left.is_empty() { report.image_name() } else { "stella" };
-        let mut suite = Suite::new(names.tell_apart(cut(name, MAX_NAME)), report.now());
+        let mut suite = Suite::new(names.tell_apart(cut(name, MAX_NAME).into_owned()), report.now());
         say_notes(&mut suite, notes)?;
         suite.add(case, usize::MAX)?;
         suite.write(out)?;
@@ -86,12 +88,12 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 /// them.
 fn of_rest(left: &[ScanResult], why_stopped: Option<&str>) -> Option<Case> {
     if let Some(why) = why_stopped {
-        return Some(case("verdict", Outcome::Error(cause("stopped", &cut(why, MAX_LINE)))));
+        return Some(case("verdict", Outcome::Error(cause("stopped", cut(why, MAX_LINE)))));
     }
     let worst = left.iter().map(|result| result.verdict.outcome).max()?;
     let platforms = count(left.len(), "more platform");
     let cause =
-        cause("limit", &format!("{platforms} left out: the worst verdict of them is {}", outcome(worst)));
+        cause("limit", format!("{platforms} left out: the worst verdict of them is {}", outcome(worst)));
     let outcome = match worst {
         policy::Outcome::Fail => Outcome::Failed(cause),
         policy::Outcome::Unfinished => Outcome::Error(cause),
@@ -102,8 +104,8 @@ fn of_rest(left: &[ScanResult], why_stopped: Option<&str>) -> Option<Case> {
 
 /// One platform; the notes of the run stand with the first.
 fn suite(result: &ScanResult, notes: &[String], room: Room, names: &mut Names) -> io::Result<Suite> {
-    let name = cut(&format!("{} {}", result.image.name(), result.image.platform), MAX_NAME);
-    let mut suite = Suite::new(names.tell_apart(name), &result.now);
+    let name = cut([result.image.name(), " ", &result.image.platform].concat(), MAX_NAME);
+    let mut suite = Suite::new(names.tell_apart(name.into_owned()), &result.now);
     looked_at(&mut suite, result)?;
     say_notes(&mut suite, notes)?;
     let subjects = subjects(result);
@@ -117,7 +119,7 @@ fn suite(result: &ScanResult, notes: &[String], room: Room, names: &mut Names) -
     let left_out = subjects.len() - suite.tests();
     if left_out > 0 {
         let text = format!("{} left out: this file holds the worst only", count(left_out, "more case"));
-        suite.add(case("cases left out", Outcome::Skipped(cause("limit", &text))), usize::MAX)?;
+        suite.add(case("cases left out", Outcome::Skipped(cause("limit", text))), usize::MAX)?;
         suite.say("cases-left-out", &left_out.to_string())?;
     }
     Ok(suite)
@@ -189,13 +191,13 @@ fn verdict(result: &ScanResult) -> Outcome {
             let failed = result.verdict.reasons.iter().filter(|reason| reason.action == Action::Fail);
             let lines = failed.map(|reason| format!("{}: {}", reason.rule, reason.message));
             let text = listed(lines, "\n", "rule");
-            Outcome::Failed(cause("verdict", if text.is_empty() { "the gate failed" } else { &text }))
+            Outcome::Failed(cause("verdict", if text.is_empty() { "the gate failed".into() } else { text }))
         }
     }
 }
 
 fn skipped(result: &ScanResult, gap: &Skipped) -> Case {
-    let cause = cause(&gap.name, &cut(&not_looked_at(gap), MAX_LINE));
+    let cause = cause(&gap.name, cut(not_looked_at(gap), MAX_LINE));
     let is_allowed = result.verdict.allows(gap);
     let outcome = if is_allowed { Outcome::Skipped(cause) } else { Outcome::Error(cause) };
     case(&format!("looked at {} ({})", gap.what, gap.name), outcome)
@@ -204,8 +206,8 @@ fn skipped(result: &ScanResult, gap: &Skipped) -> Case {
 fn rule(policy: &PolicyRef, rule: &RuleRef, fired: Option<&Reason>) -> Case {
     let text = fired.map(|reason| cut(&reason.message, MAX_LINE));
     let outcome = match (text, rule.action) {
-        (Some(text), Action::Fail) => Outcome::Failed(cause(&rule.name, &text)),
-        (Some(text), Action::Warn | Action::Ignore) => Outcome::Passed(Some(text)),
+        (Some(text), Action::Fail) => Outcome::Failed(cause(&rule.name, text)),
+        (Some(text), Action::Warn | Action::Ignore) => Outcome::Passed(Some(text.into_owned())),
         (None, _) if rule.expired => {
             Outcome::Skipped(cause("expired", "its last day was over: it was as if absent"))
         }
@@ -218,43 +220,44 @@ fn finding(result: &ScanResult, judged: &Judged) -> Case {
     let (finding, decision) = (&judged.finding, &judged.decision);
     let package = &finding.package;
     // Without the version: a test that is renamed is a test that was mended, and another one that broke.
-    let title = cut(&format!("{} in {}", finding.id, package.name), MAX_NAME);
+    let title = cut([&finding.id, " in ", &package.name].concat(), MAX_NAME);
     let severity = finding.severity.as_str();
-    let message =
-        cut(&format!("{title} {} ({severity}): {}", package.version, fix(result, judged)), MAX_LINE);
+    let message = [&title, " ", &package.version, " (", severity, "): ", &fix(result, judged)].concat();
     let place = Some(place(result, judged)).filter(|place| place.is_in_checkout());
     let line = place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
     let page = Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id));
     let rule = decision.rule.as_deref().unwrap_or("none");
-    let mut text = format!("{message}\n");
+    let is_warning = matches!(decision.action, Some(Action::Warn) | None);
+    let mut text = String::with_capacity(TEXT_BYTES);
+    text.extend([if is_warning { "warning: " } else { "" }, &cut(message, MAX_LINE), "\n"]);
+    let layer = [&finding.layer.index.to_string(), " ", &finding.layer.instruction].concat();
     for (label, value) in [
         ("rule", rule),
         ("line", line.as_deref().unwrap_or_default()),
         ("summary", &finding.summary),
         ("advisory", page.as_deref().unwrap_or_default()),
-        ("layer", &format!("{} {}", finding.layer.index, finding.layer.instruction)),
+        ("layer", &layer),
         ("files", &listed(finding.paths.iter(), ", ", "file")),
         ("purl", &package.purl),
     ] {
         if !value.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{label}: {}", cut(value, MAX_LINE));
+            text.extend([label, ": ", &cut(value, MAX_LINE), "\n"]);
         }
     }
     let outcome = match decision.action {
-        Some(Action::Fail) => Outcome::Failed(cause(rule, &text)),
-        Some(Action::Ignore) => Outcome::Skipped(cause(rule, &text)),
-        Some(Action::Warn) | None => Outcome::Passed(Some(format!("warning: {text}"))),
+        Some(Action::Fail) => Outcome::Failed(cause(rule, text)),
+        Some(Action::Ignore) => Outcome::Skipped(cause(rule, text)),
+        Some(Action::Warn) | None => Outcome::Passed(Some(text)),
     };
-    let place = place.map(|place| (cut(&place.file, MAX_LINE), place.line));
-    Case { name: title, place, outcome }
+    let place = place.map(|place| (cut(place.file, MAX_LINE).into_owned(), place.line));
+    Case { name: title.into_owned(), place, outcome }
 }
 
 /// The first [`MAX_LISTED`] of a list, each on one line, and how many more there are.
 fn listed(entries: impl Iterator<Item = impl AsRef<str>>, between: &str, noun: &str) -> String {
     let mut entries = entries;
     let mut shown: Vec<String> =
-        entries.by_ref().take(MAX_LISTED).map(|entry| cut(entry.as_ref(), MAX_LINE)).collect();
+        entries.by_ref().take(MAX_LISTED).map(|entry| cut(entry.as_ref(), MAX_LINE).into_owned()).collect();
     let more = entries.count();
     if more > 0 {
         shown.push(format!("and {}", count(more, &format!("more {noun}"))));
@@ -285,7 +288,7 @@ fn looked_at(suite: &mut Suite, result: &ScanResult) -> io::Result<()> {
     let feeds = &result.snapshot.feeds;
     for feed in feeds.iter().take(MAX_LISTED) {
         let value = format!("{} advisories, the newest of {}", feed.records, feed.as_of);
-        suite.say(&cut(&format!("feed {}", feed.name), MAX_NAME), &cut(&value, MAX_NAME))?;
+        suite.say(&cut(format!("feed {}", feed.name), MAX_NAME), &cut(value, MAX_NAME))?;
     }
     match feeds.len().saturating_sub(MAX_LISTED) {
         0 => Ok(()),
@@ -304,11 +307,12 @@ fn say_notes(suite: &mut Suite, notes: &[String]) -> io::Result<()> {
     }
 }
 
-fn cause(kind: &str, text: &str) -> Cause {
-    let text = if text.is_empty() { "-" } else { text };
-    Cause { kind: cut(kind, MAX_NAME), text: text.to_owned() }
+fn cause<'a>(kind: &str, text: impl Into<Cow<'a, str>>) -> Cause {
+    let text = text.into();
+    let text = if text.is_empty() { "-".to_owned() } else { text.into_owned() };
+    Cause { kind: cut(kind, MAX_NAME).into_owned(), text }
 }
 
 fn case(name: &str, outcome: Outcome) -> Case {
-    Case { name: cut(name, MAX_NAME), place: None, outcome }
+    Case { name: cut(name, MAX_NAME).into_owned(), place: None, outcome }
 }

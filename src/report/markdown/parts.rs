@@ -6,7 +6,7 @@ use crate::report::{Judged, publisher::Publisher, text::cut, words::count};
 /// An advisory's id, and a link to it where its form says who publishes it.
 pub(in crate::report) fn id(id: &str) -> String {
     match Publisher::of(id) {
-        Some(publisher) => format!("[{}]({})", code(id), publisher.page(id)),
+        Some(publisher) => ["[", &code(id), "](", &publisher.page(id), ")"].concat(),
         None => code(id),
     }
 }
@@ -63,24 +63,32 @@ pub(super) fn table<const N: usize>(
 pub(super) fn code(text: &str) -> String {
     let text = cut(text, MAX_NAME);
     let text = text.trim();
-    // An empty span would be two backticks, which open a longer one.
-    format!("`{}`", if text.is_empty() { "-".to_owned() } else { text.replace('`', "\\u{60}") })
+    match text {
+        // An empty span would be two backticks, which open a longer one.
+        "" => "`-`".to_owned(),
+        text if text.contains('`') => ["`", &text.replace('`', "\\u{60}"), "`"].concat(),
+        text => ["`", text, "`"].concat(),
+    }
 }
 
 /// Untrusted sentences: what is no [word] stands in code spans. Never at the start of a line, where a number is a list.
 pub(in crate::report) fn prose(text: &str) -> String {
     let text = cut(text, MAX_PROSE);
-    let words = text.split(' ').filter(|word| !word.is_empty()).map(|text| {
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    for text in text.split(' ').filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
         let start = text.trim_start_matches('(');
         let core = start.trim_end_matches(['.', ',', ';', ':', ')']);
         let (before, after) = (&text[..text.len() - start.len()], &start[core.len()..]);
         match core {
-            "" => code(text),
-            _ if word(core) => text.to_owned(),
-            _ => format!("{before}{}{after}", code(core)),
+            "" => out.push_str(&code(text)),
+            _ if word(core) => out.push_str(text),
+            _ => out.extend([before, &code(core), after]),
         }
-    });
-    words.collect::<Vec<_>>().join(" ")
+    }
+    out
 }
 
 /// Whether a word means nothing to anyone but readers: it is of letters, or a short number. Seven hexadecimal digits may be

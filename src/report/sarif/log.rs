@@ -3,6 +3,8 @@
 //! The structs are our own: the crate `sarif` is a reserved, empty name, and `serde-sarif` generates the whole standard at build
 //! time for the few fields written here.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,16 +32,16 @@ pub(super) struct Run<R, T, I> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Tool {
-    pub(super) driver: Driver,
+pub(super) struct Tool<'a> {
+    pub(super) driver: Driver<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Driver {
+pub(super) struct Driver<'a> {
     pub(super) name: &'static str,
-    pub(super) semantic_version: String,
-    pub(super) rules: Vec<Rule>,
+    pub(super) semantic_version: Cow<'a, str>,
+    pub(super) rules: Vec<Rule<'a>>,
 }
 
 #[derive(Serialize)]
@@ -49,42 +51,42 @@ pub(super) struct AutomationDetails {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Invocation {
+pub(super) struct Invocation<'a> {
     pub(super) execution_successful: bool,
-    pub(super) tool_execution_notifications: Vec<Notification>,
+    pub(super) tool_execution_notifications: Vec<Notification<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Notification {
-    pub(super) descriptor: Descriptor,
+pub(super) struct Notification<'a> {
+    pub(super) descriptor: Descriptor<'a>,
     pub(super) level: &'static str,
-    pub(super) message: Text,
+    pub(super) message: Text<'a>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Descriptor {
-    pub(super) id: String,
+pub(super) struct Descriptor<'a> {
+    pub(super) id: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Rule {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) short_description: Text,
-    pub(super) full_description: Text,
+pub(super) struct Rule<'a> {
+    pub(super) id: &'a str,
+    pub(super) name: Cow<'a, str>,
+    pub(super) short_description: Text<'a>,
+    pub(super) full_description: Text<'a>,
     /// At most 2,048 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) help_uri: Option<String>,
-    pub(super) help: Help,
+    pub(super) help: Help<'a>,
     pub(super) default_configuration: Configuration,
     pub(super) properties: RuleProperties,
 }
 
 /// Readers that know Markdown show that.
 #[derive(Serialize)]
-pub(super) struct Help {
-    pub(super) text: String,
+pub(super) struct Help<'a> {
+    pub(super) text: Cow<'a, str>,
     pub(super) markdown: String,
 }
 
@@ -98,36 +100,36 @@ pub(super) struct RuleProperties {
     #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
     pub(super) security_severity: Option<&'static str>,
     pub(super) precision: &'static str,
-    pub(super) tags: Vec<String>,
+    pub(super) tags: Vec<Cow<'static, str>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SarifResult {
-    pub(super) rule_id: String,
+pub(super) struct SarifResult<'a> {
+    pub(super) rule_id: &'a str,
     pub(super) rule_index: usize,
     pub(super) level: &'static str,
-    pub(super) message: Text,
+    pub(super) message: Text<'a>,
     pub(super) locations: [Location; 1],
-    pub(super) partial_fingerprints: Fingerprints,
+    pub(super) partial_fingerprints: Fingerprints<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) suppressions: Vec<Suppression>,
+    pub(super) suppressions: Vec<Suppression<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Suppression {
+pub(super) struct Suppression<'a> {
     pub(super) kind: &'static str,
     pub(super) status: &'static str,
-    pub(super) justification: String,
+    pub(super) justification: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Fingerprints {
+pub(super) struct Fingerprints<'a> {
     #[serde(rename = "stellaFindingV1")]
     pub(super) finding: String,
     /// Left to whoever uploads the file where the place is none of the checkout.
     #[serde(rename = "primaryLocationLineHash", skip_serializing_if = "Option::is_none")]
-    pub(super) line: Option<String>,
+    pub(super) line: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -159,14 +161,14 @@ pub(super) struct Region {
 
 /// A text that is never empty, because an empty one counts as missing.
 #[derive(Serialize)]
-pub(super) struct Text {
-    pub(super) text: String,
+pub(super) struct Text<'a> {
+    pub(super) text: Cow<'a, str>,
 }
 
-impl Text {
+impl<'a> Text<'a> {
     /// Of untrusted text, none of which becomes a link.
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: impl Into<Cow<'a, str>>) -> Self {
         let text = unlinked(text, MAX_TEXT);
-        Self { text: if text.is_empty() { "-".to_owned() } else { text } }
+        Self { text: if text.is_empty() { "-".into() } else { text } }
     }
 }

@@ -6,6 +6,7 @@
 mod log;
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     io,
@@ -69,9 +70,11 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
     let results = || {
         let first = alerts.iter().take(MAX_RESULTS);
         let first = first.take_while(|_| written.get() + rules.borrow().bytes < room);
-        first
-            .inspect(|_| listed.set(listed.get() + 1))
-            .map(|alert| result(alert, rules.borrow_mut().index(alert)))
+        first.inspect(|_| listed.set(listed.get() + 1)).map(|alert| {
+            let fix = alert.group.fix();
+            let message = Text::new(alert.message(&fix));
+            result(alert, rules.borrow_mut().index(alert, fix), message)
+        })
     };
     let first = report.results.first();
     let engine = first.map_or(env!("CARGO_PKG_VERSION"), |result| result.engine.as_str());
@@ -97,19 +100,19 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 /// it.
 #[derive(Default)]
 struct Rules<'a> {
-    list: Vec<Rule>,
+    list: Vec<Rule<'a>>,
     indexes: HashMap<&'a str, usize>,
     /// What they will take.
     bytes: usize,
 }
 
 impl<'a> Rules<'a> {
-    /// Where the rule of a result is in the list.
-    fn index(&mut self, alert: &'a Alert<'_>) -> usize {
+    /// Where the rule of a result is in the list. A new one says what to do about the result.
+    fn index(&mut self, alert: &'a Alert<'_>, fix: String) -> usize {
         let next = self.list.len();
         let index = *self.indexes.entry(&alert.rule).or_insert(next);
         if index == next {
-            let rule = rule(alert);
+            let rule = rule(alert, fix);
             self.bytes += INDENTATION_BYTES + size(&rule);
             self.list.push(rule);
         }
@@ -128,26 +131,25 @@ fn category(report: &Report) -> String {
     format!("{kind}{}", percent_encoded(&cut(report.image_name(), MAX_NAME)))
 }
 
-fn rule(alert: &Alert<'_>) -> Rule {
+fn rule<'a>(alert: &'a Alert<'_>, fix: String) -> Rule<'a> {
     let severity = alert.group.severity();
     let finding = &alert.group.first().1.finding;
-    let name = format!("{} in {}", finding.id, finding.package.name);
+    let name = [&finding.id, " in ", &finding.package.name].concat();
     let summary =
         if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
-    let mut tags = vec!["security".to_owned(), severity.as_str().to_owned()];
-    let fix = alert.group.fix();
+    let mut tags = vec![Cow::Borrowed("security"), severity.as_str().into()];
     let names = std::iter::once(&finding.id).chain(&finding.aliases);
-    tags.extend(names.filter_map(|name| cve(name)).collect::<BTreeSet<_>>());
+    tags.extend(names.filter_map(|name| cve(name)).collect::<BTreeSet<_>>().into_iter().map(Cow::Owned));
     tags.truncate(MAX_TAGS);
     Rule {
-        id: alert.rule.clone(),
-        name: cut(&name, MAX_NAME),
-        short_description: Text::new(&name),
+        id: &alert.rule,
+        short_description: Text::new(name.clone()),
+        name: cut(name, MAX_NAME),
         full_description: Text::new(summary),
         help_uri: Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id)),
         help: Help {
-            text: Text::new(&fix).text,
-            markdown: format!("{}\n\nAdvisory: {}", prose(&fix), id(&finding.id)),
+            markdown: [&prose(&fix), "\n\nAdvisory: ", &id(&finding.id)].concat(),
+            text: Text::new(fix).text,
         },
         default_configuration: Configuration { level: level(severity) },
         properties: RuleProperties {
@@ -158,15 +160,15 @@ fn rule(alert: &Alert<'_>) -> Rule {
     }
 }
 
-fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
-    let file = &alert.place.file;
+fn result<'a>(alert: &'a Alert<'_>, rule_index: usize, message: Text<'a>) -> SarifResult<'a> {
+    let file = &*alert.place.file;
     let uri =
         if file.len() > MAX_PATH { percent_encoded(&cut(file, MAX_PATH)) } else { percent_encoded(file) };
     SarifResult {
-        rule_id: alert.rule.clone(),
+        rule_id: &alert.rule,
         rule_index,
         level: level(alert.group.severity()),
-        message: Text::new(&alert.message()),
+        message,
         locations: [Location {
             physical_location: PhysicalLocation {
                 artifact_location: ArtifactLocation { uri },
@@ -178,21 +180,22 @@ fn result(alert: &Alert<'_>, rule_index: usize) -> SarifResult {
                 },
             },
         }],
-        partial_fingerprints: Fingerprints {
-            finding: alert.fingerprint(),
-            line: alert.place.line_hash.map(str::to_owned),
-        },
+        partial_fingerprints: Fingerprints { finding: alert.fingerprint(), line: alert.place.line_hash },
         suppressions: alert.group.is_ignored().then(|| suppression(alert)).into_iter().collect(),
     }
 }
 
-fn suppression(alert: &Alert<'_>) -> Suppression {
+fn suppression(alert: &Alert<'_>) -> Suppression<'static> {
     let decision = alert.group.decision().unwrap_or_default();
-    Suppression { kind: "external", status: "accepted", justification: cut(&decision, MAX_TEXT) }
+    Suppression { kind: "external", status: "accepted", justification: cut(decision, MAX_TEXT) }
 }
 
 /// `cve-yyyy-n`, the form of tag by which GitLab tells what a finding is.
 fn cve(name: &str) -> Option<String> {
+    // Most other names need no copy to be told.
+    if !name.starts_with(['c', 'C']) {
+        return None;
+    }
     let name = name.to_ascii_lowercase();
     let (year, number) = name.strip_prefix("cve-")?.split_once('-')?;
     let digits =
@@ -200,34 +203,32 @@ fn cve(name: &str) -> Option<String> {
     (year.len() == 4 && digits(year) && digits(number)).then_some(name)
 }
 
-fn invocation(report: &Report, found: usize, listed: usize) -> Invocation {
+fn invocation(report: &Report, found: usize, listed: usize) -> Invocation<'_> {
     let mut notifications = Vec::new();
     if found > listed {
         let text = format!("{found} results were found; the {listed} most severe are listed");
-        notifications.push(notification("results-cut", "warning", &text));
+        notifications.push(notification("results-cut", "warning", text));
     }
     let gaps = gaps(report);
-    for gap in &gaps {
+    let execution_successful = gaps.iter().all(|gap| gap.weight < Weight::Unlooked);
+    for gap in gaps {
         let level = match gap.weight {
             Weight::Allowed => "note",
             Weight::Doubtful => "warning",
             Weight::Unlooked => "error",
         };
-        notifications.push(notification(gap.name, level, &gap.text));
+        notifications.push(notification(gap.name, level, gap.text));
     }
     let notes = &report.run.notes;
     notifications.extend(notes.iter().take(MAX_NOTES).map(|note| notification("note", "note", note)));
     if notes.len() > MAX_NOTES {
         let text = count(notes.len() - MAX_NOTES, "more note");
-        notifications.push(notification("note", "note", &text));
+        notifications.push(notification("note", "note", text));
     }
-    Invocation {
-        execution_successful: gaps.iter().all(|gap| gap.weight < Weight::Unlooked),
-        tool_execution_notifications: notifications,
-    }
+    Invocation { execution_successful, tool_execution_notifications: notifications }
 }
 
-fn notification(id: &str, level: &'static str, text: &str) -> Notification {
+fn notification<'a>(id: &'a str, level: &'static str, text: impl Into<Cow<'a, str>>) -> Notification<'a> {
     Notification { descriptor: Descriptor { id: cut(id, MAX_NAME) }, level, message: Text::new(text) }
 }
 

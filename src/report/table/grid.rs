@@ -77,12 +77,9 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
             cell(&finding.id),
             cell(&finding.package.name),
             cell(&finding.package.version),
-            match target(judged).unwrap_or_default() {
-                Cow::Borrowed(version) => cell(version),
-                Cow::Owned(version) => cell(&version).into_owned().into(),
-            },
+            cell(target(judged).unwrap_or_default()),
             change_in.unwrap_or(NOTHING.into()),
-            rule.map_or(NOTHING.into(), |rule| cell(&rule).into_owned().into()),
+            rule.map_or(NOTHING.into(), cell),
         ],
         severity: finding.severity,
         ignored: is_ignored(judged),
@@ -92,12 +89,9 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
 /// Stands in a cell where there is nothing to say.
 pub(super) const NOTHING: &str = "-";
 
-pub(super) fn cell(text: &str) -> Cow<'_, str> {
-    match plain(text) {
-        Cow::Borrowed("") => NOTHING.into(),
-        Cow::Borrowed(text) if text.len() <= MAX_CELL => text.into(),
-        _ => cut(text, MAX_CELL).into(),
-    }
+pub(super) fn cell<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let text = cut(text, MAX_CELL);
+    if text.is_empty() { NOTHING.into() } else { text }
 }
 
 /// The columns that are shown, and how wide: as wide as their cells; where a line does not fit, the least useful are

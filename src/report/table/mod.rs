@@ -234,7 +234,8 @@ impl Table {
                     None => ("", " (end of life not known)"),
                 };
                 // A rolling system has no version. However long a name is, it does not push the note away.
-                let name = cut([os.id.as_str(), os.version.as_str()].join(" ").trim_end(), MAX_CELL);
+                let name = [os.id.as_str(), os.version.as_str()].join(" ");
+                let name = cut(name.trim_end(), MAX_CELL);
                 self.whole(tone, &format!("  system      {name}{note}"));
             }
         }
