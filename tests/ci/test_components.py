@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 
 import components
 import gitlab
+import samples
 import settings
 from program import ROOT
 
@@ -362,6 +363,22 @@ class Gate(Project):
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         for prefix in ("one", "two"):
             self.assertEqual(self.reports(prefix)["exit-code"], "1\n")
+
+    # ---- what the documentation shows -----------------------------------------------------------------------------
+
+    def test_the_samples_gate(self):
+        with samples.server(self.work) as server:
+            for page in ("README.md", components.README):
+                for sample in samples.samples(page):
+                    if "include:" not in sample:
+                        continue
+                    here = sample.replace(samples.SERVER, server).replace("oci-archive:app.tar", "oci:image")
+                    here = re.sub(r"\S+/gate@\S+", "$CI_SERVER_FQDN/$CI_PROJECT_PATH/gate@$CI_COMMIT_SHA", here)
+                    here = here.replace("local: ", f"local: {os.path.dirname(components.CLASSIC)}/")
+                    # The one of the classic include lets the pipeline go on.
+                    code, gate = (0, "WARN") if "allow_failure" in sample else (1, "FAIL")
+                    self.ends(self.run_pipeline(here), code, "PASS", gate)
+                    self.assertIn("STELLA_VERDICT=fail\n", self.reports()["stella.env"])
 
     # ---- the classic include --------------------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """Jobs with the action: what fails, what passes, what stands in the outputs and the summary, and what hostile inputs cannot do."""
 import json
 import os
+import re
 
+import samples
 from releases import releases
 from runner import STELLA, Case
 
@@ -76,6 +78,16 @@ class Gate(Case):
         for code in (0, 1, 101):
             job = self.gate(binary_path=self.script("other", f"exit {code}"), report_only="true")
             self.assert_ended(job, "unfinished", max(code, 3), "failure")
+
+    def test_the_samples_gate(self):
+        with samples.server(self.work) as server:
+            for page in ("README.md", "action/README.md"):
+                for sample in samples.samples(page):
+                    for given in re.findall(r"/action@COMMIT\b.*\n(?:.*\n)*? *with:\n((?: +[\w-]+: \S+.*\n)+)", sample):
+                        inputs = dict(re.findall(r"([\w-]+): (\S+)", given))
+                        self.assertEqual(inputs["server"], samples.SERVER, sample)
+                        job = self.gate(**{**inputs, "server": server, "image": "oci:image"})
+                        self.assert_ended(job, "fail", 1, "success" if "report-only" in inputs else "failure")
 
     # ---- the server is down ---------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 """The recipes: each snippet held to its platform's schema, and its gate run with the program, or by a runner where one is to be had."""
+import functools
 import json
 import os
 import re
@@ -7,24 +8,20 @@ import unittest
 
 import components
 import gitlab
+import samples
 import settings
 from program import ROOT
 
-RECIPES = os.path.join(ROOT, "docs", "recipes")
 SCHEMAS = {"circleci": "vendor.circle-ci", "azure-pipelines": "vendor.azure-pipelines", "bitbucket": "vendor.bitbucket-pipelines",
            "woodpecker": "vendor.woodpecker-ci", "drone": "vendor.drone-ci", "buildkite": "vendor.buildkite"}
-# The demo is an OCI layout, with advisories of its own.
+# The demo is an OCI layout.
 IMAGE, DEMO = "docker-archive:app.tar", f"oci:{gitlab.DEMO}"
-
-
-def names():
-    return sorted(name[:-3] for name in os.listdir(RECIPES) if name != "README.md")
 
 
 def snippet(name):
     """A recipe's file and what it holds."""
-    with open(os.path.join(RECIPES, f"{name}.md"), encoding="utf-8") as text:
-        [(file, held)] = re.findall(r"<!-- recipe: (\S+) -->\n```\w+\n(.*?)```\n<!-- recipe: end -->", text.read(), re.DOTALL)
+    text = settings.read(f"{samples.RECIPES}/{name}.md")
+    [(file, held)] = re.findall(r"<!-- recipe: (\S+) -->\n```\w+\n(.*?)```\n<!-- recipe: end -->", text, re.DOTALL)
     return file, held
 
 
@@ -33,24 +30,37 @@ class Recipes(gitlab.Case):
         file, held = snippet(name)
         return self.write(file, held)
 
+    @functools.cached_property
+    def server(self):
+        return self.enterContext(samples.server(self.work))
+
+    def here(self, words):
+        """What a recipe says, of the demo and a server of this test."""
+        return words.replace(IMAGE, DEMO).replace(samples.SERVER, self.server)
+
     def gate(self, words):
-        """Runs what a recipe says of the gate, on the demo: it fails, and leaves its reports."""
-        done = gitlab.call("sh", "-c", words.replace(IMAGE, DEMO), cwd=self.work,
-                           env={**self.environment, "STELLA_ADVISORIES": "demo"})
+        """Runs what a recipe says of the gate: it fails, and leaves its reports."""
+        done = gitlab.call("sh", "-c", self.here(words), cwd=self.work, env=self.environment)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         for file in re.findall(r"=(\S+[.]\w+)", words.split(" || ")[0]):
             self.assertTrue(os.path.getsize(self.path(file)), file)
 
     def test_every_recipe_is_in_the_list_and_has_a_test(self):
-        with open(os.path.join(RECIPES, "README.md"), encoding="utf-8") as text:
-            listed = re.findall(r"\]\(([a-z-]+)\.md\)", text.read())
-        self.assertEqual(sorted(listed), names())
-        self.assertEqual(sorted([*SCHEMAS, "jenkins", "pre-commit"]), names())
+        listed = re.findall(r"\]\(([a-z-]+)\.md\)", settings.read(f"{samples.RECIPES}/README.md"))
+        self.assertEqual(sorted(listed), samples.recipes())
+        self.assertEqual(sorted([*SCHEMAS, "jenkins", "pre-commit"]), samples.recipes())
+
+    def test_every_sample_that_gates_names_the_server(self):
+        for page in samples.pages():
+            held = samples.samples(page)
+            self.assertTrue(held, page)
+            for sample in held:
+                self.assertIn(samples.SERVER, sample, page)
 
     def test_image_and_version_are_those_of_the_component(self):
         version = settings.package()["version"]
         image = components.inputs(settings.read(components.GATE))["runner-image"]["default"].split(":")[0]
-        for file in ("README.md", components.README, *(f"docs/recipes/{name}.md" for name in names())):
+        for file in ("README.md", components.README, *(f"{samples.RECIPES}/{name}.md" for name in samples.recipes())):
             text = settings.read(file)
             for found in re.findall(r"\S+/stella:[\w.]+(?:-ci)?", text):
                 self.assertEqual(found.removesuffix("-ci"), f"{image}:{version}", file)
@@ -64,7 +74,7 @@ class Recipes(gitlab.Case):
 
     def test_yaml(self):
         rules = {"extends": "default", "rules": {"document-start": "disable", "line-length": "disable", "truthy": "disable"}}
-        for name in names():
+        for name in samples.recipes():
             if name != "jenkins":
                 self.does(gitlab.python("yamllint"), "--strict", "-d", json.dumps(rules), self.written(name))
         self.does(gitlab.python("yamllint"), "--strict", "-d", json.dumps(rules), os.path.join(ROOT, ".pre-commit-hooks.yaml"))
@@ -74,6 +84,8 @@ class Recipes(gitlab.Case):
             with self.subTest(name):
                 [words] = re.findall(r"(stella gate [^'\n]+)", snippet(name)[1])
                 self.gate(words)
+        [hook] = [hook for hook in gitlab.from_yaml(self.written("pre-commit"))["repos"][0]["hooks"] if "args" in hook]
+        self.gate(" ".join(["stella gate", *hook["args"]]).replace("docker:app:dev", DEMO))
 
     def test_buildkite_annotates_and_keeps_the_exit_code(self):
         [step] = gitlab.from_yaml(self.written("buildkite"))["steps"]
@@ -94,8 +106,8 @@ class Recipes(gitlab.Case):
             variables = {"PLUGIN_" + key.upper().replace("-", "_"): value if isinstance(value, str) else ",".join(value)
                          for key, value in given.items()}
             self.assertEqual(variables["PLUGIN_IMAGE"], IMAGE)
-            run = {"PATH": self.environment["PATH"], "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"), **variables,
-                   "PLUGIN_IMAGE": DEMO, "PLUGIN_ADVISORIES": "demo"}
+            run = {"PATH": self.environment["PATH"], "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"),
+                   **{name: self.here(value) for name, value in variables.items()}}
             done = gitlab.call("stella", cwd=self.work, env=run)
             self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
             self.assertIn("gate FAILED", done.stdout)
