@@ -107,18 +107,27 @@ class Lint(gitlab.Case):
             self.assertEqual((done.returncode, "not found" in done.stderr), (code, False), done.stderr)
         self.assertTrue(os.path.getsize(self.path("stella-reports", "gl.json")))
 
-    def test_what_an_earlier_pipeline_left_is_no_verdict(self):
+    def run_script(self, job, **variables):
+        """Runs the script of a job by itself, on the demo."""
         jobs = gitlab.from_yaml(self.jobs(components.GATE))
-        variables = {**self.environment, "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo"}
+        script = "\n".join(["set -e", *jobs[f"stella:{job}"]["script"]])
+        return gitlab.call("sh", "-c", script, cwd=self.work, env={
+            **self.environment, "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", **variables})
 
-        def run(job, pipeline):
-            script = "\n".join(["set -e", *jobs[f"stella:{job}"]["script"]])
-            return gitlab.call("sh", "-c", script, cwd=self.work, env={**variables, "CI_PIPELINE_ID": pipeline})
-        self.assertEqual(run("scan", "7").returncode, 0)
-        self.assertEqual(run("gate", "7").returncode, 1)
-        done = run("gate", "8")
+    def test_what_an_earlier_pipeline_left_is_no_verdict(self):
+        self.assertEqual(self.run_script("scan", CI_PIPELINE_ID="7").returncode, 0)
+        self.assertEqual(self.run_script("gate", CI_PIPELINE_ID="7").returncode, 1)
+        done = self.run_script("gate", CI_PIPELINE_ID="8")
         self.assertEqual((done.returncode, done.stdout), (3, ""))
         self.assertIn("no verdict of this pipeline", done.stderr)
+
+    def test_the_verdict_is_replayed_whatever_reports_the_project_wants(self):
+        # An SBOM cannot be made of a report.
+        wanted = {"STELLA_OUTPUT": "table,spdx=bom.json"}
+        self.assertEqual(self.run_script("scan", **wanted).returncode, 0)
+        done = self.run_script("gate", **wanted)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("gate FAILED", done.stdout)
 
     def test_who_asks_is_never_nobody_where_it_shall_be_proved(self):
         jobs = gitlab.from_yaml(self.jobs(components.GATE))
