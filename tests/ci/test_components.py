@@ -99,7 +99,7 @@ class Lint(gitlab.Case):
         jobs = gitlab.from_yaml(self.jobs(components.GATE))
         variables = {"PATH": self.path("programs"), "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"),
                      "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", "CI_REGISTRY": "registry.example",
-                     "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": "secret " * 20,
+                     "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": "secret " * 20, "DOCKER_AUTH_CONFIG": "{}",
                      "STELLA_CONTAINER_SCANNING": "=stella-reports/gl.json", "STELLA_SCHEMA_VERSION": "15.2"}
         for job, code in (("scan", 0), ("gate", 1)):
             script = "\n".join(["set -eo pipefail", *jobs[f"stella:{job}"]["script"]])
@@ -359,6 +359,17 @@ class Gate(Project):
             done = self.run_pipeline(include(advisories="demo"), variables=("GITLAB_CI=true", f"DOCKER_IMAGE={image}"))
         self.ends(done, 1, "PASS", "FAIL")
         self.assertIn("STELLA_VERDICT=fail\n", self.reports()["stella.env"])
+
+    def test_the_projects_registry_is_logged_in_to_beside_those_that_it_names(self):
+        if not registry.PROGRAM:
+            self.skipTest("no docker-registry")
+        others = '{"auths": {"registry.example": {"auth": "am9iOmEiYg=="}}}'
+        with registry.registry(self.work, auth=registry.htpasswd(self.work)) as (address, _):
+            registry.push(f"oci:{gitlab.DEMO}", f"{address}/team/app:ci", "--dest-creds", f"{registry.USER}:{registry.PASSWORD}")
+            done = self.run_pipeline(include(**{**DEMO, "image": f"registry:{address}/team/app:ci"}), variables=(
+                f"DOCKER_AUTH_CONFIG={others}", f"CI_REGISTRY={address}", f"CI_REGISTRY_USER={registry.USER}",
+                f"CI_REGISTRY_PASSWORD={registry.PASSWORD}"))
+        self.ends(done, 1, "PASS", "FAIL")
 
     def test_scanning_can_be_turned_off(self):
         for value in ("true", "1"):
