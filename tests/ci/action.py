@@ -43,7 +43,12 @@ OUTPUTS = {
 
 def inputs(gate):
     """Every input of the action: the gate's settings by their names, then the action's own."""
-    return [Input(one.name, one.variable, one.help, one.default) for one in gate] + OF_INSTALLING + OF_RUNNING
+    def of_gate(one):
+        # An input that is empty leaves the setting to the job's variable; no variable turns errors off.
+        if not one.default or one.name == "on-error":
+            return Input(one.name, one.variable, one.help, one.default)
+        return Input(one.name, one.variable, f"{one.help} [default: {one.default}]", "")
+    return [of_gate(one) for one in gate] + OF_INSTALLING + OF_RUNNING
 
 
 def environment(of, indent):

@@ -132,6 +132,10 @@ class Gate(Case):
     def test_a_variable_of_the_job_counts_where_there_is_no_input(self):
         job = self.gate(variables={"STELLA_ADVISORIES": "demo", "STELLA_FAIL_ON": "everything"}, fail_on="critical")
         self.assert_ended(job, "fail", 1, "failure")
+        # Also of what has a default; but no variable turns errors off.
+        for name in ("STELLA_IDENTITY", "STELLA_MAX_WAIT", "STELLA_ON_ERROR"):
+            job = self.gate(variables={name: "nothing"}, advisories="demo")
+            self.assert_ended(job, *(("fail", 1) if name == "STELLA_ON_ERROR" else ("unfinished", 2)), "failure")
 
     def test_a_working_directory(self):
         job = self.gate(image="oci:.", advisories="demo", working_directory="image")
