@@ -2,8 +2,8 @@
 network. The program is slow to build, so this is for `tests/run.sh --full`, which builds it; or for whoever names one."""
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -88,6 +88,21 @@ class Image(program.Case):
     def test_a_plugin(self):
         done = self.run_image("-v", f"{DEMO}:/image:ro", "-e", "PLUGIN_IMAGE=oci:/image", "-e", "PLUGIN_ADVISORIES=demo", "-e", "PLUGIN_OUTPUT=dotenv", "--")
         self.assertEqual((done.returncode, done.stdout.splitlines()[:1]), (1, ["STELLA_VERDICT=fail"]), done.stderr)
+
+    def test_a_plugin_as_the_recipes_have_it_writes_nothing_into_a_workspace_of_somebody_else_s(self):
+        for recipe in ("drone", "woodpecker"):
+            with open(os.path.join(ROOT, "docs", "recipes", f"{recipe}.md"), encoding="utf-8") as text:
+                settings = dict(re.findall(r"^      ([\w-]+): (.+)$", text.read(), re.MULTILINE))
+            # There is no network here, so no server.
+            del settings["server"]
+            settings |= {"image": "oci:/image", "advisories": "demo"}
+            variables = [word for name, value in settings.items() for word in (
+                "-e", f"PLUGIN_{name.upper().replace('-', '_')}={value.strip('[]').replace(', ', ',')}")]
+            workspace = self.path(recipe)
+            os.mkdir(workspace, 0o755)
+            done = self.run_image("-v", f"{DEMO}:/image:ro", "-v", f"{workspace}:/workspace", "-w", "/workspace", *variables, "--")
+            self.assertEqual((done.returncode, "cannot be written" in done.stderr), (1, False), done.stderr)
+            self.assertIn("gate FAILED", done.stdout)
 
     def test_the_engine_s_images_by_its_socket(self):
         socket = os.environ["DOCKER_HOST"].removeprefix("unix://")
