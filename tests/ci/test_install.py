@@ -2,7 +2,6 @@
 import hashlib
 import os
 import shutil
-import statistics
 import time
 
 from releases import releases
@@ -229,7 +228,7 @@ class Install(Case):
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def test_what_the_action_adds_to_the_program(self):
-        """Says the figure; a busy machine does not fail it."""
+        """Under 100 ms: the fastest of many, so that a busy machine does not fail it."""
         # As large as the program may be, in the cache and held against the table; what is run does nothing.
         data = os.urandom(12_000_000)
         self.release(data)
@@ -242,4 +241,4 @@ class Install(Case):
                 self.assertEqual(self.install(download_url=url)[0], 0)
                 self.call("run.sh", PROGRAM=nothing)
                 samples.append((time.perf_counter() - began) * 1000)
-        print(f"the action's scripts around the program: {statistics.median(samples):.0f} ms (median of {len(samples)})")
+        self.assertLess(min(samples), 100)
