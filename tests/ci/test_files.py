@@ -76,6 +76,7 @@ class Release(unittest.TestCase):
         build = text.split("\n  draft:\n")[0]
         self.assertEqual(text.count('"$program"'), build.count('"$program"'))
         self.assertNotIn(": write", build)
+        self.assertIn("python3 -m unittest test_image", build)
 
     def test_there_is_one_repository(self):
         for path in [ACTION, os.path.join(ROOT, "action", "README.md"), *glob.glob(os.path.join(ROOT, "action", "*.sh")), *WORKFLOWS]:

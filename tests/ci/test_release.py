@@ -132,6 +132,14 @@ class Release(Case):
         published, said = self.publish()
         self.assertTrue(published, said)
 
+    def test_a_program_that_fails_the_tests_of_its_image_is_not_drafted(self):
+        # The first of them looks at the engine, and finds a stand-in.
+        done = self.run_step("Test the image", TARGET=LINUX[0])
+        self.assertNotEqual(done.returncode, 0)
+        self.assertNotIn("skipped", done.stderr)
+        with open(self.path("bin/called"), encoding="utf-8") as text:
+            self.assertIn("build -t stella-test/busybox", text.read())
+
     def test_other_sources_are_not(self):
         self.build()
         with open(self.path("checkout/action/run.sh"), "a", encoding="utf-8") as out:
