@@ -15,13 +15,14 @@ import json, sys, yaml
 jobs = yaml.safe_load(sys.stdin)["jobs"]
 print(json.dumps({step["name"]: step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}))
 """
-# What of `gh` the workflow calls; the draft is a directory.
+# What of `gh` the workflow calls; the draft is a directory, and `attested` has the digests of what was built.
 GH = """
 cd "$(dirname "$0")"
 printf '%s\\n' "$*" >>asked
 case "$1 $2" in
     'release view') cat built ;;
     'release download') cp -r draft/. "$OLDPWD/$5" ;;
+    'attestation verify') sha256sum <"$OLDPWD/$3" | grep -qxFf - attested ;;
 esac
 """
 # What of `docker`: it keeps what it was called with, the password, and what it was given to build of.
@@ -85,7 +86,7 @@ class Release(Case):
         environment = program.environment(self.work)
         return program.call("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self.steps[name], cwd=self.checkout, env={
             **environment, "PATH": f"{self.path('bin')}:{environment['PATH']}", "GITHUB_SHA": self.git("rev-parse", "HEAD"),
-            "GITHUB_OUTPUT": self.path("output"), **variables})
+            "GITHUB_OUTPUT": self.path("output"), "GITHUB_REPOSITORY": settings.repository(), **variables})
 
     def build(self):
         """What the first step leaves: the table, and the draft."""
@@ -94,6 +95,10 @@ class Release(Case):
         for step in ("Make what comes with the programs", "Fill in the table"):
             done = self.run_step(step, TARGET=LINUX[0])
             self.assertEqual(done.returncode, 0, done.stderr)
+        with open(self.path("bin/attested"), "w", encoding="utf-8") as out:
+            for name in os.listdir(self.path("checkout/dist")):
+                with open(self.path(f"checkout/dist/{name}"), "rb") as data:
+                    out.write(f"{hashlib.sha256(data.read()).hexdigest()}  -\n")
         os.rename(self.path("checkout/dist"), self.path("bin/draft"))
         self.commit("table")
 
@@ -111,7 +116,9 @@ class Release(Case):
         return done.returncode == 0, said + done.stdout + done.stderr
 
     def publish_what_was_checked(self):
-        return self.run_step("Publish the draft, if it still is what was checked")
+        with open(self.path("output"), encoding="utf-8") as text:
+            checked = dict(line.rstrip("\n").split("=", 1) for line in text)["sha256"]
+        return self.run_step("Publish the draft, if it still is what was checked", CHECKED=checked)
 
     def is_published(self):
         with open(self.path("bin/asked"), encoding="utf-8") as text:
@@ -154,16 +161,32 @@ class Release(Case):
         self.assertFalse(published)
         self.assertIn("FAILED", said)
 
-    def test_a_draft_that_is_changed_after_the_check_is_not(self):
+    def test_other_files_beside_the_programs_are_not(self):
         self.build()
-        os.makedirs(self.path("checkout/dist"))
-        done = self.run_step("Check the draft against the table")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        shutil.rmtree(self.path("checkout/dist"))
-        self.script(f"bin/draft/stella-{self.version}-x86_64-apple-darwin", "exit 0")
-        os.makedirs(self.path("checkout/dist"))
-        self.assertNotEqual(self.publish_what_was_checked().returncode, 0)
-        self.assertFalse(self.is_published())
+        sbom = self.path(f"bin/draft/stella-{self.version}.cdx.json")
+        self.script(f"bin/draft/{os.path.basename(sbom)}", "exit 0")
+        self.assertFalse(self.publish()[0])
+        with open(self.path("bin/asked"), encoding="utf-8") as text:
+            asked = text.read().splitlines()[-1]
+        repository, built = settings.repository(), self.git("rev-parse", "HEAD~")
+        self.assertEqual(asked, f"attestation verify dist/{os.path.basename(sbom)} --repo {repository} --source-ref refs/heads/main "
+                         f"--source-digest {built} --signer-workflow {repository}/.github/workflows/release.yml")
+
+    def test_a_draft_that_is_changed_after_the_check_is_not(self):
+        for name in (f"stella-{self.version}-x86_64-apple-darwin", f"stella-{self.version}.cdx.json", "more"):
+            with self.subTest(name):
+                self.setUp()
+                self.build()
+                os.makedirs(self.path("checkout/dist"))
+                done = self.run_step("Check the draft against the table")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                shutil.rmtree(self.path("checkout/dist"))
+                self.script(f"bin/draft/{name}", "exit 0")
+                os.makedirs(self.path("checkout/dist"))
+                done = self.publish_what_was_checked()
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn("another one than was checked", done.stderr)
+                self.assertFalse(self.is_published())
 
     def test_a_tag_of_another_version_is_not(self):
         # All that the table says is true, but the program's own version is another one.
