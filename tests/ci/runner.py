@@ -76,8 +76,9 @@ class Case(program.Case):
             said = dict(line.rstrip("\n").split("=", 1) for line in text)
         return done.returncode, done.stdout + done.stderr, said
 
-    def job(self, event="push", variables=None, **inputs):
-        """Runs the action with these inputs (`_` for `-`), and then looks at what a later step sees."""
+    def job(self, event="push", variables=None, payload=None, **inputs):
+        """Runs the action with these inputs (`_` for `-`), and then looks at what a later step sees. The job has no secret, and
+        GitHub's token is empty."""
         inputs = {name.replace("_", "-"): value for name, value in inputs.items()}
         workflow = {
             "on": [event],
@@ -95,12 +96,15 @@ class Case(program.Case):
         with open(os.path.join(self.checkout, ".github", "workflows", "gate.yml"), "w", encoding="utf-8") as out:
             # JSON is YAML.
             json.dump(workflow, out)
+        with open(self.path("event"), "w", encoding="utf-8") as out:
+            json.dump(payload or {}, out)
         for name in ("outputs", "outcome", "summary"):
             if os.path.exists(self.path(name)):
                 os.remove(self.path(name))
         with open(self.path("log"), "w", encoding="utf-8") as log:
             done = subprocess.run(
-                [tool("act"), event, "-W", ".github/workflows/gate.yml", "-P", "ubuntu-latest=-self-hosted", "--pull=false"],
+                [tool("act"), event, "-W", ".github/workflows/gate.yml", "-P", "ubuntu-latest=-self-hosted", "--pull=false",
+                 "-e", self.path("event"), "-s", "GITHUB_TOKEN="],
                 cwd=self.checkout, stdout=log, stderr=log, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
                 env={**program.environment(self.work), "ACT_DISABLE_VERSION_CHECK": "1"})
         return Job(self.work, done.returncode)

@@ -4,8 +4,8 @@ import os
 import re
 
 import samples
-from releases import releases
 from runner import STELLA, Case
+from stand_ins import busy, releases
 
 POLICY = "version: 1\nrules:\n  - name: {0}\n    when: {{ {1} }}\n    action: {2}\n"
 # Port 9 is for what is thrown away; nobody listens.
@@ -109,9 +109,15 @@ class Gate(Case):
     # ---- inputs ---------------------------------------------------------------------------------------------------
 
     def test_a_pull_request_of_a_fork_takes_no_token(self):
-        job = self.gate(event="pull_request", advisories="demo")
-        self.assert_ended(job, "fail", 1, "failure")
-        self.assertTrue(job.outputs["sarif"])
+        fork = {"pull_request": {"number": 7, "base": {"ref": "main"},
+                                 "head": {"ref": "mine", "repo": {"full_name": "somebody/app", "fork": True}}}}
+        for variables, credentials in (({}, None), ({"STELLA_TOKEN": "secret"}, "Bearer secret")):
+            with busy() as (url, asked):
+                job = self.gate(event="pull_request", payload=fork, variables=variables, server=url, deadline="1", advisories="demo")
+            self.assert_ended(job, "fail", 1, "failure")
+            self.assertTrue(job.outputs["sarif"])
+            # A token of the job's own, which no fork has, would have been noticed.
+            self.assertEqual(set(asked), {("/v1/scan", credentials)})
 
     def test_summary_and_annotations_can_be_switched_off(self):
         job = self.gate(advisories="demo", summary="false", annotations="false")

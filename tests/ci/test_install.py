@@ -4,8 +4,8 @@ import os
 import shutil
 import time
 
-from releases import releases
 from runner import STELLA, Case
+from stand_ins import releases
 
 TARGETS = {
     ("Linux", "X64"): "x86_64-unknown-linux-gnu",
