@@ -225,6 +225,23 @@ class Buildx(Case):
             self.assertIn("add --load, or --push", said)
             self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
 
+    def test_no_platform_goes_out_unlooked(self):
+        both = ("build", "--platform", "linux/amd64,linux/arm64", "-t", "team/app:1", ".")
+        one = ("--advisories", "demo", "--platform", "linux/amd64")
+        pushed = (*both, "--push")
+        for words, options, variables, why in (
+            (pushed, one, {}, "gates only some of what this build pushes"),
+            (pushed, ("--advisories", "demo"), {"STELLA_PLATFORM": "linux/amd64"}, "leave it away"),
+            # An engine's store.
+            (both, one, {"STAND_IN_DRIVER": "docker"}, "only one of them could be gated"),
+            (("build", "."), one, {"STAND_IN_DRIVER": "docker", "DOCKER_DEFAULT_PLATFORM": "linux/amd64,linux/arm64"}, "build for one at a time"),
+        ):
+            with self.subTest(why):
+                code, _, _, said, log = self.buildx(*words, options=options, **variables)
+                self.assertEqual(code, 2, said)
+                self.assertIn(why, said)
+                self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
+
     def test_the_exit_code_of_the_build(self):
         code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")
         self.assertEqual((code, report["results"]), (17, []), said)

@@ -1,7 +1,7 @@
 //! A build's command line: which tool it is for, what of it says what comes out, and what is changed so that nothing is
 //! published before the gate.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use super::output::{Exporter, truth};
 use crate::exit::Failure;
@@ -173,6 +173,21 @@ impl Command {
         let mut words = self.verb.iter();
         let of_verb = || words.find(|word| *word == "--builder").and_then(|_| words.next().cloned());
         of_arguments.or_else(of_verb)
+    }
+
+    /// The platforms that it is built for, each once; those of `default` where it says none.
+    pub fn platforms(&self, default: &str) -> BTreeSet<String> {
+        let mut lists = self.values(&["--platform"]);
+        if lists.is_empty() {
+            lists.push(default.into());
+        }
+        let platforms = lists.iter().flat_map(|list| list.to_str().unwrap_or_default().split(','));
+        platforms.map(|platform| platform.trim().to_owned()).collect()
+    }
+
+    /// Whether it is built for whatever platforms the base image has, as Podman and Buildah can.
+    pub fn is_for_all_platforms(&self) -> Result<bool, Failure> {
+        self.switch("--all-platforms")
     }
 
     /// The stage that is built, where it is not the last.

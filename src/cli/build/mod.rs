@@ -55,6 +55,7 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     // A wrong call is said before anybody waits for a build.
     let gate = gate::Gate::new(&options, log, &start)?;
     gate.check(shown)?;
+    plan.check(&options).inspect_err(|failure| gate.stopped(shown, failure))?;
     let code = children.run(&plan.command.words()).inspect_err(|failure| gate.stopped(shown, failure))?;
     if code != 0 {
         let failure = Failure::unfinished(format!("the build failed with {code}: nothing was gated"));
@@ -149,6 +150,7 @@ impl Plan {
                 ));
             }
             (Engine::Own, output) => {
+                one_platform(&command, environment)?;
                 let id = command.id_file().unwrap_or_else(|| {
                     let id = work.join("id");
                     command.add("--iidfile", &id);
@@ -162,6 +164,15 @@ impl Plan {
             }
         };
         Ok(Self { command, names, dockerfile, target, place, publishing })
+    }
+
+    /// An archive is pushed with every platform in it: one that nobody looked at would go out too.
+    fn check(&self, options: &GateOptions) -> Result<(), Failure> {
+        if self.publishing != Publishing::Push || options.source.platform.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage("--platform (STELLA_PLATFORM) gates only some of what this build pushes")
+            .advise("leave it away: every platform that is pushed is gated"))
     }
 
     /// What was built, as the gate takes it.
@@ -282,6 +293,17 @@ impl Engine {
         let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
     }
+}
+
+/// A store shows an image of one platform by its ID, and the others go unlooked.
+fn one_platform(command: &Command, environment: &Environment) -> Result<(), Failure> {
+    let default = environment.text("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+    if command.platforms(default).len() < 2 && !command.is_for_all_platforms()? {
+        return Ok(());
+    }
+    Err(Failure::usage("this build is for several platforms, and only one of them could be gated").advise(
+        "build for one at a time; a builder of buildx with a driver of its own takes several with --push (docker buildx create --use)",
+    ))
 }
 
 fn no_image(why: &str) -> Failure {
