@@ -61,6 +61,12 @@ const WITH_VALUE: [&str; 29] = [
     "--registries-conf",
 ];
 
+/// Flags of a build of one letter that take no value: quiet; debug, of Buildah without compression; help.
+const ALONE: [char; 3] = ['q', 'D', 'h'];
+
+/// Those that take one: shares of the processor, file, memory, output, tag, volume.
+const BEFORE_VALUE: [char; 6] = ['c', 'f', 'm', 'o', 't', 'v'];
+
 /// Where a build leaves what it built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -118,11 +124,12 @@ impl Command {
             let given = words.get(at).map(|word| format!(" {}", word.display())).unwrap_or_default();
             wrong(format!("{stem}{given} builds no image"))
         })?;
+        let arguments = words[end..].iter().map(unbundled).collect::<Result<Vec<_>, _>>()?;
         let command = Self {
             tool: *tool,
             program: words[..at].to_vec(),
             verb: words[at..end].to_vec(),
-            arguments: words[end..].iter().flat_map(unbundled).collect(),
+            arguments: arguments.concat(),
         };
         // What cannot be told must not push.
         command.exporters()?;
@@ -260,7 +267,11 @@ impl Command {
 
     fn exporters(&self) -> Result<Vec<Exporter>, Failure> {
         let texts = self.values(&["--output", "-o"]).into_iter();
-        texts.map(|text| Exporter::parse(&text.to_string_lossy())).collect()
+        let read = |text: OsString| match text.to_str() {
+            Some(text) => Exporter::parse(text),
+            None => Err(Failure::usage(format!("--output {}: no Unicode", text.display()))),
+        };
+        texts.map(read).collect()
     }
 
     /// Whether a switch is on: the last word counts.
@@ -321,14 +332,30 @@ fn is_switch(word: &str, flag: &str) -> bool {
     word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
-/// `-q` is the one flag of one letter without a value: others may be written right behind it.
-fn unbundled(word: &OsString) -> Vec<OsString> {
-    match word.to_str().and_then(|word| word.strip_prefix("-q")) {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('=') => {
-            let rest = OsString::from(format!("-{rest}"));
-            std::iter::once("-q".into()).chain(unbundled(&rest)).collect()
+/// Takes apart what stands in one word: behind a flag of one letter without a value there may be others. One that is not known is
+/// refused, because a flag that pushes could stand behind it.
+fn unbundled(word: &OsString) -> Result<Vec<OsString>, Failure> {
+    let unknown = || {
+        Failure::usage(format!("{}: no flag of a build that is known here", word.display()))
+            .advise("write its long form; and FLAG=VALUE where it is the value of the flag before it")
+    };
+    let Some(text) = word.to_str() else {
+        return if word.as_encoded_bytes().starts_with(b"-") {
+            Err(unknown())
+        } else {
+            Ok(vec![word.clone()])
+        };
+    };
+    let mut letters = text.strip_prefix('-').unwrap_or_default().chars();
+    let letter = letters.next().filter(char::is_ascii_alphabetic);
+    let rest = letters.as_str();
+    match letter {
+        Some(letter) if ALONE.contains(&letter) && !rest.is_empty() && !rest.starts_with('=') => {
+            let rest = unbundled(&format!("-{rest}").into())?;
+            Ok(std::iter::once(format!("-{letter}").into()).chain(rest).collect())
         }
-        _ => vec![word.clone()],
+        Some(letter) if !ALONE.contains(&letter) && !BEFORE_VALUE.contains(&letter) => Err(unknown()),
+        _ => Ok(vec![word.clone()]),
     }
 }
 
@@ -384,6 +411,9 @@ mod tests {
             ("docker buildx build --push --push=false -t a .", Output::Store, "a"),
             ("docker buildx build -qo type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -qotype=image,Push=t -qta .", Output::Push, "a"),
+            ("docker buildx build -Dotype=registry -ta .", Output::Push, "a"),
+            ("docker buildx build -qDo type=registry -ta .", Output::Push, "a"),
+            ("docker buildx build -D=false -ta --memory-swap -1 .", Output::Store, "a"),
             ("docker buildx build -o out -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=image,\"name=a,b\",push=true .", Output::Push, "a b"),
@@ -412,9 +442,28 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_refused() {
-        for line in ["docker buildx build --push=yes .", "docker buildx build -o type=image,push=on ."] {
+        for line in [
+            "docker buildx build --push=yes .",
+            "docker buildx build -o type=image,push=on .",
+            "docker buildx build -xotype=registry -t a .",
+            "docker buildx build -Dxotype=registry -t a .",
+        ] {
             assert!(command(line).is_err(), "{line}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_unicode_hides_nothing() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let words = |last: &[u8]| {
+            let line = ["docker", "build", "-o"].map(OsString::from).into_iter();
+            Command::parse(&line.chain([OsString::from_vec(last.to_vec())]).collect::<Vec<_>>())
+        };
+        assert!(words(b"type=registry,name=\xff").is_err());
+        assert!(words(b"-otype=registry,name=\xff").is_err());
+        let context = [OsString::from("docker"), "build".into(), OsString::from_vec(b"\xff".to_vec())];
+        assert!(Command::parse(&context).is_ok());
     }
 
     #[test]
