@@ -216,6 +216,11 @@ class Buildx(Case):
         self.assertRegex(log[-1], "^load --input .*image.tar$")
         self.assertEqual(report["results"][0]["image"]["config_digest"], self.id)
 
+    def test_the_name_of_an_exporter_is_kept(self):
+        code, report, _, said, log = self.buildx("build", "-o", "type=docker,name=team/app:1", ".")
+        self.assertEqual((code, report["results"][0]["image"]["called"]), (1, "team/app:1"), said)
+        self.assertIn(" --tag=team/app:1 ", log[-1])
+
     def test_a_build_that_leaves_no_image(self):
         for words, driver in ((["build", "."], "docker-container"), (["build", "-o", "out", "."], "docker")):
             code, _, _, said, log = self.buildx(*words, STAND_IN_DRIVER=driver) if driver != "docker" else (*self.build(

@@ -165,13 +165,20 @@ impl Command {
         self.values(&["--iidfile"]).pop().map(PathBuf::from)
     }
 
-    /// The names that the image gets.
+    /// The names that the image gets: its tags, and only where it has none those that exporters say (`build/opt.go` of
+    /// github.com/docker/buildx).
     pub fn names(&self) -> Vec<String> {
+        let tags: Vec<_> = self.tags().into_iter().filter_map(|name| name.into_string().ok()).collect();
+        if !tags.is_empty() {
+            return tags;
+        }
         let exporters = self.exporters().unwrap_or_default();
-        let of_exporters = exporters.iter().filter_map(|exporter| exporter.attribute("name"));
-        let of_exporters = of_exporters.flat_map(|names| names.split(',')).map(str::to_owned);
-        let names = self.values(&["--tag", "-t"]).into_iter().filter_map(|name| name.into_string().ok());
-        names.chain(of_exporters).collect()
+        let names = exporters.iter().filter_map(|exporter| exporter.attribute("name"));
+        names.flat_map(|names| names.split(',')).map(str::to_owned).collect()
+    }
+
+    fn tags(&self) -> Vec<OsString> {
+        self.values(&["--tag", "-t"])
     }
 
     /// The name of buildx's builder, where it is not the one in use.
@@ -235,9 +242,10 @@ impl Command {
         })
     }
 
-    /// Takes away what pushes and what loads; files that are written beside stay. Gives how the image was to be written, for the
-    /// exporter that takes their place.
+    /// Takes away what pushes and what loads; files that are written beside stay, and so do the names. Gives how the image was to be
+    /// written, for the exporter that takes their place.
     pub fn forget_output(&mut self) -> Result<String, Failure> {
+        let names = if self.tags().is_empty() { self.names() } else { Vec::new() };
         let mut manner = String::new();
         let mut kept = Vec::new();
         let mut words = std::mem::take(&mut self.arguments).into_iter();
@@ -262,6 +270,9 @@ impl Command {
             kept.extend(apart);
         }
         self.arguments = kept;
+        for name in names.iter().rev() {
+            self.add("--tag", name);
+        }
         Ok(manner)
     }
 
@@ -417,6 +428,7 @@ mod tests {
             ("docker buildx build -o out -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=image,\"name=a,b\",push=true .", Output::Push, "a b"),
+            ("docker buildx build -o type=image,name=b,push=true -t a .", Output::Push, "a"),
             ("docker buildx build --output=type=docker .", Output::Load, ""),
             (
                 "docker buildx build --output type=docker,dest=x.tar .",
@@ -477,5 +489,19 @@ mod tests {
         assert_eq!(words.join(" "), kept);
         assert_eq!(command.id_file(), Some("id".into()));
         assert_eq!(command.target(), None);
+    }
+
+    #[test]
+    fn names_of_exporters_outlive_them() {
+        for (line, names) in [
+            ("docker buildx build -o type=docker,name=a .", "--tag=a "),
+            ("docker buildx build -o type=image,\"name=a,b\",push=true .", "--tag=a --tag=b "),
+            ("docker buildx build -o type=registry,name=b --tag=a .", "--tag=a "),
+        ] {
+            let mut command = command(line).unwrap();
+            command.forget_output().unwrap();
+            let words: Vec<_> = command.words().into_iter().map(|word| word.into_string().unwrap()).collect();
+            assert_eq!(words.join(" "), format!("docker buildx build {names}."), "{line}");
+        }
     }
 }
