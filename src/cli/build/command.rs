@@ -28,8 +28,8 @@ const BUILDS: [(&str, Tool, &[&[&str]]); 3] = [
     ("buildah", Tool::Buildah, &[&["build"], &["bud"], &["build-using-dockerfile"]]),
 ];
 
-/// Flags before those words that take the next word: of Docker, then of Podman and Buildah.
-const WITH_VALUE: [&str; 29] = [
+/// Flags before and between those words that take the next word: of Docker, of buildx, then of Podman and Buildah.
+const WITH_VALUE: [&str; 30] = [
     "--config",
     "--context",
     "-c",
@@ -41,6 +41,7 @@ const WITH_VALUE: [&str; 29] = [
     "--tlscert",
     "--tlskey",
     "--builder",
+    "--timeout",
     "--cgroup-manager",
     "--conmon",
     "--connection",
@@ -183,10 +184,8 @@ impl Command {
 
     /// The name of buildx's builder, where it is not the one in use.
     pub fn builder(&self) -> Option<OsString> {
-        let of_arguments = self.values(&["--builder"]).pop();
-        let mut words = self.verb.iter();
-        let of_verb = || words.find(|word| *word == "--builder").and_then(|_| words.next().cloned());
-        of_arguments.or_else(of_verb)
+        let words = [&*self.verb, &*self.arguments].concat();
+        values(&words, &["--builder"]).pop()
     }
 
     /// The platforms that it is built for, each once; those of `default` where it says none.
@@ -300,26 +299,30 @@ impl Command {
         Ok(is_on)
     }
 
-    /// The values of a flag in any of its spellings, in order.
+    /// The values of a flag of the build in any of its spellings, in order.
     fn values(&self, spellings: &[&str]) -> Vec<OsString> {
-        let mut values = Vec::new();
-        let mut words = self.arguments.iter();
-        while let Some(word) = words.next() {
-            let Some(text) = word.to_str() else { continue };
-            for spelling in spellings {
-                if text == *spelling {
-                    values.extend(words.next().cloned());
-                    break;
-                }
-                let joined = joined(text, spelling);
-                if let Some(value) = joined {
-                    values.push(value.into());
-                    break;
-                }
+        values(&self.arguments, spellings)
+    }
+}
+
+fn values(words: &[OsString], spellings: &[&str]) -> Vec<OsString> {
+    let mut values = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.to_str() else { continue };
+        for spelling in spellings {
+            if text == *spelling {
+                values.extend(words.next().cloned());
+                break;
+            }
+            let joined = joined(text, spelling);
+            if let Some(value) = joined {
+                values.push(value.into());
+                break;
             }
         }
-        values
     }
+    values
 }
 
 /// The first word from `at` on that is neither a flag nor the value of one.
@@ -372,6 +375,8 @@ fn unbundled(word: &OsString) -> Result<Vec<OsString>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn command(line: &str) -> Result<Command, Failure> {
@@ -385,6 +390,7 @@ mod tests {
             ("docker --context far -D build -t a .", 4, 3),
             ("/usr/bin/docker image build .", 1, 1),
             ("docker buildx --builder b build .", 1, 1),
+            ("docker buildx --timeout 1m -D --builder=b build .", 1, 1),
             ("docker buildx --builder b ls", 0, 0),
             ("docker --context", 0, 0),
             ("docker buildx b --push .", 1, 2),
@@ -449,6 +455,19 @@ mod tests {
                 (output, names.to_owned()),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn the_builder_is_told_anywhere() {
+        for (line, builder) in [
+            ("docker buildx --builder a build .", Some("a")),
+            ("docker buildx --builder=a build .", Some("a")),
+            ("docker buildx --builder=a build --builder b .", Some("b")),
+            ("docker build --builder=a .", Some("a")),
+            ("docker buildx build .", None),
+        ] {
+            assert_eq!(command(line).unwrap().builder().as_deref(), builder.map(OsStr::new), "{line}");
         }
     }
 
