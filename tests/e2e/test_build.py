@@ -61,7 +61,7 @@ class Case(program.Case):
 @unittest.skipUnless(shutil.which("docker") and os.environ.get("DOCKER_HOST"), "no Docker engine")
 class Docker(Case):
     def tearDown(self):
-        call("docker", "image", "rm", "--force", "stella-test/app:1", "stella-test/app:2", env=os.environ)
+        call("docker", "image", "rm", "--force", "stella-test/app:1", "stella-test/app:2", "stella-test-app", env=os.environ)
 
     def test_what_was_built_is_gated(self):
         for verb in (("build",), ("image", "build"), ("builder", "build")):
@@ -69,6 +69,12 @@ class Docker(Case):
             _, written = self.assert_gated(built, "stella-test/app:1")
             self.assertEqual((written["file"], written["line"]), ("Dockerfile", 4))
             self.assertIn("Successfully tagged stella-test/app:1", built[2])
+        # Where the flags come last, too: a directory of the image's name is not what is built from.
+        name = "stella-test-app"
+        os.makedirs(os.path.join(self.app, name))
+        self.write(os.path.join(self.app, name, "Dockerfile"), "FROM scratch\nCOPY status /x\n")
+        _, written = self.assert_gated(self.build("docker", "build", ".", "-t", name), name)
+        self.assertEqual((written["file"], written["line"]), ("Dockerfile", 4))
 
     def test_the_build_s_own_words_count(self):
         self.write(os.path.join(self.app, "other.Dockerfile"), "#\n" + DOCKERFILE + "FROM scratch\nCOPY status /x\n")

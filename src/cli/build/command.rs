@@ -68,6 +68,44 @@ const ALONE: [char; 3] = ['q', 'D', 'h'];
 /// Those that take one: shares of the processor, file, memory, output, tag, volume.
 const BEFORE_VALUE: [char; 6] = ['c', 'f', 'm', 'o', 't', 'v'];
 
+/// Switches of a build: any other flag takes the next word. Of Docker and buildx, then of Podman and Buildah.
+const SWITCHES: [&str; 34] = [
+    "--check",
+    "--compress",
+    "--debug",
+    "--detach",
+    "--disable-content-trust",
+    "--force-rm",
+    "--help",
+    "--load",
+    "--no-cache",
+    "--pull",
+    "--push",
+    "--quiet",
+    "--rm",
+    "--squash",
+    "--stream",
+    "--all-platforms",
+    "--compat-volumes",
+    "--created-annotation",
+    "--disable-compression",
+    "--http-proxy",
+    "--identity-label",
+    "--inherit-annotations",
+    "--inherit-labels",
+    "--layers",
+    "--logsplit",
+    "--no-hostname",
+    "--no-hosts",
+    "--omit-history",
+    "--pull-always",
+    "--pull-never",
+    "--rewrite-timestamp",
+    "--skip-unused-stages",
+    "--stdin",
+    "--tls-verify",
+];
+
 /// Where a build leaves what it built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -213,8 +251,23 @@ impl Command {
         if let Some(file) = self.values(&["--file", "-f"]).pop() {
             return Some(PathBuf::from(file)).filter(|file| file.is_file());
         }
-        let context = PathBuf::from(self.arguments.last()?);
+        let context = PathBuf::from(self.context()?);
         ["Dockerfile", "Containerfile"].into_iter().map(|name| context.join(name)).find(|file| file.is_file())
+    }
+
+    /// What is built from: the one word that is neither a flag nor the value of one. None where that is not plain.
+    fn context(&self) -> Option<&OsString> {
+        let mut found = None;
+        let mut words = self.arguments.iter();
+        while let Some(word) = words.next() {
+            match word.to_str().filter(|word| word.starts_with('-') && *word != "-") {
+                Some(flag) if takes_next(flag) => drop(words.next()),
+                Some(_) => {}
+                None if found.is_some() => return None,
+                None => found = Some(word),
+            }
+        }
+        found
     }
 
     /// Where the image is to go.
@@ -331,6 +384,15 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
         at += if WITH_VALUE.contains(&flag) { 2 } else { 1 };
     }
     at.min(words.len())
+}
+
+/// Whether the next word is the value of a flag of a build. So it seems of a switch that is not known.
+fn takes_next(flag: &str) -> bool {
+    match flag.strip_prefix("--") {
+        Some(_) => !flag.contains('=') && !SWITCHES.contains(&flag),
+        // Behind it stands nothing: else that is its value.
+        None => flag.len() == 2 && flag.ends_with(BEFORE_VALUE),
+    }
 }
 
 /// The value that is joined to a flag: `--flag=VALUE`, `-fVALUE`, `-f=VALUE`.
@@ -455,6 +517,23 @@ mod tests {
                 (output, names.to_owned()),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_built_from_is_told_anywhere() {
+        for (line, context) in [
+            ("docker build -t app .", Some(".")),
+            ("docker build . -t app", Some(".")),
+            ("docker build dir --build-arg A=b --no-cache", Some("dir")),
+            ("docker buildx build --push -qt app -f - --label=x dir", Some("dir")),
+            ("docker build -tapp -", Some("-")),
+            ("podman build -t app", None),
+            // It may be a switch.
+            ("docker build --new dir", None),
+            ("docker build one two", None),
+        ] {
+            assert_eq!(command(line).unwrap().context().map(OsString::as_os_str), context.map(OsStr::new), "{line}");
         }
     }
 
