@@ -204,6 +204,16 @@ impl Command {
         self.values(&["--iidfile"]).pop().map(PathBuf::from)
     }
 
+    /// What `--metadata-file` names.
+    pub fn metadata_file(&self) -> Option<PathBuf> {
+        self.values(&["--metadata-file"]).pop().map(PathBuf::from)
+    }
+
+    /// The command that says how such a build is called: of whichever builder there is.
+    pub fn help(&self) -> Vec<OsString> {
+        [&*self.program, &*self.verb, &["--help".into()]].concat()
+    }
+
     /// The names that the image gets: its tags, and only where it has none those that exporters say (`build/opt.go` of
     /// github.com/docker/buildx).
     pub fn names(&self) -> Vec<String> {
@@ -533,7 +543,11 @@ mod tests {
             ("docker build --new dir", None),
             ("docker build one two", None),
         ] {
-            assert_eq!(command(line).unwrap().context().map(OsString::as_os_str), context.map(OsStr::new), "{line}");
+            assert_eq!(
+                command(line).unwrap().context().map(OsString::as_os_str),
+                context.map(OsStr::new),
+                "{line}"
+            );
         }
     }
 
