@@ -271,7 +271,7 @@ COMMAND is docker build, docker buildx build, docker image build, podman build o
 `--`. What it says of the image counts for the gate: --tag as --name, --file as --dockerfile, --target as --dockerfile-target.
 
 Nothing is published before the gate: what buildx would --push or --load is written into a file, gated, and then the very \
-same bytes are pushed or loaded. A build that leaves no image, with a buildx driver of its own and neither --load nor --push, is refused.
+same bytes are pushed or loaded. What is pushed is gated for every platform: --platform is refused there. A build that leaves no image, with a buildx driver of its own and neither --load nor --push, is refused.
 
 Exit codes: the build's own if it fails, and nothing is gated; else those of `stella gate`.";
 

@@ -61,7 +61,7 @@ class Case(program.Case):
 @unittest.skipUnless(shutil.which("docker") and os.environ.get("DOCKER_HOST"), "no Docker engine")
 class Docker(Case):
     def tearDown(self):
-        call("docker", "image", "rm", "--force", "stella-test/app:1", "stella-test/app:2", env=os.environ)
+        call("docker", "image", "rm", "--force", "stella-test/app:1", "stella-test/app:2", "stella-test-app", env=os.environ)
 
     def test_what_was_built_is_gated(self):
         for verb in (("build",), ("image", "build"), ("builder", "build")):
@@ -69,6 +69,12 @@ class Docker(Case):
             _, written = self.assert_gated(built, "stella-test/app:1")
             self.assertEqual((written["file"], written["line"]), ("Dockerfile", 4))
             self.assertIn("Successfully tagged stella-test/app:1", built[2])
+        # Where the flags come last, too: a directory of the image's name is not what is built from.
+        name = "stella-test-app"
+        os.makedirs(os.path.join(self.app, name))
+        self.write(os.path.join(self.app, name, "Dockerfile"), "FROM scratch\nCOPY status /x\n")
+        _, written = self.assert_gated(self.build("docker", "build", ".", "-t", name), name)
+        self.assertEqual((written["file"], written["line"]), ("Dockerfile", 4))
 
     def test_the_build_s_own_words_count(self):
         self.write(os.path.join(self.app, "other.Dockerfile"), "#\n" + DOCKERFILE + "FROM scratch\nCOPY status /x\n")
@@ -124,25 +130,31 @@ class Buildah(Case):
 
 
 BUILDX = """#!/bin/sh
+case "$*" in *--help) echo "--metadata-file string"; exit 0 ;; esac
 printf '%s\\n' "$*" >> "$STAND_IN_LOG"
 case "$1 $2" in
 'buildx inspect') echo "Driver:          ${STAND_IN_DRIVER:-docker-container}"; exit 0 ;;
 'buildx build'|'buildx b') ;;
-'image inspect') cat "$STAND_IN_ID"; exit 0 ;;
+'image inspect')
+    # Known by its ID, and by the names that the build gave it.
+    for name; do :; done
+    [ "$name" = "$(cat "$STAND_IN_ID")" ] || grep -q -e "--tag=$name " "$STAND_IN_LOG" || exit 1
+    cat "$STAND_IN_ID"; exit 0 ;;
 *) exit "${STAND_IN_EXIT:-0}" ;;
 esac
 for word; do
     case "$word" in
     --output=type=oci,dest=*) cp "$STAND_IN_OCI" "${word#*dest=}" ;;
     --output=type=docker,dest=*) cp "$STAND_IN_DOCKER" "${word#*dest=}" ;;
-    --iidfile=*) cp "$STAND_IN_ID" "${word#*=}" ;;
+    --iidfile=*) cp "${STAND_IN_CONFIG:-$STAND_IN_ID}" "${word#*=}" ;;
+    --metadata-file=*) [ -z "$STAND_IN_METADATA" ] || cp "$STAND_IN_METADATA" "${word#*=}" ;;
     esac
 done
 exit "${STAND_IN_EXIT:-0}"
 """
 
 
-class Buildx(Case):
+class StandIn(Case):
     def setUp(self):
         super().setUp()
         stand_in = self.path("bin/docker")
@@ -150,13 +162,8 @@ class Buildx(Case):
         self.write(stand_in, BUILDX)
         os.chmod(stand_in, os.stat(stand_in).st_mode | stat.S_IXUSR)
         self.log = self.path("log")
-        oci, docker = self.path("oci.tar"), self.path("docker.tar")
-        program.skopeo(f"oci:{DEMO}:demo", f"oci-archive:{oci}")
-        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{docker}:team/demo:1")
-        self.id = program.manifest(DEMO)["config"]["digest"]
-        self.write(self.path("id"), self.id)
         self.variables = {"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "STAND_IN_LOG": self.log,
-                          "STAND_IN_OCI": oci, "STAND_IN_DOCKER": docker, "STAND_IN_ID": self.path("id")}
+                          "STAND_IN_ID": self.path("id")}
 
     def buildx(self, *words, options=("--advisories", "demo"), **variables):
         if os.path.exists(self.log):
@@ -164,6 +171,22 @@ class Buildx(Case):
         built = self.build("docker", "buildx", *words, options=options, variables={**self.variables, **variables})
         with open(self.log, encoding="utf-8") as log:
             return (*built, log.read().splitlines())
+
+    def waiver(self):
+        path = self.path("policy.yaml")
+        self.write(path, "version: 1\nrules:\n  - name: all-fine\n    when: {severity: [critical]}\n    action: warn\n")
+        return path
+
+
+class Buildx(StandIn):
+    def setUp(self):
+        super().setUp()
+        oci, docker = self.path("oci.tar"), self.path("docker.tar")
+        program.skopeo(f"oci:{DEMO}:demo", f"oci-archive:{oci}")
+        program.skopeo(f"oci:{DEMO}:demo", f"docker-archive:{docker}:team/demo:1")
+        self.id = program.manifest(DEMO)["config"]["digest"]
+        self.write(self.path("id"), self.id)
+        self.variables.update(STAND_IN_OCI=oci, STAND_IN_DOCKER=docker)
 
     @unittest.skipUnless(registry.PROGRAM, "no docker-registry")
     def test_nothing_is_pushed_before_the_gate(self):
@@ -201,11 +224,6 @@ class Buildx(Case):
             self.assertEqual(code, 3, said)
             self.assertIn("docker login", said)
 
-    def waiver(self):
-        path = self.path("policy.yaml")
-        self.write(path, "version: 1\nrules:\n  - name: all-fine\n    when: {severity: [critical]}\n    action: warn\n")
-        return path
-
     def test_the_archive_that_was_gated_is_loaded(self):
         code, _, _, said, log = self.buildx("build", "--load", "-t", "team/app:1", ".")
         self.assertEqual(code, 1, said)
@@ -216,6 +234,11 @@ class Buildx(Case):
         self.assertRegex(log[-1], "^load --input .*image.tar$")
         self.assertEqual(report["results"][0]["image"]["config_digest"], self.id)
 
+    def test_the_name_of_an_exporter_is_kept(self):
+        code, report, _, said, log = self.buildx("build", "-o", "type=docker,name=team/app:1", ".")
+        self.assertEqual((code, report["results"][0]["image"]["called"]), (1, "team/app:1"), said)
+        self.assertIn(" --tag=team/app:1 ", log[-1])
+
     def test_a_build_that_leaves_no_image(self):
         for words, driver in ((["build", "."], "docker-container"), (["build", "-o", "out", "."], "docker")):
             code, _, _, said, log = self.buildx(*words, STAND_IN_DRIVER=driver) if driver != "docker" else (*self.build(
@@ -225,9 +248,65 @@ class Buildx(Case):
             self.assertIn("add --load, or --push", said)
             self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
 
+    def test_no_platform_goes_out_unlooked(self):
+        both = ("build", "--platform", "linux/amd64,linux/arm64", "-t", "team/app:1", ".")
+        one = ("--advisories", "demo", "--platform", "linux/amd64")
+        pushed = (*both, "--push")
+        for words, options, variables, why in (
+            (pushed, one, {}, "gates only some of what this build pushes"),
+            (pushed, ("--advisories", "demo"), {"STELLA_PLATFORM": "linux/amd64"}, "leave it away"),
+            # An engine's store.
+            (both, one, {"STAND_IN_DRIVER": "docker"}, "only one of them could be gated"),
+            (("build", "."), one, {"STAND_IN_DRIVER": "docker", "DOCKER_DEFAULT_PLATFORM": "linux/amd64,linux/arm64"}, "build for one at a time"),
+        ):
+            with self.subTest(why):
+                code, _, _, said, log = self.buildx(*words, options=options, **variables)
+                self.assertEqual(code, 2, said)
+                self.assertIn(why, said)
+                self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
+
     def test_the_exit_code_of_the_build(self):
         code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")
         self.assertEqual((code, report["results"]), (17, []), said)
+
+
+@unittest.skipUnless(shutil.which("docker") and os.environ.get("DOCKER_HOST"), "no Docker engine")
+class BuildxOfTheEngine(StandIn):
+    """The engine's own builder, whose images the engine itself is asked for."""
+
+    def setUp(self):
+        super().setUp()
+        built = ("docker", "build", "--quiet", self.app)
+        self.id = prepare(*built, env={**os.environ, "DOCKER_BUILDKIT": "0"}).strip()
+        self.write(self.path("id"), self.id)
+        self.variables["STAND_IN_DRIVER"] = "docker"
+
+    def tearDown(self):
+        call("docker", "image", "rm", "--force", self.id, env=os.environ)
+
+    def test_it_is_pushed_by_the_name_of_its_exporter(self):
+        waived = ("--advisories", "demo", "--policy", self.waiver())
+        words = ("build", "-o", "type=image,name=team/app:1,push=true", ".")
+        code, report, _, said, log = self.buildx(*words, options=waived)
+        self.assertEqual((code, report["results"][0]["image"]["config_digest"]), (0, self.id), said)
+        self.assertIn("push team/app:1", log)
+        self.assertNotIn("push=true", log[1])
+
+    def test_an_image_that_the_engine_knows_by_its_manifest(self):
+        """As Docker has it that keeps images in containerd: what buildx calls the image is unknown there."""
+        config, metadata = "sha256:" + 64 * "1", self.path("said.json")
+        self.write(self.path("config"), config)
+        of_config = {"STAND_IN_CONFIG": self.path("config"), "STAND_IN_METADATA": metadata}
+        for said_config, expected in ((config, 1), ("sha256:" + 64 * "2", 3)):
+            self.write(metadata, json.dumps({"containerimage.config.digest": said_config, "containerimage.digest": self.id,
+                                             "buildx.build.ref": "a/b/c"}))
+            code, report, _, said, _ = self.buildx("build", "-t", "team/app:1", ".", **of_config)
+            # What is said of another image does not count.
+            self.assertEqual(code, expected, said)
+            if expected == 1:
+                self.assertEqual(report["results"][0]["image"]["config_digest"], self.id)
+            else:
+                self.assertIn(config, said)
 
 
 # Nothing but the build is heard.
@@ -240,7 +319,7 @@ class Child(Case):
     def stand_in(self, text):
         os.makedirs(self.path("bin"))
         path = self.path("bin/docker")
-        self.write(path, "#!/bin/sh\n[ \"$1\" != buildx ] || exit 1\n" + text)
+        self.write(path, "#!/bin/sh\ncase \"$*\" in buildx*|*--help) exit 1 ;; esac\n" + text)
         os.chmod(path, 0o755)
         return {**environment(self.work), "PATH": f"{self.path('bin')}:{os.environ['PATH']}"}
 

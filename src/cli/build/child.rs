@@ -176,20 +176,52 @@ mod signals {
 #[cfg(not(unix))]
 mod signals {
     use std::{
-        io,
+        fs, io,
         path::Path,
         process::{Command, ExitStatus},
+        sync::{Arc, Mutex, PoisonError, TryLockError},
+        thread,
     };
 
-    /// On Windows the system tells every program of a console itself.
-    pub struct Signals;
+    use tokio::{runtime, signal::windows};
+
+    /// What shells take for the end by Ctrl-C.
+    const INTERRUPTED: i32 = 130;
+
+    /// On Windows the system tells every program of a console itself that somebody said stop: the one that is run in the place of
+    /// this one ends in its own way, and is waited for.
+    pub struct Signals {
+        /// Held while there is one.
+        running: Arc<Mutex<()>>,
+    }
 
     impl Signals {
-        pub fn watch(_work: &Path) -> io::Result<Self> {
-            Ok(Self)
+        /// Listens for as long as the program lasts.
+        pub fn watch(work: &Path) -> io::Result<Self> {
+            let running: Arc<Mutex<()>> = Arc::default();
+            let (held, work) = (Arc::clone(&running), work.to_owned());
+            let runtime = runtime::Builder::new_current_thread().build()?;
+            let (mut interrupt, mut stop) = (windows::ctrl_c()?, windows::ctrl_break()?);
+            thread::Builder::new().name("signals".to_owned()).spawn(move || {
+                loop {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            _ = interrupt.recv() => {}
+                            _ = stop.recv() => {}
+                        }
+                    });
+                    if !matches!(held.try_lock(), Err(TryLockError::WouldBlock)) {
+                        drop(fs::remove_dir_all(&work));
+                        std::process::exit(INTERRUPTED);
+                    }
+                }
+            })?;
+            Ok(Self { running })
         }
 
+        /// Runs a program to its end.
         pub fn pass_while(&self, command: &mut Command) -> io::Result<ExitStatus> {
+            let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             command.status()
         }
     }

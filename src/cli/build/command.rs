@@ -1,7 +1,7 @@
 //! A build's command line: which tool it is for, what of it says what comes out, and what is changed so that nothing is
 //! published before the gate.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use super::output::{Exporter, truth};
 use crate::exit::Failure;
@@ -28,8 +28,8 @@ const BUILDS: [(&str, Tool, &[&[&str]]); 3] = [
     ("buildah", Tool::Buildah, &[&["build"], &["bud"], &["build-using-dockerfile"]]),
 ];
 
-/// Flags before those words that take the next word: of Docker, then of Podman and Buildah.
-const WITH_VALUE: [&str; 29] = [
+/// Flags before and between those words that take the next word: of Docker, of buildx, then of Podman and Buildah.
+const WITH_VALUE: [&str; 30] = [
     "--config",
     "--context",
     "-c",
@@ -41,6 +41,7 @@ const WITH_VALUE: [&str; 29] = [
     "--tlscert",
     "--tlskey",
     "--builder",
+    "--timeout",
     "--cgroup-manager",
     "--conmon",
     "--connection",
@@ -59,6 +60,50 @@ const WITH_VALUE: [&str; 29] = [
     "--tmpdir",
     "--url",
     "--registries-conf",
+];
+
+/// Flags of a build of one letter that take no value: quiet; debug, of Buildah without compression; help.
+const ALONE: [char; 3] = ['q', 'D', 'h'];
+
+/// Those that take one: shares of the processor, file, memory, output, tag, volume.
+const BEFORE_VALUE: [char; 6] = ['c', 'f', 'm', 'o', 't', 'v'];
+
+/// Switches of a build: any other flag takes the next word. Of Docker and buildx, then of Podman and Buildah.
+const SWITCHES: [&str; 34] = [
+    "--check",
+    "--compress",
+    "--debug",
+    "--detach",
+    "--disable-content-trust",
+    "--force-rm",
+    "--help",
+    "--load",
+    "--no-cache",
+    "--pull",
+    "--push",
+    "--quiet",
+    "--rm",
+    "--squash",
+    "--stream",
+    "--all-platforms",
+    "--compat-volumes",
+    "--created-annotation",
+    "--disable-compression",
+    "--http-proxy",
+    "--identity-label",
+    "--inherit-annotations",
+    "--inherit-labels",
+    "--layers",
+    "--logsplit",
+    "--no-hostname",
+    "--no-hosts",
+    "--omit-history",
+    "--pull-always",
+    "--pull-never",
+    "--rewrite-timestamp",
+    "--skip-unused-stages",
+    "--stdin",
+    "--tls-verify",
 ];
 
 /// Where a build leaves what it built.
@@ -118,11 +163,12 @@ impl Command {
             let given = words.get(at).map(|word| format!(" {}", word.display())).unwrap_or_default();
             wrong(format!("{stem}{given} builds no image"))
         })?;
+        let arguments = words[end..].iter().map(unbundled).collect::<Result<Vec<_>, _>>()?;
         let command = Self {
             tool: *tool,
             program: words[..at].to_vec(),
             verb: words[at..end].to_vec(),
-            arguments: words[end..].iter().flat_map(unbundled).collect(),
+            arguments: arguments.concat(),
         };
         // What cannot be told must not push.
         command.exporters()?;
@@ -158,21 +204,51 @@ impl Command {
         self.values(&["--iidfile"]).pop().map(PathBuf::from)
     }
 
-    /// The names that the image gets.
+    /// What `--metadata-file` names.
+    pub fn metadata_file(&self) -> Option<PathBuf> {
+        self.values(&["--metadata-file"]).pop().map(PathBuf::from)
+    }
+
+    /// The command that says how such a build is called: of whichever builder there is.
+    pub fn help(&self) -> Vec<OsString> {
+        [&*self.program, &*self.verb, &["--help".into()]].concat()
+    }
+
+    /// The names that the image gets: its tags, and only where it has none those that exporters say (`build/opt.go` of
+    /// github.com/docker/buildx).
     pub fn names(&self) -> Vec<String> {
+        let tags: Vec<_> = self.tags().into_iter().filter_map(|name| name.into_string().ok()).collect();
+        if !tags.is_empty() {
+            return tags;
+        }
         let exporters = self.exporters().unwrap_or_default();
-        let of_exporters = exporters.iter().filter_map(|exporter| exporter.attribute("name"));
-        let of_exporters = of_exporters.flat_map(|names| names.split(',')).map(str::to_owned);
-        let names = self.values(&["--tag", "-t"]).into_iter().filter_map(|name| name.into_string().ok());
-        names.chain(of_exporters).collect()
+        let names = exporters.iter().filter_map(|exporter| exporter.attribute("name"));
+        names.flat_map(|names| names.split(',')).map(str::to_owned).collect()
+    }
+
+    fn tags(&self) -> Vec<OsString> {
+        self.values(&["--tag", "-t"])
     }
 
     /// The name of buildx's builder, where it is not the one in use.
     pub fn builder(&self) -> Option<OsString> {
-        let of_arguments = self.values(&["--builder"]).pop();
-        let mut words = self.verb.iter();
-        let of_verb = || words.find(|word| *word == "--builder").and_then(|_| words.next().cloned());
-        of_arguments.or_else(of_verb)
+        let words = [&*self.verb, &*self.arguments].concat();
+        values(&words, &["--builder"]).pop()
+    }
+
+    /// The platforms that it is built for, each once; those of `default` where it says none.
+    pub fn platforms(&self, default: &str) -> BTreeSet<String> {
+        let mut lists = self.values(&["--platform"]);
+        if lists.is_empty() {
+            lists.push(default.into());
+        }
+        let platforms = lists.iter().flat_map(|list| list.to_str().unwrap_or_default().split(','));
+        platforms.map(|platform| platform.trim().to_owned()).collect()
+    }
+
+    /// Whether it is built for whatever platforms the base image has, as Podman and Buildah can.
+    pub fn is_for_all_platforms(&self) -> Result<bool, Failure> {
+        self.switch("--all-platforms")
     }
 
     /// The stage that is built, where it is not the last.
@@ -185,8 +261,23 @@ impl Command {
         if let Some(file) = self.values(&["--file", "-f"]).pop() {
             return Some(PathBuf::from(file)).filter(|file| file.is_file());
         }
-        let context = PathBuf::from(self.arguments.last()?);
+        let context = PathBuf::from(self.context()?);
         ["Dockerfile", "Containerfile"].into_iter().map(|name| context.join(name)).find(|file| file.is_file())
+    }
+
+    /// What is built from: the one word that is neither a flag nor the value of one. None where that is not plain.
+    fn context(&self) -> Option<&OsString> {
+        let mut found = None;
+        let mut words = self.arguments.iter();
+        while let Some(word) = words.next() {
+            match word.to_str().filter(|word| word.starts_with('-') && *word != "-") {
+                Some(flag) if takes_next(flag) => drop(words.next()),
+                Some(_) => {}
+                None if found.is_some() => return None,
+                None => found = Some(word),
+            }
+        }
+        found
     }
 
     /// Where the image is to go.
@@ -213,9 +304,10 @@ impl Command {
         })
     }
 
-    /// Takes away what pushes and what loads; files that are written beside stay. Gives how the image was to be written, for the
-    /// exporter that takes their place.
+    /// Takes away what pushes and what loads; files that are written beside stay, and so do the names. Gives how the image was to be
+    /// written, for the exporter that takes their place.
     pub fn forget_output(&mut self) -> Result<String, Failure> {
+        let names = if self.tags().is_empty() { self.names() } else { Vec::new() };
         let mut manner = String::new();
         let mut kept = Vec::new();
         let mut words = std::mem::take(&mut self.arguments).into_iter();
@@ -240,12 +332,19 @@ impl Command {
             kept.extend(apart);
         }
         self.arguments = kept;
+        for name in names.iter().rev() {
+            self.add("--tag", name);
+        }
         Ok(manner)
     }
 
     fn exporters(&self) -> Result<Vec<Exporter>, Failure> {
         let texts = self.values(&["--output", "-o"]).into_iter();
-        texts.map(|text| Exporter::parse(&text.to_string_lossy())).collect()
+        let read = |text: OsString| match text.to_str() {
+            Some(text) => Exporter::parse(text),
+            None => Err(Failure::usage(format!("--output {}: no Unicode", text.display()))),
+        };
+        texts.map(read).collect()
     }
 
     /// Whether a switch is on: the last word counts.
@@ -263,26 +362,30 @@ impl Command {
         Ok(is_on)
     }
 
-    /// The values of a flag in any of its spellings, in order.
+    /// The values of a flag of the build in any of its spellings, in order.
     fn values(&self, spellings: &[&str]) -> Vec<OsString> {
-        let mut values = Vec::new();
-        let mut words = self.arguments.iter();
-        while let Some(word) = words.next() {
-            let Some(text) = word.to_str() else { continue };
-            for spelling in spellings {
-                if text == *spelling {
-                    values.extend(words.next().cloned());
-                    break;
-                }
-                let joined = joined(text, spelling);
-                if let Some(value) = joined {
-                    values.push(value.into());
-                    break;
-                }
+        values(&self.arguments, spellings)
+    }
+}
+
+fn values(words: &[OsString], spellings: &[&str]) -> Vec<OsString> {
+    let mut values = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.to_str() else { continue };
+        for spelling in spellings {
+            if text == *spelling {
+                values.extend(words.next().cloned());
+                break;
+            }
+            let joined = joined(text, spelling);
+            if let Some(value) = joined {
+                values.push(value.into());
+                break;
             }
         }
-        values
     }
+    values
 }
 
 /// The first word from `at` on that is neither a flag nor the value of one.
@@ -291,6 +394,15 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
         at += if WITH_VALUE.contains(&flag) { 2 } else { 1 };
     }
     at.min(words.len())
+}
+
+/// Whether the next word is the value of a flag of a build. So it seems of a switch that is not known.
+fn takes_next(flag: &str) -> bool {
+    match flag.strip_prefix("--") {
+        Some(_) => !flag.contains('=') && !SWITCHES.contains(&flag),
+        // Behind it stands nothing: else that is its value.
+        None => flag.len() == 2 && flag.ends_with(BEFORE_VALUE),
+    }
 }
 
 /// The value that is joined to a flag: `--flag=VALUE`, `-fVALUE`, `-f=VALUE`.
@@ -306,19 +418,37 @@ fn is_switch(word: &str, flag: &str) -> bool {
     word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
 }
 
-/// `-q` is the one flag of one letter without a value: others may be written right behind it.
-fn unbundled(word: &OsString) -> Vec<OsString> {
-    match word.to_str().and_then(|word| word.strip_prefix("-q")) {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('=') => {
-            let rest = OsString::from(format!("-{rest}"));
-            std::iter::once("-q".into()).chain(unbundled(&rest)).collect()
+/// Takes apart what stands in one word: behind a flag of one letter without a value there may be others. One that is not known is
+/// refused, because a flag that pushes could stand behind it.
+fn unbundled(word: &OsString) -> Result<Vec<OsString>, Failure> {
+    let unknown = || {
+        Failure::usage(format!("{}: no flag of a build that is known here", word.display()))
+            .advise("write its long form; and FLAG=VALUE where it is the value of the flag before it")
+    };
+    let Some(text) = word.to_str() else {
+        return if word.as_encoded_bytes().starts_with(b"-") {
+            Err(unknown())
+        } else {
+            Ok(vec![word.clone()])
+        };
+    };
+    let mut letters = text.strip_prefix('-').unwrap_or_default().chars();
+    let letter = letters.next().filter(char::is_ascii_alphabetic);
+    let rest = letters.as_str();
+    match letter {
+        Some(letter) if ALONE.contains(&letter) && !rest.is_empty() && !rest.starts_with('=') => {
+            let rest = unbundled(&format!("-{rest}").into())?;
+            Ok(std::iter::once(format!("-{letter}").into()).chain(rest).collect())
         }
-        _ => vec![word.clone()],
+        Some(letter) if !ALONE.contains(&letter) && !BEFORE_VALUE.contains(&letter) => Err(unknown()),
+        _ => Ok(vec![word.clone()]),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn command(line: &str) -> Result<Command, Failure> {
@@ -332,6 +462,7 @@ mod tests {
             ("docker --context far -D build -t a .", 4, 3),
             ("/usr/bin/docker image build .", 1, 1),
             ("docker buildx --builder b build .", 1, 1),
+            ("docker buildx --timeout 1m -D --builder=b build .", 1, 1),
             ("docker buildx --builder b ls", 0, 0),
             ("docker --context", 0, 0),
             ("docker buildx b --push .", 1, 2),
@@ -369,9 +500,13 @@ mod tests {
             ("docker buildx build --push --push=false -t a .", Output::Store, "a"),
             ("docker buildx build -qo type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -qotype=image,Push=t -qta .", Output::Push, "a"),
+            ("docker buildx build -Dotype=registry -ta .", Output::Push, "a"),
+            ("docker buildx build -qDo type=registry -ta .", Output::Push, "a"),
+            ("docker buildx build -D=false -ta --memory-swap -1 .", Output::Store, "a"),
             ("docker buildx build -o out -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=image,\"name=a,b\",push=true .", Output::Push, "a b"),
+            ("docker buildx build -o type=image,name=b,push=true -t a .", Output::Push, "a"),
             ("docker buildx build --output=type=docker .", Output::Load, ""),
             (
                 "docker buildx build --output type=docker,dest=x.tar .",
@@ -396,10 +531,63 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_from_is_told_anywhere() {
+        for (line, context) in [
+            ("docker build -t app .", Some(".")),
+            ("docker build . -t app", Some(".")),
+            ("docker build dir --build-arg A=b --no-cache", Some("dir")),
+            ("docker buildx build --push -qt app -f - --label=x dir", Some("dir")),
+            ("docker build -tapp -", Some("-")),
+            ("podman build -t app", None),
+            // It may be a switch.
+            ("docker build --new dir", None),
+            ("docker build one two", None),
+        ] {
+            assert_eq!(
+                command(line).unwrap().context().map(OsString::as_os_str),
+                context.map(OsStr::new),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_builder_is_told_anywhere() {
+        for (line, builder) in [
+            ("docker buildx --builder a build .", Some("a")),
+            ("docker buildx --builder=a build .", Some("a")),
+            ("docker buildx --builder=a build --builder b .", Some("b")),
+            ("docker build --builder=a .", Some("a")),
+            ("docker buildx build .", None),
+        ] {
+            assert_eq!(command(line).unwrap().builder().as_deref(), builder.map(OsStr::new), "{line}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_told_is_refused() {
-        for line in ["docker buildx build --push=yes .", "docker buildx build -o type=image,push=on ."] {
+        for line in [
+            "docker buildx build --push=yes .",
+            "docker buildx build -o type=image,push=on .",
+            "docker buildx build -xotype=registry -t a .",
+            "docker buildx build -Dxotype=registry -t a .",
+        ] {
             assert!(command(line).is_err(), "{line}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_unicode_hides_nothing() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let words = |last: &[u8]| {
+            let line = ["docker", "build", "-o"].map(OsString::from).into_iter();
+            Command::parse(&line.chain([OsString::from_vec(last.to_vec())]).collect::<Vec<_>>())
+        };
+        assert!(words(b"type=registry,name=\xff").is_err());
+        assert!(words(b"-otype=registry,name=\xff").is_err());
+        let context = [OsString::from("docker"), "build".into(), OsString::from_vec(b"\xff".to_vec())];
+        assert!(Command::parse(&context).is_ok());
     }
 
     #[test]
@@ -413,5 +601,19 @@ mod tests {
         assert_eq!(words.join(" "), kept);
         assert_eq!(command.id_file(), Some("id".into()));
         assert_eq!(command.target(), None);
+    }
+
+    #[test]
+    fn names_of_exporters_outlive_them() {
+        for (line, names) in [
+            ("docker buildx build -o type=docker,name=a .", "--tag=a "),
+            ("docker buildx build -o type=image,\"name=a,b\",push=true .", "--tag=a --tag=b "),
+            ("docker buildx build -o type=registry,name=b --tag=a .", "--tag=a "),
+        ] {
+            let mut command = command(line).unwrap();
+            command.forget_output().unwrap();
+            let words: Vec<_> = command.words().into_iter().map(|word| word.into_string().unwrap()).collect();
+            assert_eq!(words.join(" "), format!("docker buildx build {names}."), "{line}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | builder | the image is gated | then |
 //! | --- | --- | --- |
-//! | `docker build` into the engine | of the engine, by the ID that `--iidfile` says | it is there already |
+//! | `docker build` into the engine | of the engine, by the ID that `--iidfile` or `--metadata-file` says | it is there already |
 //! | buildx with a driver of its own, `--load` | of the archive that it writes | the archive is loaded |
 //! | buildx with a driver of its own, `--push` | of the archive that it writes | its bytes are pushed |
 //! | buildx with the engine's driver, `--push` | of the engine, by its ID | `docker push`, if the name still means that ID |
@@ -35,6 +35,7 @@ use super::{
 use child::Children;
 use command::{Command, Output, Tool};
 use output::truth;
+use serde::Deserialize;
 use stella::{digest::Digest, report::NO_NAME};
 
 /// Runs `stella build`.
@@ -55,6 +56,7 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     // A wrong call is said before anybody waits for a build.
     let gate = gate::Gate::new(&options, log, &start)?;
     gate.check(shown)?;
+    plan.check(&options).inspect_err(|failure| gate.stopped(shown, failure))?;
     let code = children.run(&plan.command.words()).inspect_err(|failure| gate.stopped(shown, failure))?;
     if code != 0 {
         let failure = Failure::unfinished(format!("the build failed with {code}: nothing was gated"));
@@ -86,8 +88,8 @@ struct Plan {
 
 /// Where a built image lies.
 enum Place {
-    /// In the store of the tool; the file says under which ID.
-    Store { id: PathBuf },
+    /// In the store of the tool, under the ID that a file says, or the one that buildx says in another.
+    Store { id: PathBuf, metadata: Option<PathBuf> },
     /// In a file, as this scheme has it.
     Archive { scheme: &'static str, file: PathBuf },
 }
@@ -149,6 +151,7 @@ impl Plan {
                 ));
             }
             (Engine::Own, output) => {
+                one_platform(&command, environment)?;
                 let id = command.id_file().unwrap_or_else(|| {
                     let id = work.join("id");
                     command.add("--iidfile", &id);
@@ -158,24 +161,52 @@ impl Plan {
                 if pushes {
                     command.forget_output()?;
                 }
-                (Place::Store { id }, if pushes { Publishing::EnginePush } else { Publishing::Nothing })
+                let metadata = match command.tool {
+                    Tool::Docker => command.metadata_file().or_else(|| {
+                        // `docker build` is buildx's, or the older builder's, which knows no such flag.
+                        let help = children.ask(&command.help())?;
+                        let metadata = work.join("metadata.json");
+                        help.contains("--metadata-file")
+                            .then(|| command.add("--metadata-file", &metadata))?;
+                        Some(metadata)
+                    }),
+                    Tool::Podman | Tool::Buildah => None,
+                };
+                (
+                    Place::Store { id, metadata },
+                    if pushes { Publishing::EnginePush } else { Publishing::Nothing },
+                )
             }
         };
         Ok(Self { command, names, dockerfile, target, place, publishing })
     }
 
+    /// An archive is pushed with every platform in it: one that nobody looked at would go out too.
+    fn check(&self, options: &GateOptions) -> Result<(), Failure> {
+        if self.publishing != Publishing::Push || options.source.platform.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage("--platform (STELLA_PLATFORM) gates only some of what this build pushes")
+            .advise("leave it away: every platform that is pushed is gated"))
+    }
+
     /// What was built, as the gate takes it.
     fn image(&self, work: &Path, children: &Children) -> Result<String, Failure> {
-        let id = match &self.place {
+        let (id, metadata) = match &self.place {
             Place::Archive { file, .. } if !file.exists() => return Err(no_image("it wrote none")),
             Place::Archive { scheme, file } => return Ok(format!("{scheme}:{}", file.display())),
-            Place::Store { id } => id,
+            Place::Store { id, metadata } => (id, metadata),
         };
         let read = fs::read_to_string(id).ok().and_then(|text| text.trim().parse::<Digest>().ok());
         let id = read.ok_or_else(|| no_image(&format!("{} names none", id.display())))?;
         let layout = work.join("layout");
         let words = match self.command.tool {
-            Tool::Docker => return Ok(format!("docker:{id}")),
+            Tool::Docker => {
+                let other = metadata.as_deref().and_then(|file| Metadata::read(file)?.image(id));
+                let is_known = |id: Digest| children.ask(&self.inspect(&id.to_string())).is_some();
+                let id = other.filter(|other| !is_known(id) && is_known(*other)).unwrap_or(id);
+                return Ok(format!("docker:{id}"));
+            }
             Tool::Podman => {
                 ["save", "--quiet", "--format=oci-dir", "--output", &layout.display().to_string(), &id.hex()]
                     .map(str::to_owned)
@@ -202,6 +233,11 @@ impl Plan {
 }
 
 impl Plan {
+    /// The command that asks the engine for the ID of an image.
+    fn inspect(&self, image: &str) -> Vec<OsString> {
+        self.command.other(&["image", "inspect", "--format", "{{.Id}}", image])
+    }
+
     /// Publishes what was gated.
     fn publish(
         &self,
@@ -211,7 +247,7 @@ impl Plan {
         log: Log,
         start: &Start<'_>,
     ) -> Result<(), Failure> {
-        let (Place::Archive { file, .. } | Place::Store { id: file }) = &self.place;
+        let (Place::Archive { file, .. } | Place::Store { id: file, .. }) = &self.place;
         match self.publishing {
             Publishing::Nothing => Ok(()),
             Publishing::Load => {
@@ -231,10 +267,8 @@ impl Plan {
             }
             Publishing::EnginePush => {
                 let id = image.trim_start_matches("docker:");
-                let is_gated = |name: &str| {
-                    let asked = self.command.other(&["image", "inspect", "--format", "{{.Id}}", name]);
-                    children.ask(&asked).is_some_and(|found| found.trim() == id)
-                };
+                let is_gated =
+                    |name: &str| children.ask(&self.inspect(name)).is_some_and(|found| found.trim() == id);
                 if let Some(name) = self.names.iter().find(|name| !is_gated(name)) {
                     let why = format!("nothing was pushed: {name} is not the image any more that was gated");
                     return Err(Failure::unfinished(why));
@@ -251,6 +285,28 @@ impl Plan {
                 Ok(())
             }
         }
+    }
+}
+
+/// What buildx writes about an image into `--metadata-file`, of which only this is read.
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(rename = "containerimage.config.digest")]
+    config: Digest,
+    /// Of its manifest, or of the index of that.
+    #[serde(rename = "containerimage.digest")]
+    image: Digest,
+}
+
+impl Metadata {
+    fn read(file: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
+    }
+
+    /// The other ID of an image that buildx calls by its config, which an engine that keeps images in containerd does not know
+    /// (github.com/docker/buildx, pull request 3952). None where this is of another image, such as of an earlier build.
+    fn image(self, id: Digest) -> Option<Digest> {
+        (self.config == id && self.image != id).then_some(self.image)
     }
 }
 
@@ -282,6 +338,17 @@ impl Engine {
         let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
     }
+}
+
+/// A store shows an image of one platform by its ID, and the others go unlooked.
+fn one_platform(command: &Command, environment: &Environment) -> Result<(), Failure> {
+    let default = environment.text("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+    if command.platforms(default).len() < 2 && !command.is_for_all_platforms()? {
+        return Ok(());
+    }
+    Err(Failure::usage("this build is for several platforms, and only one of them could be gated").advise(
+        "build for one at a time; a builder of buildx with a driver of its own takes several with --push (docker buildx create --use)",
+    ))
 }
 
 fn no_image(why: &str) -> Failure {
