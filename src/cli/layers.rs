@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::Write, path::Path};
 use stella::{
     api::MissingRequest,
     digest::Digest,
-    inventory::{self, Inventory},
+    inventory::{self, Inventory, LockFiles},
     layer::{Fragment, SCHEMA},
     report::plain,
 };
@@ -96,8 +96,9 @@ pub fn debug(command: &Debug, log: Log, environment: &Environment) -> Result<Exi
                 Failure::unfinished(format!("{} ({}): {error}", source.text, image.image.platform))
             })?),
             Debug::Inventory(_) => {
+                let lock_files = LockFiles::of(&image.image);
                 let Inventory { packages, skipped, .. } =
-                    analyse::inventory(&source, &opened, image, &fragments)?;
+                    analyse::inventory(&source, &opened, image, lock_files, &fragments)?;
                 missed.extend(skipped);
                 lines(&packages)
             }
