@@ -134,7 +134,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         None => Some(Local::new(settings)?),
         Some(_) => None,
     };
-    let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
+    let mut remote = source.server.as_ref().map(|server| Remote::new(server, log)).transpose()?;
     let mut opened = open(source, log)?;
     let notes = base::recognise(&settings.base, &source.options, &mut opened, log);
     let mut run = Run { notes, build: settings.ci.build(), ..Run::default() };
@@ -158,7 +158,6 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         skipped.extend(opened.skipped.iter().filter(|_| index == 0).cloned());
         let job =
             Job { settings, opened: &opened, called: &called, image, skipped, progress: Progress::new(log) };
-        let noted = run.notes.len();
         let asked = match &mut remote {
             Some(remote) => match remote.scan(&job, &mut run) {
                 Ok(scanned) => Some(scanned),
@@ -178,9 +177,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             },
             None => None,
         };
-        if asked.is_some() {
-            run.notes[noted..].iter().for_each(|note| log.warn(note));
-        } else {
+        if asked.is_none() {
             remote = None;
         }
         let scanned = match (asked, &local) {
