@@ -117,7 +117,7 @@ impl Client {
     async fn exchange(&self, word: &str) -> Result<Option<String>, Error> {
         let request = TokenRequest { token: word.to_owned() };
         match self.post_as(None, &["v1", "token"], "proving who asks", &request).await {
-            Ok(TokenAnswer { token, .. }) => Ok(Some(token)),
+            Ok(TokenAnswer { token }) => Ok(Some(token)),
             Err(Error::Refused { status: 404 | 405, .. }) => Ok(None),
             Err(error) => Err(error),
         }

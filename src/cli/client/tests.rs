@@ -136,7 +136,7 @@ async fn platform(token_status: &'static str) -> (SocketAddr, Arc<Mutex<Vec<Stri
             let request = String::from_utf8_lossy(&seen[..length]).into_owned();
             let answer = match request.split(' ').nth(1).unwrap_or_default() {
                 path if path.starts_with("/word") => status("200 OK", "", r#"{"value":"the-word"}"#),
-                "/v1/token" => status(token_status, "", r#"{"token":"short","expires_in":300}"#),
+                "/v1/token" => status(token_status, "", r#"{"token":"short"}"#),
                 _ => status("200 OK", "", "{\"missing\":[]}"),
             };
             kept.lock().await.push(request);
