@@ -191,10 +191,8 @@ pub struct TokenRequest {
 /// The answer to `POST /v1/token`.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TokenAnswer {
-    /// What proves in further calls who asks: `Authorization: Bearer TOKEN`.
+    /// What proves in further calls who asks: `Authorization: Bearer TOKEN`. It is asked for once, and has to last for a gate.
     pub token: String,
-    /// Seconds until it is worth nothing.
-    pub expires_in: u64,
 }
 
 /// `POST /v1/layers/missing`.

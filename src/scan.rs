@@ -75,7 +75,7 @@ pub enum Error {
 impl Scan<'_> {
     /// Merges and matches.
     pub fn discover(&self) -> Result<Discovered, Error> {
-        self.discover_in(merge(self.reference, self.image, self.fragments)?)
+        self.discover_in(merge(self.reference, self.image, LockFiles::of(self.image), self.fragments)?)
     }
 
     /// Matches an inventory that is known without merging.
@@ -186,8 +186,12 @@ fn agree_on_updates(
 }
 
 /// The inventory of an image, from one fragment per layer, bottom to top.
-pub fn merge(reference: &str, image: &Image, fragments: &[&Fragment]) -> Result<Inventory, Error> {
-    let lock_files = LockFiles::in_directory(image.is_directory());
+pub fn merge(
+    reference: &str,
+    image: &Image,
+    lock_files: LockFiles,
+    fragments: &[&Fragment],
+) -> Result<Inventory, Error> {
     inventory::merge(fragments, lock_files).map_err(|source| Error::Merge {
         reference: reference.to_owned(),
         platform: image.platform.to_string(),

@@ -7,7 +7,7 @@ use stella::{
     delta::Delta,
     digest::Digest,
     image::Image,
-    inventory::{Inventory, Skipped},
+    inventory::{Inventory, LockFiles, Skipped},
     layer::Fragment,
     report::{LedgerEntry, Proof, Run},
     scan,
@@ -53,11 +53,14 @@ pub fn inventory(
     source: &SourceSettings,
     opened: &Opened,
     image: &OpenedImage,
+    lock_files: LockFiles,
     fragments: &[&Fragment],
 ) -> Result<Inventory, Failure> {
     let mut inventory = match opened.inventory() {
         Some(given) => given.clone(),
-        None => scan::merge(&source.text, &image.image, fragments).map_err(Failure::unfinished)?,
+        None => {
+            scan::merge(&source.text, &image.image, lock_files, fragments).map_err(Failure::unfinished)?
+        }
     };
     inventory.skipped.extend_from_slice(&image.skipped);
     inventory.skipped.extend_from_slice(&opened.skipped);

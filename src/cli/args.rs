@@ -460,6 +460,9 @@ pub struct Sbom {
     /// Exit 0 although this was not looked at, by its name in the SBOM's `stella:skipped`; repeats
     #[arg(long, value_name = "NAME", env = "STELLA_ALLOW_SKIPPED", value_delimiter = ',')]
     pub allow_skipped: Vec<String>,
+    /// The directory is an image's root file system: its lock files are reported and not counted, as those of an image
+    #[arg(long, hide = true)]
+    pub rootfs: bool,
 }
 
 #[derive(Debug, Args)]

@@ -134,7 +134,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         None => Some(Local::new(settings)?),
         Some(_) => None,
     };
-    let mut remote = source.server.as_ref().map(Remote::new).transpose()?;
+    let mut remote = source.server.as_ref().map(|server| Remote::new(server, log)).transpose()?;
     let mut opened = open(source, log)?;
     let notes = base::recognise(&settings.base, &source.options, &mut opened, log);
     let mut run = Run { notes, build: settings.ci.build(), ..Run::default() };
@@ -158,7 +158,6 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         skipped.extend(opened.skipped.iter().filter(|_| index == 0).cloned());
         let job =
             Job { settings, opened: &opened, called: &called, image, skipped, progress: Progress::new(log) };
-        let noted = run.notes.len();
         let asked = match &mut remote {
             Some(remote) => match remote.scan(&job, &mut run) {
                 Ok(scanned) => Some(scanned),
@@ -178,9 +177,7 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
             },
             None => None,
         };
-        if asked.is_some() {
-            run.notes[noted..].iter().for_each(|note| log.warn(note));
-        } else {
+        if asked.is_none() {
             remote = None;
         }
         let scanned = match (asked, &local) {
@@ -208,6 +205,10 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
     }
     let reports = if unwritten.len() == 1 { "a report" } else { "reports" };
     log.error(format_args!("gate UNFINISHED: {reports} could not be written"));
+    if settings.on_error == OnError::Warn {
+        log.warn(format_args!("NOT REPORTED IN FULL: the image passed, and {reports} of it could not be written; --on-error=warn lets the build go on"));
+        return Ok(Exit::Pass);
+    }
     Ok(Exit::Unfinished)
 }
 
@@ -258,7 +259,8 @@ impl Job<'_> {
     }
 }
 
-/// Writes every report; the time it takes stands in JSON and dotenv, which are written last. Gives what could not be written.
+/// Writes every report; the time it takes stands in JSON and dotenv, which are written last, and whether one before them could not
+/// be written. Gives what could not be.
 fn write(
     report: &mut Report,
     sbom: Option<&Sbom>,
@@ -267,11 +269,16 @@ fn write(
 ) -> Vec<Failure> {
     let since = Instant::now();
     let sbom = sbom.map(|sbom| (sbom, settings.now));
-    let is_timed = |output: &&Output| matches!(output.format, ReportFormat::Json | ReportFormat::Dotenv);
-    let (last, first): (Vec<_>, Vec<_>) = settings.outputs.iter().partition(is_timed);
+    let turn = |output: &Output| match output.format {
+        ReportFormat::Dotenv => 2,
+        ReportFormat::Json => 1,
+        _ => 0,
+    };
     let mut failed = Vec::new();
-    for outputs in [first, last] {
+    for now in 0..=2 {
+        let outputs: Vec<_> = settings.outputs.iter().filter(|output| turn(output) == now).collect();
         failed.extend(reports::write_all(report, sbom, &outputs, settings.show_ignored));
+        report.run.unwritten = !failed.is_empty();
         report.run.timings_ms.report = ms(since.elapsed());
         report.run.timings_ms.total = ms(started.elapsed());
     }

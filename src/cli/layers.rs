@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::Write, path::Path};
 use stella::{
     api::MissingRequest,
     digest::Digest,
-    inventory::{self, Inventory},
+    inventory::{self, Inventory, LockFiles},
     layer::{Fragment, SCHEMA},
     report::plain,
 };
@@ -31,7 +31,7 @@ pub fn run(args: &Layers, log: Log, environment: &Environment) -> Result<Exit, F
     for opened in &opened.images {
         let image = &opened.image;
         let bar = Progress::new(log).begin("asking which layers are known");
-        let missing = missing(&source, opened)?;
+        let missing = missing(&source, opened, log)?;
         drop(bar);
         let mut print = || -> std::io::Result<()> {
             writeln!(out, "{} {}", image.digest(), image.platform)?;
@@ -59,14 +59,14 @@ fn source(args: &Layers, file: &File, environment: &Environment) -> Result<Sourc
     SourceSettings::new(&image, &args.source, file, environment)
 }
 
-fn missing(source: &SourceSettings, opened: &OpenedImage) -> Result<BTreeSet<Digest>, Failure> {
+fn missing(source: &SourceSettings, opened: &OpenedImage, log: Log) -> Result<BTreeSet<Digest>, Failure> {
     let diff_ids: Vec<Digest> = opened.image.layers.iter().map(|layer| layer.diff_id).collect();
     if let Some(server) = &source.server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(server, USER_AGENT).map_err(Failure::usage)?;
+        let client = Client::new(server, USER_AGENT, log).map_err(Failure::usage)?;
         let request = MissingRequest { schema: SCHEMA, analyzer: source.limits.analyzer(), diff_ids };
         let answer = runtime.block_on(client.missing(&request)).map_err(Failure::unfinished)?;
         return Ok(answer.missing.into_iter().collect());
@@ -96,8 +96,9 @@ pub fn debug(command: &Debug, log: Log, environment: &Environment) -> Result<Exi
                 Failure::unfinished(format!("{} ({}): {error}", source.text, image.image.platform))
             })?),
             Debug::Inventory(_) => {
+                let lock_files = LockFiles::of(&image.image);
                 let Inventory { packages, skipped, .. } =
-                    analyse::inventory(&source, &opened, image, &fragments)?;
+                    analyse::inventory(&source, &opened, image, lock_files, &fragments)?;
                 missed.extend(skipped);
                 lines(&packages)
             }

@@ -7,8 +7,9 @@
 //! | generator | `BUILDKIT_SCAN_DESTINATION`, and no words | `sbom` of each file system, each in a file of its own |
 //! | plugin | any `PLUGIN_…`, and no words | `gate` |
 //!
-//! Docker: `cli-plugins/metadata` of github.com/docker/cli. BuildKit: `docs/attestations/sbom-protocol.md` of
-//! github.com/moby/buildkit. Woodpecker: `docs/20-usage/51-plugins` of github.com/woodpecker-ci/woodpecker.
+//! Docker: `cli-plugins/metadata` of github.com/docker/cli. BuildKit: `docs/attestations/sbom-protocol.md` and
+//! `frontend/attestations/sbom/sbom.go` of github.com/moby/buildkit. Woodpecker: `docs/20-usage/51-plugins` of
+//! github.com/woodpecker-ci/woodpecker.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -32,6 +33,8 @@ const DESTINATION: &str = "BUILDKIT_SCAN_DESTINATION";
 const SOURCE: &str = "BUILDKIT_SCAN_SOURCE";
 /// A directory of more file systems: those of other stages, and what was built from.
 const EXTRAS: &str = "BUILDKIT_SCAN_SOURCE_EXTRAS";
+/// What was built from, among those: the one that is a directory of a project. All others are root file systems of images.
+const CONTEXT: &str = "sbom-context";
 
 /// What is wanted of the program.
 #[derive(Debug)]
@@ -83,7 +86,7 @@ impl Role {
     }
 }
 
-/// A document for each file system that BuildKit mounted, named as it is.
+/// A document for each file system that BuildKit mounted, named as it is. It says of an image what a gate of the image says.
 fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<OsString>>, Failure> {
     let source = environment.path(SOURCE).ok_or_else(|| {
         Failure::usage(format!("{SOURCE} is not set: a generator of SBOMs is told by it what was built"))
@@ -101,9 +104,11 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
         let mut name = source.file_name().unwrap_or("sbom".as_ref()).to_owned();
         name.push(".spdx.json");
         let (mut image, mut output) = (OsString::from("dir:"), OsString::from("spdx="));
-        image.push(source);
+        image.push(&source);
         output.push(destination.join(name));
         let words = [OsString::from("stella"), "sbom".into(), image, "--output".into(), output];
+        let is_context = source.file_name() == Some(CONTEXT.as_ref());
+        let rootfs = (!is_context).then(|| "--rootfs".into());
         // Nothing of a cache is left when the container ends. A stage without packages is no fault of the build; its document says
         // that none were found. A flag would hide the variable.
         let allowed =
@@ -112,7 +117,7 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
             allowed.into_iter().flatten().next().map(|names| format!(",{names}")).unwrap_or_default();
         let flags: [OsString; 2] =
             ["--no-cache".into(), format!("--allow-skipped=no-packages{allowed}").into()];
-        words.into_iter().chain(flags).collect()
+        words.into_iter().chain(flags).chain(rootfs).collect()
     };
     Ok(sources.into_iter().map(line).collect())
 }
@@ -249,6 +254,9 @@ mod tests {
                 commands.lines.last().is_some_and(|line| line[4] == "spdx=/run/out/sbom-context.spdx.json"),
                 names == 3
             );
+            // Only what was built from is a directory of a project.
+            let rootfs = commands.lines.iter().filter(|line| line.contains(&"--rootfs".into()));
+            assert_eq!(rootfs.count(), names.min(2));
         }
         let lost = Environment::from([(DESTINATION, "/run/out")]);
         assert!(Role::of(vec!["stella".into()], lost).unwrap_err().message.contains(SOURCE));

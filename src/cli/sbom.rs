@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stella::{report::Run, sbom::Sbom};
+use stella::{inventory::LockFiles, report::Run, sbom::Sbom};
 
 use super::{
     analyse::{Analyser, Look, inventory, only_image, open},
@@ -66,7 +66,8 @@ fn write(
         }
     };
     let stack = fragments.as_ref().map(|fragments| fragments.stack(&image.image)).unwrap_or_default();
-    let inventory = inventory(&source, &opened, image, &stack)?;
+    let lock_files = if args.rootfs { LockFiles::Reported } else { LockFiles::of(&image.image) };
+    let inventory = inventory(&source, &opened, image, lock_files, &stack)?;
     let reference = name::reference(&name::called(name.as_deref(), &opened).name, &source.text);
     let sbom = Sbom { reference, image: image.image.clone(), inventory };
     let mut unwritten = Vec::new();

@@ -135,9 +135,9 @@ pub struct Skipped {
 }
 
 impl LockFiles {
-    /// What they are in a directory, or in an image.
-    pub fn in_directory(directory: bool) -> Self {
-        if directory { Self::Counted } else { Self::Reported }
+    /// What they are in an image, or in a directory that is given as one.
+    pub fn of(image: &Image) -> Self {
+        if image.is_directory() { Self::Counted } else { Self::Reported }
     }
 }
 

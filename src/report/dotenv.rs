@@ -9,13 +9,15 @@ use std::io;
 use super::{Report, words};
 use crate::{finding::Severity, policy::Outcome};
 
-/// Writes the report: counts are of all platforms together, the verdict is the worst.
+/// Writes the report: counts are of all platforms together, the verdict is the worst. It is that of the gate, as the exit code has
+/// it: an image that is clean in a report which nobody can read did not pass.
 pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     let worst = report.results.iter().map(|result| result.verdict.outcome).max();
     let verdict = match worst {
+        Some(Outcome::Fail) => "fail",
+        _ if report.run.unwritten => "unfinished",
         Some(Outcome::Pass) => "pass",
         Some(Outcome::Warn) => "warn",
-        Some(Outcome::Fail) => "fail",
         Some(Outcome::Unfinished) | None => "unfinished",
     };
     writeln!(out, "STELLA_VERDICT={verdict}")?;

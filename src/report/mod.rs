@@ -321,6 +321,9 @@ pub struct Run {
     pub bytes_read: u64,
     /// Whether something fell back; the reasons are in `notes`.
     pub degraded: bool,
+    /// Whether a report that was written before this one could not be: who waits for it was not told, whatever the verdict is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwritten: bool,
     /// What a reader should know of this run.
     pub notes: Vec<String>,
     /// Who the server was told is asking: `oidc`, `token` or `anonymous`; absent where none was asked.

@@ -182,7 +182,7 @@ class Checkout(program.Case):
         os.mkdir(os.path.join(self.checkout, image))
         code, report, said = self.gate(image=image)
         self.assertEqual((code, report), (2, None), said)
-        self.assertIn(f"write dir:{image} or docker:{image}", said)
+        self.assertIn(f"write dir:{image}, docker:{image} or registry:{image}", said)
         os.mkdir(os.path.join(self.checkout, "stella-e2e-nosuch"))
         _, _, said = self.gate(image="stella-e2e-nosuch")
         self.assertIn("is taken for dir:stella-e2e-nosuch", said)

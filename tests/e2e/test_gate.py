@@ -34,6 +34,22 @@ class Gate(program.Case):
             self.assertNotIn("\x1b", done.stderr)
             self.assertFalse([line for line in done.stderr.splitlines() if line.startswith("::")], done.stderr)
 
+    def test_who_cannot_be_told_is_not_told_that_it_passed(self):
+        layer = program.tar([("etc/other", b"x")])
+        clean = program.write_layout(self.path("clean"), [(layer, layer)])
+        variables = self.path("stella.env")
+        for options, code in (([], 3), (["--on-error", "warn"], 0)):
+            # In whatever order they are asked for.
+            done, report, said = gate(self.work, f"oci:{clean}", "-o", f"dotenv={variables}", "-o", f"sarif={clean}/oci-layout/x",
+                                      "--advisories", "demo", "--allow-skipped", "no-packages", *options)
+            self.assertEqual((done, report["results"][0]["verdict"]["outcome"]), (code, "pass"), said)
+            self.assertTrue(report["run"]["unwritten"])
+            with open(variables, encoding="utf-8") as text:
+                self.assertEqual(text.readline(), "STELLA_VERDICT=unfinished\n")
+            self.assertIn("gate UNFINISHED: a report could not be written", said)
+            self.assertEqual("NOT REPORTED IN FULL" in said, not code)
+            self.assertNotIn("NOT GATED", said)
+
     # ---- the README's gate ----------------------------------------------------------------------------------------
 
     def test_the_demo_fails_with_a_reason_and_reports(self):

@@ -9,6 +9,10 @@ from program import DEMO, STELLA, call, environment
 
 OS = 'ID=debian\nVERSION_ID="12"\n'
 PACKAGE = "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.9-1\n\n"
+# What an image was built from, and was left in it.
+ASKED = {"app/requirements.txt": "flask>=2\n",
+         "app/package-lock.json": json.dumps({"name": "app", "lockfileVersion": 3, "packages": {
+             "": {"devDependencies": {"left-pad": "1.3.0"}}, "node_modules/left-pad": {"version": "1.3.0", "dev": True}}})}
 
 
 class Generator(program.Case):
@@ -21,9 +25,12 @@ class Generator(program.Case):
         self.variables = {"BUILDKIT_SCAN_DESTINATION": self.out + "/", "BUILDKIT_SCAN_SOURCE": self.rootfs("core/sbom", PACKAGE)}
 
     def rootfs(self, name, status):
-        for path, text in (("etc/os-release", OS), ("var/lib/dpkg/status", status)):
+        return self.write(name, {"etc/os-release": OS, "var/lib/dpkg/status": status, **ASKED})
+
+    def write(self, name, files):
+        for path, text in files.items():
             path = os.path.join(self.path(name), path)
-            os.makedirs(os.path.dirname(path))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as out:
                 out.write(text)
         return self.path(name)
@@ -43,6 +50,39 @@ class Generator(program.Case):
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
         self.assertEqual(os.listdir(self.out), ["sbom.spdx.json"])
         self.assertIn("openssl", self.packages("sbom.spdx.json"))
+        self.assertNotIn("left-pad", self.packages("sbom.spdx.json"))
+
+    def test_it_says_what_a_gate_of_the_image_says(self):
+        layer = program.tar(list({"etc/os-release": OS, "var/lib/dpkg/status": PACKAGE, **ASKED}.items()))
+        layout = program.write_layout(self.path("image"), [(layer, layer)])
+        document = self.path("gate.spdx.json")
+        done = call(STELLA, "gate", f"oci:{layout}", "--advisories", "demo", "-o", f"spdx={document}", env=environment(self.work))
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        done = self.run_it()
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+        def purls(path):
+            with open(path, encoding="utf-8") as text:
+                packages = json.load(text)["packages"]
+            return {ref["referenceLocator"] for package in packages for ref in package.get("externalRefs", [])
+                    if ref["referenceType"] == "purl" and not ref["referenceLocator"].startswith("pkg:oci/")}
+        want = purls(document)
+        self.assertTrue(want)
+        self.assertEqual(purls(os.path.join(self.out, "sbom.spdx.json")), want)
+
+    def test_what_was_built_from_is_what_its_lock_files_name(self):
+        context = self.write("extras/sbom-context", {"requirements.txt": "flask==2.0.0\n"})
+        variables = {"BUILDKIT_SCAN_SOURCE_EXTRAS": self.path("extras")}
+        done = self.run_it(**variables)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("flask", self.packages("sbom-context.spdx.json"))
+        with open(os.path.join(context, "requirements.txt"), "w", encoding="utf-8") as out:
+            out.write("flask>=2\n")
+        done = self.run_it(**variables)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("not looked at: unpinned: requirements.txt", done.stderr)
+        # Not of the image, which holds one that is the same.
+        self.assertNotIn("app/requirements.txt", done.stderr)
 
     def test_and_of_each_other_stage(self):
         self.rootfs("extras/sbom-build", PACKAGE.replace("openssl", "gcc"))

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -69,9 +70,13 @@ class Threaded(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(handler):
-    """A server of `handler` on a free port; gives it."""
+def serving(handler, tls=None):
+    """A server of `handler` on a free port, by TLS with a certificate and its key; gives it."""
     server = Threaded(("127.0.0.1", 0), handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -94,10 +99,10 @@ class Stall:
 
 
 @contextlib.contextmanager
-def relay(upstream, fault=None):
-    """Forwards to the registry; `fault(request, count)` may answer itself, where `count` is how often the path was asked
-    for: `(status, headers, body)`, a number of bytes after which the connection is cut, or a `Stall`. Gives the relay; its
-    `requests` are pairs of method with path, and headers."""
+def relay(upstream, fault=None, tls=None):
+    """Forwards to the registry, or another server; `fault(request, count)` may answer itself, where `count` is how often the path
+    was asked for: `(status, headers, body)`, a number of bytes after which the connection is cut, or a `Stall`; `request.body` is
+    what was sent. Gives the relay; its `requests` are pairs of method with path, and headers."""
     class Relay(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -106,6 +111,7 @@ def relay(upstream, fault=None):
 
         def do_GET(self):
             self.server.requests.append((f"{self.command} {self.path}", self.headers))
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             count = sum(one == f"{self.command} {self.path}" for one, _ in self.server.requests)
             wrong = fault(self, count) if fault else None
             if isinstance(wrong, tuple):
@@ -114,7 +120,7 @@ def relay(upstream, fault=None):
                 return
             connection = http.client.HTTPConnection(upstream, timeout=30)
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            connection.request(self.command, self.path, headers=headers)
+            connection.request(self.command, self.path, self.body or None, headers)
             answer = connection.getresponse()
             body = answer.read()
             connection.close()
@@ -123,7 +129,7 @@ def relay(upstream, fault=None):
             length = answer.getheader("Content-Length") if self.command == "HEAD" else len(body)
             self.give(answer.status, headers, body, cut=wrong, length=length)
 
-        do_HEAD = do_GET
+        do_HEAD = do_POST = do_PUT = do_GET
 
         def give(self, status, headers, body, cut=None, length=None):
             stall = cut if isinstance(cut, Stall) else None
@@ -142,7 +148,7 @@ def relay(upstream, fault=None):
                 stall.done.wait(60)
             self.close_connection = cut is not None or self.close_connection
 
-    with serving(Relay) as server:
+    with serving(Relay, tls) as server:
         server.requests = []
         yield server
 

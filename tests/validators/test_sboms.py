@@ -50,6 +50,8 @@ class Sboms(reports.Case):
             os.makedirs(os.path.dirname(status))
             with open(status, "w", encoding="utf-8") as out:
                 out.write(STATUS.format(name, "1.0-1") if name != "sbom-context" else "")
+            with open(os.path.join(work, place, "requirements.txt"), "w", encoding="utf-8") as out:
+                out.write("flask==2.0.0\n" if name == "sbom-context" else "flask>=2\n")
         for extras in (False, True):
             out = os.path.join(work, f"out-{extras}")
             os.makedirs(out)

@@ -21,6 +21,9 @@ use super::{Client, Error, chain, is_loopback};
 /// Bytes of a platform's answer.
 const MOST_BYTES: usize = 1 << 16;
 
+/// What somebody is called of whom nothing is known.
+const ANONYMOUS: &str = "anonymous";
+
 /// One thing that proves who asks.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Proof {
@@ -69,10 +72,11 @@ impl Client {
     /// Who the server was told is asking: `oidc`, `token` or `anonymous`.
     pub fn identity(&self) -> &'static str {
         let found = self.authorization.get().and_then(Option::as_ref);
-        found.map_or("anonymous", |(kind, _)| *kind)
+        found.map_or(ANONYMOUS, |(kind, _)| *kind)
     }
 
-    /// What of the proofs the server did not take, and why.
+    /// What of the proofs the server did not take, and what it was asked with instead. The log has it from the moment on at which
+    /// it was known, whatever comes after.
     pub fn untaken(&self) -> Option<&str> {
         self.untaken.get().map(String::as_str)
     }
@@ -84,17 +88,22 @@ impl Client {
                 "what proves who asks is not sent where anybody can read it: want https, or ask without with --identity anonymous",
             ));
         }
-        for proof in &self.proofs {
+        let mut proofs = self.proofs.iter().peekable();
+        while let Some(proof) = proofs.next() {
             let token = match proof {
-                Proof::Token(token) => token.clone(),
-                Proof::Word(word) => match self.exchange(word).await? {
-                    Some(token) => token,
-                    None => continue,
-                },
-                Proof::Asked { url, token } => match self.exchange(&self.word(url, token).await?).await? {
-                    Some(token) => token,
-                    None => continue,
-                },
+                Proof::Token(token) => Some(token.clone()),
+                Proof::Word(word) => self.exchange(word).await?,
+                Proof::Asked { url, token } => self.exchange(&self.word(url, token).await?).await?,
+            };
+            let Some(token) = token else {
+                let next = proofs.peek().map_or(ANONYMOUS, |next| next.kind());
+                let why = format!(
+                    "the server takes no word of a CI platform for who asks (it knows no /v1/token): it is asked as {next}"
+                );
+                self.log.warn(&why);
+                // The first one says it all.
+                let _ = self.untaken.set(why);
+                continue;
             };
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
                 .map_err(|_| wrong("the token holds what cannot be sent"))?;
@@ -108,13 +117,8 @@ impl Client {
     async fn exchange(&self, word: &str) -> Result<Option<String>, Error> {
         let request = TokenRequest { token: word.to_owned() };
         match self.post_as(None, &["v1", "token"], "proving who asks", &request).await {
-            Ok(TokenAnswer { token, .. }) => Ok(Some(token)),
-            Err(Error::Refused { status: 404 | 405, .. }) => {
-                let why = "the server takes no word of a CI platform for who asks (it knows no /v1/token)";
-                // The first one says it all.
-                let _ = self.untaken.set(why.to_owned());
-                Ok(None)
-            }
+            Ok(TokenAnswer { token }) => Ok(Some(token)),
+            Err(Error::Refused { status: 404 | 405, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -31,6 +31,8 @@ use tokio::{sync::OnceCell, time::Instant};
 pub use error::Error;
 pub use identity::Proof;
 
+use super::log::Log;
+
 /// `answer size`: bytes of one answer.
 const ANSWER_BYTES: usize = 64 << 20;
 
@@ -86,6 +88,7 @@ pub struct Client {
     /// Which proof the server took, and what is sent of it.
     authorization: OnceCell<Option<(&'static str, HeaderValue)>>,
     untaken: OnceLock<String>,
+    log: Log,
     jitter: AtomicU64,
     round_trips: AtomicUsize,
     retries: AtomicUsize,
@@ -93,7 +96,7 @@ pub struct Client {
 
 impl Client {
     /// A client of a server. Nothing is sent yet.
-    pub fn new(server: &Server, user_agent: &str) -> Result<Self, Error> {
+    pub fn new(server: &Server, user_agent: &str, log: Log) -> Result<Self, Error> {
         let Server { url: base, deadline, max_wait, authorities, proofs } = server;
         let deadline = *deadline;
         let fail = |why: String| Error::Address { address: shown(base), why };
@@ -140,6 +143,7 @@ impl Client {
             authorities: authorities.clone(),
             authorization: OnceCell::new(),
             untaken: OnceLock::new(),
+            log,
             jitter: AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()),
             round_trips: AtomicUsize::new(0),
             retries: AtomicUsize::new(0),

@@ -22,6 +22,7 @@ use super::{
     exit::Failure,
     gate::{Job, Scanned, ms},
     image,
+    log::Log,
 };
 
 /// How often a scan is asked for again when the server forgot it between two calls.
@@ -65,12 +66,12 @@ impl Error {
 
 impl Remote {
     /// Prepares the calls; nothing is sent yet.
-    pub fn new(server: &Server) -> Result<Self, Failure> {
+    pub fn new(server: &Server, log: Log) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::unfinished(format!("no event loop: {error}")))?;
-        let client = Client::new(server, USER_AGENT).map_err(Failure::usage)?;
+        let client = Client::new(server, USER_AGENT, log).map_err(Failure::usage)?;
         Ok(Self { client, runtime })
     }
 
@@ -192,11 +193,10 @@ impl Remote {
         run.timings_ms.policy += timings_ms.policy;
         run.round_trips = self.client.round_trips();
         run.identity = Some(self.client.identity().to_owned());
-        if let Some(why) = self.client.untaken() {
-            let note = format!("{why}: it was asked as {}", self.client.identity());
-            if !run.notes.contains(&note) {
-                run.notes.push(note);
-            }
+        if let Some(why) = self.client.untaken()
+            && !run.notes.iter().any(|note| note == why)
+        {
+            run.notes.push(why.to_owned());
         }
         run.retries = self.client.retries();
         Ok(result)

@@ -135,13 +135,16 @@ impl SourceSettings {
                 },
                 limits: limits.clone(),
             },
-            server: args.server.clone().filter(|url| !url.is_empty()).map(|url| Server {
-                url,
-                deadline,
-                max_wait: Duration::from_secs(args.max_wait),
-                authorities: args.ca.clone(),
-                proofs: proofs(args.identity, environment),
-            }),
+            server: match args.server.clone().filter(|url| !url.is_empty()) {
+                Some(url) => Some(Server {
+                    url,
+                    deadline,
+                    max_wait: Duration::from_secs(args.max_wait),
+                    authorities: args.ca.clone(),
+                    proofs: proofs(args.identity, environment)?,
+                }),
+                None => None,
+            },
             cache,
             threads,
             limits,
@@ -154,7 +157,7 @@ impl SourceSettings {
 }
 
 /// What proves to a server who asks, in the order in which it is tried.
-fn proofs(identity: Identity, environment: &Environment) -> Vec<Proof> {
+fn proofs(identity: Identity, environment: &Environment) -> Result<Vec<Proof>, Failure> {
     let text = |name: &str| environment.text(name).map(str::to_owned);
     let word = || text("STELLA_ID_TOKEN").map(Proof::Word);
     let asked = || {
@@ -165,7 +168,12 @@ fn proofs(identity: Identity, environment: &Environment) -> Vec<Proof> {
     };
     let word = (identity == Identity::Auto).then(|| word().or_else(asked)).flatten();
     let token = (identity != Identity::Anonymous).then(|| text("STELLA_TOKEN").map(Proof::Token)).flatten();
-    word.into_iter().chain(token).collect()
+    if identity == Identity::Token && token.is_none() {
+        return Err(Failure::usage("--identity token (STELLA_IDENTITY): there is no token in STELLA_TOKEN").advise(
+            "set STELLA_TOKEN to a token of the server's, or ask without one: --identity anonymous, or auto where a CI platform's word counts too",
+        ));
+    }
+    Ok(word.into_iter().chain(token).collect())
 }
 
 /// The image that is meant: the caller's, else the CI platform's.
@@ -370,6 +378,32 @@ pub fn now(environment: &Environment) -> Result<Timestamp, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_is_proved_as_the_caller_wants() {
+        use Identity::{Anonymous, Auto, Token};
+        let word = [("STELLA_ID_TOKEN", "w"), ("STELLA_TOKEN", "")];
+        let both = [
+            ("STELLA_TOKEN", "t"),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", "u"),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "j"),
+        ];
+        for (identity, variables, want) in [
+            (Auto, [].as_slice(), Some([].as_slice())),
+            (Auto, &word, Some(&["oidc"])),
+            (Auto, &both, Some(&["oidc", "token"])),
+            (Auto, &both[1..2], Some(&[])),
+            (Token, &both, Some(&["token"])),
+            // Nobody is anonymous who wanted to say who it is.
+            (Token, &word, None),
+            (Anonymous, &both, Some(&[])),
+        ] {
+            let environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+            let kinds =
+                proofs(identity, &environment).ok().map(|found| found.iter().map(Proof::kind).collect());
+            assert_eq!(kinds, want.map(<[_]>::to_vec), "{identity:?} {variables:?}");
+        }
+    }
 
     #[test]
     fn limits_have_units() {

@@ -233,8 +233,7 @@ impl Client {
             let next = location.to_str().ok().and_then(|location| url.join(location).ok());
             let next =
                 next.ok_or_else(|| self.answer(ask.what, "its redirect leads to no address".to_owned()))?;
-            let open = url.scheme() == "http" && next.scheme() == "http" && is_loopback(&next);
-            if next.scheme() != "https" && !open {
+            if !is_sealed(&url, &next) {
                 let host = next.host_str().unwrap_or_default();
                 let why = format!(
                     "it redirects to {}://{host}, where anybody can change what is read",
@@ -317,6 +316,12 @@ fn builder() -> reqwest::ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
+}
+
+/// Whether nobody can read or change what goes to `next`, where an answer of `url` leads to. From this machine, plain HTTP may lead
+/// to this machine.
+pub(super) fn is_sealed(url: &Url, next: &Url) -> bool {
+    next.scheme() == "https" || (url.scheme() == "http" && next.scheme() == "http" && is_loopback(next))
 }
 
 fn is_redirect(response: &Response) -> bool {

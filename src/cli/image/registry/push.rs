@@ -22,7 +22,7 @@ use super::{
         store::{Store, blob_name},
     },
     Error, Repository,
-    client::{Fault, backoff},
+    client::{Fault, backoff, is_sealed},
 };
 
 /// Bytes of a blob that are sent at a time.
@@ -131,8 +131,10 @@ impl Repository {
         let location = begun.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         let url = location.and_then(|location| begun.url().join(location).ok());
         let url = url.ok_or_else(|| self.client.answer(what, "it says not where to send it".to_owned()))?;
-        if url.scheme() != "https" && url.scheme() != self.client.base.scheme() {
-            return Err(self.client.answer(what, "it is to be sent where anybody can read it".to_owned()));
+        if !is_sealed(begun.url(), &url) {
+            let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+            let why = format!("it is to be sent to {scheme}://{host}, where anybody can read and change it");
+            return Err(self.client.answer(what, why));
         }
         Ok(url)
     }

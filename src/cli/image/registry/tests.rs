@@ -16,7 +16,8 @@ use stella::{digest::Digest, layer::Limits};
 
 use super::{
     super::{
-        Opened, Options, open,
+        Opened, Options, index, open,
+        store::Store,
         tests::{config, layer},
     },
     *,
@@ -93,7 +94,7 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Request>>, handler: &Handler) {
     let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    request.body = String::from_utf8(body).unwrap();
+    request.body = String::from_utf8_lossy(&body).into_owned();
     kept.lock().unwrap().push(request.clone());
     let _ = stream.write_all(&handler(&request));
 }
@@ -513,4 +514,31 @@ fn authorities_of_one_registry() {
         Access { certificates: vec![at("nosuch"), directory.path().to_owned()], ..Access::default() };
     assert_eq!(access.authorities("r.io:5000"), [at("r.io:5000/a.crt"), at("r.io:5000/b.crt")]);
     assert!(access.authorities("r.io").is_empty());
+}
+
+#[test]
+fn no_blob_is_sent_where_anybody_can_read_it() {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/demo-image");
+    let store = Store::Directory(demo.into());
+    let root = index::root(&store).unwrap();
+    for (place, refused) in [
+        // Documentation's own network (RFC 5737): nobody is there.
+        ("http://192.0.2.1/upload", true),
+        ("ftp://127.0.0.1/upload", true),
+        ("/upload", false),
+    ] {
+        let server = Server::start(move |request| match request.line.split(' ').next() {
+            Some("HEAD") => missing(),
+            Some("POST") => answer("202 Accepted", &format!("Location: {place}\r\n"), b""),
+            Some("PUT") => answer("400 Bad Request", "", b""),
+            _ => ok(b""),
+        });
+        let name = format!("{}/team/app:1", server.address).parse().unwrap();
+        let access = Access { deadline: Duration::from_secs(5), ..Access::default() };
+        let repository = Repository::new(name, access).unwrap();
+        let error = repository.push(&store, &root, &|_| ()).unwrap_err().to_string();
+        assert_eq!(error.contains("where anybody can read and change it"), refused, "{error}");
+        let put = server.paths().into_iter().any(|line| line.starts_with("PUT"));
+        assert_eq!(put, !refused, "{:?}", server.paths());
+    }
 }
