@@ -273,13 +273,12 @@ if [ "$root" = none ]; then
 else
     suite merging-equals-the-kernel overlay
 fi
-suite end-to-end python3 -m unittest discover --start-directory tests/e2e
 for tool in python npm promtool; do
     # The tests that need it say so too, and are skipped.
     why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
 done
 start validators python3 -m unittest discover --start-directory tests/validators
-suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
+suite end-to-end python3 -m unittest discover --start-directory tests/e2e
 join
 if [ $full = yes ]; then
     # What is shipped, for the image's tests; it is slow to build.
@@ -288,6 +287,7 @@ else
     skip image 'its static program takes minutes to build: --full'
 fi
 start pipelines python3 -m unittest discover --start-directory tests/ci
+suite odd-images python3 tests/odd/run.py --stella "$STELLA" --engine
 suite registry python3 -m unittest discover --start-directory tests/registry
 suite ground-truth python3 -m unittest discover --start-directory tests/truth
 join
