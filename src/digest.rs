@@ -40,8 +40,10 @@ impl Digest {
     pub fn uuid(&self) -> String {
         let hex = self.hex();
         // The first digit of the fourth group holds the variant in its two upper bits.
-        let variant = char::from(b"89ab"[usize::from(self.0[8] >> 4 & 3)]);
-        format!("{}-{}-8{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+        let variant = ["8", "9", "a", "b"][usize::from(self.0[8] >> 4 & 3)];
+        let groups =
+            [&hex[..8], "-", &hex[8..12], "-8", &hex[13..16], "-", variant, &hex[17..20], "-", &hex[20..32]];
+        groups.concat()
     }
 
     /// The 32 bytes.
@@ -60,7 +62,8 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str("sha256:")?;
+        f.write_str(&self.hex())
     }
 }
 

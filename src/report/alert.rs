@@ -216,6 +216,7 @@ impl Alert<'_> {
         let Self { rule, place, occurrence, .. } = self;
         // A file has a name, so an empty one is none of the checkout.
         let file = place.in_checkout().unwrap_or_default();
-        Digest::of(format!("{rule}\0{ecosystem}\0{image}\0{file}\0{occurrence}").as_bytes()).hex()
+        let parts = [&**rule, ecosystem, image, file, &occurrence.to_string()];
+        Digest::of(parts.join("\0").as_bytes()).hex()
     }
 }

@@ -52,7 +52,7 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
 
 fn of_alert<'a>(alert: &'a Alert<'_>) -> Entry<'a> {
     let id = &alert.group.first().1.finding.id;
-    let page = Publisher::of(id).map(|publisher| format!(" (advisory: {})", publisher.page(id)));
+    let page = Publisher::of(id).map(|publisher| [" (advisory: ", &publisher.page(id), ")"].concat());
     let page = page.unwrap_or_default();
     Entry {
         description: (inert(alert.message(&alert.group.fix()), MAX_TEXT - page.len()) + &*page).into_owned(),

@@ -22,7 +22,7 @@ impl Publisher {
 
     /// Where it explains an advisory.
     pub(super) fn page(&self, id: &str) -> String {
-        format!("{}{id}", self.address)
+        [self.address, id].concat()
     }
 }
 

@@ -249,17 +249,20 @@ fn filled<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
 /// what means nothing within a sentence; the first word might be the mark of a list.
 fn markdown(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + line.len() / 8);
-    let mut first_word = true;
-    for c in line.chars() {
-        first_word &= c != ' ';
-        let means_nothing = matches!(c, '.' | ',' | ';' | '-' | '+' | '=' | '/' | '(' | ')' | '\'' | '?');
+    let bytes = line.as_bytes();
+    let first_word = memchr::memchr(b' ', bytes).unwrap_or(bytes.len());
+    let mut written = 0;
+    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_punctuation()) {
+        let means_nothing =
+            matches!(byte, b'.' | b',' | b';' | b'-' | b'+' | b'=' | b'/' | b'(' | b')' | b'\'' | b'?');
         // `www.` begins a link.
-        let may_stand = means_nothing && !first_word && !(c == '.' && out.ends_with(['w', 'W']));
-        if c.is_ascii_punctuation() && !may_stand {
-            out.push('\\');
+        let is_link = *byte == b'.' && at > 0 && bytes[at - 1].eq_ignore_ascii_case(&b'w');
+        if !means_nothing || at < first_word || is_link {
+            out.extend([&line[written..at], "\\"]);
+            written = at;
         }
-        out.push(c);
     }
+    out.push_str(&line[written..]);
     out
 }
 
