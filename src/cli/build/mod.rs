@@ -13,6 +13,7 @@
 
 mod child;
 mod command;
+mod flags;
 mod output;
 
 use std::{
