@@ -100,7 +100,7 @@ class Lint(gitlab.Case):
         variables = {"PATH": self.path("programs"), "HOME": self.work, "XDG_CACHE_HOME": self.path("cache"),
                      "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", "CI_REGISTRY": "registry.example",
                      "CI_REGISTRY_USER": "job", "CI_REGISTRY_PASSWORD": "secret " * 20, "DOCKER_AUTH_CONFIG": "{}",
-                     "STELLA_CONTAINER_SCANNING": "=stella-reports/gl.json", "STELLA_SCHEMA_VERSION": "15.2"}
+                     "STELLA_CONTAINER_SCANNING": "=stella-reports/gl.json", "STELLA_SCHEMA_VERSION": "15.2", "CI_PIPELINE_ID": "7"}
         for job, code in (("scan", 0), ("gate", 1)):
             script = "\n".join(["set -eo pipefail", *jobs[f"stella:{job}"]["script"]])
             done = gitlab.call(busybox, "sh", "-c", script, cwd=self.work, env=variables)
@@ -112,14 +112,21 @@ class Lint(gitlab.Case):
         jobs = gitlab.from_yaml(self.jobs(components.GATE))
         script = "\n".join(["set -e", *jobs[f"stella:{job}"]["script"]])
         return gitlab.call("sh", "-c", script, cwd=self.work, env={
-            **self.environment, "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", **variables})
+            **self.environment, "CI_PIPELINE_ID": "7", "STELLA_IMAGE": f"oci:{gitlab.DEMO}", "STELLA_ADVISORIES": "demo", **variables})
 
     def test_what_an_earlier_pipeline_left_is_no_verdict(self):
-        self.assertEqual(self.run_script("scan", CI_PIPELINE_ID="7").returncode, 0)
-        self.assertEqual(self.run_script("gate", CI_PIPELINE_ID="7").returncode, 1)
-        done = self.run_script("gate", CI_PIPELINE_ID="8")
-        self.assertEqual((done.returncode, done.stdout), (3, ""))
-        self.assertIn("no verdict of this pipeline", done.stderr)
+        self.assertEqual(self.run_script("scan").returncode, 0)
+        self.assertEqual(self.run_script("gate").returncode, 1)
+        # Another pipeline's, half of one, and a directory.
+        for left in (None, "", "0\n", "0", "0\n\n", "0\n7\n", "0 8\n", "\n8\n", ()):
+            if left == ():
+                os.remove(self.path("stella-reports", "exit-code"))
+                self.write("stella-reports/exit-code/0", "0\n8\n")
+            elif left is not None:
+                self.write("stella-reports/exit-code", left)
+            done = self.run_script("gate", CI_PIPELINE_ID="8")
+            self.assertEqual((done.returncode, done.stdout), (3, ""), left)
+            self.assertIn("no verdict of this pipeline", done.stderr)
 
     def test_the_verdict_is_replayed_whatever_reports_the_project_wants(self):
         # An SBOM cannot be made of a report.
@@ -197,7 +204,7 @@ class Gate(Project):
         said = self.ends(done, 1, "PASS", "FAIL")
         self.assertIn("stella:gate > gate FAILED: 41 findings by rule severe-with-fix", said)
         reports = self.reports()
-        self.assertEqual(sorted(reports), sorted([*ALL_REPORTS.values(), "exit-code", "pipeline", "report.json", "stella.env"]))
+        self.assertEqual(sorted(reports), sorted([*ALL_REPORTS.values(), "exit-code", "report.json", "stella.env"]))
         self.assertIn("STELLA_VERDICT=fail\n", reports["stella.env"])
         self.assertTrue(json.loads(reports["gl-container-scanning-report.json"])["vulnerabilities"])
         self.assertTrue(json.loads(reports["stella.sarif"])["runs"][0]["results"])
@@ -216,7 +223,7 @@ class Gate(Project):
         said = self.ends(done, 1, "WARN", "FAIL")
         self.assertIn("stella:gate > gate UNFINISHED", said)
         reports = self.reports()
-        self.assertEqual(reports["exit-code"], "3\n")
+        self.assertRegex(reports["exit-code"], r"\A3\n\d+\n\Z")
         self.assertTrue(list(xml.etree.ElementTree.fromstring(reports["junit.xml"]).iter("error")))
         self.assertEqual(json.loads(reports["gl-container-scanning-report.json"])["scan"]["status"], "failure")
         self.assertTrue(json.loads(reports["gl-code-quality-report.json"]))
@@ -382,7 +389,7 @@ class Gate(Project):
         done = self.run_pipeline(json.dumps({"include": both}))
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         for prefix in ("one", "two"):
-            self.assertEqual(self.reports(prefix)["exit-code"], "1\n")
+            self.assertRegex(self.reports(prefix)["exit-code"], r"\A1\n\d+\n\Z")
 
     # ---- what the documentation shows -----------------------------------------------------------------------------
 
