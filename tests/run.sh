@@ -233,7 +233,7 @@ performance_harness() {
 
 static_program() {
     triple=$(rustc -vV | sed -n 's/^host: //p')
-    RUSTFLAGS='-C target-feature=+crt-static' cargo build --profile dist --locked --target "$triple" -p stella || return 1
+    ./dist.sh "$triple" || return 1
     STELLA_STATIC=$(realpath "${CARGO_TARGET_DIR:-target}/$triple/dist/stella")
     export STELLA_STATIC
 }

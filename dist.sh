@@ -1,0 +1,16 @@
+#!/bin/sh
+# Builds the program that is shipped into target/TARGET/dist/: small, and without a library of the system where that can be.
+#
+#   ./dist.sh TARGET [ARGUMENTS OF cargo build...]      such as x86_64-unknown-linux-gnu
+set -eu
+[ $# -ge 1 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+cd "$(dirname "$0")"
+target=$1
+shift
+case $target in
+    # Runs in any image, on any Linux; which of its addresses to relocate is a bit for each, not 24 bytes.
+    *-linux-*) flags='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs' ;;
+    *-windows-*) flags='-C target-feature=+crt-static' ;;
+    *) flags='' ;;
+esac
+RUSTFLAGS="${RUSTFLAGS:-} $flags" exec cargo build --profile dist --locked --package stella --target "$target" "$@"
