@@ -1,4 +1,4 @@
-//! The bytes of a snapshot: a memory map, or a vector. The only unsafe code of the workspace.
+//! The bytes of a snapshot: a memory map, or a vector. The only unsafe code of the engine.
 
 use std::{fs::File, io, ops::Deref};
 

@@ -299,7 +299,7 @@ pub struct Source {
     /// How long a server may let this job wait that has used up its quota, in seconds: beyond it the server counts as unreachable
     #[arg(long, value_name = "SECONDS", env = "STELLA_MAX_WAIT", default_value_t = 120)]
     pub max_wait: u64,
-    /// What proves to the server who asks: the CI platform's word, else STELLA_TOKEN, else nothing; or only the token, or nothing
+    /// What proves to the server who asks: the CI platform's word, else STELLA_TOKEN, else nothing; or only the word, only the token, or nothing
     #[arg(long, value_enum, value_name = "WHO", default_value_t = Identity::Auto, env = "STELLA_IDENTITY")]
     pub identity: Identity,
     /// A PEM file of authorities that the server and registries may be certified by, beside the system's; repeats
@@ -431,6 +431,8 @@ pub enum Verify {
 pub enum Identity {
     /// The CI platform's word, else the token, else nothing
     Auto,
+    /// The CI platform's word alone
+    Oidc,
     /// The token alone
     Token,
     /// Nothing

@@ -15,25 +15,33 @@ use stella::{
 use super::{
     args::Feeds,
     exit::{Exit, Failure},
-    local::snapshot,
+    local::{nowhere, snapshot},
     log::Log,
     progress::Progress,
-    settings::Advisories,
+    settings::{Advisories, Environment},
 };
 
 /// Runs `stella feeds`.
-pub fn run(command: &Feeds, log: Log) -> Result<Exit, Failure> {
+pub fn run(command: &Feeds, environment: &Environment, log: Log) -> Result<Exit, Failure> {
     match command {
-        Feeds::Import { paths, advisories } => import(paths, advisories.as_deref(), log),
-        Feeds::Status { advisories } => status(&snapshot(&Advisories::new(advisories.as_deref())?)?),
+        Feeds::Import { paths, advisories } => {
+            import(paths, &Advisories::new(advisories.as_deref(), environment), log)
+        }
+        Feeds::Status { advisories } => {
+            status(&snapshot(&Advisories::new(advisories.as_deref(), environment))?)
+        }
     }
 }
 
-fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit, Failure> {
-    let Advisories::File(target) = Advisories::new(advisories)? else {
-        return Err(
-            Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE")
-        );
+fn import(paths: &[PathBuf], advisories: &Advisories, log: Log) -> Result<Exit, Failure> {
+    let target = match advisories {
+        Advisories::File(target) => target,
+        Advisories::Nowhere => return Err(nowhere()),
+        Advisories::Demo => {
+            return Err(
+                Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE")
+            );
+        }
     };
     let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
@@ -67,10 +75,10 @@ fn import(paths: &[PathBuf], advisories: Option<&str>, log: Log) -> Result<Exit,
     }
     let named = |error| Failure::unfinished(format!("{}: {error}", target.display()));
     let bar = progress.begin("writing");
-    compiler.write(&target).map_err(named)?;
+    compiler.write(target).map_err(named)?;
     drop(bar);
     log.note(format_args!("{} written", target.display()));
-    let written = Snapshot::open(&target).map_err(named)?;
+    let written = Snapshot::open(target).map_err(named)?;
     status(&written)
 }
 

@@ -81,6 +81,12 @@ impl Local {
     }
 }
 
+/// What there is to say where no file of advisories is named, and the user has none.
+pub fn nowhere() -> Failure {
+    Failure::usage("no place for the advisory database: this user has no home directory")
+        .advise("give --advisories FILE, or set HOME")
+}
+
 /// Opens the advisories.
 pub fn snapshot(advisories: &Advisories) -> Result<Snapshot, Failure> {
     match advisories {
@@ -90,6 +96,7 @@ pub fn snapshot(advisories: &Advisories) -> Result<Snapshot, Failure> {
             let bytes = compiler.to_bytes().map_err(Failure::unfinished)?;
             Snapshot::from_bytes(bytes).map_err(Failure::unfinished)
         }
+        Advisories::Nowhere => Err(nowhere()),
         Advisories::File(path) if !path.exists() => {
             Err(Failure::unfinished(format!("no advisories: {} does not exist", path.display())).advise(
                 "run `stella feeds import PATH...`, ask a server with --server, or try the demo with --advisories demo",

@@ -17,6 +17,7 @@ mod layers;
 mod local;
 mod log;
 mod name;
+mod names;
 mod output;
 mod progress;
 mod remote;
@@ -51,6 +52,7 @@ pub struct Start<'a> {
 }
 
 fn main() -> ExitCode {
+    names::of_this_program();
     let at = Instant::now();
     let commands = match Role::of(std::env::args_os().collect(), Environment::of_process()) {
         Ok(Role::Commands(commands)) => commands,
@@ -112,7 +114,7 @@ fn run(cli: &Cli, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
             }
             Ok(Exit::Pass)
         }
-        Command::Feeds(command) => feeds::run(command, log),
+        Command::Feeds(command) => feeds::run(command, start.environment, log),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "stella", &mut std::io::stdout());
             Ok(Exit::Pass)

@@ -55,9 +55,9 @@ def environment(of, indent):
     """Inputs as variables. Where one is empty, the job's own variable of a setting counts; of the action's own, the default."""
     def value(one):
         given = f"inputs.{one.name}"
-        if not one.variable.startswith("INPUT_"):
-            return f"{given} || env.{one.variable}"
-        return f"{given} || '{one.default}'" if one.default else given
+        if one.default:
+            return f"{given} || '{one.default}'"
+        return given if one.variable.startswith("INPUT_") else f"{given} || env.{one.variable}"
     return [f"{indent}{one.variable}: ${{{{ {value(one)} }}}}" for one in of]
 
 

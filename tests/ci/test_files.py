@@ -2,6 +2,7 @@
 import glob
 import os
 import re
+import subprocess
 import unittest
 
 import settings
@@ -82,6 +83,13 @@ class Release(unittest.TestCase):
         for path in [ACTION, os.path.join(ROOT, "action", "README.md"), *glob.glob(os.path.join(ROOT, "action", "*.sh")), *WORKFLOWS]:
             for found in re.findall(r"[\w-]+/stella\b(?=[/@\n])", read(path)):
                 self.assertIn(found, (settings.repository(), "target/stella"), path)
+        # Elsewhere other things are called so too.
+        named = re.compile(r"(?:github\.com/|ghcr\.io/|uses: |--repo |component: [^ /]+/)([\w.-]+/stella)\b", re.ASCII)
+        files = subprocess.run(["git", "ls-files", "*.md", "*.yml", "*.yaml", "Dockerfile", "*.sh"], cwd=ROOT, check=True,
+                               capture_output=True, text=True).stdout.split()
+        found = {(name, path) for path in files for name in named.findall(read(os.path.join(ROOT, path)))}
+        self.assertEqual([(name, path) for name, path in found if name != settings.repository()], [])
+        self.assertTrue({"README.md", "gitlab/README.md", "Dockerfile", "templates/gate.yml"} <= {path for _, path in found})
 
 
 class Lints(unittest.TestCase):
@@ -92,7 +100,9 @@ class Lints(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout if name != "check-jsonschema" else ""), (0, ""), done.stdout + done.stderr)
 
     def test_shell(self):
-        self.assert_clean("shellcheck", "--external-sources", *sorted(glob.glob(os.path.join(ROOT, "action", "*.sh"))))
+        scripts = [path for folder in (".", "action", "perf", "tests") for path in glob.glob(os.path.join(ROOT, folder, "*.sh"))]
+        self.assertGreater(len(scripts), 5)
+        self.assert_clean("shellcheck", "--external-sources", os.path.join(ROOT, ".ci", "run"), *sorted(scripts))
 
     def test_yaml(self):
         self.assert_clean("yamllint", "--strict", "-c", "tests/ci/yamllint.yaml", ".github", "action")

@@ -64,6 +64,14 @@ class Image(program.Case):
         self.assertLess(os.path.getsize(STATIC), 12 * MB)
         self.assertLess(size, 15 * MB)
 
+    def test_nobody_without_a_home_on_a_machine_that_has_libraries(self):
+        words = [STATIC, "gate", f"oci:{DEMO}", "--advisories", "demo"]
+        if os.geteuid() == 0:
+            words = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", *words]
+        done = program.call(*words, env={"PATH": os.environ["PATH"]}, cwd="/")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("gate FAILED", done.stderr)
+
     def test_it_starts_at_once(self):
         samples_ms = []
         for _ in range(50):

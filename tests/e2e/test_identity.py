@@ -70,13 +70,25 @@ class Identity(program.Case):
                 ("oidc", "Bearer short", github),
                 ("oidc", "Bearer short", {**github, **token}),
                 ("oidc", "Bearer short", {"STELLA_ID_TOKEN": "given", **token}),
+                ("oidc", "Bearer short", {"STELLA_ID_TOKEN": "given", **token, "STELLA_IDENTITY": "oidc"}),
                 ("token", "Bearer mine", token),
                 ("token", "Bearer mine", {**github, **token, "STELLA_IDENTITY": "token"}),
                 ("anonymous", None, {**github, **token, "STELLA_IDENTITY": "anonymous"}),
                 ("anonymous", None, {"STELLA_ID_TOKEN": "", "STELLA_TOKEN": ""})]:
             with self.subTest(variables):
-                self.is_known_as(identity, authorization, **variables)
-        self.assertEqual(self.words, [f"word for {self.address}"] * 2 + ["given"])
+                _, said = self.is_known_as(identity, authorization, **variables)
+                self.assertIn(f"note: {self.address} is asked as {identity}", said)
+        self.assertEqual(self.words, [f"word for {self.address}"] * 2 + ["given"] * 2)
+
+    def test_nobody_is_another_who_wanted_the_platform_s_word(self):
+        half = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.address}/word?v=1", "STELLA_TOKEN": "mine"}
+        for variables in ({"STELLA_TOKEN": "mine", "STELLA_IDENTITY": "oidc"}, half, {**half, "STELLA_IDENTITY": "oidc"}):
+            code, _, said = self.gate(**variables)
+            self.assertEqual((code, self.relay.requests), (2, []), said)
+        self.takes_words = False
+        code, _, said = self.gate(STELLA_ID_TOKEN="given", STELLA_TOKEN="mine", STELLA_IDENTITY="oidc")
+        self.assertEqual((code, self.asked()), (3, set()), said)
+        self.assertIn("takes no word of a CI platform", said)
 
     def test_a_plugin_has_its_own(self):
         settings = {"PLUGIN_IMAGE": f"oci:{DEMO}", "PLUGIN_SERVER": self.address, "PLUGIN_CA": self.authority, "PLUGIN_OUTPUT": "dotenv",

@@ -160,6 +160,25 @@ class Settings(program.Case):
         self.assertEqual(self.printed("app:1", STELLA_IMAGE="app:2", **gitlab)["image"], ("app:1", "the command line"))
         self.assertEqual(self.printed(STELLA_IMAGE="app:2", **gitlab)["image"], ("app:2", "STELLA_IMAGE"))
 
+    def test_of_a_policy_the_flag_that_made_it_and_of_addresses_no_password(self):
+        said = self.printed("app:1", "--fail-on", "high", DOCKER_HOST="tcp://me:secret@engine:2375")
+        self.assertEqual(said["policy"], ("--fail-on high", "--fail-on"))
+        self.assertEqual(said["engine"], ("…@engine:2375", "DOCKER_HOST"))
+        self.assertEqual(self.printed("app:1")["policy"], ("standard", "default"))
+        done = call(STELLA, "gate", "docker:app:1", "--advisories", "demo",
+                    env={**environment(self.work), "DOCKER_HOST": "tcp://me:secret@127.0.0.1:1"}, cwd=self.work)
+        self.assertEqual((done.returncode, "secret" in done.stderr), (3, False), done.stderr)
+
+    def test_a_user_without_a_home_has_no_cache_and_no_advisories_and_all_else(self):
+        nobody = {"PATH": os.environ["PATH"]}
+        done = call(STELLA, "gate", f"oci:{DEMO}", "--advisories", "demo", env=nobody, cwd=self.work)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("gate FAILED", done.stderr)
+        for words in (("gate", f"oci:{DEMO}"), ("feeds", "status"), ("feeds", "import", self.work)):
+            done = call(STELLA, *words, env=nobody, cwd=self.work)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("give --advisories FILE", done.stderr)
+
     def test_every_setting_is_there(self):
         said = self.printed("app:1")
         done = call(STELLA, "settings", env=environment(self.work))

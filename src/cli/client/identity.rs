@@ -96,10 +96,13 @@ impl Client {
                 Proof::Asked { url, token } => self.exchange(&self.word(url, token).await?).await?,
             };
             let Some(token) = token else {
+                const NO_WORD: &str =
+                    "the server takes no word of a CI platform for who asks (it knows no /v1/token)";
                 let next = proofs.peek().map_or(ANONYMOUS, |next| next.kind());
-                let why = format!(
-                    "the server takes no word of a CI platform for who asks (it knows no /v1/token): it is asked as {next}"
-                );
+                if self.must_prove && next == ANONYMOUS {
+                    return Err(wrong(&format!("{NO_WORD}: ask with --identity token, or anonymous")));
+                }
+                let why = format!("{NO_WORD}: it is asked as {next}");
                 self.log.warn(&why);
                 // The first one says it all.
                 let _ = self.untaken.set(why);
@@ -108,9 +111,18 @@ impl Client {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
                 .map_err(|_| wrong("the token holds what cannot be sent"))?;
             value.set_sensitive(true);
+            self.told(proof.kind());
             return Ok(Some((proof.kind(), value)));
         }
+        self.told(ANONYMOUS);
         Ok(None)
+    }
+
+    /// As whom the server is asked, where no warning said it.
+    fn told(&self, kind: &str) {
+        if self.untaken.get().is_none() {
+            self.log.note(format_args!("{} is asked as {kind}", self.address));
+        }
     }
 
     /// The server's token for a platform's word; `None` where it takes no platform's.

@@ -73,6 +73,8 @@ pub struct Server {
     pub authorities: Vec<PathBuf>,
     /// What proves who asks, in the order in which it is tried.
     pub proofs: Vec<Proof>,
+    /// Whether it is never asked as nobody in particular.
+    pub must_prove: bool,
 }
 
 /// A server, and what it cost to talk to it.
@@ -84,6 +86,7 @@ pub struct Client {
     /// Milliseconds that may still be waited because the server announced it.
     patience_ms: AtomicU64,
     proofs: Vec<Proof>,
+    must_prove: bool,
     authorities: Vec<PathBuf>,
     /// Which proof the server took, and what is sent of it.
     authorization: OnceCell<Option<(&'static str, HeaderValue)>>,
@@ -97,7 +100,7 @@ pub struct Client {
 impl Client {
     /// A client of a server. Nothing is sent yet.
     pub fn new(server: &Server, user_agent: &str, log: Log) -> Result<Self, Error> {
-        let Server { url: base, deadline, max_wait, authorities, proofs } = server;
+        let Server { url: base, deadline, max_wait, authorities, proofs, must_prove } = server;
         let deadline = *deadline;
         let fail = |why: String| Error::Address { address: shown(base), why };
         let url = Url::parse(base).map_err(|error| fail(error.to_string()))?;
@@ -140,6 +143,7 @@ impl Client {
             deadline,
             patience_ms: AtomicU64::new(u64::try_from(max_wait.as_millis()).unwrap_or(u64::MAX)),
             proofs: proofs.clone(),
+            must_prove: *must_prove,
             authorities: authorities.clone(),
             authorization: OnceCell::new(),
             untaken: OnceLock::new(),

@@ -152,17 +152,19 @@ async fn who_asks_is_proved_in_order_and_never_in_silence() {
         url: format!("http://{address}/word?v=1"),
         token: "job".to_owned(),
     };
-    for (token_status, with_token, want) in [
-        ("200 OK", true, Ok(("oidc", "bearer short"))),
-        ("404 N", true, Ok(("token", "bearer mine"))),
-        ("404 N", false, Ok(("anonymous", ""))),
-        ("403 F", true, Err(())),
-        ("500 E", true, Err(())),
+    for (token_status, with_token, must_prove, want) in [
+        ("200 OK", true, false, Ok(("oidc", "bearer short"))),
+        ("200 OK", false, true, Ok(("oidc", "bearer short"))),
+        ("404 N", true, false, Ok(("token", "bearer mine"))),
+        ("404 N", false, false, Ok(("anonymous", ""))),
+        ("404 N", false, true, Err(())),
+        ("403 F", true, false, Err(())),
+        ("500 E", true, false, Err(())),
     ] {
         let (address, told) = platform(token_status).await;
         let mut proofs = vec![asked(address)];
         proofs.extend(with_token.then(|| Proof::Token("mine".to_owned())));
-        let server = Server { proofs, ..server(&format!("http://{address}"), 300) };
+        let server = Server { proofs, must_prove, ..server(&format!("http://{address}"), 300) };
         let client = Client::new(&server, "t", LOG).unwrap();
         let answer = ask(&client).await;
         let told = told.lock().await;

@@ -13,6 +13,7 @@ use stella::{
 };
 
 use super::{Error, Opened, OpenedImage, Options, Progress, Source, export, platform, reference};
+use crate::client::shown;
 
 /// Where an engine listens if nobody says otherwise.
 const DEFAULT_HOST: &str =
@@ -48,8 +49,13 @@ impl EngineAddress {
         self.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST)
     }
 
+    /// As people read it: nobody's password.
+    fn shown(&self) -> String {
+        shown(self.host())
+    }
+
     fn wrong(&self, why: impl Into<String>) -> Error {
-        Error::EngineAddress { address: self.host().to_owned(), why: why.into() }
+        Error::EngineAddress { address: self.shown(), why: why.into() }
     }
 
     async fn connect(&self) -> Result<Docker, Error> {
@@ -81,7 +87,7 @@ impl EngineAddress {
     }
 
     fn failed(&self, error: &bollard::errors::Error) -> Error {
-        let address = self.host().to_owned();
+        let address = self.shown();
         let why = chain(error);
         match error {
             bollard::errors::Error::DockerResponseServerError { .. }
@@ -106,7 +112,7 @@ pub(super) fn open(name: &str, options: &Options, taken_for: String) -> Result<O
         return Err(Error::Reference { text: name.to_owned() });
     }
     let address = options.engine.clone();
-    let host = address.host().to_owned();
+    let host = address.shown();
     let (inspected, history) = on_runtime(async || {
         let docker = address.connect().await?;
         let missing = |error| match error {
@@ -192,7 +198,7 @@ pub(super) fn has(name: &str, address: &EngineAddress) -> Result<bool, Error> {
         };
         tokio::time::timeout(HINT_WAIT, asking).await.unwrap_or_else(|_| {
             let why = format!("no answer within {} s", HINT_WAIT.as_secs());
-            Err(Error::EngineUnreachable { address: address.host().to_owned(), why })
+            Err(Error::EngineUnreachable { address: address.shown(), why })
         })
     })
 }
@@ -219,7 +225,7 @@ impl Connection {
                     loop {
                         let next = tokio::time::timeout(EXPORT_WAIT, stream.next()).await;
                         let silent = || Error::EngineUnreachable {
-                            address: self.address.host().to_owned(),
+                            address: self.address.shown(),
                             why: format!("its export was silent for {} s", EXPORT_WAIT.as_secs()),
                         };
                         let Some(chunk) = next.map_err(|_| silent())? else { return Ok(()) };
@@ -232,7 +238,7 @@ impl Connection {
                 })
             });
             let reader = export::Chunks::new(receiver);
-            let result = export::analyse(reader, self.address.host(), image, wanted, limits, progress);
+            let result = export::analyse(reader, &self.address.shown(), image, wanted, limits, progress);
             // Where the export broke off, its own error says more than that of the reader.
             let pumped = pump.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             result.or_else(|error| pumped.and(Err(error)))

@@ -7,6 +7,7 @@ mod dockerfile;
 mod engine;
 mod environment;
 mod file;
+mod home;
 pub mod print;
 mod text;
 
@@ -18,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use etcetera::{BaseStrategy, choose_base_strategy};
 use jiff::Timestamp;
 use stella::{
     api::PolicyText,
@@ -52,20 +52,18 @@ pub enum Advisories {
     Demo,
     /// A compiled file.
     File(PathBuf),
+    /// None is named, and the user has no directory to have one in.
+    Nowhere,
 }
 
 impl Advisories {
     /// What the flag says, or the place in the user's data directory.
-    pub fn new(flag: Option<&str>) -> Result<Self, Failure> {
+    pub fn new(flag: Option<&str>, environment: &Environment) -> Self {
         match flag {
-            Some("demo") => Ok(Self::Demo),
-            Some(path) => Ok(Self::File(path.into())),
+            Some("demo") => Self::Demo,
+            Some(path) => Self::File(path.into()),
             None => {
-                let base = choose_base_strategy().map_err(|error| {
-                    Failure::usage(format!("no place for the advisory database: {error}"))
-                        .advise("give --advisories FILE")
-                })?;
-                Ok(Self::File(base.data_dir().join("stella").join("advisories.db")))
+                home::data(environment).map_or(Self::Nowhere, |data| Self::File(data.join("advisories.db")))
             }
         }
     }
@@ -113,7 +111,7 @@ impl SourceSettings {
             (_, true) => None,
             (Some(directory), false) => Some(directory.clone()),
             // Without a home there is no cache, and nothing else changes.
-            (None, false) => choose_base_strategy().ok().map(|base| base.cache_dir().join("stella")),
+            (None, false) => home::cache(environment),
         };
         Ok(Self {
             text: image.to_owned(),
@@ -142,6 +140,7 @@ impl SourceSettings {
                     max_wait: Duration::from_secs(args.max_wait),
                     authorities: args.ca.clone(),
                     proofs: proofs(args.identity, environment)?,
+                    must_prove: args.identity == Identity::Oidc,
                 }),
                 None => None,
             },
@@ -159,22 +158,48 @@ impl SourceSettings {
 /// What proves to a server who asks, in the order in which it is tried.
 fn proofs(identity: Identity, environment: &Environment) -> Result<Vec<Proof>, Failure> {
     let text = |name: &str| environment.text(name).map(str::to_owned);
-    let word = || text("STELLA_ID_TOKEN").map(Proof::Word);
-    let asked = || {
-        Some(Proof::Asked {
-            url: text("ACTIONS_ID_TOKEN_REQUEST_URL")?,
-            token: text("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?,
-        })
+    let word = match (text("STELLA_ID_TOKEN"), text(ASK_AT), text(ASK_WITH)) {
+        (Some(word), ..) => Some(Proof::Word(word)),
+        (None, Some(url), Some(token)) => Some(Proof::Asked { url, token }),
+        (None, None, None) => None,
+        // Half of what a platform says is no reason to ask as somebody else.
+        (None, ..) if !matches!(identity, Identity::Auto | Identity::Oidc) => None,
+        (None, url, _) => {
+            let (there, missing) = if url.is_some() { (ASK_AT, ASK_WITH) } else { (ASK_WITH, ASK_AT) };
+            return Err(Failure::usage(format!(
+                "who asks cannot be proved: there is {there}, but no {missing}"
+            ))
+            .advise(
+                "pass both on to the step, or ask with a token or nothing: --identity token, or anonymous",
+            ));
+        }
     };
-    let word = (identity == Identity::Auto).then(|| word().or_else(asked)).flatten();
-    let token = (identity != Identity::Anonymous).then(|| text("STELLA_TOKEN").map(Proof::Token)).flatten();
-    if identity == Identity::Token && token.is_none() {
-        return Err(Failure::usage("--identity token (STELLA_IDENTITY): there is no token in STELLA_TOKEN").advise(
-            "set STELLA_TOKEN to a token of the server's, or ask without one: --identity anonymous, or auto where a CI platform's word counts too",
-        ));
+    let token = text("STELLA_TOKEN").map(Proof::Token);
+    let missing = |what, advice| {
+        let name = if identity == Identity::Oidc { "oidc" } else { "token" };
+        Failure::usage(format!("--identity {name} (STELLA_IDENTITY): there is {what}")).advise(advice)
+    };
+    match identity {
+        Identity::Auto => Ok(word.into_iter().chain(token).collect()),
+        Identity::Oidc => word.map(|word| vec![word]).ok_or_else(|| {
+            missing(
+                "no word of a CI platform",
+                "GitHub gives it to a job with `permissions: id-token: write`, GitLab to one with `id_tokens: STELLA_ID_TOKEN`",
+            )
+        }),
+        Identity::Token => token.map(|token| vec![token]).ok_or_else(|| {
+            missing(
+                "no token in STELLA_TOKEN",
+                "set STELLA_TOKEN to a token of the server's, or ask without one: --identity anonymous, or auto where a CI platform's word counts too",
+            )
+        }),
+        Identity::Anonymous => Ok(Vec::new()),
     }
-    Ok(word.into_iter().chain(token).collect())
 }
+
+/// Where GitHub Actions gives its word, and the job's own token for that.
+const ASK_AT: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+const ASK_WITH: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /// The image that is meant: the caller's, else the CI platform's.
 pub fn image(given: Option<&str>, environment: &Environment) -> Result<String, Failure> {
@@ -221,7 +246,7 @@ fn amount(text: &str) -> Option<u64> {
 /// `DOCKER_CONFIG`, or where Docker keeps its configuration.
 fn docker_config(environment: &Environment) -> Option<PathBuf> {
     let configured = environment.path("DOCKER_CONFIG");
-    configured.or_else(|| choose_base_strategy().ok().map(|base| base.home_dir().join(".docker")))
+    configured.or_else(|| home::home(environment).map(|home| home.join(".docker")))
 }
 
 /// Where Docker and Podman look for the certificates of registries.
@@ -293,7 +318,7 @@ impl GateSettings {
             name: name::given(args.name.as_deref())?,
             fail_on: args.fail_on.as_deref().map(severity).transpose()?.or(file.fail_on),
             allow_skipped: trimmed(&args.allow_skipped),
-            advisories: Advisories::new(args.advisories.as_deref())?,
+            advisories: Advisories::new(args.advisories.as_deref(), environment),
             signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
             verify_all: args.verify.or(file.verify) == Some(Verify::All),
             on_error: args.on_error,
@@ -381,7 +406,7 @@ mod tests {
 
     #[test]
     fn who_asks_is_proved_as_the_caller_wants() {
-        use Identity::{Anonymous, Auto, Token};
+        use Identity::{Anonymous, Auto, Oidc, Token};
         let word = [("STELLA_ID_TOKEN", "w"), ("STELLA_TOKEN", "")];
         let both = [
             ("STELLA_TOKEN", "t"),
@@ -392,9 +417,13 @@ mod tests {
             (Auto, [].as_slice(), Some([].as_slice())),
             (Auto, &word, Some(&["oidc"])),
             (Auto, &both, Some(&["oidc", "token"])),
-            (Auto, &both[1..2], Some(&[])),
-            (Token, &both, Some(&["token"])),
-            // Nobody is anonymous who wanted to say who it is.
+            // Nobody is anonymous, nor another, who wanted to say who it is.
+            (Auto, &both[..2], None),
+            (Auto, &both[2..], None),
+            (Oidc, &both, Some(&["oidc"])),
+            (Oidc, &both[1..2], None),
+            (Oidc, &both[..1], None),
+            (Token, &both[..2], Some(&["token"])),
             (Token, &word, None),
             (Anonymous, &both, Some(&[])),
         ] {

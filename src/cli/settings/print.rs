@@ -12,6 +12,9 @@ use crate::{
     output::{Format as _, Output, ReportFormat},
 };
 
+/// What a value is of that nobody set.
+const DEFAULT: &str = "default";
+
 /// A setting as it is printed.
 struct Row {
     name: &'static str,
@@ -52,12 +55,12 @@ fn of_others(settings: &GateSettings, environment: &Environment) -> Vec<Row> {
     let row = |name, value: String, from: Option<&str>| Row {
         name,
         value,
-        from: from.unwrap_or("default").to_owned(),
+        from: from.unwrap_or(DEFAULT).to_owned(),
     };
     let engine = &settings.source.options.engine;
     let host = engine.unknown.clone().or_else(|| engine.host.clone()).unwrap_or_default();
     let mut rows = vec![
-        row("engine", host, first(&["DOCKER_HOST", "DOCKER_CONTEXT"])),
+        row("engine", shown(&host), first(&["DOCKER_HOST", "DOCKER_CONTEXT"])),
         row("now", settings.now.to_string(), first(&["SOURCE_DATE_EPOCH"])),
     ];
     for (name, variables) in [
@@ -77,7 +80,7 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
     let row = |name: &'static str, value: String| {
         let of_file = || in_file.iter().any(|key| key == name).then(|| NAME.to_owned());
         let from = origins.get(name).map(str::to_owned).or_else(of_file);
-        Row { name, value, from: from.unwrap_or_else(|| "default".to_owned()) }
+        Row { name, value, from: from.unwrap_or_else(|| DEFAULT.to_owned()) }
     };
     let path = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
     let flag = |is_set: bool| if is_set { "yes" } else { "no" }.to_owned();
@@ -85,12 +88,17 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
     let image = Row {
         from: match (&settings.ci.image, origins.get("image")) {
             (Some(said), None) => said.by.clone(),
-            (_, from) => from.unwrap_or("default").to_owned(),
+            (_, from) => from.unwrap_or(DEFAULT).to_owned(),
         },
         ..row("image", source.text.clone())
     };
     let policies = settings.policies.iter().map(|policy| policy.origin.clone()).collect::<Vec<_>>();
     let policy = if policies.is_empty() { vec!["standard".to_owned()] } else { policies };
+    // Each of these two makes policies.
+    let mut said = ["policy", "fail-on"].map(|name| row(name, String::new()).from).to_vec();
+    said.retain(|from| from != DEFAULT);
+    said.dedup();
+    let said = if said.is_empty() { DEFAULT.to_owned() } else { said.join(", ") };
     let dockerfile = base.dockerfile.as_ref();
     vec![
         image,
@@ -99,6 +107,7 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
             match &settings.advisories {
                 Advisories::Demo => "demo".to_owned(),
                 Advisories::File(file) => path(Some(file)),
+                Advisories::Nowhere => String::new(),
             },
         ),
         row("allow-skipped", list(settings.allow_skipped.clone())),
@@ -117,7 +126,7 @@ fn rows(settings: &GateSettings, origins: &Origins, in_file: &[String]) -> Vec<R
         row("on-error", format!("{:?}", settings.on_error).to_ascii_lowercase()),
         row("output", list(settings.outputs.iter().map(output).collect())),
         row("platform", list(source.options.platforms.iter().map(ToString::to_string).collect())),
-        row("policy", list(policy)),
+        Row { from: said, ..row("policy", list(policy)) },
         row("sbom-signer", list(settings.signers.iter().map(|signer| signer.file.clone()).collect())),
         row("server", source.server.as_ref().map(|server| shown(&server.url)).unwrap_or_default()),
         row("show-ignored", flag(settings.show_ignored)),
