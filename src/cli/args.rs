@@ -451,7 +451,8 @@ pub struct Sbom {
     pub image: Image,
     #[command(flatten)]
     pub source: Source,
-    /// Write an SBOM: cyclonedx (1.6), cyclonedx-1.5 or spdx (2.3), to FILE or to stdout; repeats [default: cyclonedx]
+    /// Write an SBOM: cyclonedx (1.6), cyclonedx-1.5, spdx (2.3) or spdx-statement (SPDX in an in-toto statement, as BuildKit attaches it),
+    /// to FILE or to stdout; repeats [default: cyclonedx]
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "STELLA_SBOM_OUTPUT", value_delimiter = ',')]
     pub output: Vec<String>,
     #[command(flatten)]

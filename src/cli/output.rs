@@ -74,6 +74,8 @@ impl Format for ReportFormat {
 pub enum SbomFormat {
     CycloneDx(cyclonedx::Version),
     Spdx,
+    /// SPDX in an in-toto statement.
+    SpdxStatement,
 }
 
 impl Format for SbomFormat {
@@ -81,6 +83,7 @@ impl Format for SbomFormat {
         ("cyclonedx", Self::CycloneDx(cyclonedx::Version::V1_6)),
         ("cyclonedx-1.5", Self::CycloneDx(cyclonedx::Version::V1_5)),
         ("spdx", Self::Spdx),
+        ("spdx-statement", Self::SpdxStatement),
     ];
     const ELSEWHERE: &'static str = "; reports on findings are written by `stella gate`";
 }
@@ -97,6 +100,7 @@ impl SbomFormat {
         match self {
             Self::CycloneDx(version) => cyclonedx::write(sbom, result, version, now, out),
             Self::Spdx => spdx::write(sbom, now, out),
+            Self::SpdxStatement => spdx::write_statement(sbom, now, out),
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -86,7 +86,8 @@ impl Role {
     }
 }
 
-/// A document for each file system that BuildKit mounted, named as it is. It says of an image what a gate of the image says.
+/// A document for each file system that BuildKit mounted, named as it is (`docs/attestations/sbom-protocol.md` of github.com/moby/buildkit;
+/// that each is a statement only its `exporter/attestation/unbundle.go` says). It says of an image what a gate of the image says.
 fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<OsString>>, Failure> {
     let source = environment.path(SOURCE).ok_or_else(|| {
         Failure::usage(format!("{SOURCE} is not set: a generator of SBOMs is told by it what was built"))
@@ -96,14 +97,18 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
         let failed = |error| Failure::unfinished(format!("{EXTRAS} {}: {error}", extras.display()));
         let entries =
             fs::read_dir(&extras).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-        let mut extras: Vec<PathBuf> = entries.map_err(failed)?;
-        extras.sort();
-        sources.extend(extras);
+        let mut found: Vec<PathBuf> = match entries {
+            // BuildKit names it whether or not there are any.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            entries => entries.map_err(failed)?,
+        };
+        found.sort();
+        sources.extend(found);
     }
     let line = |source: PathBuf| {
         let mut name = source.file_name().unwrap_or("sbom".as_ref()).to_owned();
         name.push(".spdx.json");
-        let (mut image, mut output) = (OsString::from("dir:"), OsString::from("spdx="));
+        let (mut image, mut output) = (OsString::from("dir:"), OsString::from("spdx-statement="));
         image.push(&source);
         output.push(destination.join(name));
         let words = [OsString::from("stella"), "sbom".into(), image, "--output".into(), output];
@@ -248,10 +253,13 @@ mod tests {
             let line = &commands.lines[0];
             assert_eq!(
                 line[1..5],
-                ["sbom", "dir:/run/src/core/sbom", "--output", "spdx=/run/out/sbom.spdx.json"]
+                ["sbom", "dir:/run/src/core/sbom", "--output", "spdx-statement=/run/out/sbom.spdx.json"]
             );
             assert_eq!(
-                commands.lines.last().is_some_and(|line| line[4] == "spdx=/run/out/sbom-context.spdx.json"),
+                commands
+                    .lines
+                    .last()
+                    .is_some_and(|line| line[4] == "spdx-statement=/run/out/sbom-context.spdx.json"),
                 names == 3
             );
             // Only what was built from is a directory of a project.

@@ -121,6 +121,15 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
     out.pretty(&document, 1)
 }
 
+/// Writes the SBOM as the predicate of an in-toto statement, whose subjects are for whoever attaches it to say.
+///
+/// The form: in-toto's attestation framework, "Statement", version 0.1, which is what BuildKit reads of its generators.
+pub fn write_statement(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all(br#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","subject":[],"predicate":"#)?;
+    write(sbom, now, out)?;
+    out.write_all(b"}\n")
+}
+
 fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {
     let version = sbom.image.digest().to_string();
     element(IMAGE.to_owned(), &sbom.reference, version, "CONTAINER", annotations(of_image(sbom), now))

@@ -106,6 +106,8 @@ class Image(program.Case):
                               "-e", "BUILDKIT_SCAN_SOURCE=/run/src/core/sbom", "--")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(os.listdir(out), ["sbom.spdx.json"])
+        with open(os.path.join(out, "sbom.spdx.json"), encoding="utf-8") as text:
+            self.assertEqual(json.load(text)["predicateType"], "https://spdx.dev/Document")
 
     def test_a_plugin(self):
         done = self.run_image("-v", f"{DEMO}:/image:ro", "-e", "PLUGIN_IMAGE=oci:/image", "-e", "PLUGIN_ADVISORIES=demo", "-e", "PLUGIN_OUTPUT=dotenv", "--")

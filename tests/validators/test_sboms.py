@@ -63,4 +63,9 @@ class Sboms(reports.Case):
             found = sorted(os.listdir(out))
             self.assertEqual(len(found), 3 if extras else 1)
             for name in found:
-                self.assertEqual(documents.wrong(os.path.join(out, name), "spdx"), "")
+                path = os.path.join(out, name)
+                with open(path, encoding="utf-8") as text:
+                    predicate = json.load(text)["predicate"]
+                with open(path, "w", encoding="utf-8") as text:
+                    json.dump(predicate, text)
+                self.assertEqual(documents.wrong(path, "spdx"), "")
