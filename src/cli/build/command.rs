@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use super::{
-    flags::{behind_flags, is_switch, joined, takes_next, unbundled, values},
+    flags::{Argument, given, leading, read},
     output::{Exporter, truth},
 };
 use crate::exit::Failure;
@@ -53,10 +53,10 @@ pub struct Command {
     pub tool: Tool,
     /// The program and its flags before the words that mean a build: what other commands of the tool begin with, too.
     pub program: Vec<OsString>,
-    /// Those words.
-    verb: Vec<OsString>,
+    /// Those words, and the flags between them.
+    verb: Vec<Argument>,
     /// The build's own arguments.
-    arguments: Vec<OsString>,
+    arguments: Vec<Argument>,
 }
 
 impl Command {
@@ -76,25 +76,22 @@ impl Command {
             .iter()
             .find(|(name, ..)| *name == stem)
             .ok_or_else(|| wrong(format!("{} is no builder that is known here", program.display())))?;
-        let at = behind_flags(words, 1);
-        let end = verbs.iter().find_map(|verb| {
+        let at = 1 + given(&leading(&words[1..])).len();
+        let verb = verbs.iter().find_map(|verb| {
             // `docker buildx --builder NAME build`
-            verb.iter().try_fold(1, |at, verb| {
-                let at = behind_flags(words, at);
-                words.get(at).is_some_and(|word| word == verb).then_some(at + 1)
+            verb.iter().try_fold(Vec::new(), |mut verb, part| {
+                verb.extend(leading(&words[at + given(&verb).len()..]));
+                let found = words.get(at + given(&verb).len()).filter(|word| *word == part)?;
+                verb.push(Argument::word(found));
+                Some(verb)
             })
         });
-        let end = end.ok_or_else(|| {
+        let verb = verb.ok_or_else(|| {
             let given = words.get(at).map(|word| format!(" {}", word.display())).unwrap_or_default();
             wrong(format!("{stem}{given} builds no image"))
         })?;
-        let arguments = words[end..].iter().map(unbundled).collect::<Result<Vec<_>, _>>()?;
-        let command = Self {
-            tool: *tool,
-            program: words[..at].to_vec(),
-            verb: words[at..end].to_vec(),
-            arguments: arguments.concat(),
-        };
+        let arguments = read(&words[at + given(&verb).len()..])?;
+        let command = Self { tool: *tool, program: words[..at].to_vec(), verb, arguments };
         // What cannot be told must not push.
         command.exporters()?;
         command.switch("--push")?;
@@ -104,12 +101,12 @@ impl Command {
 
     /// Whether buildx is meant by name.
     pub fn is_buildx(&self) -> bool {
-        self.verb.iter().any(|word| word == "buildx")
+        self.verb.iter().any(|part| part.as_word().is_some_and(|word| word == "buildx"))
     }
 
     /// The whole command line.
     pub fn words(&self) -> Vec<OsString> {
-        [&*self.program, &*self.verb, &*self.arguments].concat()
+        [self.program.clone(), given(&self.verb), given(&self.arguments)].concat()
     }
 
     /// Another command of the same tool, with the same flags before it.
@@ -119,30 +116,28 @@ impl Command {
 
     /// Adds an argument, before those that are there.
     pub fn add(&mut self, flag: &str, value: impl Into<OsString>) {
-        let mut argument = OsString::from(format!("{flag}="));
-        argument.push(value.into());
-        self.arguments.insert(0, argument);
+        self.arguments.insert(0, Argument::joined(flag, value.into()));
     }
 
     /// What `--iidfile` names.
     pub fn id_file(&self) -> Option<PathBuf> {
-        self.values(&["--iidfile"]).pop().map(PathBuf::from)
+        self.last("--iidfile").map(PathBuf::from)
     }
 
     /// What `--metadata-file` names.
     pub fn metadata_file(&self) -> Option<PathBuf> {
-        self.values(&["--metadata-file"]).pop().map(PathBuf::from)
+        self.last("--metadata-file").map(PathBuf::from)
     }
 
     /// The command that says how such a build is called: of whichever builder there is.
     pub fn help(&self) -> Vec<OsString> {
-        [&*self.program, &*self.verb, &["--help".into()]].concat()
+        [self.program.clone(), given(&self.verb), vec!["--help".into()]].concat()
     }
 
     /// The names that the image gets: its tags, and only where it has none those that exporters say (`build/opt.go` of
     /// github.com/docker/buildx).
     pub fn names(&self) -> Vec<String> {
-        let tags: Vec<_> = self.tags().into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let tags: Vec<_> = self.values("--tag").filter_map(|name| name.to_str()).map(str::to_owned).collect();
         if !tags.is_empty() {
             return tags;
         }
@@ -151,23 +146,22 @@ impl Command {
         names.flat_map(|names| names.split(',')).map(str::to_owned).collect()
     }
 
-    fn tags(&self) -> Vec<OsString> {
-        self.values(&["--tag", "-t"])
-    }
-
     /// The name of buildx's builder, where it is not the one in use.
-    pub fn builder(&self) -> Option<OsString> {
-        let words = [&*self.verb, &*self.arguments].concat();
-        values(&words, &["--builder"]).pop()
+    pub fn builder(&self) -> Option<&OsString> {
+        self.verb
+            .iter()
+            .chain(&self.arguments)
+            .filter_map(|argument| argument.value_of("--builder"))
+            .next_back()
     }
 
     /// The platforms that it is built for, each once; those of `default` where it says none.
     pub fn platforms(&self, default: &str) -> BTreeSet<String> {
-        let mut lists = self.values(&["--platform"]);
+        let mut lists: Vec<_> = self.values("--platform").filter_map(|list| list.to_str()).collect();
         if lists.is_empty() {
-            lists.push(default.into());
+            lists.push(default);
         }
-        let platforms = lists.iter().flat_map(|list| list.to_str().unwrap_or_default().split(','));
+        let platforms = lists.iter().flat_map(|list| list.split(','));
         platforms.map(|platform| platform.trim().to_owned()).collect()
     }
 
@@ -178,12 +172,12 @@ impl Command {
 
     /// The stage that is built, where it is not the last.
     pub fn target(&self) -> Option<String> {
-        self.values(&["--target"]).pop()?.into_string().ok()
+        self.last("--target")?.to_str().map(str::to_owned)
     }
 
     /// The Dockerfile: what `-f` names, else what lies in the directory that is built from, where that is one.
     pub fn dockerfile(&self) -> Option<PathBuf> {
-        if let Some(file) = self.values(&["--file", "-f"]).pop() {
+        if let Some(file) = self.last("--file") {
             return Some(PathBuf::from(file)).filter(|file| file.is_file());
         }
         let context = PathBuf::from(self.context()?);
@@ -192,17 +186,8 @@ impl Command {
 
     /// What is built from: the one word that is neither a flag nor the value of one. None where that is not plain.
     fn context(&self) -> Option<&OsString> {
-        let mut found = None;
-        let mut words = self.arguments.iter();
-        while let Some(word) = words.next() {
-            match word.to_str().filter(|word| word.starts_with('-') && *word != "-") {
-                Some(flag) if takes_next(flag) => drop(words.next()),
-                Some(_) => {}
-                None if found.is_some() => return None,
-                None => found = Some(word),
-            }
-        }
-        found
+        let mut words = self.arguments.iter().filter_map(Argument::as_word);
+        words.next().filter(|_| words.next().is_none())
     }
 
     /// Where the image is to go.
@@ -232,29 +217,18 @@ impl Command {
     /// Takes away what pushes and what loads; files that are written beside stay, and so do the names. Gives how the image was to be
     /// written, for the exporter that takes their place.
     pub fn forget_output(&mut self) -> Result<String, Failure> {
-        let names = if self.tags().is_empty() { self.names() } else { Vec::new() };
+        let names = if self.last("--tag").is_none() { self.names() } else { Vec::new() };
         let mut manner = String::new();
         let mut kept = Vec::new();
-        let mut words = std::mem::take(&mut self.arguments).into_iter();
-        while let Some(word) = words.next() {
-            let text = word.to_str().unwrap_or_default();
-            if is_switch(text, "--push") || is_switch(text, "--load") {
-                continue;
+        for argument in std::mem::take(&mut self.arguments) {
+            let exporter = argument.value_of("--output").map(exporter).transpose()?;
+            let replaced = exporter.filter(|exporter| exporter.pushes() || exporter.loads());
+            if let Some(exporter) = &replaced {
+                manner.push_str(&exporter.manner());
             }
-            let apart = (text == "--output" || text == "-o").then(|| words.next().unwrap_or_default());
-            let value = match &apart {
-                Some(value) => value.to_str(),
-                None => joined(text, "--output").or_else(|| joined(text, "-o")),
-            };
-            if let Some(value) = value {
-                let exporter = Exporter::parse(value)?;
-                if exporter.pushes() || exporter.loads() {
-                    manner.push_str(&exporter.manner());
-                    continue;
-                }
+            if replaced.is_none() && !argument.is("--push") && !argument.is("--load") {
+                kept.push(argument);
             }
-            kept.push(word);
-            kept.extend(apart);
         }
         self.arguments = kept;
         for name in names.iter().rev() {
@@ -264,33 +238,37 @@ impl Command {
     }
 
     fn exporters(&self) -> Result<Vec<Exporter>, Failure> {
-        let texts = self.values(&["--output", "-o"]).into_iter();
-        let read = |text: OsString| match text.to_str() {
-            Some(text) => Exporter::parse(text),
-            None => Err(Failure::usage(format!("--output {}: no Unicode", text.display()))),
-        };
-        texts.map(read).collect()
+        self.values("--output").map(exporter).collect()
     }
 
     /// Whether a switch is on: the last word counts.
     fn switch(&self, flag: &str) -> Result<bool, Failure> {
         let mut is_on = false;
-        for word in
-            self.arguments.iter().filter_map(|word| word.to_str()).filter(|word| is_switch(word, flag))
-        {
-            is_on = match word.split_once('=') {
+        for argument in self.arguments.iter().filter(|argument| argument.is(flag)) {
+            is_on = match argument.value_of(flag) {
                 None => true,
-                Some((_, value)) => truth(value)
-                    .ok_or_else(|| Failure::usage(format!("{word}: write {flag}=true or {flag}=false")))?,
+                Some(value) => value.to_str().and_then(truth).ok_or_else(|| {
+                    Failure::usage(format!("{flag}={}: write {flag}=true or {flag}=false", value.display()))
+                })?,
             };
         }
         Ok(is_on)
     }
 
-    /// The values of a flag of the build in any of its spellings, in order.
-    fn values(&self, spellings: &[&str]) -> Vec<OsString> {
-        values(&self.arguments, spellings)
+    /// The values of a flag of the build, in order.
+    fn values(&self, flag: &str) -> impl Iterator<Item = &OsString> {
+        self.arguments.iter().filter_map(move |argument| argument.value_of(flag))
     }
+
+    /// The value that counts, of a flag that takes one.
+    fn last(&self, flag: &str) -> Option<&OsString> {
+        self.values(flag).last()
+    }
+}
+
+fn exporter(text: &OsString) -> Result<Exporter, Failure> {
+    let unreadable = || Failure::usage(format!("--output {}: no Unicode", text.display()));
+    Exporter::parse(text.to_str().ok_or_else(unreadable)?)
 }
 
 #[cfg(test)]
@@ -323,7 +301,7 @@ mod tests {
             match command(line) {
                 Ok(command) => {
                     assert_eq!(
-                        (command.program.len(), command.arguments.len()),
+                        (command.program.len(), given(&command.arguments).len()),
                         (program, arguments),
                         "{line}"
                     );
@@ -350,6 +328,9 @@ mod tests {
             ("docker buildx build -qotype=image,Push=t -qta .", Output::Push, "a"),
             ("docker buildx build -Dotype=registry -ta .", Output::Push, "a"),
             ("docker buildx build -qDo type=registry -ta .", Output::Push, "a"),
+            ("docker buildx build --push -t --push=false .", Output::Push, "--push=false"),
+            ("docker buildx build --push -f --push=false --label=--push=false -t a .", Output::Push, "a"),
+            ("docker buildx build --push -t a -- --push=false", Output::Push, "a"),
             ("docker buildx build -D=false -ta --memory-swap -1 .", Output::Store, "a"),
             ("docker buildx build -o out -o type=registry -t a .", Output::Push, "a"),
             ("docker buildx build -o type=registry -t a .", Output::Push, "a"),
@@ -389,6 +370,8 @@ mod tests {
             ("podman build -t app", None),
             // It may be a switch.
             ("docker build --new dir", None),
+            ("docker build --new=true dir", Some("dir")),
+            ("docker build -ta -- --new", Some("--new")),
             ("docker build one two", None),
         ] {
             assert_eq!(
@@ -408,7 +391,11 @@ mod tests {
             ("docker build --builder=a .", Some("a")),
             ("docker buildx build .", None),
         ] {
-            assert_eq!(command(line).unwrap().builder().as_deref(), builder.map(OsStr::new), "{line}");
+            assert_eq!(
+                command(line).unwrap().builder().map(OsString::as_os_str),
+                builder.map(OsStr::new),
+                "{line}"
+            );
         }
     }
 
@@ -419,6 +406,10 @@ mod tests {
             "docker buildx build -o type=image,push=on .",
             "docker buildx build -xotype=registry -t a .",
             "docker buildx build -Dxotype=registry -t a .",
+            // A switch of tomorrow, or a value that somebody else wrote.
+            "docker build --new --push -t a .",
+            "docker build --push -t a --label --push=false .",
+            "docker build --push -t a --build-arg -o .",
         ] {
             assert!(command(line).is_err(), "{line}");
         }

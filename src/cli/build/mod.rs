@@ -334,7 +334,7 @@ impl Engine {
             return Self::Own;
         }
         let mut words = command.other(&["buildx", "inspect"]);
-        words.extend(command.builder());
+        words.extend(command.builder().cloned());
         let said = children.ask(&words).unwrap_or_default();
         let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
