@@ -31,6 +31,20 @@ const BUILDS: [(&str, Tool, &[&[&str]]); 3] = [
     ("buildah", Tool::Buildah, &[&["build"], &["bud"], &["build-using-dockerfile"]]),
 ];
 
+/// What begins a tag of Podman and Buildah that is no name in their own store: the build itself writes to such a place, which may be a
+/// registry (containers-transports(5), and `docker://`).
+const TRANSPORTS: [&str; 9] = [
+    "atomic:",
+    "containers-storage:",
+    "dir:",
+    "docker-archive:",
+    "docker-daemon:",
+    "oci:",
+    "oci-archive:",
+    "ostree:",
+    "sif:",
+];
+
 /// Where a build leaves what it built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -92,11 +106,28 @@ impl Command {
         })?;
         let arguments = read(&words[at + given(&verb).len()..])?;
         let command = Self { tool: *tool, program: words[..at].to_vec(), verb, arguments };
+        command.check_tags()?;
         // What cannot be told must not push.
         command.exporters()?;
         command.switch("--push")?;
         command.switch("--load")?;
         Ok(command)
+    }
+
+    /// Refuses names that would publish.
+    fn check_tags(&self) -> Result<(), Failure> {
+        let is_elsewhere = |tag: &&OsString| {
+            let tag = tag.to_string_lossy();
+            tag.contains("://") || TRANSPORTS.iter().any(|transport| tag.starts_with(transport))
+        };
+        match self.values("--tag").find(is_elsewhere).filter(|_| self.tool != Tool::Docker) {
+            None => Ok(()),
+            Some(tag) => {
+                let what =
+                    format!("--tag {}: the build would write the image there before the gate", tag.display());
+                Err(Failure::usage(what).advise("give a plain name, and push the image after the gate"))
+            }
+        }
     }
 
     /// Whether buildx is meant by name.
@@ -321,6 +352,12 @@ mod tests {
             ("docker build .", Output::Store, ""),
             ("docker build -t a --tag=b:1 -tc .", Output::Store, "a b:1 c"),
             ("docker buildx build --load -t a .", Output::Load, "a"),
+            (
+                "buildah bud -t docker:1 -t r.example:5000/oci:1 .",
+                Output::Store,
+                "docker:1 r.example:5000/oci:1",
+            ),
+            ("docker build -t oci:1 .", Output::Store, "oci:1"),
             ("docker buildx build --push=true -t a .", Output::Push, "a"),
             ("docker buildx build --push=1 -t a .", Output::Push, "a"),
             ("docker buildx build --push --push=false -t a .", Output::Store, "a"),
@@ -406,6 +443,10 @@ mod tests {
             "docker buildx build -o type=image,push=on .",
             "docker buildx build -xotype=registry -t a .",
             "docker buildx build -Dxotype=registry -t a .",
+            // It is written there by the build.
+            "buildah bud -t docker://r.example/a .",
+            "buildah build -t a -t oci-archive:a.tar .",
+            "podman build --tag=dir:out .",
             // A switch of tomorrow, or a value that somebody else wrote.
             "docker build --new --push -t a .",
             "docker build --push -t a --label --push=false .",
