@@ -265,6 +265,13 @@ class Buildx(StandIn):
                 self.assertIn(why, said)
                 self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
 
+    def test_what_is_pushed_is_not_loaded_in_silence(self):
+        for words in (("--push", "--load"), ("-o", "type=registry", "-o", "type=docker")):
+            code, _, _, said, log = self.buildx("build", *words, "-t", "team/app:1", ".")
+            self.assertEqual(code, 2, said)
+            self.assertIn("docker pull it after the gate", said)
+            self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
+
     def test_the_exit_code_of_the_build(self):
         code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")
         self.assertEqual((code, report["results"]), (17, []), said)

@@ -236,13 +236,18 @@ impl Command {
         };
         Ok(if self.switch("--push")? || exporters.iter().any(Exporter::pushes) {
             Output::Push
-        } else if self.switch("--load")? || exporters.iter().any(Exporter::loads) {
+        } else if self.loads()? {
             Output::Load
         } else if exporters.is_empty() || exporters.iter().any(|exporter| exporter.kind == "image") {
             Output::Store
         } else {
             exporters.iter().find_map(file).unwrap_or(Output::Elsewhere)
         })
+    }
+
+    /// Whether it is to be in the engine, wherever else.
+    pub fn loads(&self) -> Result<bool, Failure> {
+        Ok(self.switch("--load")? || self.exporters()?.iter().any(Exporter::loads))
     }
 
     /// Takes away what pushes and what loads; files that are written beside stay, and so do the names. Gives how the image was to be

@@ -138,6 +138,11 @@ impl Plan {
         };
         let (place, publishing) = match (engine, output) {
             (_, Output::Archive(scheme, file)) => (Place::Archive { scheme, file }, Publishing::Nothing),
+            (Engine::Apart, Output::Push) if command.loads()? => {
+                // What is pushed is an archive of OCI's, which not every engine loads.
+                return Err(Failure::usage("a build that buildx pushes is not loaded as well")
+                    .advise("leave --load (or -o type=docker) away, and docker pull it after the gate"));
+            }
             (Engine::Apart, Output::Push) => {
                 archive(&mut command, "oci")?;
                 (Place::Archive { scheme: "oci-archive", file }, Publishing::Push)
