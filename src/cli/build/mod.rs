@@ -13,8 +13,6 @@
 
 mod child;
 mod command;
-mod flags;
-mod output;
 
 use std::{
     ffi::OsString,
@@ -34,8 +32,7 @@ use super::{
     settings::{Environment, File, SourceSettings, builds_with_buildx},
 };
 use child::Children;
-use command::{Command, Output, Tool};
-use output::truth;
+use command::{Command, Output, Tool, truth};
 use serde::Deserialize;
 use stella::{digest::Digest, report::NO_NAME};
 
