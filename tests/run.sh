@@ -42,6 +42,9 @@ need skopeo skopeo
 need zstd zstd
 need docker docker.io
 need docker-registry docker-registry
+# Builders with a store of their own.
+need buildah buildah
+need podman podman
 # A shell for images that are built here: one that needs no library.
 if ! have busybox || ldd "$(command -v busybox)" >/dev/null 2>&1; then packages="$packages busybox-static"; fi
 need htpasswd apache2-utils

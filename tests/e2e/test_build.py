@@ -35,6 +35,11 @@ class Case(program.Case):
         with open(path, "w", encoding="utf-8") as out:
             out.write(text)
 
+    def waiver(self):
+        path = self.path("policy.yaml")
+        self.write(path, "version: 1\nrules:\n  - name: all-fine\n    when: {severity: [critical]}\n    action: warn\n")
+        return path
+
     def build(self, *command, options=("--advisories", "demo"), variables=None):
         """Exit code, JSON report or None, stdout, stderr."""
         report = self.path("report.json")
@@ -120,13 +125,77 @@ class Docker(Case):
             self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (1, "STELLA_VERDICT=fail"), done.stderr)
 
 
-@unittest.skipUnless(shutil.which("buildah"), "no buildah")
-class Buildah(Case):
+class OwnStore:
+    """Builders with a store of their own, which is the test's own here."""
+
+    def store(self):
+        return ["--storage-driver", "vfs", "--root", self.path("store"), "--runroot", self.path("run"), *self.flags()]
+
+    def flags(self):
+        return []
+
+    def built(self, *words, **how):
+        return self.build(self.tool, *self.store(), "build", "--isolation", "chroot", *words, ".", **how)
+
+    def images(self):
+        return prepare(self.tool, *self.store(), "images", "--quiet", "--no-trunc", env=environment(self.work)).split()
+
     def test_what_was_built_is_gated(self):
-        store = ("--storage-driver", "vfs", "--root", self.path("store"), "--runroot", self.path("run"))
-        built = self.build("buildah", *store, "build", "--layers", "-t", "team/app:1", ".")
-        finding, written = self.assert_gated(built, "team/app:1")
+        finding, written = self.assert_gated(self.built("--layers", "-t", "team/app:1"), "team/app:1")
         self.assertEqual((finding["package"]["name"], written["line"]), ("openssl", 4))
+
+    def test_the_build_s_own_words_count(self):
+        self.write(os.path.join(self.app, "other.Dockerfile"), "#\n" + DOCKERFILE + "FROM scratch\nCOPY status /x\n")
+        mine = self.path("id")
+        waived = ("--advisories", "demo", "--policy", self.waiver())
+        code, report, _, said = self.built("--file=other.Dockerfile", "--target", "app", "--iidfile", mine, "-t", "team/app:2", options=waived)
+        self.assertEqual(code, 0, said)
+        finding = next(found for found in report["results"][0]["findings"] if found["id"] == "CVE-2023-5363")
+        layer = report["results"][0]["image"]["layers"][finding["layer"]["index"]]
+        self.assertEqual((layer["written"]["file"], layer["written"]["line"]), ("other.Dockerfile", 5))
+        with open(mine, encoding="utf-8") as text:
+            self.assertEqual(text.read().strip(), report["results"][0]["image"]["config_digest"])
+
+    def test_a_build_that_fails_keeps_its_code(self):
+        self.write(os.path.join(self.app, "Dockerfile"), "FROM scratch\nCOPY missing /\n")
+        code, report, _, said = self.built()
+        self.assertEqual(report["results"], [], said)
+        self.assertIn(f"the build failed with {code}: nothing was gated", said)
+
+    def test_nothing_is_written_elsewhere_before_the_gate(self):
+        out = self.path("out")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.2)
+            push = f"docker://127.0.0.1:{server.getsockname()[1]}/app"
+            for tag in (f"dir:{out}", f"oci:{out}", f"oci-archive:{out}", f"docker-archive:{out}", push):
+                code, _, _, said = self.built("--tls-verify=false", "-t", tag, options=("--advisories", "demo", "--name", "app"))
+                self.assertEqual(code, 2, said)
+                self.assertIn(f"--tag {tag}: the build would write the image there before the gate", said)
+                self.assertFalse(os.path.exists(out), tag)
+            with self.assertRaises(TimeoutError, msg="somebody asked the registry"):
+                server.accept()
+        self.assertEqual(self.images(), [])
+
+    def test_no_platform_goes_unlooked(self):
+        for words in (("--platform", "linux/amd64,linux/arm64"), ("--all-platforms",)):
+            code, _, _, said = self.built(*words, "-t", "team/app:1")
+            self.assertEqual(code, 2, said)
+            self.assertIn("only one of them could be gated", said)
+        self.assertEqual(self.images(), [])
+
+
+@unittest.skipUnless(shutil.which("buildah"), "no buildah")
+class Buildah(OwnStore, Case):
+    tool = "buildah"
+
+
+@unittest.skipUnless(shutil.which("podman"), "no podman")
+class Podman(OwnStore, Case):
+    tool = "podman"
+
+    def flags(self):
+        # No systemd, no journal.
+        return ["--tmpdir", self.path("libpod"), "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
 
 
 BUILDX = """#!/bin/sh
@@ -171,11 +240,6 @@ class StandIn(Case):
         built = self.build("docker", "buildx", *words, options=options, variables={**self.variables, **variables})
         with open(self.log, encoding="utf-8") as log:
             return (*built, log.read().splitlines())
-
-    def waiver(self):
-        path = self.path("policy.yaml")
-        self.write(path, "version: 1\nrules:\n  - name: all-fine\n    when: {severity: [critical]}\n    action: warn\n")
-        return path
 
 
 class Buildx(StandIn):
@@ -264,6 +328,13 @@ class Buildx(StandIn):
                 self.assertEqual(code, 2, said)
                 self.assertIn(why, said)
                 self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
+
+    def test_what_is_pushed_is_not_loaded_in_silence(self):
+        for words in (("--push", "--load"), ("-o", "type=registry", "-o", "type=docker")):
+            code, _, _, said, log = self.buildx("build", *words, "-t", "team/app:1", ".")
+            self.assertEqual(code, 2, said)
+            self.assertIn("docker pull it after the gate", said)
+            self.assertFalse(any(line.startswith("buildx build") for line in log), "it was not even built")
 
     def test_the_exit_code_of_the_build(self):
         code, report, _, said, _ = self.buildx("build", "--load", ".", STAND_IN_EXIT="17")

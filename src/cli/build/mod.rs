@@ -13,8 +13,6 @@
 
 mod child;
 mod command;
-mod flags;
-mod output;
 
 use std::{
     ffi::OsString,
@@ -34,8 +32,7 @@ use super::{
     settings::{Environment, File, SourceSettings, builds_with_buildx},
 };
 use child::Children;
-use command::{Command, Output, Tool};
-use output::truth;
+use command::{Command, Output, Tool, truth};
 use serde::Deserialize;
 use stella::{digest::Digest, report::NO_NAME};
 
@@ -138,6 +135,11 @@ impl Plan {
         };
         let (place, publishing) = match (engine, output) {
             (_, Output::Archive(scheme, file)) => (Place::Archive { scheme, file }, Publishing::Nothing),
+            (Engine::Apart, Output::Push) if command.loads()? => {
+                // What is pushed is an archive of OCI's, which not every engine loads.
+                return Err(Failure::usage("a build that buildx pushes is not loaded as well")
+                    .advise("leave --load (or -o type=docker) away, and docker pull it after the gate"));
+            }
             (Engine::Apart, Output::Push) => {
                 archive(&mut command, "oci")?;
                 (Place::Archive { scheme: "oci-archive", file }, Publishing::Push)
@@ -334,7 +336,7 @@ impl Engine {
             return Self::Own;
         }
         let mut words = command.other(&["buildx", "inspect"]);
-        words.extend(command.builder());
+        words.extend(command.builder().cloned());
         let said = children.ask(&words).unwrap_or_default();
         let driver = said.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
         if driver.is_none_or(|driver| driver == "docker") { Self::Own } else { Self::Apart }
