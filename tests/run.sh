@@ -62,9 +62,7 @@ need rsync rsync
 need npm npm
 need chromium chromium
 need tc iproute2
-# The package managers that the inventory is held against.
-need rpmbuild rpm
-need db_load db-util
+# A package manager that the inventory is held against.
 need gem ruby
 if [ -z "${STELLA_TEST_DOCKER_HOST:-}" ]; then
     need dockerd docker.io
@@ -73,7 +71,6 @@ fi
 if [ $full = yes ]; then
     [ -x /usr/bin/time ] || packages="$packages time"
     need umoci umoci
-    need go golang-go
 fi
 if [ -n "$packages" ]; then
     have apt-get || fail "missing, and no apt-get to install it with:$packages"
