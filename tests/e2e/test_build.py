@@ -1,5 +1,5 @@
-"""`stella build`: real builders run, and what they built is gated. buildx cannot be had here: a script stands in for it where it
-would write an archive, and the registry that is pushed to is a real one."""
+"""`stella build`: real builders run, and what they built is gated. Debian has no buildx: a script stands in for it where it
+would write an archive, and the registry that is pushed to is a real one; tests/ci/test_buildkit.py runs a real buildx."""
 import json
 import os
 import shutil
