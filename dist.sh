@@ -8,9 +8,8 @@ cd "$(dirname "$0")"
 target=$1
 shift
 case $target in
-    # Runs in any image, on any Linux; which of its addresses to relocate is a bit for each, not 24 bytes.
-    *-linux-*) flags='-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs' ;;
-    *-windows-*) flags='-C target-feature=+crt-static' ;;
+    # Runs in any image, on any Linux; on Windows without a runtime to install.
+    *-linux-* | *-windows-*) flags='-C target-feature=+crt-static' ;;
     *) flags='' ;;
 esac
 RUSTFLAGS="${RUSTFLAGS:-} $flags" exec cargo build --profile dist --locked --package stella --target "$target" "$@"

@@ -83,8 +83,9 @@ impl Local {
 
 /// What there is to say where no file of advisories is named, and the user has none.
 pub fn nowhere() -> Failure {
-    Failure::usage("no place for the advisory database: this user has no home directory")
-        .advise("give --advisories FILE, or set HOME")
+    let home = if cfg!(windows) { "APPDATA" } else { "HOME" };
+    Failure::usage(format!("no place for the advisory database: {home} is no absolute path"))
+        .advise(format!("give --advisories FILE, or set {home}"))
 }
 
 /// Opens the advisories.

@@ -3,17 +3,15 @@
 /// Makes glibc ask what it brings along, `/etc/hosts` and DNS. What else `/etc/nsswitch.conf` may name is a library of the machine's,
 /// which would come into this process with a second libc beside it. Before anything else runs.
 pub fn of_this_program() {
-    #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
-    for (database, sources) in [(c"hosts", c"files dns"), (c"passwd", c"files")] {
-        configure(database, sources);
-    }
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
+    configure(c"hosts", c"files dns");
 }
 
 /// Of glibc, `nss.h`.
 ///
 /// Proof. Both are texts that end with a zero and live as long as the program, and glibc copies what it keeps. It takes a lock of
 /// its own; no other thread is there yet. That it could not (no memory) leaves `/etc/nsswitch.conf` in force.
-#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
 #[expect(unsafe_code, reason = "glibc offers nothing else; proof above")]
 fn configure(database: &'static std::ffi::CStr, sources: &'static std::ffi::CStr) {
     unsafe extern "C" {

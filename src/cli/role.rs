@@ -98,7 +98,7 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
         let entries =
             fs::read_dir(&extras).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut found: Vec<PathBuf> = match entries {
-            // BuildKit names it whether or not there are any.
+            // None, the protocol says.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             entries => entries.map_err(failed)?,
         };

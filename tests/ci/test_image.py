@@ -72,6 +72,18 @@ class Image(program.Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("gate FAILED", done.stderr)
 
+    @unittest.skipUnless(os.geteuid() == 0, "a file of the machine is replaced, in a mount namespace")
+    def test_no_library_of_the_machine_is_asked_for_a_name(self):
+        # Whoever opens it waits for a writer, who never comes.
+        os.mkfifo(self.path("libnss_nobody.so.2"))
+        with open(self.path("nsswitch.conf"), "w", encoding="utf-8") as out:
+            out.write("hosts: nobody dns\n")
+        there = {"PATH": os.environ["PATH"], "HOME": self.work, "LD_LIBRARY_PATH": self.work, "DOCKER_HOST": "tcp://name.invalid:1"}
+        done = program.call("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"', self.path("nsswitch.conf"),
+                            STATIC, "gate", "docker:app:1", "--advisories", "demo", env=there, cwd=self.work)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("name.invalid", done.stderr)
+
     def test_it_starts_at_once(self):
         samples_ms = []
         for _ in range(50):

@@ -105,6 +105,10 @@ class Docker(Case):
         self.assertEqual((code, out), (2, ""), said)
         self.assertIn("much", report["stopped"]["why"])
         self.assertEqual(report["stopped"]["image"], "team/app:1")
+        for words in (("build", "-t", "docker://r.example/app", "."), ("build", "--some", "--other", "."), ("ps",)):
+            code, report, out, said = self.build("docker", *words)
+            self.assertEqual((code, out, report["results"]), (2, "", []), said)
+            self.assertIn(report["stopped"]["why"].split(";")[0], said)
 
     def test_an_engine_of_docker_s_own_flags(self):
         host = os.environ["DOCKER_HOST"]

@@ -23,6 +23,7 @@ use std::{
 use super::{
     Start,
     args::{self, GateOptions},
+    client,
     exit::{Exit, Failure},
     gate,
     image::push,
@@ -38,7 +39,13 @@ use stella::{digest::Digest, report::NO_NAME};
 
 /// Runs `stella build`.
 pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Failure> {
-    let command = Command::parse(&args.command)?;
+    // Reports of an earlier run are not taken for this one's.
+    let refused = |failure: &Failure| {
+        if let Ok(gate) = gate::Gate::new(&args.options, log, start) {
+            gate.stopped(NO_NAME, failure);
+        }
+    };
+    let command = Command::parse(&args.command).inspect_err(refused)?;
     let environment = match command.tool {
         Tool::Docker => role::dockers_flags(&command.program[1..], start.environment.clone())?.0,
         Tool::Podman | Tool::Buildah => start.environment.clone(),
@@ -47,7 +54,7 @@ pub fn run(args: &args::Build, log: Log, start: &Start<'_>) -> Result<Exit, Fail
     let work = tempfile::tempdir()
         .map_err(|error| Failure::unfinished(format!("no temporary directory: {error}")))?;
     let children = Children::new(&environment, work.path())?;
-    let plan = Plan::of(command, work.path(), &children, &environment)?;
+    let plan = Plan::of(command, work.path(), &children, &environment).inspect_err(refused)?;
     let options = options(&args.options, &plan);
     // The place of a file of ours is nothing to tell.
     let shown = plan.names.first().map_or(NO_NAME, String::as_str);
@@ -369,8 +376,13 @@ fn done(words: &[OsString], children: &Children) -> Result<(), Failure> {
     }
 }
 
+/// As people read it: nobody's password.
 fn shown(words: &[OsString]) -> String {
-    words.iter().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ")
+    let shown = |word: &OsString| {
+        let text = word.display().to_string();
+        if text.contains("://") { client::shown(&text) } else { text }
+    };
+    words.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// How to gate what was built: what the build's own command line says is as good as a flag, where there is none.

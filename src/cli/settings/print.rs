@@ -58,9 +58,9 @@ fn of_others(settings: &GateSettings, environment: &Environment) -> Vec<Row> {
         from: from.unwrap_or(DEFAULT).to_owned(),
     };
     let engine = &settings.source.options.engine;
-    let host = engine.unknown.clone().or_else(|| engine.host.clone()).unwrap_or_default();
+    let host = engine.unknown.clone().or_else(|| engine.host.as_deref().map(shown)).unwrap_or_default();
     let mut rows = vec![
-        row("engine", shown(&host), first(&["DOCKER_HOST", "DOCKER_CONTEXT"])),
+        row("engine", host, first(&["DOCKER_HOST", "DOCKER_CONTEXT"])),
         row("now", settings.now.to_string(), first(&["SOURCE_DATE_EPOCH"])),
     ];
     for (name, variables) in [

@@ -14,6 +14,9 @@ pub struct Exporter {
     pushes: bool,
 }
 
+/// Those of BuildKit and buildx: what any other did with an image could not be told.
+const KINDS: [&str; 7] = ["cacheonly", "docker", "image", "local", "oci", "registry", "tar"];
+
 /// Attributes that say where an image goes, and nothing of what it is.
 const PLACES: [&str; 8] =
     ["type", "dest", "name", "push", "unpack", "store", "registry.insecure", "name-canonical"];
@@ -29,29 +32,40 @@ impl Exporter {
             let kind = if only == "-" { "tar" } else { "local" };
             return Ok(Self { kind: kind.to_owned(), fields: vec![dest], pushes: false });
         }
-        let mut pairs = Vec::new();
+        let wrong = |why: String| Failure::usage(format!("--output {text}: {why}"));
+        let mut pairs: Vec<(String, String)> = Vec::new();
         for field in fields {
-            let (key, value) = field
-                .split_once('=')
-                .ok_or_else(|| Failure::usage(format!("--output {text}: {field:?} is no NAME=VALUE")))?;
-            pairs.push((key.trim().to_ascii_lowercase(), value.to_owned()));
+            let (key, value) =
+                field.split_once('=').ok_or_else(|| wrong(format!("{field:?} is no NAME=VALUE")))?;
+            let key = key.trim().to_ascii_lowercase();
+            if pairs.iter().any(|(known, _)| *known == key) {
+                return Err(wrong(format!("{key} stands there twice")).advise("say it once"));
+            }
+            pairs.push((key, value.to_owned()));
         }
         let of = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let Some(kind) = of("type").map(str::to_owned) else {
             return Err(Failure::usage(format!("--output {text} says no type")));
         };
+        if !KINDS.contains(&kind.as_str()) {
+            let known = KINDS.join(", ");
+            return Err(wrong(format!("{kind:?} is no exporter that is known here"))
+                .advise(format!("write one of: {known}")));
+        }
         if of("push-by-digest").is_some_and(|by| truth(by) != Some(false)) {
-            return Err(Failure::usage(format!("--output {text}: an image is pushed by a name here"))
+            return Err(wrong("an image is pushed by a name here".to_owned())
                 .advise("leave push-by-digest away, and give --tag NAME"));
         }
         let pushes = match of("push") {
             // Without a value it is one.
             Some("") => true,
-            Some(push) => truth(push).ok_or_else(|| {
-                Failure::usage(format!("--output {text}: push={push} is neither true nor false"))
-            })?,
-            None => kind == "registry",
+            Some(push) => {
+                truth(push).ok_or_else(|| wrong(format!("push={push} is neither true nor false")))?
+            }
+            None => false,
         };
+        // buildx has this one push whatever it says of that.
+        let pushes = pushes || kind == "registry";
         Ok(Self { kind, fields: pairs, pushes })
     }
 
@@ -122,7 +136,7 @@ mod tests {
             ("type=image,push=", "image", true),
             ("type=image,\"name=a,b\",push=True", "image", true),
             ("type=image,push=false", "image", false),
-            ("type=registry,push=0", "registry", false),
+            ("type=registry,push=0", "registry", true),
             ("type=oci,dest=f.tar", "oci", false),
             ("out", "local", false),
             ("-", "tar", false),
@@ -130,9 +144,20 @@ mod tests {
             let exporter = Exporter::parse(text).unwrap();
             assert_eq!((exporter.kind.as_str(), exporter.pushes()), (kind, pushes), "{text}");
         }
-        for wrong in
-            ["type=image,push=yes", "type=image,x", "dest=x", "type=image,push=true,push-by-digest=true"]
-        {
+        for wrong in [
+            "type=image,push=yes",
+            "type=image,x",
+            "dest=x",
+            "type=image,push=true,push-by-digest=true",
+            // Of two the last counts, there.
+            "type=oci,dest=a.tar,type=registry",
+            "type=image,push=false,Push=true",
+            "type=oci,dest=old.tar,dest=new.tar",
+            // Its last line is dropped, there.
+            "type=registry\n",
+            "type=Registry",
+            "type=new",
+        ] {
             assert!(Exporter::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -106,9 +106,11 @@ impl Command {
     fn check_tags(&self) -> Result<(), Failure> {
         let is_elsewhere = |tag: &&OsString| {
             let tag = tag.to_string_lossy();
-            tag.contains("://") || TRANSPORTS.iter().any(|transport| tag.starts_with(transport))
+            let is_transport = || TRANSPORTS.iter().any(|transport| tag.starts_with(transport));
+            // What is called `docker` may be Podman. To Docker itself the first is no name, and of the others some are.
+            tag.contains("://") || (self.tool != Tool::Docker && is_transport())
         };
-        match self.values("--tag").find(is_elsewhere).filter(|_| self.tool != Tool::Docker) {
+        match self.values("--tag").find(is_elsewhere) {
             None => Ok(()),
             Some(tag) => {
                 let what =
@@ -329,6 +331,7 @@ mod tests {
             "buildah bud -t docker://r.example/a .",
             "buildah build -t a -t oci-archive:a.tar .",
             "podman build --tag=dir:out .",
+            "docker build -t docker://r.example/a .",
             // A switch of tomorrow, or a value that somebody else wrote.
             "docker build --new --push -t a .",
             "docker build --push -t a --label --push=false .",
