@@ -79,6 +79,13 @@ class Release(unittest.TestCase):
         self.assertNotIn(": write", build)
         self.assertIn("python3 -m unittest test_image", build)
 
+    def test_there_is_one_repository(self):
+        for path in [ACTION, os.path.join(ROOT, "action", "README.md"), *glob.glob(os.path.join(ROOT, "action", "*.sh")), *WORKFLOWS]:
+            for found in re.findall(r"[\w-]+/stella\b(?=[/@\n])", read(path)):
+                self.assertIn(found, (settings.repository(), "target/stella"), path)
+
+
+class Checkout(unittest.TestCase):
     def test_what_a_workflow_runs_on_windows_has_the_lines_of_a_shell(self):
         called = {name for path in WORKFLOWS for name in re.findall(r"(?<=\./)[\w./-]+\.sh\b", read(path))}
         self.assertIn("dist.sh", called)
@@ -86,11 +93,8 @@ class Release(unittest.TestCase):
                               capture_output=True, text=True).stdout
         self.assertEqual([line for line in said.splitlines() if not line.endswith(": eol: lf")], [])
 
-    def test_there_is_one_repository(self):
-        for path in [ACTION, os.path.join(ROOT, "action", "README.md"), *glob.glob(os.path.join(ROOT, "action", "*.sh")), *WORKFLOWS]:
-            for found in re.findall(r"[\w-]+/stella\b(?=[/@\n])", read(path)):
-                self.assertIn(found, (settings.repository(), "target/stella"), path)
-        # Elsewhere other things are called so too.
+    def test_the_repository_has_one_name(self):
+        # Other things are called so too.
         named = re.compile(r"(?:github\.com/|ghcr\.io/|uses: |--repo |component: [^ /]+/)([\w.-]+/stella)\b", re.ASCII)
         files = subprocess.run(["git", "ls-files", "*.md", "*.yml", "*.yaml", "Dockerfile", "*.sh"], cwd=ROOT, check=True,
                                capture_output=True, text=True).stdout.split()
