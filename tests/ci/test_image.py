@@ -79,7 +79,7 @@ class Image(program.Case):
         with open(self.path("nsswitch.conf"), "w", encoding="utf-8") as out:
             out.write("hosts: nobody dns\n")
         there = {"PATH": os.environ["PATH"], "HOME": self.work, "LD_LIBRARY_PATH": self.work, "DOCKER_HOST": "tcp://name.invalid:1"}
-        done = program.call("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"', self.path("nsswitch.conf"),
+        done = program.call("timeout", "10", "unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"', self.path("nsswitch.conf"),
                             STATIC, "gate", "docker:app:1", "--advisories", "demo", env=there, cwd=self.work)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("name.invalid", done.stderr)
