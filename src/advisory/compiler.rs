@@ -11,10 +11,10 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Advisory, Range,
+    Advisory, Fact, Range, State,
     format::{
-        self, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed, Text,
-        VERSION,
+        self, Contents, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed,
+        Text, VERSION,
     },
     lookup_name,
 };
@@ -31,6 +31,8 @@ const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 pub struct Compiler {
     demo: bool,
     feeds: BTreeMap<String, FeedInput>,
+    /// By id and database.
+    facts: BTreeMap<String, BTreeMap<&'static str, Fact>>,
     /// Each once: a record speaks of many packages in the same words.
     texts: HashSet<Arc<Text>>,
 }
@@ -47,6 +49,7 @@ struct FeedInput {
 struct Held {
     text: Arc<Text>,
     severity: Severity,
+    state: State,
     ranges: Vec<Range>,
     versions: Vec<String>,
 }
@@ -70,15 +73,20 @@ impl Compiler {
         if feed.as_of.as_str() < modified {
             feed.as_of = modified.to_owned();
         }
-        let Advisory { id, aliases, summary, severity, ranges, versions } = advisory;
-        let text = Text { id, aliases, summary };
+        let Advisory { id, source, aliases, summary, severity, state, ranges, versions } = advisory;
+        let text = Text { id, source, aliases, summary };
         let text = self.texts.get(&text).cloned().unwrap_or_else(|| {
             let text = Arc::new(text);
             self.texts.insert(Arc::clone(&text));
             text
         });
-        let held = Held { text, severity, ranges, versions };
+        let held = Held { text, severity, state, ranges, versions };
         feed.packages.entry(lookup_name(ecosystem, package)).or_default().push(held);
+    }
+
+    /// Takes what `source` says of the vulnerability `id` itself; one word of each source.
+    pub fn add_fact(&mut self, id: String, source: &'static str, fact: Fact) {
+        self.facts.entry(id).or_default().insert(source, fact);
     }
 
     /// Takes the word that a record for `ecosystem` was not understood in part, so that the count stands in the file.
@@ -96,7 +104,7 @@ impl Compiler {
         let mut feeds = Vec::with_capacity(self.feeds.len());
         drop(self.texts);
         for (name, feed) in self.feeds {
-            let first_entry = (parts.entries.len() / format::ENTRY_BYTES) as u64;
+            let first_entry = parts.count();
             let entries = feed.packages.len() as u64;
             let mut ids = BTreeSet::new();
             // What is encoded is let go: both forms of all advisories would take twice the memory.
@@ -115,7 +123,12 @@ impl Compiler {
                 entries,
             });
         }
-        Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&feeds)?, parts))
+        let (first_fact, facts) = (parts.count(), self.facts.len() as u64);
+        for (id, facts) in self.facts {
+            parts.entry(&id, encode(&facts)?)?;
+        }
+        let contents = Contents { feeds, first_fact, facts };
+        Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&contents)?, parts))
     }
 
     /// Writes the compiled file: aside first, then put in place in one step, so that a reader sees the old file or the
@@ -185,22 +198,32 @@ impl Parts {
         [feeds, &self.entries, &self.names, &self.texts, &self.records]
     }
 
+    /// Entries so far.
+    fn count(&self) -> u64 {
+        (self.entries.len() / format::ENTRY_BYTES) as u64
+    }
+
     fn push(&mut self, package: &str, advisories: Vec<Held>) -> Result<(), Error> {
-        let stored = advisories.into_iter().map(|Held { text, severity, ranges, versions }| {
-            Ok(StoredAdvisory { text: self.text(text)?, severity, ranges, versions })
+        let stored = advisories.into_iter().map(|Held { text, severity, state, ranges, versions }| {
+            Ok(StoredAdvisory { text: self.text(text)?, severity, state, ranges, versions })
         });
         let record = encode(&stored.collect::<Result<Vec<_>, Error>>()?)?;
+        self.entry(package, record)
+    }
+
+    /// Adds what is known under a name, which is above all before it in its list.
+    fn entry(&mut self, name: &str, record: Vec<u8>) -> Result<(), Error> {
         let record_bytes = fit(record.len(), "advisories of one package")?;
         let record_sum = format::checksum(&[&record]);
         let entry = Entry {
             name_offset: fit(self.names.len(), "package names")?,
-            name_bytes: fit(package.len(), "package names")?,
+            name_bytes: fit(name.len(), "package names")?,
             record_bytes,
             record_sum,
             record_offset: self.record(record, record_sum, record_bytes),
         };
-        self.names.extend(package.as_bytes());
-        self.entries.extend(entry.encode(package.as_bytes()));
+        self.names.extend(name.as_bytes());
+        self.entries.extend(entry.encode(name.as_bytes()));
         Ok(())
     }
 

@@ -1,26 +1,26 @@
-//! The compiled file, version 2. All numbers are little-endian.
+//! The compiled file, version 3. All numbers are little-endian.
 //!
 //! | part | what it holds |
 //! | --- | --- |
 //! | header | magic, format version, flags, digest of the content, file length, place of each section, checksum |
-//! | feeds | postcard: each feed with the part of the index that is its own, sorted by name |
-//! | entries | the index: one fixed-width [`Entry`] per feed and package, sorted by package name |
+//! | contents | postcard: [`Contents`], each feed with the part of the index that is its own, sorted by name |
+//! | entries | the index: one fixed-width [`Entry`] per feed and package, sorted by package name; then one per vulnerability of which something is said, sorted by id |
 //! | names | the names that entries point at |
 //! | texts | ids, aliases and summaries, each stored once however many packages they speak of |
-//! | records | postcard: per package, its [`StoredAdvisory`] list; equal lists are stored once |
+//! | records | postcard: per package, its [`StoredAdvisory`] list; per vulnerability, what each source says; equal ones are stored once |
 //!
-//! Opening reads the header and the feeds. Every other piece is checked when it is used: its place against the
+//! Opening reads the header and the contents. Every other piece is checked when it is used: its place against the
 //! file's length, its bytes against their checksum, so that damage is an error and never a missing advisory.
 
 use std::{borrow::Cow, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::Range;
+use super::{Range, State};
 use crate::{digest::Digest, finding::Severity};
 
 pub(super) const MAGIC: &[u8; 8] = b"stelladb";
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 pub(super) const HEADER_BYTES: usize = 144;
 pub(super) const ENTRY_BYTES: usize = 32;
 pub(super) const FLAG_DEMO: u32 = 1;
@@ -101,12 +101,12 @@ pub(super) struct Header {
     /// Of flags, format version and all that follows the header: the snapshot's id.
     pub content: Digest,
     pub file_bytes: u64,
-    /// Feeds, entries, names, texts, records.
+    /// Contents, entries, names, texts, records.
     pub sections: [Section; 5],
 }
 
 impl Header {
-    pub(super) fn encode(&self, feeds: &[u8]) -> Vec<u8> {
+    pub(super) fn encode(&self, contents: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
@@ -117,11 +117,11 @@ impl Header {
             bytes.extend(section.offset.to_le_bytes());
             bytes.extend(section.size_bytes.to_le_bytes());
         }
-        bytes.extend(checksum(&[&bytes, feeds]).to_le_bytes());
+        bytes.extend(checksum(&[&bytes, contents]).to_le_bytes());
         bytes
     }
 
-    /// Reads and checks the header of `file`, and the feeds section with it.
+    /// Reads and checks the header of `file`, and the contents with it.
     pub(super) fn decode(file: &[u8]) -> Result<Self, Error> {
         if !file.starts_with(MAGIC) {
             return Err(Error::Magic);
@@ -147,8 +147,8 @@ impl Header {
         if header.file_bytes != file.len() as u64 {
             return Err(Error::Truncated { want: header.file_bytes, found: file.len() as u64 });
         }
-        let feeds = header.sections[0].of(file).ok_or_else(|| corrupt("header"))?;
-        if sum != checksum(&[&file[..HEADER_BYTES - size_of::<u64>()], feeds]) {
+        let contents = header.sections[0].of(file).ok_or_else(|| corrupt("header"))?;
+        if sum != checksum(&[&file[..HEADER_BYTES - size_of::<u64>()], contents]) {
             return Err(corrupt("header or list of feeds"));
         }
         Ok(header)
@@ -200,6 +200,15 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
+/// What is in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Contents {
+    pub feeds: Vec<StoredFeed>,
+    /// The part of the index that is of vulnerabilities.
+    pub first_fact: u64,
+    pub facts: u64,
+}
+
 /// A feed as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredFeed {
@@ -216,6 +225,7 @@ pub(super) struct StoredFeed {
 pub(super) struct StoredAdvisory {
     pub text: u32,
     pub severity: Severity,
+    pub state: State,
     pub ranges: Vec<Range>,
     pub versions: Vec<String>,
 }
@@ -224,6 +234,7 @@ pub(super) struct StoredAdvisory {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Text {
     pub id: String,
+    pub source: String,
     pub aliases: Vec<String>,
     pub summary: String,
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod compiler;
+mod fact;
 mod format;
 mod map;
 mod snapshot;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 
 pub use compiler::Compiler;
+pub use fact::{Exploited, Fact, Forecast};
 pub use format::Error;
 pub use snapshot::{Feed, Snapshot};
 
@@ -22,16 +24,43 @@ pub use snapshot::{Feed, Snapshot};
 pub struct Advisory {
     /// The source's own id, such as `DSA-5417-1` or `PYSEC-2018-28`.
     pub id: String,
+    /// The database whose word it is, such as `debian` or `github`.
+    pub source: String,
     /// Other names of the same vulnerability, sorted.
     pub aliases: Vec<String>,
     /// One line.
     pub summary: String,
     /// How bad, in the source's word.
     pub severity: Severity,
+    /// Where the source stands with it.
+    pub state: State,
     /// Which versions are affected. Any of these hits.
     pub ranges: Vec<Range>,
     /// Versions affected one by one, beside the ranges.
     pub versions: Vec<String>,
+}
+
+/// Where a source stands with a vulnerability of a package of its own. The order is from the least telling to the most.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum State {
+    /// Affected where the ranges say so.
+    #[default]
+    Affected,
+    /// Not known yet whether it is affected.
+    Undetermined,
+    /// An update is put off to a later one. Debian's `postponed`, Red Hat's "Fix deferred".
+    Postponed,
+    /// Too minor for an update of its own: Debian's `no-dsa`.
+    Minor,
+    /// There will be no update: Debian's `ignored`, Red Hat's "Will not fix".
+    Ignored,
+    /// There will be no update, for the package is not supported any more.
+    EndOfLife,
+    /// Looked at and found not to be affected, whichever version. It has no ranges, and hits nothing: it stands against the
+    /// word of those who know the package less.
+    NotAffected,
 }
 
 /// A range of affected versions, OSV's `events` made flat.

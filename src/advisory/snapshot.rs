@@ -3,21 +3,24 @@
 use std::{fmt, fs::OpenOptions, path::Path};
 
 use super::{
-    Advisory, Range,
+    Advisory, Fact, Range,
     format::{
-        self, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory, StoredFeed, Text,
-        corrupt,
+        self, Contents, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory,
+        StoredFeed, Text, corrupt,
     },
     lookup_name,
     map::Bytes,
 };
 use crate::digest::{Digest, Hasher};
 
+/// What the list of vulnerabilities is called in messages.
+const VULNERABILITIES: &str = "vulnerabilities";
+
 /// The advisories of one moment, looked up in place.
 pub struct Snapshot {
     bytes: Bytes,
     header: Header,
-    feeds: Vec<StoredFeed>,
+    contents: Contents,
 }
 
 /// One feed of a snapshot.
@@ -35,7 +38,7 @@ pub struct Feed {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("id", &self.id()).field("feeds", &self.feeds).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("id", &self.id()).field("feeds", &self.contents.feeds).finish_non_exhaustive()
     }
 }
 
@@ -73,9 +76,9 @@ impl Snapshot {
 
     fn new(bytes: Bytes) -> Result<Self, Error> {
         let header = Header::decode(&bytes)?;
-        let feeds = header.sections[0].of(&bytes).and_then(|feeds| postcard::from_bytes(feeds).ok());
-        let feeds = feeds.ok_or_else(|| corrupt("list of feeds"))?;
-        Ok(Self { bytes, header, feeds })
+        let contents = header.sections[0].of(&bytes).and_then(|bytes| postcard::from_bytes(bytes).ok());
+        let contents = contents.ok_or_else(|| corrupt("list of feeds"))?;
+        Ok(Self { bytes, header, contents })
     }
 
     /// The digest of the content, taken when the file was compiled: equal ids, equal answers.
@@ -96,7 +99,7 @@ impl Snapshot {
             as_of: feed.as_of.clone(),
             not_understood: feed.not_understood,
         };
-        self.feeds.iter().map(feed).collect()
+        self.contents.feeds.iter().map(feed).collect()
     }
 
     /// Whether the snapshot knows anything of `ecosystem`; where it does not, finding nothing means nothing.
@@ -105,8 +108,9 @@ impl Snapshot {
     }
 
     fn feed(&self, ecosystem: &str) -> Option<&StoredFeed> {
-        let index = self.feeds.binary_search_by(|feed| feed.name.as_str().cmp(ecosystem)).ok()?;
-        self.feeds.get(index)
+        let feeds = &self.contents.feeds;
+        let index = feeds.binary_search_by(|feed| feed.name.as_str().cmp(ecosystem)).ok()?;
+        feeds.get(index)
     }
 
     fn section(&self, index: usize) -> Result<&[u8], Error> {
@@ -127,38 +131,65 @@ impl Snapshot {
         wanted: impl Fn(&[Range], &[String]) -> bool,
     ) -> Result<Vec<Advisory>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
-        let name_wanted = lookup_name(ecosystem, package);
-        let (mut low, mut high) = (0, feed.entries);
+        let name = lookup_name(ecosystem, package);
+        match self.find(feed.first_entry, feed.entries, &name, &feed.name)? {
+            Some(entry) => self.record(&entry, ecosystem, package, wanted),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What each source says of the vulnerability `id` itself, by the source's name, sorted.
+    pub fn facts(&self, id: &str) -> Result<Vec<(String, Fact)>, Error> {
+        let Contents { first_fact, facts, .. } = self.contents;
+        let Some(entry) = self.find(first_fact, facts, id, VULNERABILITIES)? else { return Ok(Vec::new()) };
+        let damaged = || corrupt(format!("what is said of {id}"));
+        let facts: Vec<(String, Fact)> = postcard::from_bytes(&self.bytes_of(&entry).ok_or_else(damaged)?)
+            .map_err(|_| damaged())?;
+        Ok(facts)
+    }
+
+    /// How many vulnerabilities something is said of.
+    pub fn vulnerabilities(&self) -> u64 {
+        self.contents.facts
+    }
+
+    /// The entry of `name` among `count` from `first` on, which are sorted.
+    fn find(&self, first: u64, count: u64, name: &str, list: &str) -> Result<Option<Entry>, Error> {
+        let (mut low, mut high) = (0, count);
         while low < high {
             let middle = low + (high - low) / 2;
-            let (entry, name) = self.entry(feed, middle)?;
-            match name.cmp(name_wanted.as_bytes()) {
+            let (entry, found) = self.entry(first, middle, list)?;
+            match found.cmp(name.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => {
-                    return self.record(&entry, ecosystem, package, wanted);
-                }
+                std::cmp::Ordering::Equal => return Ok(Some(entry)),
             }
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 
     /// Names of all packages that advisories of `ecosystem` speak of, sorted.
     pub fn names(&self, ecosystem: &str) -> Result<Vec<String>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
-        let name = |index| Ok(String::from_utf8_lossy(self.entry(feed, index)?.1).into_owned());
+        let name = |index| Ok(String::from_utf8_lossy(self.entry(feed.first_entry, index, &feed.name)?.1).into_owned());
         (0..feed.entries).map(name).collect()
     }
 
-    /// The entry of a feed at `index`, and its package's name.
-    fn entry(&self, feed: &StoredFeed, index: u64) -> Result<(Entry, &[u8]), Error> {
-        let offset =
-            feed.first_entry.checked_add(index).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
+    /// The entry at `index` of the `list` that begins at `first`, and its name.
+    fn entry(&self, first: u64, index: u64, list: &str) -> Result<(Entry, &[u8]), Error> {
+        let offset = first.checked_add(index).and_then(|index| index.checked_mul(ENTRY_BYTES as u64));
         let (entries, names) = (self.section(1)?, self.section(2)?);
         let entry = offset.and_then(|offset| format::slice(entries, offset, ENTRY_BYTES as u64));
         entry
             .and_then(|entry| Entry::decode(entry, names))
-            .ok_or_else(|| corrupt(format!("the index of {}", feed.name)))
+            .ok_or_else(|| corrupt(format!("the index of {list}")))
+    }
+
+    /// The record of an entry, if its bytes are those that were written. A copy: what is checked must be what is decoded.
+    fn bytes_of(&self, entry: &Entry) -> Option<Vec<u8>> {
+        let records = self.section(4).ok()?;
+        let record = format::slice(records, entry.record_offset, entry.record_bytes.into())?.to_vec();
+        (format::checksum(&[&record]) == entry.record_sum).then_some(record)
     }
 
     fn record(
@@ -169,18 +200,13 @@ impl Snapshot {
         wanted: impl Fn(&[Range], &[String]) -> bool,
     ) -> Result<Vec<Advisory>, Error> {
         let damaged = || corrupt(format!("the advisories of {package} in {ecosystem}"));
-        // A copy: what is checked must be what is decoded.
-        let record = format::slice(self.section(4)?, entry.record_offset, entry.record_bytes.into());
-        let record = record.ok_or_else(damaged)?.to_vec();
-        if format::checksum(&[&record]) != entry.record_sum {
-            return Err(damaged());
-        }
+        let record = self.bytes_of(entry).ok_or_else(damaged)?;
         let stored: Vec<StoredAdvisory> = postcard::from_bytes(&record).map_err(|_| damaged())?;
         let texts = self.section(3)?;
         let advisory = |stored: StoredAdvisory| {
-            let Text { id, aliases, summary } = Text::read(texts, stored.text).ok_or_else(damaged)?;
-            let StoredAdvisory { severity, ranges, versions, .. } = stored;
-            Ok(Advisory { id, aliases, summary, severity, ranges, versions })
+            let Text { id, source, aliases, summary } = Text::read(texts, stored.text).ok_or_else(damaged)?;
+            let StoredAdvisory { severity, state, ranges, versions, .. } = stored;
+            Ok(Advisory { id, source, aliases, summary, severity, state, ranges, versions })
         };
         stored.into_iter().filter(|stored| wanted(&stored.ranges, &stored.versions)).map(advisory).collect()
     }
@@ -199,19 +225,25 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::{
-        advisory::{Compiler, End},
+        advisory::{Compiler, End, State},
         finding::Severity,
     };
 
     fn advisory(id: &str) -> Advisory {
         Advisory {
             id: id.into(),
+            source: "test".into(),
+            state: State::Affected,
             aliases: vec![format!("{id}-alias")],
             summary: "words".into(),
             severity: Severity::High,
             ranges: vec![Range { introduced: None, end: End::Fixed("2".into()) }],
             versions: vec!["1".into()],
         }
+    }
+
+    fn fact(id: &str) -> Fact {
+        Fact { vector: format!("CVSS:{id}"), ..Fact::default() }
     }
 
     fn compile(order: &[usize]) -> Vec<u8> {
@@ -225,7 +257,9 @@ mod tests {
         for &index in order {
             let (ecosystem, package, id) = all[index];
             compiler.add(ecosystem, package, &format!("2024-01-0{}T00:00:00Z", index + 1), advisory(id));
+            compiler.add_fact(id.into(), "nvd", fact(id));
         }
+        compiler.add_fact("A".into(), "cisa", Fact { rejected: true, ..Fact::default() });
         compiler.to_bytes().unwrap()
     }
 
@@ -237,6 +271,9 @@ mod tests {
         assert_eq!(snapshot.lookup("Debian:12", "zlib").unwrap(), [advisory("A"), advisory("B")]);
         assert_eq!(snapshot.lookup("PyPI", "a_B").unwrap(), [advisory("C")]);
         assert_eq!(snapshot.lookup("Debian:12", "zlib1g").unwrap(), []);
+        assert_eq!(snapshot.facts("B").unwrap(), [("nvd".into(), fact("B"))]);
+        assert_eq!(snapshot.facts("A").unwrap().iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>(), ["cisa", "nvd"]);
+        assert_eq!((snapshot.facts("zlib").unwrap(), snapshot.vulnerabilities()), (vec![], 3));
         assert_eq!(snapshot.names("Debian:12").unwrap(), ["curl", "zlib"]);
         assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
         let (name, as_of) = ("Debian:12".into(), "2024-01-03T00:00:00Z".into());

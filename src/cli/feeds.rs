@@ -9,7 +9,7 @@ use std::{
 
 use stella::{
     advisory::{Compiler, Snapshot},
-    feed::{Merged, Outcome, osv},
+    feed::{self, Merged, Outcome},
 };
 
 use super::{
@@ -43,7 +43,7 @@ fn import(paths: &[PathBuf], advisories: &Advisories, log: Log) -> Result<Exit, 
             );
         }
     };
-    let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
+    let (mut compiler, mut import) = (Compiler::default(), feed::Import::default());
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let progress = Progress::new(log);
     for path in paths {
@@ -51,12 +51,14 @@ fn import(paths: &[PathBuf], advisories: &Advisories, log: Log) -> Result<Exit, 
         let bar = progress.begin(&format!("importing {}", name.display()));
         let file = path.metadata().ok().filter(Metadata::is_file);
         bar.expect(0, file.map(|file| file.len()));
-        let outcome = import.read(path, threads, &|bytes| bar.bytes(bytes));
+        let outcomes = import.read(path, threads, &|bytes| bar.bytes(bytes));
         drop(bar);
-        told(path, &outcome.map_err(Failure::unfinished)?, log);
+        for (source, outcome) in outcomes.map_err(Failure::unfinished)? {
+            told(path, source, &outcome, log);
+        }
     }
     let bar = progress.begin("compiling");
-    let Merged { kept, replaced, withdrawn } = import.compile(&mut compiler);
+    let Merged { kept, facts, replaced, withdrawn } = import.compile(&mut compiler);
     drop(bar);
     if replaced > 0 {
         log.note(format_args!(
@@ -66,7 +68,7 @@ fn import(paths: &[PathBuf], advisories: &Advisories, log: Log) -> Result<Exit, 
     if withdrawn > 0 {
         log.note(format_args!("{withdrawn} records were withdrawn since"));
     }
-    if kept == 0 {
+    if kept + facts == 0 {
         return Err(Failure::unfinished("nothing was imported: no record was kept"));
     }
     if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -82,10 +84,14 @@ fn import(paths: &[PathBuf], advisories: &Advisories, log: Log) -> Result<Exit, 
     status(&written)
 }
 
-/// Says what became of one path.
-fn told(path: &Path, outcome: &Outcome, log: Log) {
-    let Outcome { read, kept, skipped, named, not_understood } = outcome;
-    log.note(format_args!("{}: {read} records read, {kept} kept, {skipped} skipped", path.display()));
+/// Says what became of one source's records in one path.
+fn told(path: &Path, source: &str, outcome: &Outcome, log: Log) {
+    let Outcome { read, kept, skipped, reasons, named, not_understood } = outcome;
+    let path = path.display();
+    log.note(format_args!("{path}: {source}: {read} records read, {kept} kept, {skipped} skipped"));
+    for (reason, count) in reasons {
+        log.note(format_args!("{path}: {source}: {count} skipped: {reason}"));
+    }
     for skipped in named {
         log.note(format_args!("skipped {}: {}", skipped.what, skipped.why));
     }
@@ -94,8 +100,7 @@ fn told(path: &Path, outcome: &Outcome, log: Log) {
     }
     if *not_understood > 0 {
         log.warn(format_args!(
-            "{}: {not_understood} records are not understood in part: what they affect may be missed",
-            path.display()
+            "{path}: {source}: {not_understood} records are not understood in part: what they affect may be missed"
         ));
     }
 }

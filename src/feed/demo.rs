@@ -1,6 +1,6 @@
 //! The small snapshot that a fresh checkout gates with, before anything is downloaded.
 
-use super::{Outcome, osv};
+use super::{Outcome, import::import_document};
 use crate::advisory::Compiler;
 
 /// About a hundred real advisories, dated and named by source in the README beside the file.
@@ -10,7 +10,7 @@ const RECORDS: &str = include_str!("../../tests/fixtures/advisories/demo.json");
 /// a few packages of a past day, and finding nothing in it proves nothing.
 pub fn demo_snapshot(compiler: &mut Compiler) -> Outcome {
     compiler.set_demo(true);
-    osv::import_document("demo.json", RECORDS.as_bytes(), compiler)
+    import_document("demo.json", RECORDS.as_bytes(), compiler)
 }
 
 #[cfg(test)]

@@ -1,12 +1,42 @@
-//! Parsers of advisory feeds: each takes what its source publishes and hands advisories to the compiler.
+//! Feeds of advisories: each [`Source`] reads the form that somebody publishes, a file of this folder each.
+//!
+//! ```text
+//! path -> walk (documents) -> queue -> Source (threads) -> Sink -> Held (the newest word of each record) -> Compiler
+//! ```
 
 mod cvss;
 pub mod demo;
-pub mod osv;
+mod held;
+mod import;
+mod json;
+mod osv;
 mod queue;
-mod source;
+mod sink;
+mod walk;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+pub use import::Import;
+use sink::Sink;
+use walk::Document;
+
+/// A form in which advisories are published.
+trait Source: Sync {
+    /// Its name in messages and in the compiled file, such as `osv`.
+    fn name(&self) -> &'static str;
+
+    /// Whether `document` is of this form, by its name and the beginning of its bytes; nothing is parsed.
+    fn knows(&self, document: &Document) -> bool;
+
+    /// Hands every record of `document` to `sink`, and names there what is left; ends early once `sink` is over a limit.
+    fn read(&self, document: &Document, sink: &mut Sink<'_>);
+}
+
+/// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
+const SOURCES: &[&dyn Source] = &[&osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +47,8 @@ pub struct Outcome {
     pub kept: u64,
     /// How much was left out: every record of which nothing was taken, and parts of others.
     pub skipped: u64,
+    /// How often for each reason; the first [`REASONS`] of them, in the order of their words.
+    pub reasons: BTreeMap<String, u64>,
     /// The first [`NAMED`] of what was left out, in the order of their names.
     pub named: BTreeSet<SkippedRecord>,
     /// Records of which a range for a supported ecosystem was left out because nobody here understands it: what it
@@ -27,25 +59,42 @@ pub struct Outcome {
 /// Skipped records that are named one by one; the rest is counted.
 pub const NAMED: usize = 20;
 
+/// Reasons that are counted one by one. A feed's own words are in some, so a hostile one has as many as it likes.
+pub const REASONS: usize = 40;
+
 impl Outcome {
-    fn skip(&mut self, what: String, why: impl Into<String>) {
+    fn skip(&mut self, what: String, reason: &str, detail: &str) {
         self.skipped += 1;
-        self.named.insert(SkippedRecord { what, why: why.into() });
-        if self.named.len() > NAMED {
-            self.named.pop_last();
+        match self.reasons.get_mut(reason) {
+            Some(count) => *count += 1,
+            None => drop(self.reasons.insert(reason.to_owned(), 1)),
         }
+        let why = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
+        self.named.insert(SkippedRecord { what, why });
+        self.trim();
     }
 
     fn extend(&mut self, other: Self) {
-        let Self { read, kept, skipped, named, not_understood } = other;
+        let Self { read, kept, skipped, reasons, named, not_understood } = other;
         self.read += read;
         self.kept += kept;
         self.skipped += skipped;
+        for (reason, count) in reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
         self.named.extend(named);
+        self.not_understood += not_understood;
+        self.trim();
+    }
+
+    /// What is first of all is first of every part too, so neither threads nor their order change what stays.
+    fn trim(&mut self) {
         while self.named.len() > NAMED {
             self.named.pop_last();
         }
-        self.not_understood += not_understood;
+        while self.reasons.len() > REASONS {
+            self.reasons.pop_last();
+        }
     }
 }
 
@@ -54,6 +103,8 @@ impl Outcome {
 pub struct Merged {
     /// Records that were compiled, counted for each family of ecosystems.
     pub kept: u64,
+    /// What databases say of vulnerabilities themselves, one for each database and id.
+    pub facts: u64,
     /// Records that gave way to another of their id: a newer one, or the same again.
     pub replaced: u64,
     /// Records that a withdrawal removed.
@@ -81,7 +132,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Not a form that is read.
-    #[error("{0}: want a folder, a .zip, a .tar.zst, a .json or a .jsonl with OSV records")]
+    #[error("{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml; also .gz)")]
     Form(PathBuf),
     /// A member of an archive or folder is over a limit.
     #[error("{what}: over the limit `{limit}` of {most}")]
@@ -94,6 +145,6 @@ pub enum Error {
         most: u64,
     },
     /// Not one record in it.
-    #[error("{0}: no OSV record in it")]
+    #[error("{0}: no advisory in it, in any form that is known")]
     Empty(PathBuf),
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use super::source::Document;
+use super::walk::Document;
 
 /// Documents that wait.
 const WAITING_DOCUMENTS: usize = 64;

@@ -1,175 +1,153 @@
-//! From documents to revisions.
+//! From documents to claims.
 
-use std::{collections::BTreeMap, collections::BTreeSet, fmt, sync::atomic::Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{
-    Deserializer,
-    de::{Error as _, SeqAccess, Visitor},
-};
-use serde_json::value::RawValue;
-
-use super::{
-    Import,
-    held::{Held, Package, Revision},
-    record::Record,
-};
+use super::record::Record;
 use crate::{
-    advisory::scheme,
-    feed::{Outcome, source::Document},
-    finding::Severity,
+    advisory::{State, scheme},
+    feed::{
+        Source, json,
+        sink::{Claim, Package, Sink},
+        walk::Document,
+    },
 };
 
-/// What one thread has read.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub outcome: Outcome,
-    pub held: Held,
-}
+/// Records of the OSV schema.
+pub(in crate::feed) struct Osv;
 
-/// What one record says of one family, while it is read.
-#[derive(Default)]
-struct Part {
-    packages: BTreeMap<(String, String), Package>,
-    not_understood: BTreeSet<String>,
-}
+impl Source for Osv {
+    fn name(&self) -> &'static str {
+        "osv"
+    }
 
-impl Batch {
-    /// Reads every record of `document`, until `import` is over a limit.
-    pub(super) fn read(&mut self, document: &Document, import: &Import) {
+    /// The schema wants nothing at the beginning but an id, and not even that first: whatever JSON no other source knows is
+    /// read as a record, and named where it is none.
+    fn knows(&self, document: &Document) -> bool {
+        document.is_named(".json") || document.is_named(".jsonl")
+    }
+
+    fn read(&self, document: &Document, sink: &mut Sink<'_>) {
         let Document { name, bytes } = document;
-        if name.to_lowercase().ends_with(".jsonl") {
+        if document.is_named(".jsonl") {
             for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-                if import.over().is_some() {
+                if sink.over() {
                     return;
                 }
                 if !line.trim_ascii().is_empty() {
-                    self.record(&|| format!("{name}:{}", index + 1), line, import);
+                    take(&|| format!("{name}:{}", index + 1), line, sink);
                 }
             }
         } else if bytes.trim_ascii_start().starts_with(b"[") {
-            let mut json = serde_json::Deserializer::from_slice(bytes);
-            let records = Records { batch: self, import, name };
-            let read = json.deserialize_seq(records).and_then(|()| json.end());
+            let mut index = 0u64;
+            let read = json::elements(bytes, &mut |record| {
+                index += 1;
+                take(&|| format!("{name}, record {index}"), record.get().as_bytes(), sink);
+                !sink.over()
+            });
             if let Err(error) = read
-                && import.over().is_none()
+                && !sink.over()
             {
-                self.outcome.read += 1;
-                self.outcome.skip(name.clone(), format!("malformed from here on: {error}"));
+                sink.count();
+                sink.skip(name.clone(), "malformed from here on", &error.to_string());
             }
         } else {
-            self.record(&|| name.clone(), bytes, import);
+            take(&|| name.clone(), bytes, sink);
         }
     }
+}
 
-    fn record(&mut self, place: &dyn Fn() -> String, text: &[u8], import: &Import) {
-        self.outcome.read += 1;
-        import.records.fetch_add(1, Ordering::Relaxed);
-        let most = import.limits.record_bytes;
-        if text.len() > most {
-            return self.outcome.skip(place(), format!("over the limit `feed record bytes` of {most}"));
-        }
-        let record = match serde_json::from_slice::<Record>(text) {
-            Ok(record) if !record.id.is_empty() => record,
-            Ok(_) => return self.outcome.skip(place(), "malformed: the id is empty"),
-            Err(error) => return self.outcome.skip(place(), format!("malformed: {error}")),
+fn take(place: &dyn Fn() -> String, text: &[u8], sink: &mut Sink<'_>) {
+    let Some(record) = sink.json::<Record>(place, text) else { return };
+    if record.id.is_empty() {
+        return sink.skip(place(), "malformed", "the id is empty");
+    }
+    if record.withdrawn.is_some() {
+        sink.skip(record.id.clone(), "withdrawn", "");
+        let time = record.time();
+        return sink.withdraw(record.id, time);
+    }
+    affected(record, sink);
+}
+
+/// Takes a record apart by family, such as `Debian`: mirrors split it into files by that.
+fn affected(mut record: Record, sink: &mut Sink<'_>) {
+    let mut parts: BTreeMap<String, Claim> = BTreeMap::new();
+    let mut reasons: BTreeSet<(String, String)> = BTreeSet::new();
+    let entries = std::mem::take(&mut record.affected).unwrap_or_default();
+    if entries.is_empty() {
+        reasons.insert(("names no package".into(), String::new()));
+    }
+    for entry in entries {
+        let Some(package) = &entry.package else {
+            reasons.insert(("only ranges of a repository".into(), String::new()));
+            continue;
         };
-        if record.withdrawn.is_some() {
-            self.outcome.skip(record.id.clone(), "withdrawn");
-            let time = record.time();
-            return self.held.withdraw(record.id, time, &import.held_bytes);
+        let (ecosystem, name) = (&package.ecosystem, &package.name);
+        let Some(scheme) = scheme(ecosystem) else {
+            reasons.insert((format!("ecosystem {ecosystem} is not supported yet"), String::new()));
+            continue;
+        };
+        let family = ecosystem.split(':').next().unwrap_or_default();
+        let part = parts.entry(family.to_owned()).or_default();
+        let (ranges, versions) = entry.versions(scheme, &mut |what| {
+            reasons.insert(("not understood".into(), format!("{what}, for {name} in {ecosystem}")));
+            part.not_understood.insert(ecosystem.clone());
+        });
+        if ranges.is_empty() && versions.is_empty() {
+            reasons.insert(("no version ranges".into(), format!("for {name} in {ecosystem}")));
+            continue;
         }
-        self.affected(record, import);
+        part.packages.push(Package {
+            ecosystem: ecosystem.clone(),
+            name: name.clone(),
+            severity: record.severity_of(&entry),
+            state: State::Affected,
+            ranges,
+            versions,
+        });
     }
-
-    /// Takes a record apart: by family, and there one entry per package, however many entries speak of it.
-    fn affected(&mut self, mut record: Record, import: &Import) {
-        let mut parts: BTreeMap<String, Part> = BTreeMap::new();
-        let mut reasons: BTreeSet<String> = BTreeSet::new();
-        let entries = std::mem::take(&mut record.affected).unwrap_or_default();
-        if entries.is_empty() {
-            reasons.insert("names no package".into());
-        }
-        for entry in entries {
-            let Some(package) = &entry.package else {
-                reasons.insert("only ranges of a repository".into());
-                continue;
-            };
-            let (ecosystem, name) = (&package.ecosystem, &package.name);
-            let Some(scheme) = scheme(ecosystem) else {
-                reasons.insert(format!("ecosystem {ecosystem} is not supported yet"));
-                continue;
-            };
-            let family = ecosystem.split(':').next().unwrap_or_default();
-            let part = parts.entry(family.to_owned()).or_default();
-            let (ranges, versions) = entry.versions(scheme, &mut |what| {
-                reasons.insert(format!("not understood for {name} in {ecosystem}: {what}"));
-                part.not_understood.insert(ecosystem.clone());
-            });
-            if ranges.is_empty() && versions.is_empty() {
-                reasons.insert(format!("no version ranges for {name} in {ecosystem}"));
-                continue;
-            }
-            let key = (ecosystem.clone(), name.clone());
-            let package = part.packages.entry(key).or_insert_with_key(|(ecosystem, name)| Package {
-                ecosystem: ecosystem.clone(),
-                name: name.clone(),
-                severity: Severity::Unknown,
-                ranges: Vec::new(),
-                versions: Vec::new(),
-            });
-            package.severity = package.severity.max(record.severity_of(&entry));
-            package.ranges.extend(ranges);
-            package.versions.extend(versions);
-        }
-        for why in reasons {
-            self.outcome.skip(record.id.clone(), why);
-        }
-        self.outcome.kept += u64::from(parts.values().any(|part| !part.packages.is_empty()));
-        self.outcome.not_understood += u64::from(parts.values().any(|part| !part.not_understood.is_empty()));
-        let (time, names, summary) = (record.time(), record.names(), record.summary_line());
-        for (family, Part { mut packages, not_understood }) in parts {
-            for package in packages.values_mut() {
-                package.ranges.shrink_to_fit(); // they are held until the last path is read
-                package.versions.shrink_to_fit();
-            }
-            let revision = Revision {
-                time,
-                summary: summary.clone(),
-                names: names.clone(),
-                packages: packages.into_values().collect(),
-                not_understood,
-            };
-            self.held.add(record.id.clone(), family, revision, &import.held_bytes);
-        }
+    for (reason, detail) in reasons {
+        sink.skip(record.id.clone(), &reason, &detail);
+    }
+    if parts.values().any(|part| !part.packages.is_empty()) {
+        sink.kept();
+    }
+    if parts.values().any(|part| !part.not_understood.is_empty()) {
+        sink.not_understood();
+    }
+    let (time, names, summary) = (record.time(), record.names(), record.summary_line());
+    for (family, part) in parts {
+        let database = database(&record.id, &family);
+        let (id, names, summary) = (record.id.clone(), names.clone(), summary.clone());
+        sink.claim(&family, Claim { database, id, time, names, summary, ..part });
     }
 }
 
-/// The records of an array, one at a time: the array is never held as values.
-struct Records<'a> {
-    batch: &'a mut Batch,
-    import: &'a Import,
-    name: &'a str,
-}
-
-impl<'de> Visitor<'de> for Records<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<(), A::Error> {
-        let Self { batch, import, name } = self;
-        let mut index = 0u64;
-        while let Some(record) = records.next_element::<&RawValue>()? {
-            index += 1;
-            if import.over().is_some() {
-                return Err(A::Error::custom("over a limit"));
-            }
-            batch.record(&|| format!("{name}, record {index}"), record.get().as_bytes(), import);
-        }
-        Ok(())
-    }
+/// Whose word a record is: by its id, as the schema's list of databases names them; CVEs and what is not listed there, by
+/// the family that they speak of.
+fn database(id: &str, family: &str) -> &'static str {
+    const BY_ID: &[(&str, &str)] = &[
+        ("ALPINE-", "alpine"),
+        ("BIT-", "bitnami"),
+        ("DEBIAN-", "debian"),
+        ("DLA-", "debian"),
+        ("DSA-", "debian"),
+        ("DTSA-", "debian"),
+        ("GHSA-", "github"),
+        ("GO-", "go"),
+        ("HSEC-", "haskell"),
+        ("JLSEC-", "julia"),
+        ("MAL-", "openssf"),
+        ("PSF-", "psf"),
+        ("PYSEC-", "pypa"),
+        ("RSEC-", "r"),
+        ("RUSTSEC-", "rustsec"),
+        ("UBUNTU-", "ubuntu"),
+        ("USN-", "ubuntu"),
+    ];
+    const BY_FAMILY: &[(&str, &str)] = &[("Alpine", "alpine"), ("Debian", "debian"), ("Ubuntu", "ubuntu")];
+    let named = BY_ID.iter().find(|(start, _)| id.starts_with(start));
+    named.or_else(|| BY_FAMILY.iter().find(|(name, _)| *name == family)).map_or("osv", |(_, database)| database)
 }
 
 #[cfg(test)]
@@ -177,7 +155,7 @@ mod tests {
     use super::*;
     use crate::{
         advisory::{Compiler, Snapshot},
-        feed::{SkippedRecord, osv::import_document},
+        feed::{Outcome, SkippedRecord, import::import_document},
     };
 
     fn read(name: &str, text: &str) -> (Outcome, Snapshot) {

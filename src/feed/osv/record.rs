@@ -7,13 +7,10 @@ use serde_json::Value;
 use super::events::{self, EventJson};
 use crate::{
     advisory::{End, Range},
-    feed::cvss,
+    feed::{cvss, sink::summary_line},
     finding::Severity,
     version::Scheme,
 };
-
-/// Longest summary, in characters; a report has one line for it.
-const SUMMARY_CHARACTERS: usize = 160;
 
 /// A record, the fields that are used here. Free-form parts stay values: each source fills them its own way.
 #[derive(Deserialize)]
@@ -69,11 +66,7 @@ impl Record {
         let paragraph =
             || details.split("\n\n").find(|text| !text.trim().is_empty() && !text.starts_with('#'));
         let text = self.summary.as_deref().filter(|text| !text.trim().is_empty()).or_else(paragraph);
-        let line = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(SUMMARY_CHARACTERS) {
-            Some((end, _)) => format!("{}…", line[..end].trim_end()),
-            None => line,
-        }
+        summary_line(text.unwrap_or_default())
     }
 
     /// When the record was last written: `modified`, or `published` where that is no date; a withdrawal is a word too.

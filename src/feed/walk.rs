@@ -1,4 +1,4 @@
-//! Where a feed's documents come from: a folder, a zip, a tar with zstd, or one file.
+//! Where a feed's documents come from: a folder, an archive, or one file, each document as it is or compressed by gzip.
 
 use std::{
     cell::Cell,
@@ -15,6 +15,10 @@ const DOCUMENT_BYTES: u64 = 256 << 20;
 const FEED_BYTES: u64 = 16 << 30;
 /// Most bytes of a tar from one member to the next: long names are read whole.
 const HEADER_BYTES: u64 = 1 << 20;
+/// The widest window of a zstd archive, as `zstd --long=27` writes it: 128 MiB.
+const WINDOW_LOG: u32 = 27;
+/// How far into a document its form is looked for.
+const HEAD_BYTES: usize = 4 << 10;
 /// Most folders inside folders.
 const FOLDER_DEPTH: usize = 16;
 
@@ -23,6 +27,26 @@ pub(super) struct Document {
     /// As messages name it.
     pub name: String,
     pub bytes: Vec<u8>,
+}
+
+impl Document {
+    /// The beginning, enough to tell one form from another.
+    pub(super) fn head(&self) -> &[u8] {
+        let head = &self.bytes[..self.bytes.len().min(HEAD_BYTES)];
+        head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
+    }
+
+    /// Whether `text` stands near the beginning. Of JSON, with its quotes: a quote inside a string has a backslash, so what
+    /// a description says is never taken for a member.
+    pub(super) fn mentions(&self, text: &str) -> bool {
+        memchr::memmem::find(self.head(), text.as_bytes()).is_some()
+    }
+
+    /// Whether the name ends so, a `.gz` apart, in any case.
+    pub(super) fn is_named(&self, end: &str) -> bool {
+        let name = self.name.to_lowercase();
+        name.strip_suffix(".gz").unwrap_or(&name).ends_with(end)
+    }
 }
 
 /// Puts each document of `path` into `queue`, in the order of the archive or of the names; `other` gets the names of
@@ -41,9 +65,9 @@ pub(super) fn walk(
         feed.folder(path, 0).map(|_| ())
     } else if name.ends_with(".zip") {
         feed.zip(File::open(path).map_err(io)?)
-    } else if name.ends_with(".tar.zst") {
-        feed.tar(File::open(path).map_err(io)?)
-    } else if is_json(&name) {
+    } else if let Some(packed) = tar_packed(&name) {
+        feed.tar(File::open(path).map_err(io)?, packed)
+    } else if is_document(&name) {
         let mut file = Counted { inner: File::open(path).map_err(io)?, read };
         feed.take(path.display().to_string(), &mut file).map(|_| ())
     } else {
@@ -51,8 +75,27 @@ pub(super) fn walk(
     }
 }
 
-fn is_json(name: &str) -> bool {
-    name.ends_with(".json") || name.ends_with(".jsonl")
+/// How a tar is packed.
+enum Packed {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+fn tar_packed(name: &str) -> Option<Packed> {
+    if name.ends_with(".tar.zst") {
+        Some(Packed::Zstd)
+    } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
+        Some(Packed::Gzip)
+    } else {
+        name.ends_with(".tar").then_some(Packed::Plain)
+    }
+}
+
+/// Whether a file may be of a feed, by its name in lower case: all else in a repository of advisories is its own.
+fn is_document(name: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    [".json", ".jsonl", ".csv", ".xml", ".rdf", ".yml", ".yaml"].iter().any(|end| name.ends_with(end))
 }
 
 /// A reader that tells how far it is.
@@ -102,6 +145,13 @@ impl Feed<'_> {
             return Ok(false);
         }
         let mut bytes = Vec::new();
+        let mut inflated;
+        let reader: &mut dyn Read = if name.to_lowercase().ends_with(".gz") {
+            inflated = flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(128 << 10, reader));
+            &mut inflated
+        } else {
+            reader
+        };
         // Read to one byte past the limit: the sizes that archives state are not believed.
         let read = reader.take(DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
         let size_bytes = read.map_err(|source| Error::Io { path: self.path.join(&name), source })? as u64;
@@ -141,7 +191,7 @@ impl Feed<'_> {
             let name = path.strip_prefix(&self.path).unwrap_or(&path).display().to_string();
             let go_on = if kind.is_dir() {
                 self.folder(&path, depth + 1)?
-            } else if kind.is_file() && is_json(&name) {
+            } else if kind.is_file() && is_document(&name.to_lowercase()) {
                 let mut file = Counted { inner: File::open(&path).map_err(io)?, read: self.read };
                 self.take(name, &mut file)?
             } else {
@@ -155,12 +205,21 @@ impl Feed<'_> {
         Ok(true)
     }
 
-    fn tar(&mut self, file: File) -> Result<(), Error> {
+    fn tar(&mut self, file: File, packed: Packed) -> Result<(), Error> {
         let path = self.path.clone();
         let io = |source| Error::Io { path: path.clone(), source };
         let left_bytes = Cell::new(0);
         let file = Counted { inner: file, read: self.read };
-        let reader = Metered { inner: zstd::Decoder::new(file).map_err(io)?, left_bytes: &left_bytes };
+        let inner: Box<dyn Read> = match packed {
+            Packed::Plain => Box::new(file),
+            Packed::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(128 << 10, file))),
+            Packed::Zstd => {
+                let mut decoder = zstd::Decoder::new(file).map_err(io)?;
+                decoder.window_log_max(WINDOW_LOG).map_err(io)?;
+                Box::new(decoder)
+            }
+        };
+        let reader = Metered { inner, left_bytes: &left_bytes };
         let mut archive = tar::Archive::new(reader);
         let mut entries = archive.entries().map_err(io)?;
         loop {
@@ -170,7 +229,7 @@ impl Feed<'_> {
             left_bytes.set(u64::MAX); // the limits of documents hold here
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let kind = entry.header().entry_type();
-            if !kind.is_file() || !is_json(&name) {
+            if !kind.is_file() || !is_document(&name.to_lowercase()) {
                 self.pass(&mut entry)?;
                 if !kind.is_dir() {
                     (self.other)(name);
@@ -193,7 +252,7 @@ impl Feed<'_> {
                 continue;
             }
             let size_bytes = member.compressed_size();
-            if !is_json(&name) {
+            if !is_document(&name.to_lowercase()) {
                 (self.other)(name);
             } else if !self.take(name, &mut member)? {
                 break;
@@ -209,17 +268,17 @@ mod tests {
     use std::{io::Write as _, num::NonZeroUsize};
 
     use super::*;
-    use crate::{advisory::Compiler, feed::osv};
+    use crate::{advisory::Compiler, feed::Import};
 
     const RECORD: &[u8] =
         br#"{"id":"CVE-1","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
 
     fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
-        let (mut compiler, mut import) = (Compiler::default(), osv::Import::default());
-        let outcome = import.read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
-        assert_eq!((outcome.read, outcome.kept), (1, 1));
+        let (mut compiler, mut import) = (Compiler::default(), Import::default());
+        let outcomes = import.read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
+        assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
         import.compile(&mut compiler);
-        let skipped = outcome.named.into_iter().map(|skipped| skipped.what).collect();
+        let skipped = outcomes.into_values().flat_map(|outcome| outcome.named).map(|skipped| skipped.what).collect();
         Ok((compiler.to_bytes().unwrap(), skipped))
     }
 
@@ -242,7 +301,17 @@ mod tests {
         zip.finish().unwrap();
         let (want, skipped) = import(&at("feed")).unwrap();
         assert_eq!(skipped, ["README"]);
-        for form in ["feed.tar.zst", "feed.zip", "feed/sub/CVE-1.json"] {
+        let gzip = || flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut tar = tar::Builder::new(gzip());
+        tar.append_dir_all("feed", at("feed")).unwrap();
+        fs::write(at("feed.tgz"), tar.into_inner().unwrap().finish().unwrap()).unwrap();
+        let mut tar = tar::Builder::new(File::create(at("feed.tar")).unwrap());
+        tar.append_dir_all("feed", at("feed")).unwrap();
+        tar.finish().unwrap();
+        let mut document = gzip();
+        document.write_all(RECORD).unwrap();
+        fs::write(at("CVE-1.json.gz"), document.finish().unwrap()).unwrap();
+        for form in ["feed.tar.zst", "feed.tgz", "feed.tar", "feed.zip", "feed/sub/CVE-1.json", "CVE-1.json.gz"] {
             assert_eq!(import(&at(form)).unwrap().0, want, "{form}");
         }
         let whole = fs::read(at("feed.tar.zst")).unwrap();

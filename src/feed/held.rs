@@ -1,0 +1,197 @@
+//! What an import holds until every path is read: of each record the newest word.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use jiff::Timestamp;
+
+use super::sink::Package;
+use crate::{
+    advisory::{Advisory, Compiler, Fact, Range},
+    feed::Merged,
+};
+
+/// What one record says of its scope. The derived order decides which of two is kept: the newer; at one time the content,
+/// so that the order of the files never does.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Revision {
+    /// `None` sorts first: what has no date is the oldest.
+    pub time: Option<Timestamp>,
+    pub database: &'static str,
+    pub summary: String,
+    /// The lists of other names: an advisory for each.
+    pub names: Vec<Vec<String>>,
+    /// Sorted by ecosystem and name, each once.
+    pub packages: Vec<Package>,
+    /// Ecosystems of which a part was not understood.
+    pub not_understood: BTreeSet<String>,
+}
+
+/// About what a text takes in memory, with the allocator's own.
+fn text_bytes(text: &str) -> usize {
+    text.len() + size_of::<String>() + 8
+}
+
+impl Revision {
+    /// About what it takes in memory.
+    fn size_bytes(&self, key: &Key) -> u64 {
+        let texts = |list: &[String]| list.iter().map(|item| text_bytes(item)).sum::<usize>();
+        let range = |range: &Range| size_of::<Range>() + range.bounds().map(text_bytes).sum::<usize>();
+        let package = |package: &Package| {
+            let Package { ecosystem, name, ranges, versions, .. } = package;
+            let parts = text_bytes(ecosystem) + text_bytes(name) + texts(versions);
+            size_of::<Package>() + parts + ranges.iter().map(range).sum::<usize>()
+        };
+        let size = size_of::<(Key, Self)>() * 2
+            + key.id.len()
+            + key.scope.len()
+            + text_bytes(&self.summary)
+            + self.names.iter().map(|names| size_of::<Vec<String>>() + texts(names)).sum::<usize>()
+            + self.packages.iter().map(package).sum::<usize>()
+            + self.not_understood.iter().map(|name| text_bytes(name)).sum::<usize>();
+        size as u64
+    }
+}
+
+/// A record's place: of two with one key the newer counts. Mirrors split a record by family into files of one id, so a
+/// record replaces another only where it speaks of the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    form: &'static str,
+    scope: String,
+    id: String,
+}
+
+impl Key {
+    pub(super) fn new(form: &'static str, scope: &str, id: String) -> Self {
+        Self { form, scope: scope.to_owned(), id }
+    }
+}
+
+/// The newest revisions so far.
+#[derive(Default)]
+pub(super) struct Held {
+    revisions: HashMap<Key, Revision>,
+    /// When each withdrawn id of a form was.
+    withdrawn: HashMap<(&'static str, String), Option<Timestamp>>,
+    /// What each database says of a vulnerability itself, and when it did.
+    facts: HashMap<(String, &'static str), (Option<Timestamp>, Fact)>,
+    replaced: u64,
+}
+
+impl Held {
+    /// Takes a revision, if it is the newest of its kind; `size_bytes` follows what is held.
+    pub(super) fn add(&mut self, key: Key, revision: Revision, size_bytes: &AtomicU64) {
+        let size = revision.size_bytes(&key);
+        match self.revisions.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(revision);
+                size_bytes.fetch_add(size, Ordering::Relaxed);
+            }
+            Entry::Occupied(mut place) => {
+                self.replaced += 1;
+                if *place.get() < revision {
+                    let old = place.get().size_bytes(place.key());
+                    size_bytes.fetch_add(size, Ordering::Relaxed);
+                    size_bytes.fetch_sub(old, Ordering::Relaxed);
+                    place.insert(revision);
+                }
+            }
+        }
+    }
+
+    /// Takes the word that `id` was withdrawn.
+    pub(super) fn withdraw(
+        &mut self,
+        form: &'static str,
+        id: String,
+        time: Option<Timestamp>,
+        size_bytes: &AtomicU64,
+    ) {
+        let size = id.len() + 2 * size_of::<((&str, String), Option<Timestamp>)>();
+        size_bytes.fetch_add(size as u64, Ordering::Relaxed);
+        let known = self.withdrawn.entry((form, id)).or_insert(time);
+        *known = (*known).max(time);
+    }
+
+    /// Takes what `database` says of the vulnerability `id`, if it is its newest word; at one time the content decides.
+    pub(super) fn fact(
+        &mut self,
+        id: String,
+        database: &'static str,
+        time: Option<Timestamp>,
+        fact: Fact,
+        size_bytes: &AtomicU64,
+    ) {
+        let size = id.len() + fact.vector.len() + 2 * size_of::<((String, &str), (Option<Timestamp>, Fact))>();
+        let said = (time, fact);
+        match self.facts.entry((id, database)) {
+            Entry::Vacant(place) => {
+                size_bytes.fetch_add(size as u64, Ordering::Relaxed);
+                place.insert(said);
+            }
+            Entry::Occupied(mut place) => {
+                self.replaced += 1;
+                if *place.get() < said {
+                    place.insert(said);
+                }
+            }
+        }
+    }
+
+    /// Takes what another thread holds.
+    pub(super) fn extend(&mut self, other: Self, size_bytes: &AtomicU64) {
+        self.replaced += other.replaced;
+        for (key, revision) in other.revisions {
+            size_bytes.fetch_sub(revision.size_bytes(&key), Ordering::Relaxed);
+            self.add(key, revision, size_bytes);
+        }
+        for ((form, id), time) in other.withdrawn {
+            self.withdraw(form, id, time, size_bytes);
+        }
+        for ((id, database), (time, fact)) in other.facts {
+            self.fact(id, database, time, fact, size_bytes);
+        }
+    }
+
+    /// Hands every revision that was not withdrawn since to `compiler`, and every fact.
+    pub(super) fn compile(self, compiler: &mut Compiler) -> Merged {
+        let mut merged = Merged { kept: 0, facts: 0, replaced: self.replaced, withdrawn: 0 };
+        for (Key { form, id, .. }, revision) in self.revisions {
+            // At one time the withdrawal is the later word.
+            if self.withdrawn.get(&(form, id.clone())).is_some_and(|time| *time >= revision.time) {
+                merged.withdrawn += 1;
+                continue;
+            }
+            let Revision { time, database, summary, names, packages, not_understood } = revision;
+            for ecosystem in not_understood {
+                compiler.add_not_understood(&ecosystem);
+            }
+            let whole = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
+            let modified = whole.map(|time| time.to_string()).unwrap_or_default();
+            merged.kept += u64::from(!packages.is_empty());
+            for Package { ecosystem, name, severity, state, ranges, versions } in packages {
+                for aliases in &names {
+                    let advisory = Advisory {
+                        id: id.clone(),
+                        source: database.to_owned(),
+                        aliases: aliases.clone(),
+                        summary: summary.clone(),
+                        severity,
+                        state,
+                        ranges: ranges.clone(),
+                        versions: versions.clone(),
+                    };
+                    compiler.add(&ecosystem, &name, &modified, advisory);
+                }
+            }
+        }
+        for ((id, database), (_, fact)) in self.facts {
+            merged.facts += 1;
+            compiler.add_fact(id, database, fact);
+        }
+        merged
+    }
+}

@@ -1,0 +1,219 @@
+//! What the reader of a source hands over: claims, facts, and the reason of whatever it leaves.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    Outcome,
+    held::{Held, Key, Revision},
+};
+use crate::{
+    advisory::{Fact, Range, State},
+    finding::Severity,
+};
+
+/// What an import may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// `feed records`: of all paths, whatever is in them. All of osv.dev is below a million.
+    pub records: u64,
+    /// `feed memory`: about the bytes that all kept records take until they are compiled.
+    pub held_bytes: u64,
+    /// `feed record bytes`: of one record's text; longer ones are skipped. Parsed, a hostile one takes a hundred times
+    /// as much.
+    pub record_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { records: 4_000_000, held_bytes: 384 << 20, record_bytes: 2 << 20 }
+    }
+}
+
+/// What the threads of an import share: the limits, and how near they are.
+#[derive(Default)]
+pub(super) struct Budget {
+    pub limits: Limits,
+    /// Records seen.
+    pub records: AtomicU64,
+    /// About what the held records take in memory.
+    pub held_bytes: AtomicU64,
+}
+
+impl Budget {
+    /// The limit that is passed, and its value.
+    pub(super) fn over(&self) -> Option<(&'static str, u64)> {
+        let Limits { records, held_bytes, .. } = self.limits;
+        let over =
+            |count: &AtomicU64, limit, most| (count.load(Ordering::Relaxed) > most).then_some((limit, most));
+        over(&self.records, "feed records", records)
+            .or_else(|| over(&self.held_bytes, "feed memory", held_bytes))
+    }
+}
+
+/// What one record of a source claims.
+#[derive(Debug, Default)]
+pub(super) struct Claim {
+    /// The database whose word it is, such as `debian` or `github`: a form carries those of many.
+    pub database: &'static str,
+    /// The record's own id.
+    pub id: String,
+    /// When it was last written; what has no date is the oldest.
+    pub time: Option<Timestamp>,
+    /// One line; [`summary_line`] makes one of a text.
+    pub summary: String,
+    /// The lists of other names. A bulletin that stands for several vulnerabilities gives a list for each, so that they
+    /// stay several findings; most give one list, if only an empty one.
+    pub names: Vec<Vec<String>>,
+    /// In any order; entries that speak of one package are joined.
+    pub packages: Vec<Package>,
+    /// Ecosystems of which a part was not understood: what it affects may be missed.
+    pub not_understood: BTreeSet<String>,
+}
+
+/// What a claim says of one package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Package {
+    /// As [`crate::advisory::scheme`] takes it, such as `Debian:12`.
+    pub ecosystem: String,
+    pub name: String,
+    pub severity: Severity,
+    pub state: State,
+    pub ranges: Vec<Range>,
+    pub versions: Vec<String>,
+}
+
+/// Takes what one thread reads of one document after another.
+pub(super) struct Sink<'a> {
+    budget: &'a Budget,
+    /// The form that is being read: the name of its [`super::Source`].
+    form: &'static str,
+    pub(super) outcomes: BTreeMap<&'static str, Outcome>,
+    pub(super) held: Held,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self { budget, form: "", outcomes: BTreeMap::new(), held: Held::default() }
+    }
+
+    /// What comes from now on is of this form.
+    pub(super) fn set_form(&mut self, form: &'static str) {
+        self.form = form;
+    }
+
+    fn outcome(&mut self) -> &mut Outcome {
+        self.outcomes.entry(self.form).or_default()
+    }
+
+    /// Whether the import is over a limit: nothing more needs to be read.
+    pub(super) fn over(&self) -> bool {
+        self.budget.over().is_some()
+    }
+
+    /// Counts one more record, whatever becomes of it.
+    pub(super) fn count(&mut self) {
+        self.outcome().read += 1;
+        self.budget.records.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts and reads one record of JSON; what is too long or malformed is left and named by `place`.
+    pub(super) fn json<'de, T: Deserialize<'de>>(
+        &mut self,
+        place: &dyn Fn() -> String,
+        text: &'de [u8],
+    ) -> Option<T> {
+        self.count();
+        let most = self.budget.limits.record_bytes;
+        if text.len() > most {
+            self.skip(place(), "over the limit `feed record bytes`", &format!("more than {most} bytes"));
+            return None;
+        }
+        match serde_json::from_slice(text) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                self.skip(place(), "malformed", &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Names what is left, a record or a part of one. Reasons are counted, so they are few and speak of no single record;
+    /// `detail` may, and may be empty.
+    pub(super) fn skip(&mut self, what: String, reason: &str, detail: &str) {
+        self.outcome().skip(what, reason, detail);
+    }
+
+    /// Takes what a record claims. A later one of the same id and `scope` replaces it: `scope` is the part of the id's
+    /// world that one record speaks of as a whole, such as the family `Debian` or a file of a release.
+    pub(super) fn claim(&mut self, scope: &str, claim: Claim) {
+        let Claim { database, id, time, summary, names, packages, not_understood } = claim;
+        let packages = joined(packages);
+        let revision = Revision { time, database, summary, names, packages, not_understood };
+        self.held.add(Key::new(self.form, scope, id), revision, &self.budget.held_bytes);
+    }
+
+    /// Takes the word that the record `id` of this form was withdrawn.
+    pub(super) fn withdraw(&mut self, id: String, time: Option<Timestamp>) {
+        self.held.withdraw(self.form, id, time, &self.budget.held_bytes);
+    }
+
+    /// Takes what `database` says of the vulnerability `id` itself, whichever package has it; the newest counts.
+    pub(super) fn fact(&mut self, id: String, database: &'static str, time: Option<Timestamp>, fact: Fact) {
+        self.held.fact(id, database, time, fact, &self.budget.held_bytes);
+    }
+
+    /// Counts a record of which something was taken.
+    pub(super) fn kept(&mut self) {
+        self.outcome().kept += 1;
+    }
+
+    /// Counts a record of which a part was not understood: what it affects may be missed.
+    pub(super) fn not_understood(&mut self) {
+        self.outcome().not_understood += 1;
+    }
+}
+
+/// One entry for each package, sorted, however many speak of it: the worst severity, all ranges and versions. Where one of
+/// them says more than "affected", the most telling state stands.
+fn joined(packages: Vec<Package>) -> Vec<Package> {
+    let mut by_name: BTreeMap<(String, String), Package> = BTreeMap::new();
+    for package in packages {
+        let key = (package.ecosystem.clone(), package.name.clone());
+        match by_name.entry(key) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(package);
+            }
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                let known = place.get_mut();
+                known.severity = known.severity.max(package.severity);
+                known.state = known.state.max(package.state);
+                known.ranges.extend(package.ranges);
+                known.versions.extend(package.versions);
+            }
+        }
+    }
+    let mut packages: Vec<Package> = by_name.into_values().collect();
+    for package in &mut packages {
+        package.ranges.shrink_to_fit(); // they are held until the last path is read
+        package.versions.shrink_to_fit();
+    }
+    packages
+}
+
+/// Longest summary, in characters; a report has one line for it.
+const SUMMARY_CHARACTERS: usize = 160;
+
+/// `text` as one short line.
+pub(super) fn summary_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SUMMARY_CHARACTERS) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
