@@ -56,6 +56,16 @@ pub enum Status {
     Fixed,
     /// Affected, and no fixed version is known.
     Affected,
+    /// It is not known yet whether the package is affected.
+    Undetermined,
+    /// The fix is put off to a later update.
+    Postponed,
+    /// Too minor for an update of its own; Debian's `no-dsa`.
+    NoDsa,
+    /// There will be no fix.
+    Ignored,
+    /// There will be no fix, for the package is not supported any more.
+    EndOfLife,
 }
 
 /// An advisory that hits a package of the image.
@@ -76,10 +86,102 @@ pub struct Finding {
     pub fixed_in: Option<String>,
     /// What the source says of a fix.
     pub status: Status,
+    /// What each source says of this package, those that decided first. Severity, status and fix are of the ones that know
+    /// the package best: its distribution, its ecosystem, then the databases of all vulnerabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
+    /// How bad databases call the vulnerability itself, whichever package it is in; sorted by source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratings: Vec<Rating>,
+    /// That it is known to be exploited; absent where nobody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploited: Option<Exploited>,
+    /// How likely it is to be exploited; absent where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epss: Option<Epss>,
     /// The layer that brought the package.
     pub layer: FindingLayer,
     /// The files the package was read from, sorted.
     pub paths: Vec<String>,
+}
+
+/// What one source says of a vulnerability in a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// The database, such as `debian`, `alpine` or `github`.
+    pub source: String,
+    /// Its own id of it.
+    pub id: String,
+    /// Whether the installed version is affected.
+    pub affected: bool,
+    /// How bad.
+    pub severity: Severity,
+    /// What it says of a fix.
+    pub status: Status,
+    /// The lowest version above the installed one that it calls fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_in: Option<String>,
+}
+
+/// How bad one database calls a vulnerability.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Rating {
+    /// The database, such as `nvd`, or `cve` for the one that named it.
+    pub source: String,
+    /// How bad.
+    pub severity: Severity,
+    /// The CVSS vector behind it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub vector: String,
+    /// The id was rejected by this database: it stands for no vulnerability there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
+}
+
+/// That a vulnerability is known to be exploited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exploited {
+    /// The database that says so, such as `cisa-kev`.
+    pub source: String,
+    /// The day on which it took the vulnerability up, `2024-05-01`.
+    pub since: String,
+    /// Also in campaigns of ransomware.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ransomware: bool,
+}
+
+/// EPSS, from 0 to 1, with the five decimals that FIRST publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Epss {
+    /// The probability that it is exploited within 30 days.
+    #[serde(with = "fraction")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    pub probability: u32,
+    /// The part of all vulnerabilities that are not likelier.
+    #[serde(with = "fraction")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    pub percentile: u32,
+}
+
+/// Hundred-thousandths, written as a fraction.
+mod fraction {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    const WHOLE: f64 = 100_000.0;
+
+    pub(super) fn serialize<S: Serializer>(parts: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(f64::from(*parts) / WHOLE)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        let fraction = f64::deserialize(deserializer)?;
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err(D::Error::custom("want a fraction from 0 to 1"));
+        }
+        // At most 100,000, and rounded to a whole number.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+        Ok((fraction * WHOLE).round() as u32)
+    }
 }
 
 /// The package that is hit.

@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use server::{Server, answer, engine, fragment, missing, name, start};
 use stella::{
-    advisory::{Advisory, Compiler, End, Range},
+    advisory::{Advisory, Compiler, End, Range, State},
     digest::Digest,
     finding::Severity,
 };
@@ -25,9 +25,11 @@ use stella::{
 fn compile(path: &Path, id: &str, modified: &str) -> Digest {
     let advisory = Advisory {
         id: id.into(),
+        source: "test".into(),
         aliases: Vec::new(),
         summary: String::new(),
         severity: Severity::High,
+        state: State::Affected,
         ranges: vec![Range { introduced: None, end: End::Fixed("2".into()) }],
         versions: Vec::new(),
     };

@@ -14,7 +14,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use server::{Server, engine, start};
 use stella::{
-    advisory::{Advisory, Compiler, End, Range},
+    advisory::{Advisory, Compiler, End, Range, State},
     api::PackedSbom,
     finding::Severity,
     sbom,
@@ -28,9 +28,11 @@ fn compile(path: &Path) {
     let mut compiler = Compiler::default();
     let advisory = Advisory {
         id: "A".into(),
+        source: "test".into(),
         aliases: Vec::new(),
         summary: String::new(),
         severity: Severity::High,
+        state: State::Affected,
         ranges: vec![Range { introduced: None, end: End::Fixed("2".into()) }],
         versions: Vec::new(),
     };

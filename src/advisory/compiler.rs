@@ -31,6 +31,8 @@ const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 pub struct Compiler {
     demo: bool,
     feeds: BTreeMap<String, FeedInput>,
+    /// Names of the databases that speak in advisories.
+    sources: BTreeSet<Arc<str>>,
     /// By id and database.
     facts: BTreeMap<String, BTreeMap<&'static str, Fact>>,
     /// Each once: a record speaks of many packages in the same words.
@@ -48,6 +50,7 @@ struct FeedInput {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
     text: Arc<Text>,
+    source: Arc<str>,
     severity: Severity,
     state: State,
     ranges: Vec<Range>,
@@ -74,13 +77,18 @@ impl Compiler {
             feed.as_of = modified.to_owned();
         }
         let Advisory { id, source, aliases, summary, severity, state, ranges, versions } = advisory;
-        let text = Text { id, source, aliases, summary };
+        let text = Text { id, aliases, summary };
         let text = self.texts.get(&text).cloned().unwrap_or_else(|| {
             let text = Arc::new(text);
             self.texts.insert(Arc::clone(&text));
             text
         });
-        let held = Held { text, severity, state, ranges, versions };
+        let source = self.sources.get(source.as_str()).cloned().unwrap_or_else(|| {
+            let source = Arc::<str>::from(source);
+            self.sources.insert(Arc::clone(&source));
+            source
+        });
+        let held = Held { text, source, severity, state, ranges, versions };
         feed.packages.entry(lookup_name(ecosystem, package)).or_default().push(held);
     }
 
@@ -100,7 +108,9 @@ impl Compiler {
     }
 
     fn compile(self) -> Result<File, Error> {
-        let mut parts = Parts::default();
+        let place = |(place, source)| Ok((source, fit(place, "sources")?));
+        let places = self.sources.into_iter().enumerate().map(place).collect::<Result<_, Error>>()?;
+        let mut parts = Parts { sources: places, ..Parts::default() };
         let mut feeds = Vec::with_capacity(self.feeds.len());
         drop(self.texts);
         for (name, feed) in self.feeds {
@@ -127,7 +137,8 @@ impl Compiler {
         for (id, facts) in self.facts {
             parts.entry(&id, encode(&facts)?)?;
         }
-        let contents = Contents { feeds, first_fact, facts };
+        let sources = parts.sources.keys().map(|source| source.to_string()).collect();
+        let contents = Contents { sources, feeds, first_fact, facts };
         Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&contents)?, parts))
     }
 
@@ -184,6 +195,8 @@ fn remove_stale(folder: &Path) -> io::Result<()> {
 /// The sections while they grow.
 #[derive(Default)]
 struct Parts {
+    /// The place of each in the list.
+    sources: BTreeMap<Arc<str>, u32>,
     entries: Vec<u8>,
     names: Vec<u8>,
     texts: Vec<u8>,
@@ -204,9 +217,11 @@ impl Parts {
     }
 
     fn push(&mut self, package: &str, advisories: Vec<Held>) -> Result<(), Error> {
-        let stored = advisories.into_iter().map(|Held { text, severity, state, ranges, versions }| {
-            Ok(StoredAdvisory { text: self.text(text)?, severity, state, ranges, versions })
-        });
+        let stored =
+            advisories.into_iter().map(|Held { text, source, severity, state, ranges, versions }| {
+                let source = self.sources.get(&source).copied().unwrap_or_default();
+                Ok(StoredAdvisory { text: self.text(text)?, source, severity, state, ranges, versions })
+            });
         let record = encode(&stored.collect::<Result<Vec<_>, Error>>()?)?;
         self.entry(package, record)
     }

@@ -203,6 +203,8 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 /// What is in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Contents {
+    /// Names of the databases that speak here, sorted.
+    pub sources: Vec<String>,
     pub feeds: Vec<StoredFeed>,
     /// The part of the index that is of vulnerabilities.
     pub first_fact: u64,
@@ -224,6 +226,8 @@ pub(super) struct StoredFeed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredAdvisory {
     pub text: u32,
+    /// Its place in [`Contents::sources`].
+    pub source: u32,
     pub severity: Severity,
     pub state: State,
     pub ranges: Vec<Range>,
@@ -234,7 +238,6 @@ pub(super) struct StoredAdvisory {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Text {
     pub id: String,
-    pub source: String,
     pub aliases: Vec<String>,
     pub summary: String,
 }

@@ -17,7 +17,7 @@ use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 pub use compiler::Compiler;
 pub use fact::{Exploited, Fact, Forecast};
 pub use format::Error;
-pub use snapshot::{Feed, Snapshot};
+pub use snapshot::{Feed, Glance, Known, Snapshot};
 
 /// One advisory for one package, as a feed's parser hands it to the [`Compiler`] and a [`Snapshot`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,9 +41,7 @@ pub struct Advisory {
 }
 
 /// Where a source stands with a vulnerability of a package of its own. The order is from the least telling to the most.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Affected where the ranges say so.
     #[default]
@@ -53,7 +51,7 @@ pub enum State {
     /// An update is put off to a later one. Debian's `postponed`, Red Hat's "Fix deferred".
     Postponed,
     /// Too minor for an update of its own: Debian's `no-dsa`.
-    Minor,
+    NoDsa,
     /// There will be no update: Debian's `ignored`, Red Hat's "Will not fix".
     Ignored,
     /// There will be no update, for the package is not supported any more.

@@ -3,7 +3,7 @@
 use std::{fmt, fs::OpenOptions, path::Path};
 
 use super::{
-    Advisory, Fact, Range,
+    Advisory, Fact, Range, State,
     format::{
         self, Contents, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory,
         StoredFeed, Text, corrupt,
@@ -38,7 +38,10 @@ pub struct Feed {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("id", &self.id()).field("feeds", &self.contents.feeds).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("id", &self.id())
+            .field("feeds", &self.contents.feeds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,23 +122,39 @@ impl Snapshot {
 
     /// All advisories for `package` in `ecosystem`, whatever version they speak of; none if the ecosystem is not covered.
     pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Vec<Advisory>, Error> {
-        self.lookup_where(ecosystem, package, |_, _| true)
+        self.lookup_where(ecosystem, package, |_| true)
     }
 
-    /// The advisories for `package` of whose ranges and single versions `wanted` says yes. Most advisories were fixed long
-    /// before the installed version: their words are never read.
+    /// The advisories for `package` that `wanted` says yes to.
     pub fn lookup_where(
         &self,
         ecosystem: &str,
         package: &str,
-        wanted: impl Fn(&[Range], &[String]) -> bool,
+        wanted: impl Fn(&Glance<'_>) -> bool,
     ) -> Result<Vec<Advisory>, Error> {
-        let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
-        let name = lookup_name(ecosystem, package);
-        match self.find(feed.first_entry, feed.entries, &name, &feed.name)? {
-            Some(entry) => self.record(&entry, ecosystem, package, wanted),
-            None => Ok(Vec::new()),
-        }
+        let known = self.known(ecosystem, package)?;
+        let wanted =
+            (0..known.len()).filter(|index| known.glance(*index).is_some_and(|glance| wanted(&glance)));
+        wanted.map(|index| known.advisory(index)).collect()
+    }
+
+    /// What is known of `package` in `ecosystem`, whatever version; nothing if the ecosystem is not covered.
+    pub fn known<'a>(&'a self, ecosystem: &'a str, package: &'a str) -> Result<Known<'a>, Error> {
+        let stored = match self.feed(ecosystem) {
+            Some(feed) => {
+                let name = lookup_name(ecosystem, package);
+                match self.find(feed.first_entry, feed.entries, &name, &feed.name)? {
+                    Some(entry) => {
+                        self.bytes_of(&entry).and_then(|record| postcard::from_bytes(&record).ok())
+                    }
+                    None => Some(Vec::new()),
+                }
+            }
+            None => Some(Vec::new()),
+        };
+        let known = Known { snapshot: self, ecosystem, package, stored: Vec::new() };
+        let stored = stored.ok_or_else(|| known.damaged())?;
+        Ok(Known { stored, ..known })
     }
 
     /// What each source says of the vulnerability `id` itself, by the source's name, sorted.
@@ -143,8 +162,8 @@ impl Snapshot {
         let Contents { first_fact, facts, .. } = self.contents;
         let Some(entry) = self.find(first_fact, facts, id, VULNERABILITIES)? else { return Ok(Vec::new()) };
         let damaged = || corrupt(format!("what is said of {id}"));
-        let facts: Vec<(String, Fact)> = postcard::from_bytes(&self.bytes_of(&entry).ok_or_else(damaged)?)
-            .map_err(|_| damaged())?;
+        let facts: Vec<(String, Fact)> =
+            postcard::from_bytes(&self.bytes_of(&entry).ok_or_else(damaged)?).map_err(|_| damaged())?;
         Ok(facts)
     }
 
@@ -171,7 +190,9 @@ impl Snapshot {
     /// Names of all packages that advisories of `ecosystem` speak of, sorted.
     pub fn names(&self, ecosystem: &str) -> Result<Vec<String>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
-        let name = |index| Ok(String::from_utf8_lossy(self.entry(feed.first_entry, index, &feed.name)?.1).into_owned());
+        let name = |index| {
+            Ok(String::from_utf8_lossy(self.entry(feed.first_entry, index, &feed.name)?.1).into_owned())
+        };
         (0..feed.entries).map(name).collect()
     }
 
@@ -192,25 +213,6 @@ impl Snapshot {
         (format::checksum(&[&record]) == entry.record_sum).then_some(record)
     }
 
-    fn record(
-        &self,
-        entry: &Entry,
-        ecosystem: &str,
-        package: &str,
-        wanted: impl Fn(&[Range], &[String]) -> bool,
-    ) -> Result<Vec<Advisory>, Error> {
-        let damaged = || corrupt(format!("the advisories of {package} in {ecosystem}"));
-        let record = self.bytes_of(entry).ok_or_else(damaged)?;
-        let stored: Vec<StoredAdvisory> = postcard::from_bytes(&record).map_err(|_| damaged())?;
-        let texts = self.section(3)?;
-        let advisory = |stored: StoredAdvisory| {
-            let Text { id, source, aliases, summary } = Text::read(texts, stored.text).ok_or_else(damaged)?;
-            let StoredAdvisory { severity, state, ranges, versions, .. } = stored;
-            Ok(Advisory { id, source, aliases, summary, severity, state, ranges, versions })
-        };
-        stored.into_iter().filter(|stored| wanted(&stored.ranges, &stored.versions)).map(advisory).collect()
-    }
-
     /// Reads the whole file and compares it with its id; lookups check what they touch without this.
     pub fn verify(&self) -> Result<(), Error> {
         let mut hasher = Hasher::default();
@@ -221,11 +223,70 @@ impl Snapshot {
     }
 }
 
+/// The advisories for one package. Their words are read one by one: most were fixed long before the installed version, and
+/// theirs never are.
+pub struct Known<'a> {
+    snapshot: &'a Snapshot,
+    ecosystem: &'a str,
+    package: &'a str,
+    stored: Vec<StoredAdvisory>,
+}
+
+/// What is seen of an advisory without reading its words.
+#[derive(Debug, Clone, Copy)]
+pub struct Glance<'a> {
+    /// The database whose word it is.
+    pub source: &'a str,
+    /// Where it stands with it.
+    pub state: State,
+    /// Which versions are affected.
+    pub ranges: &'a [Range],
+    /// Versions affected one by one, beside the ranges.
+    pub versions: &'a [String],
+}
+
+impl Known<'_> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.stored.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.stored.is_empty()
+    }
+
+    /// A glance at the advisory at `index`.
+    pub fn glance(&self, index: usize) -> Option<Glance<'_>> {
+        let StoredAdvisory { state, ranges, versions, source, .. } = self.stored.get(index)?;
+        Some(Glance { source: self.source(*source), state: *state, ranges, versions })
+    }
+
+    fn source(&self, place: u32) -> &str {
+        let place = usize::try_from(place).ok();
+        place.and_then(|place| self.snapshot.contents.sources.get(place)).map_or("", String::as_str)
+    }
+
+    /// The advisory at `index`, which is below [`Known::len`].
+    pub fn advisory(&self, index: usize) -> Result<Advisory, Error> {
+        let stored = self.stored.get(index).ok_or_else(|| self.damaged())?;
+        let text = Text::read(self.snapshot.section(3)?, stored.text).ok_or_else(|| self.damaged())?;
+        let Text { id, aliases, summary } = text;
+        let StoredAdvisory { severity, state, ranges, versions, source, .. } = stored.clone();
+        let source = self.source(source).to_owned();
+        Ok(Advisory { id, source, aliases, summary, severity, state, ranges, versions })
+    }
+
+    fn damaged(&self) -> Error {
+        corrupt(format!("the advisories of {} in {}", self.package, self.ecosystem))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        advisory::{Compiler, End, State},
+        advisory::{Compiler, End},
         finding::Severity,
     };
 
@@ -272,7 +333,10 @@ mod tests {
         assert_eq!(snapshot.lookup("PyPI", "a_B").unwrap(), [advisory("C")]);
         assert_eq!(snapshot.lookup("Debian:12", "zlib1g").unwrap(), []);
         assert_eq!(snapshot.facts("B").unwrap(), [("nvd".into(), fact("B"))]);
-        assert_eq!(snapshot.facts("A").unwrap().iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>(), ["cisa", "nvd"]);
+        assert_eq!(
+            snapshot.facts("A").unwrap().iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>(),
+            ["cisa", "nvd"]
+        );
         assert_eq!((snapshot.facts("zlib").unwrap(), snapshot.vulnerabilities()), (vec![], 3));
         assert_eq!(snapshot.names("Debian:12").unwrap(), ["curl", "zlib"]);
         assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
@@ -325,10 +389,10 @@ mod tests {
         let good = compile(&[0, 1, 2, 3]);
         let ask = |bytes: Vec<u8>| {
             let snapshot = Snapshot::from_bytes(bytes)?;
-            Ok::<_, Error>(
-                [("Debian:12", "zlib"), ("Debian:12", "curl"), ("PyPI", "a-b")]
-                    .map(|(e, p)| snapshot.lookup(e, p)),
-            )
+            let asked = [("Debian:12", "zlib"), ("Debian:12", "curl"), ("PyPI", "a-b")];
+            let advisories = asked.map(|(e, p)| snapshot.lookup(e, p).map(|found| format!("{found:?}")));
+            let facts = ["A", "C"].map(|id| snapshot.facts(id).map(|facts| format!("{facts:?}")));
+            Ok::<_, Error>(advisories.into_iter().chain(facts).collect::<Vec<_>>())
         };
         let want: Vec<_> = ask(good.clone()).unwrap().into_iter().map(Result::unwrap).collect();
         for index in 0..good.len() {

@@ -125,7 +125,8 @@ impl Held {
         fact: Fact,
         size_bytes: &AtomicU64,
     ) {
-        let size = id.len() + fact.vector.len() + 2 * size_of::<((String, &str), (Option<Timestamp>, Fact))>();
+        let size =
+            id.len() + fact.vector.len() + 2 * size_of::<((String, &str), (Option<Timestamp>, Fact))>();
         let said = (time, fact);
         match self.facts.entry((id, database)) {
             Entry::Vacant(place) => {

@@ -132,7 +132,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Not a form that is read.
-    #[error("{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml; also .gz)")]
+    #[error(
+        "{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml; also .gz)"
+    )]
     Form(PathBuf),
     /// A member of an archive or folder is over a limit.
     #[error("{what}: over the limit `{limit}` of {most}")]

@@ -212,7 +212,9 @@ impl Feed<'_> {
         let file = Counted { inner: file, read: self.read };
         let inner: Box<dyn Read> = match packed {
             Packed::Plain => Box::new(file),
-            Packed::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(128 << 10, file))),
+            Packed::Gzip => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(128 << 10, file)))
+            }
             Packed::Zstd => {
                 let mut decoder = zstd::Decoder::new(file).map_err(io)?;
                 decoder.window_log_max(WINDOW_LOG).map_err(io)?;
@@ -278,7 +280,8 @@ mod tests {
         let outcomes = import.read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
         assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
         import.compile(&mut compiler);
-        let skipped = outcomes.into_values().flat_map(|outcome| outcome.named).map(|skipped| skipped.what).collect();
+        let skipped =
+            outcomes.into_values().flat_map(|outcome| outcome.named).map(|skipped| skipped.what).collect();
         Ok((compiler.to_bytes().unwrap(), skipped))
     }
 
@@ -311,7 +314,9 @@ mod tests {
         let mut document = gzip();
         document.write_all(RECORD).unwrap();
         fs::write(at("CVE-1.json.gz"), document.finish().unwrap()).unwrap();
-        for form in ["feed.tar.zst", "feed.tgz", "feed.tar", "feed.zip", "feed/sub/CVE-1.json", "CVE-1.json.gz"] {
+        for form in
+            ["feed.tar.zst", "feed.tgz", "feed.tar", "feed.zip", "feed/sub/CVE-1.json", "CVE-1.json.gz"]
+        {
             assert_eq!(import(&at(form)).unwrap().0, want, "{form}");
         }
         let whole = fs::read(at("feed.tar.zst")).unwrap();

@@ -1,42 +1,160 @@
-//! Advisories of several sources that speak of one vulnerability.
+//! What several sources say of one vulnerability in one package, and whose word counts.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::affects;
 use crate::{
-    advisory::{Advisory, End},
+    advisory::{self, Advisory, End, Glance, Snapshot, State},
+    finding::{Claim, Severity, Status},
     version::Scheme,
 };
 
-/// Advisories of one package that speak of one vulnerability.
+/// How well a source knows a package, the best first: the distribution's or the ecosystem's own database and those who
+/// curate it, then those who named the vulnerability, then NVD. Debian's tracker is what others of Debian are made of.
+fn rank(source: &str) -> u8 {
+    match source {
+        "debian-tracker" => 0,
+        "cve" | "cisa-adp" => 2,
+        "nvd" => 3,
+        _ => 1,
+    }
+}
+
+/// One source's word.
+struct Word {
+    advisory: Advisory,
+    /// Whether the installed version is affected.
+    affected: bool,
+}
+
+/// What is said of one vulnerability in one package.
 #[derive(Default)]
 pub(super) struct Group {
-    pub(super) advisories: Vec<Advisory>,
+    words: Vec<Word>,
     pub(super) names: BTreeSet<String>,
 }
 
+/// What is said of one package.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Vulnerabilities that it has, by the word of those who know it best.
+    pub(super) groups: Vec<Group>,
+    /// Advisories that cannot be held against the version.
+    pub(super) unjudged: Vec<Advisory>,
+}
+
+impl Said {
+    /// What `snapshot` knows of `version` of a package.
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        ecosystem: &str,
+        package: &str,
+        scheme: Scheme,
+        version: &str,
+    ) -> Result<Self, advisory::Error> {
+        let certain = scheme.check(version).is_ok();
+        let known = snapshot.known(ecosystem, package)?;
+        let affected = |glance: &Glance<'_>| {
+            glance.state != State::NotAffected
+                && affects(scheme, version, certain, glance.ranges, glance.versions)
+        };
+        let hit: Vec<bool> = (0..known.len())
+            .map(|index| known.glance(index).is_some_and(|glance| affected(&glance)))
+            .collect();
+        let of_hits = (0..known.len()).filter(|index| hit[*index]).filter_map(|index| known.glance(index));
+        let worst = of_hits.map(|glance| rank(glance.source)).max();
+        let mut words = Vec::new();
+        let mut said = Self::default();
+        for (index, affected) in hit.into_iter().enumerate() {
+            let Some(glance) = known.glance(index) else { continue };
+            let judged = affected || judgeable(scheme, certain, &glance);
+            if !judged {
+                said.unjudged.push(known.advisory(index)?);
+            } else if affected || worst.is_some_and(|worst| rank(glance.source) < worst) {
+                // Of those that do not hit, only who knows the package better than one that does may matter.
+                words.push(Word { advisory: known.advisory(index)?, affected });
+            }
+        }
+        said.groups = group(words);
+        said.groups.retain(|group| group.deciding().next().is_some());
+        Ok(said)
+    }
+}
+
+/// Whether a "not affected" can be believed: the version and all ends of the ranges have a certain place in the order.
+fn judgeable(scheme: Scheme, certain: bool, glance: &Glance<'_>) -> bool {
+    glance.state == State::NotAffected || super::judgeable(scheme, certain, glance.ranges)
+}
+
 impl Group {
-    fn of(advisory: Advisory) -> Self {
-        let names = advisory.aliases.iter().chain([&advisory.id]).cloned().collect();
-        Self { advisories: vec![advisory], names }
+    fn of(word: Word) -> Self {
+        let names = word.advisory.aliases.iter().chain([&word.advisory.id]).cloned().collect();
+        Self { words: vec![word], names }
     }
 
     fn extend(&mut self, other: Self) {
-        self.advisories.extend(other.advisories);
+        self.words.extend(other.words);
         self.names.extend(other.names);
     }
 
     pub(super) fn cves(&self) -> impl Iterator<Item = &String> {
         self.names.iter().filter(|name| name.starts_with("CVE-"))
     }
+
+    /// The advisories that decide: those of the sources that know the package best. None if these say that it is not affected.
+    pub(super) fn deciding(&self) -> impl Iterator<Item = &Advisory> {
+        let best = self.words.iter().map(|word| rank(&word.advisory.source)).min();
+        let best = self.words.iter().filter(move |word| Some(rank(&word.advisory.source)) == best);
+        best.filter(|word| word.affected).map(|word| &word.advisory)
+    }
+
+    /// How bad, by the best of those who say.
+    pub(super) fn severity(&self) -> Severity {
+        let deciding = self.deciding().map(|advisory| advisory.severity).max().unwrap_or_default();
+        let affected = || self.words.iter().filter(|word| word.affected);
+        let others = affected().filter(|word| word.advisory.severity != Severity::Unknown);
+        let next = others.min_by_key(|word| rank(&word.advisory.source)).map(|word| word.advisory.severity);
+        if deciding == Severity::Unknown { next.unwrap_or_default() } else { deciding }
+    }
+
+    /// What those who decide say of a fix, where they name none.
+    pub(super) fn status(&self) -> Status {
+        status(self.deciding().map(|advisory| advisory.state).max().unwrap_or_default())
+    }
+
+    /// Everybody's word, those who know the package best first.
+    pub(super) fn claims(&self, scheme: Scheme, version: &str) -> Vec<Claim> {
+        let claim = |word: &Word| {
+            let Word { advisory, affected } = word;
+            let fixed_in = lowest_fix(&[advisory], scheme, version).filter(|_| *affected);
+            let status = if fixed_in.is_some() { Status::Fixed } else { status(advisory.state) };
+            let (source, id) = (advisory.source.clone(), advisory.id.clone());
+            Claim { source, id, affected: *affected, severity: advisory.severity, status, fixed_in }
+        };
+        let mut claims: Vec<Claim> = self.words.iter().map(claim).collect();
+        claims.sort_by(|a, b| rank(&a.source).cmp(&rank(&b.source)).then_with(|| a.cmp(b)));
+        claims.dedup();
+        claims
+    }
+}
+
+fn status(state: State) -> Status {
+    match state {
+        State::Affected | State::NotAffected => Status::Affected,
+        State::Undetermined => Status::Undetermined,
+        State::Postponed => Status::Postponed,
+        State::NoDsa => Status::NoDsa,
+        State::Ignored => Status::Ignored,
+        State::EndOfLife => Status::EndOfLife,
+    }
 }
 
 /// Joins advisories that share a CVE; those without one by any name that they share. A bulletin's own number joins
 /// nothing while there is a CVE: it stands for several vulnerabilities.
-pub(super) fn group(hits: Vec<Advisory>) -> Vec<Group> {
+fn group(words: Vec<Word>) -> Vec<Group> {
     let is_cve = |name: &&String| name.starts_with("CVE-");
     let (with_cve, without): (Vec<_>, Vec<_>) =
-        hits.into_iter().map(Group::of).partition(|group| group.cves().next().is_some());
+        words.into_iter().map(Group::of).partition(|group| group.cves().next().is_some());
     let mut groups: Vec<Group> = Vec::new();
     // Which group a name leads to. A group that was merged into another is left empty, and no name leads to it.
     let mut by_name: HashMap<String, usize> = HashMap::new();
@@ -69,15 +187,19 @@ pub(super) fn group(hits: Vec<Advisory>) -> Vec<Group> {
         }
         groups[target].extend(single);
     }
-    groups.retain(|group| !group.advisories.is_empty());
-    groups.iter_mut().for_each(|group| group.advisories.sort());
+    groups.retain(|group| !group.words.is_empty());
+    groups.iter_mut().for_each(|group| group.words.sort_by(|a, b| a.advisory.cmp(&b.advisory)));
     groups
 }
 
-/// The lowest fix above `version` that no advisory of the group still hits. Where sources disagree, so that each fix is
+/// The lowest fix above `version` that no advisory which decides still hits. Where sources disagree, so that each fix is
 /// hit by another source, the highest: a fix that a source names is better news than none.
 pub(super) fn fix(group: &Group, scheme: Scheme, version: &str) -> Option<String> {
-    let ranges = group.advisories.iter().flat_map(|advisory| &advisory.ranges);
+    lowest_fix(&group.deciding().collect::<Vec<_>>(), scheme, version)
+}
+
+fn lowest_fix(advisories: &[&Advisory], scheme: Scheme, version: &str) -> Option<String> {
+    let ranges = advisories.iter().flat_map(|advisory| &advisory.ranges);
     let mut fixes: Vec<&String> = ranges
         .filter_map(|range| match &range.end {
             End::Fixed(fix) if scheme.compare(fix, version).is_gt() => Some(fix),
@@ -85,8 +207,7 @@ pub(super) fn fix(group: &Group, scheme: Scheme, version: &str) -> Option<String
         })
         .collect();
     fixes.sort_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b)));
-    let clean = |fix: &&&String| {
-        !group.advisories.iter().any(|hit| affects(scheme, fix, true, &hit.ranges, &hit.versions))
-    };
+    let clean =
+        |fix: &&&String| !advisories.iter().any(|hit| affects(scheme, fix, true, &hit.ranges, &hit.versions));
     fixes.iter().find(clean).or(fixes.last()).map(|fix| (*fix).clone())
 }

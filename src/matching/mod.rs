@@ -15,11 +15,13 @@ use std::{
 
 pub use feed::scheme;
 use feed::{covered, feed_of, language_feed, no_feed};
-use group::{Group, fix, group};
+use group::{Group, Said, fix};
 
 use crate::{
-    advisory::{self, Advisory, Range, Snapshot},
-    finding::{Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Severity, Status},
+    advisory::{self, Advisory, Fact, Forecast, Glance, Range, Snapshot},
+    finding::{
+        Epss, Exploited, Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Rating, Severity, Status,
+    },
     image::Image,
     inventory::{Installed, Inventory, Skipped},
     package::{Ecosystem, OsRelease, Package, purl},
@@ -74,14 +76,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             unnamed.push(&installed.package);
             continue;
         }
-        let certain = scheme.check(version).is_ok();
-        let wanted = |ranges: &[Range], versions: &[String]| {
-            affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
-        };
-        let found = snapshot.lookup_where(ecosystem, name, wanted)?;
-        let (hits, unjudged): (Vec<_>, Vec<_>) = found
-            .into_iter()
-            .partition(|found| affects(scheme, version, certain, &found.ranges, &found.versions));
+        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, name, scheme, version)?;
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {
                 name: "unknown-version-order".into(),
@@ -89,10 +84,13 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
                 why: why_unjudged(scheme, version, &unjudged),
             });
         }
-        if !hits.is_empty() {
+        if !groups.is_empty() {
             let layer = layer_of(installed, image)?;
-            let groups = group(hits);
-            matched.findings.extend(groups.iter().map(|group| finding(group, installed, scheme, &layer, os)));
+            for group in groups {
+                let mut found = finding(&group, installed, scheme, &layer, os);
+                of_the_vulnerability(&mut found, snapshot)?;
+                matched.findings.push(found);
+            }
         }
     }
     matched.skipped.extend(without_group(&unnamed, snapshot)?);
@@ -128,11 +126,8 @@ pub fn free_of_known(
         return Ok(version);
     };
     for _ in 0..MAX_STEPS {
-        let certain = scheme.check(&version).is_ok();
-        let hits = snapshot.lookup_where(&feed, package.source_name(), |ranges, versions| {
-            affects(scheme, &version, certain, ranges, versions)
-        })?;
-        let fixes = group(hits).into_iter().filter_map(|group| self::fix(&group, scheme, &version));
+        let said = Said::of(snapshot, &feed, package.source_name(), scheme, &version)?;
+        let fixes = said.groups.iter().filter_map(|group| self::fix(group, scheme, &version));
         let Some(later) = fixes.max_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b))) else { break };
         version = later;
     }
@@ -146,7 +141,7 @@ fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed
     for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
         let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
         let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
-        if snapshot.lookup_where(&feed, installed.package.source().0, |_, _| true)?.is_empty() {
+        if snapshot.known(&feed, installed.package.source().0)?.is_empty() {
             let covered = |package: &&Package| {
                 feed_of(package.ecosystem, None).is_some_and(|feed| snapshot.covers(&feed))
             };
@@ -177,7 +172,8 @@ fn without_group(unnamed: &[&Package], snapshot: &Snapshot) -> Result<Vec<Skippe
         let version = package.version.as_str();
         let certain = scheme.check(version).is_ok();
         for name in by_artifact.get(package.name.as_str()).into_iter().flatten() {
-            let hits = snapshot.lookup_where(feed, name, |ranges, versions| {
+            let hits = snapshot.lookup_where(feed, name, |glance| {
+                let Glance { ranges, versions, .. } = *glance;
                 affects(scheme, version, certain, ranges, versions) || !judgeable(scheme, certain, ranges)
             })?;
             if let Some(first) = hits.first() {
@@ -241,25 +237,16 @@ fn finding(
     os: Option<&OsRelease>,
 ) -> Finding {
     let (_, version) = installed.package.source();
-    let own_ids = group.advisories.iter().map(|advisory| &advisory.id);
-    let id = group.cves().next().or_else(|| own_ids.min()).cloned().unwrap_or_default();
+    let deciding = || group.deciding();
+    let id = group.cves().next().or_else(|| deciding().map(|advisory| &advisory.id).min());
+    let id = id.cloned().unwrap_or_default();
     let fixed_in = fix(group, scheme, version);
+    let mut summaries = deciding().map(|advisory| advisory.summary.as_str());
     Finding {
         aliases: group.names.iter().filter(|name| **name != id).cloned().collect(),
         id,
-        severity: group
-            .advisories
-            .iter()
-            .map(|advisory| advisory.severity)
-            .max()
-            .unwrap_or(Severity::Unknown),
-        summary: group
-            .advisories
-            .iter()
-            .map(|advisory| advisory.summary.as_str())
-            .find(|summary| !summary.is_empty())
-            .unwrap_or_default()
-            .to_owned(),
+        severity: group.severity(),
+        summary: summaries.find(|summary| !summary.is_empty()).unwrap_or_default().to_owned(),
         package: FindingPackage {
             name: installed.package.name.clone(),
             version: installed.package.version.clone(),
@@ -267,9 +254,45 @@ fn finding(
             purl: purl(&installed.package, os),
             source: installed.package.source.clone(),
         },
-        status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
+        status: if fixed_in.is_some() { Status::Fixed } else { group.status() },
         fixed_in,
+        claims: group.claims(scheme, version),
+        ratings: Vec::new(),
+        exploited: None,
+        epss: None,
         layer: layer.clone(),
         paths: installed.paths.clone(),
     }
+}
+
+/// Adds what databases say of the vulnerability itself. One that nobody who knows the package has rated is as bad as they
+/// say: NVD first, then who named it, then the others.
+fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<(), advisory::Error> {
+    for (source, fact) in snapshot.facts(&finding.id)? {
+        let Fact { severity, vector, rejected, exploited, forecast } = fact;
+        if let Some(advisory::Exploited { since, ransomware }) = exploited {
+            // Of several the first to say so.
+            let earlier = finding.exploited.as_ref().is_some_and(|known| known.since <= since);
+            if !earlier {
+                finding.exploited = Some(Exploited { source: source.clone(), since, ransomware });
+            }
+        }
+        if let Some(Forecast { probability, percentile }) = forecast {
+            finding.epss = Some(Epss { probability, percentile });
+        }
+        if severity != Severity::Unknown || !vector.is_empty() || rejected {
+            finding.ratings.push(Rating { source, severity, vector, rejected });
+        }
+    }
+    if finding.severity == Severity::Unknown {
+        let order = |rating: &&Rating| match rating.source.as_str() {
+            "nvd" => 0,
+            "cve" => 1,
+            "cisa-adp" => 2,
+            _ => 3,
+        };
+        let rated = finding.ratings.iter().filter(|rating| rating.severity != Severity::Unknown);
+        finding.severity = rated.min_by_key(order).map_or(Severity::Unknown, |rating| rating.severity);
+    }
+    Ok(())
 }

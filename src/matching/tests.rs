@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    advisory::{Compiler, End},
+    advisory::{Compiler, End, State},
     digest::Digest,
     image::Platform,
     package::{Package, Source},
@@ -13,9 +13,11 @@ fn advisory(id: &str, aliases: &[&str], severity: Severity, ends: &[(&str, &str)
     };
     Advisory {
         id: id.into(),
+        source: "test".into(),
         aliases: aliases.iter().map(|alias| alias.to_string()).collect(),
         summary: String::new(),
         severity,
+        state: State::Affected,
         ranges: ends.iter().map(range).collect(),
         versions: Vec::new(),
     }

@@ -235,6 +235,10 @@ mod tests {
             },
             fixed_in: fixed_in.map(str::to_owned),
             status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
+            claims: Vec::new(),
+            ratings: Vec::new(),
+            exploited: None,
+            epss: None,
             layer: FindingLayer {
                 index: 0,
                 diff_id: Digest::of(b""),

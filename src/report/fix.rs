@@ -122,6 +122,11 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
         let words = match status {
             Status::Fixed => format!("A fixed version of {name} is not named"),
             Status::Affected => format!("No fixed version of {name} is known"),
+            Status::Undetermined => format!("It is not known yet whether {name} is affected"),
+            Status::Postponed => format!("The fix of {name} is put off to a later update"),
+            Status::NoDsa => format!("No update of {name} is made for this alone, as it is minor"),
+            Status::Ignored => format!("{name} will not be fixed"),
+            Status::EndOfLife => format!("{name} is not supported any more, and will not be fixed"),
         };
         return Way { step: Step(words, Lines::None), lines: Vec::new(), part: String::new() };
     };

@@ -38,6 +38,10 @@ pub fn finding(id: &str, severity: Severity, package: &str, layer: usize, fixed_
         },
         fixed_in: fixed_in.map(str::to_owned),
         status: if fixed_in.is_some() { Status::Fixed } else { Status::Affected },
+        claims: Vec::new(),
+        ratings: Vec::new(),
+        exploited: None,
+        epss: None,
         layer: FindingLayer {
             index: layer,
             diff_id: Digest::of(&[u8::try_from(layer).unwrap()]),

@@ -79,6 +79,10 @@ fn finding(index: usize) -> Finding {
             _ => latest.to_owned(),
         }),
         status: if fixable { Status::Fixed } else { Status::Affected },
+        claims: Vec::new(),
+        ratings: Vec::new(),
+        exploited: None,
+        epss: None,
         layer: FindingLayer {
             index: layer,
             diff_id: diff_id(layer),

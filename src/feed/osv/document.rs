@@ -147,15 +147,17 @@ fn database(id: &str, family: &str) -> &'static str {
     ];
     const BY_FAMILY: &[(&str, &str)] = &[("Alpine", "alpine"), ("Debian", "debian"), ("Ubuntu", "ubuntu")];
     let named = BY_ID.iter().find(|(start, _)| id.starts_with(start));
-    named.or_else(|| BY_FAMILY.iter().find(|(name, _)| *name == family)).map_or("osv", |(_, database)| database)
+    named
+        .or_else(|| BY_FAMILY.iter().find(|(name, _)| *name == family))
+        .map_or("osv", |(_, database)| database)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         advisory::{Compiler, Snapshot},
         feed::{Outcome, SkippedRecord, import::import_document},
+        finding::Severity,
     };
 
     fn read(name: &str, text: &str) -> (Outcome, Snapshot) {

@@ -331,6 +331,11 @@ fn update_to(judged: &Judged) -> String {
         return match judged.finding.status {
             Status::Fixed => "not named",
             Status::Affected => "none known",
+            Status::Undetermined => "not known yet",
+            Status::Postponed => "put off",
+            Status::NoDsa => "none, as minor",
+            Status::Ignored => "will not be fixed",
+            Status::EndOfLife => "end of life",
         }
         .to_owned();
     };
