@@ -163,24 +163,33 @@ pub struct Epss {
     pub percentile: u32,
 }
 
+impl Epss {
+    /// A fraction in hundred-thousandths; `None` if it is not between 0 and 1.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 100,000, and rounded"
+    )]
+    pub fn parts(fraction: f64) -> Option<u32> {
+        (0.0..=1.0).contains(&fraction).then(|| (fraction * WHOLE).round() as u32)
+    }
+}
+
+const WHOLE: f64 = 100_000.0;
+
 /// Hundred-thousandths, written as a fraction.
 mod fraction {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    const WHOLE: f64 = 100_000.0;
+    use super::{Epss, WHOLE};
 
     pub(super) fn serialize<S: Serializer>(parts: &u32, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(f64::from(*parts) / WHOLE)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-        let fraction = f64::deserialize(deserializer)?;
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err(D::Error::custom("want a fraction from 0 to 1"));
-        }
-        // At most 100,000, and rounded to a whole number.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
-        Ok((fraction * WHOLE).round() as u32)
+        let parts = Epss::parts(f64::deserialize(deserializer)?);
+        parts.ok_or_else(|| D::Error::custom("want a number from 0 to 1"))
     }
 }
 

@@ -273,3 +273,97 @@ fn an_update_is_to_a_version_that_nothing_else_hits() {
     let far = free_of_known(&package(Ecosystem::Npm, "a", None), None, &snapshot, "1.0.0").unwrap();
     assert_eq!(far, format!("{}.0.0", MAX_STEPS + 1));
 }
+
+/// A word of another source.
+fn by(source: &str, mut advisory: Advisory) -> Advisory {
+    advisory.source = source.into();
+    advisory
+}
+
+fn claimed(finding: &Finding) -> Vec<(&str, bool, Option<&str>)> {
+    finding
+        .claims
+        .iter()
+        .map(|claim| (claim.source.as_str(), claim.affected, claim.fixed_in.as_deref()))
+        .collect()
+}
+
+#[test]
+fn who_knows_the_package_best_decides() {
+    let word = |source, id, aliases: &[&str], fixed| {
+        by(source, advisory(id, aliases, Severity::High, &[("0", fixed)]))
+    };
+    let snapshot = snapshot(&[
+        // The tracker has the fix that the copy does not know yet.
+        ("Debian:12", "curl", word("debian-tracker", "CVE-1", &[], "1.0")),
+        ("Debian:12", "curl", word("debian", "CVE-1", &[], "")),
+        ("Debian:12", "curl", word("debian", "CVE-2", &[], "3.0")),
+        // Equals are both heard, and NVD where nobody else speaks.
+        ("npm", "a", word("github", "GHSA-1", &["CVE-3"], "3.0.0")),
+        ("npm", "a", word("cve", "CVE-3", &[], "4.0.0")),
+        ("npm", "a", word("nvd", "CVE-4", &[], "5.0.0")),
+        ("npm", "a", word("github", "GHSA-5", &["CVE-5"], "1.0.0")),
+        ("npm", "a", word("cve", "CVE-5", &[], "9.0.0")),
+    ]);
+    let matched =
+        run(Some(("debian", "12")), vec![installed(Ecosystem::Deb, "curl", "2.0", None)], &snapshot);
+    assert_eq!(told(&matched), [("CVE-2", "curl", Severity::High, Some("3.0"))]);
+    let matched = run(None, vec![installed(Ecosystem::Npm, "a", "2.0.0", None)], &snapshot);
+    assert_eq!(
+        told(&matched),
+        [("CVE-3", "a", Severity::High, Some("3.0.0")), ("CVE-4", "a", Severity::High, Some("5.0.0"))]
+    );
+    let both = [("github", true, Some("3.0.0")), ("cve", true, Some("4.0.0"))];
+    assert_eq!(claimed(&matched.findings[0]), both);
+}
+
+#[test]
+fn states_of_a_distribution_come_through() {
+    let stands = |id: &str, state, ranges: &[(&str, &str)]| {
+        let advisory = advisory(id, &[], Severity::Low, ranges);
+        by("debian-tracker", Advisory { state, ..advisory })
+    };
+    let open = [("0", "")];
+    let snapshot = snapshot(&[
+        ("Debian:12", "a", stands("CVE-1", State::NoDsa, &open)),
+        ("Debian:12", "a", stands("CVE-2", State::EndOfLife, &open)),
+        ("Debian:12", "a", stands("CVE-3", State::NotAffected, &[])),
+        ("Debian:12", "a", stands("CVE-4", State::Postponed, &[("0", "2.0")])),
+        ("Debian:12", "a", by("debian", advisory("CVE-3", &[], Severity::High, &open))),
+    ]);
+    let matched = run(Some(("debian", "12")), vec![installed(Ecosystem::Deb, "a", "1.0", None)], &snapshot);
+    let statuses: Vec<_> =
+        matched.findings.iter().map(|finding| (finding.id.as_str(), finding.status)).collect();
+    assert_eq!(
+        statuses,
+        [("CVE-1", Status::NoDsa), ("CVE-2", Status::EndOfLife), ("CVE-4", Status::Fixed)],
+        "the tracker's word that it is not affected stands against its copy's"
+    );
+    assert_eq!(matched.skipped, []);
+}
+
+#[test]
+fn what_is_said_of_the_vulnerability_itself_is_shown() {
+    let mut compiler = Compiler::default();
+    compiler.add("npm", "a", "", advisory("CVE-1", &[], Severity::Unknown, &[("0", "2.0.0")]));
+    let rated = |severity| Fact { severity, vector: "CVSS:3.1/x".into(), ..Fact::default() };
+    compiler.add_fact("CVE-1".into(), "cve", rated(Severity::Critical));
+    compiler.add_fact("CVE-1".into(), "nvd", rated(Severity::Medium));
+    let since = |since: &str| Some(advisory::Exploited { since: since.into(), ransomware: true });
+    compiler.add_fact("CVE-1".into(), "cisa-kev", Fact { exploited: since("2024-02-01"), ..Fact::default() });
+    let forecast = Some(Forecast { probability: 94_321, percentile: 100_000 });
+    compiler.add_fact("CVE-1".into(), "epss", Fact { forecast, ..Fact::default() });
+    let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let matched = run(None, vec![installed(Ecosystem::Npm, "a", "1.0.0", None)], &snapshot);
+    let finding = &matched.findings[0];
+    assert_eq!(finding.severity, Severity::Medium, "NVD's, where nobody who knows the package says");
+    let sources: Vec<_> = finding.ratings.iter().map(|rating| rating.source.as_str()).collect();
+    assert_eq!(sources, ["cve", "nvd"]);
+    let json = serde_json::to_value(finding).unwrap();
+    assert_eq!(json["epss"], serde_json::json!({"probability": 0.94321, "percentile": 1.0}));
+    assert_eq!(
+        json["exploited"],
+        serde_json::json!({"source": "cisa-kev", "since": "2024-02-01", "ransomware": true})
+    );
+    assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), *finding);
+}

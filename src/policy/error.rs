@@ -77,6 +77,9 @@ pub enum Problem {
         /// Most characters.
         limit: usize,
     },
+    /// No fraction.
+    #[error("`{0}` must be a number from 0 to 1")]
+    Fraction(&'static str),
     /// A wildcard where only whole names are compared.
     #[error("`{0}`: `cve` takes whole names, without wildcards")]
     Wildcard(String),

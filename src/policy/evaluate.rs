@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::{
         digest::Digest,
-        finding::{FindingLayer, FindingPackage, Status},
+        finding::{Epss, Exploited, FindingLayer, FindingPackage, Status},
         package::{Ecosystem, Source},
     };
 
@@ -257,6 +257,29 @@ mod tests {
         let (mut judged, _) = evaluate(policies, vec![finding], TODAY, Class::Trusted);
         let Decision { rule, action } = judged.remove(0).decision;
         (rule, action)
+    }
+
+    #[test]
+    fn what_sources_say_of_a_fix_and_of_exploitation_can_be_asked() {
+        let rules = "  - { name: known, when: { exploited: true }, action: fail }
+  - { name: likely, when: { epss_at_least: 0.5 }, action: fail }
+  - { name: minor, when: { status: [no_dsa, postponed] }, action: ignore, reason: minor }
+  - { name: rest, when: { exploited: false }, action: warn }
+";
+        let policies = [policy("p", rules)];
+        let decided = |change: &dyn Fn(&mut Finding)| {
+            let mut finding = finding("CVE-1", Severity::Low, "a", None);
+            change(&mut finding);
+            decide(&policies, finding).0.unwrap()
+        };
+        let (source, since) = ("cisa-kev".to_owned(), "2024-01-01".to_owned());
+        let exploited = Some(Exploited { source, since, ransomware: false });
+        assert_eq!(decided(&|finding| finding.exploited = exploited.clone()), "known");
+        let epss = |probability| Some(Epss { probability, percentile: 0 });
+        assert_eq!(decided(&|finding| finding.epss = epss(50_000)), "likely");
+        assert_eq!(decided(&|finding| finding.epss = epss(49_999)), "rest");
+        assert_eq!(decided(&|finding| finding.status = Status::NoDsa), "minor");
+        assert_eq!(decided(&|_| ()), "rest");
     }
 
     #[test]

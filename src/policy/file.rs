@@ -1,26 +1,34 @@
 //! The form of a policy file: YAML, version 1.
 
-use std::{collections::HashMap, fmt, marker::PhantomData};
+use std::{collections::HashMap, fmt};
 
 use jiff::civil::Date;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize,
     de::{self, IntoDeserializer, value::StrDeserializer},
 };
-use serde_json::Value;
 use serde_saphyr::{Error as YamlError, Location, MessageFormatter, Spanned, UserMessageFormatter};
 use wildmatch::WildMatch;
 
-use super::{Action, Error, Policy, Problem, Rule, When, rule::at_least};
-use crate::{digest::Digest, finding::Severity, package::Ecosystem};
+use super::{
+    Action, Error, Policy, Problem, Rule, When,
+    condition::{OneOrMany, given, without_null_defaults},
+    rule::at_least,
+};
+use crate::{
+    digest::Digest,
+    finding::{Epss, Severity, Status},
+    package::Ecosystem,
+};
 
 /// `policy size`: most bytes of a policy file.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
 /// `policy rules`: most rules of a policy file.
 pub const MAX_RULES: usize = 10_000;
 /// The conditions of a `when`, for messages.
-pub(super) const CONDITIONS: &str = "severity, severity_at_least, package, cve, ecosystem, fixable";
+pub(super) const CONDITIONS: &str =
+    "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least";
 
 /// Longest name of a rule, in characters.
 const MAX_NAME: usize = 100;
@@ -99,67 +107,18 @@ struct WhenFile {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "bool")]
     fixable: Option<bool>,
-}
-
-/// A key that is there must have a value: `severity:` with nothing behind it would silently widen the rule.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// An absent key may be left out, but not be `null`, which is what a schema made from `Option` proposes.
-fn without_null_defaults(schema: &mut Schema) {
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
-    for property in properties.values_mut().filter_map(Value::as_object_mut) {
-        property.remove("default");
-    }
-}
-
-/// One text or a list of them, each with its place; `T` is what the schema says of one.
-#[derive(Debug)]
-struct OneOrMany<T> {
-    texts: Vec<(String, Option<Location>)>,
-    of: PhantomData<T>,
-}
-
-impl<'de, T> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Vec<(String, Option<Location>)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(vec![(text.to_owned(), None)])
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = list.next_element::<Spanned<String>>()? {
-                    texts.push((text.value, Some(text.referenced)));
-                }
-                Ok(texts)
-            }
-        }
-        Ok(Self { texts: deserializer.deserialize_any(Visitor)?, of: PhantomData })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("OneOrMany{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<T>();
-        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
-    }
+    /// What the source says of a fix is one of these.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<Status>")]
+    status: Option<Spanned<OneOrMany<Status>>>,
+    /// Whether it is known to be exploited.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "bool")]
+    exploited: Option<bool>,
+    /// The probability that it is exploited within 30 days (EPSS) is this or more, 0 to 1; what nobody has rated does not match.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    epss_at_least: Option<Spanned<f64>>,
 }
 
 /// Where in which policy.
@@ -312,12 +271,21 @@ impl Place<'_> {
         let ecosystems = when
             .ecosystem
             .map(|list| self.list("ecosystem", list, |text, at| self.word("ecosystem", text, at)));
+        let statuses =
+            when.status.map(|list| self.list("status", list, |text, at| self.word("status", text, at)));
+        let epss = when.epss_at_least.map(|least| {
+            let problem = || self.error(least.referenced, Problem::Fraction("epss_at_least"));
+            Epss::parts(least.value).ok_or_else(problem)
+        });
         Ok(When {
             severities,
             packages: packages.transpose()?.unwrap_or_default(),
             cves: cves.transpose()?.unwrap_or_default(),
             ecosystems: ecosystems.transpose()?.unwrap_or_default(),
             fixable: when.fixable,
+            statuses: statuses.transpose()?.unwrap_or_default(),
+            exploited: when.exploited,
+            epss_at_least: epss.transpose()?,
         })
     }
 
@@ -417,6 +385,9 @@ rules:
       cve: [CVE-2024-1, ghsa-xxxx]
       ecosystem: deb
       fixable: true
+      status: [no_dsa, fixed]
+      exploited: false
+      epss_at_least: 0.1
     action: ignore
     until: 2026-12-31
     reason: not reachable
@@ -431,6 +402,8 @@ rules:
         assert_eq!(all.when.cves, ["CVE-2024-1", "GHSA-XXXX"]);
         assert_eq!(all.when.ecosystems, [Ecosystem::Deb]);
         assert_eq!(all.when.fixable, Some(true));
+        assert_eq!(all.when.statuses, [Status::NoDsa, Status::Fixed]);
+        assert_eq!((all.when.exploited, all.when.epss_at_least), (Some(false), Some(10_000)));
         assert_eq!(all.until, Some(jiff::civil::date(2026, 12, 31)));
         assert_eq!(all.reason.as_deref(), Some("not reachable"));
         assert_eq!(rest.when.severities, [Severity::Critical, Severity::High, Severity::Medium]);
@@ -446,7 +419,7 @@ rules:
         assert_eq!(
             message(&format!("{RULE}{{ sevrity: high }}")),
             "p.yaml:5:13: unknown key `sevrity` (did you mean `severity`?); \
-             it takes severity, severity_at_least, package, cve, ecosystem, fixable"
+             it takes severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least"
         );
         let (line, column, _) = problem(&format!("{RULE}{{ severity: hgh }}"));
         assert_eq!((line, column), (5, 23));
@@ -491,6 +464,12 @@ rules:
             (&format!("{RULE}{{ severity: }}"), "p.yaml:5:"),
             (&format!("{RULE}{{ severity: 7 }}"), "a text or a list of texts"),
             (&format!("{RULE}{{ fixable: maybe }}"), "p.yaml:5:22: expected true or false"),
+            (
+                &format!("{RULE}{{ epss_at_least: 1.5 }}"),
+                "p.yaml:5:28: `epss_at_least` must be a number from 0 to 1",
+            ),
+            (&format!("{RULE}{{ epss_at_least: .nan }}"), "`epss_at_least` must be a number from 0 to 1"),
+            (&format!("{RULE}{{ status: maybe }}"), "unknown status `maybe`"),
             (&format!("{RULE}{{ fixable: true }}\n---\nversion: 1\n"), "p.yaml:6:1: "),
             (&format!("{RULE}{{ fixable: true }}\n    until:\n"), "p.yaml:6:"),
             (&format!("{RULE}{{ package: \"a\\eb\" }}"), "`package` must be 1 to 256 printable characters"),

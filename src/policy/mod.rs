@@ -4,6 +4,7 @@
 //! so that a server's policy is a floor that a repository's can only tighten; a policy without a matching rule has no
 //! say.
 
+mod condition;
 mod error;
 mod evaluate;
 mod file;

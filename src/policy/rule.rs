@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 use super::{Action, Error, PolicyRef, RuleRef, file};
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::{Finding, Severity, Status},
     package::Ecosystem,
 };
 
@@ -49,6 +49,12 @@ pub struct When {
     pub ecosystems: Vec<Ecosystem>,
     /// A fixed version is known, or not; `None` for either.
     pub fixable: Option<bool>,
+    /// What the source says of a fix is one of these; empty for any.
+    pub statuses: Vec<Status>,
+    /// It is known to be exploited, or not; `None` for either.
+    pub exploited: Option<bool>,
+    /// EPSS is this or more, in hundred-thousandths; `None` for any, and for none at all.
+    pub epss_at_least: Option<u32>,
 }
 
 impl When {
@@ -57,6 +63,11 @@ impl When {
         let package = &finding.package;
         (self.severities.is_empty() || self.severities.contains(&finding.severity))
             && self.fixable.is_none_or(|fixable| fixable == finding.fixed_in.is_some())
+            && (self.statuses.is_empty() || self.statuses.contains(&finding.status))
+            && self.exploited.is_none_or(|exploited| exploited == finding.exploited.is_some())
+            && self
+                .epss_at_least
+                .is_none_or(|least| finding.epss.is_some_and(|epss| epss.probability >= least))
             && (self.ecosystems.is_empty() || self.ecosystems.contains(&package.ecosystem))
             && (self.packages.is_empty() || self.packages.iter().any(|glob| glob.matches(&package.name)))
     }
