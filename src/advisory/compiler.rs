@@ -2,8 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fs, io,
-    io::Write as _,
     path::Path,
     sync::Arc,
 };
@@ -17,14 +15,12 @@ use super::{
         Text, VERSION,
     },
     lookup_name,
+    whole::write_whole,
 };
 use crate::{
     digest::{Digest, Hasher},
     finding::Severity,
 };
-
-/// How files that are being written are named: dotted, and told from everybody else's.
-const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 
 /// Takes advisories in any order and writes one file, whose bytes depend on the set of advisories alone.
 #[derive(Debug, Default)]
@@ -146,50 +142,9 @@ impl Compiler {
     /// new one, and a crash leaves the old one. Gives the snapshot's id.
     pub fn write(self, path: &Path) -> Result<Digest, Error> {
         let file = self.compile()?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        write_durably(path, parent, &file.pieces()).map_err(Error::Write)?;
+        write_whole(path, &file.pieces()).map_err(Error::Write)?;
         Ok(file.content)
     }
-}
-
-fn write_durably(path: &Path, parent: &Path, pieces: &[&[u8]]) -> io::Result<()> {
-    remove_stale(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(ASIDE.0).suffix(ASIDE.1);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The rights of an ordinary new file: the process's umask applies on top.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut aside = builder.tempfile_in(parent)?;
-    // Held while this run lives, so that another one sees that the file is not stale. Where files cannot be locked,
-    // nothing is removed either.
-    let _ = aside.as_file().try_lock();
-    for piece in pieces {
-        aside.write_all(piece)?;
-    }
-    aside.as_file().sync_all()?;
-    aside.persist(path)?;
-    // The new name must survive a power cut as the bytes do.
-    fs::File::open(parent)?.sync_all()
-}
-
-/// Removes what killed runs left.
-fn remove_stale(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1) && entry.file_type()?.is_file() {
-            let dead = fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-            if dead {
-                // It may be another's, or gone by now; neither is a reason not to import.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The sections while they grow.

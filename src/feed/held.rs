@@ -6,8 +6,12 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::sink::Package;
+use super::{
+    name::{self, Name},
+    sink::Package,
+};
 use crate::{
     advisory::{Advisory, Compiler, Fact, Range},
     feed::Merged,
@@ -15,11 +19,13 @@ use crate::{
 
 /// What one record says of its scope. The derived order decides which of two is kept: the newer; at one time the content,
 /// so that the order of the files never does.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Revision {
     /// `None` sorts first: what has no date is the oldest.
+    #[serde(with = "time")]
     pub time: Option<Timestamp>,
-    pub database: &'static str,
+    #[serde(with = "name")]
+    pub database: Name,
     pub summary: String,
     /// The lists of other names: an advisory for each.
     pub names: Vec<Vec<String>>,
@@ -57,9 +63,10 @@ impl Revision {
 
 /// A record's place: of two with one key the newer counts. Mirrors split a record by family into files of one id, so a
 /// record replaces another only where it speaks of the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Key {
-    form: &'static str,
+    #[serde(with = "name")]
+    form: Name,
     scope: String,
     id: String,
 }
@@ -70,15 +77,63 @@ impl Key {
     }
 }
 
+/// An id in the words of one form or one database.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Named {
+    #[serde(with = "name")]
+    by: Name,
+    id: String,
+}
+
+/// What was said, and when. The order is that of revisions.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Dated<T> {
+    #[serde(with = "time")]
+    time: Option<Timestamp>,
+    said: T,
+}
+
 /// The newest revisions so far.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Held {
+    #[serde(serialize_with = "sorted")]
     revisions: HashMap<Key, Revision>,
     /// When each withdrawn id of a form was.
-    withdrawn: HashMap<(&'static str, String), Option<Timestamp>>,
-    /// What each database says of a vulnerability itself, and when it did.
-    facts: HashMap<(String, &'static str), (Option<Timestamp>, Fact)>,
+    #[serde(serialize_with = "sorted")]
+    withdrawn: HashMap<Named, Dated<()>>,
+    /// What each database says of a vulnerability itself.
+    #[serde(serialize_with = "sorted")]
+    facts: HashMap<Named, Dated<Fact>>,
     replaced: u64,
+}
+
+/// A map in the order of its keys, so that equal parts are equal bytes.
+fn sorted<K: Serialize + Ord, V: Serialize, S: Serializer>(
+    map: &HashMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut entries: Vec<(&K, &V)> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    serializer.collect_map(entries)
+}
+
+/// A time in nanoseconds since 1970.
+mod time {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Timestamp};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(Timestamp::as_nanosecond).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        let time = Option::<i128>::deserialize(deserializer)?;
+        time.map(|time| Timestamp::from_nanosecond(time).map_err(serde::de::Error::custom)).transpose()
+    }
 }
 
 impl Held {
@@ -110,10 +165,10 @@ impl Held {
         time: Option<Timestamp>,
         size_bytes: &AtomicU64,
     ) {
-        let size = id.len() + 2 * size_of::<((&str, String), Option<Timestamp>)>();
+        let size = id.len() + 2 * size_of::<(Named, Dated<()>)>();
         size_bytes.fetch_add(size as u64, Ordering::Relaxed);
-        let known = self.withdrawn.entry((form, id)).or_insert(time);
-        *known = (*known).max(time);
+        let known = self.withdrawn.entry(Named { by: form, id }).or_insert(Dated { time, said: () });
+        known.time = known.time.max(time);
     }
 
     /// Takes what `database` says of the vulnerability `id`, if it is its newest word; at one time the content decides.
@@ -125,10 +180,9 @@ impl Held {
         fact: Fact,
         size_bytes: &AtomicU64,
     ) {
-        let size =
-            id.len() + fact.vector.len() + 2 * size_of::<((String, &str), (Option<Timestamp>, Fact))>();
-        let said = (time, fact);
-        match self.facts.entry((id, database)) {
+        let size = id.len() + fact.vector.len() + 2 * size_of::<(Named, Dated<Fact>)>();
+        let said = Dated { time, said: fact };
+        match self.facts.entry(Named { by: database, id }) {
             Entry::Vacant(place) => {
                 size_bytes.fetch_add(size as u64, Ordering::Relaxed);
                 place.insert(said);
@@ -149,20 +203,23 @@ impl Held {
             size_bytes.fetch_sub(revision.size_bytes(&key), Ordering::Relaxed);
             self.add(key, revision, size_bytes);
         }
-        for ((form, id), time) in other.withdrawn {
-            self.withdraw(form, id, time, size_bytes);
+        for (Named { by, id }, Dated { time, .. }) in other.withdrawn {
+            self.withdraw(by, id, time, size_bytes);
         }
-        for ((id, database), (time, fact)) in other.facts {
-            self.fact(id, database, time, fact, size_bytes);
+        for (Named { by, id }, Dated { time, said }) in other.facts {
+            self.fact(id, by, time, said, size_bytes);
         }
     }
 
     /// Hands every revision that was not withdrawn since to `compiler`, and every fact.
     pub(super) fn compile(self, compiler: &mut Compiler) -> Merged {
         let mut merged = Merged { kept: 0, facts: 0, replaced: self.replaced, withdrawn: 0 };
-        for (Key { form, id, .. }, revision) in self.revisions {
+        for (Key { form: by, id, .. }, revision) in self.revisions {
             // At one time the withdrawal is the later word.
-            if self.withdrawn.get(&(form, id.clone())).is_some_and(|time| *time >= revision.time) {
+            let named = Named { by, id };
+            let withdrawn = self.withdrawn.get(&named).is_some_and(|said| said.time >= revision.time);
+            let id = named.id;
+            if withdrawn {
                 merged.withdrawn += 1;
                 continue;
             }
@@ -189,9 +246,9 @@ impl Held {
                 }
             }
         }
-        for ((id, database), (_, fact)) in self.facts {
+        for (Named { by, id }, Dated { said, .. }) in self.facts {
             merged.facts += 1;
-            compiler.add_fact(id, database, fact);
+            compiler.add_fact(id, by, said);
         }
         merged
     }

@@ -1,12 +1,13 @@
 //! From paths to a compiler: documents are read in order, and parsed on several threads by the source that knows them.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, thread};
+use std::{num::NonZeroUsize, path::Path, sync::atomic::Ordering, thread};
 
 use super::{
-    Error, Merged, Outcome, SOURCES,
+    Error, Merged, Outcome, Part, SOURCES,
     held::Held,
+    name::NO_SOURCE,
     queue::Queue,
-    sink::{Budget, Sink},
+    sink::{Budget, Limits, Sink},
     walk::{self, Document},
 };
 use crate::advisory::Compiler;
@@ -14,10 +15,72 @@ use crate::advisory::Compiler;
 /// Most threads that parse; one reader does not feed more.
 const MOST_THREADS: usize = 4;
 
-/// Where files are counted that no source knows.
-const NO_SOURCE: &str = "files";
+/// Reads every record of `path`: a folder, an archive (`.zip`, `.tar`, `.tar.gz`, `.tar.zst`) or a file, on `threads`
+/// threads. A record that is malformed is skipped and named; an archive that is cut is an error, for nobody knows what is
+/// missing. `progress` is told how many more bytes were read, as stored.
+pub fn read(path: &Path, threads: NonZeroUsize, progress: &dyn Fn(u64)) -> Result<Part, Error> {
+    read_within(path, threads, Limits::default(), progress)
+}
 
-/// An import of several paths, which are one set of records: of one id the newest counts, whichever path has it.
+fn read_within(
+    path: &Path,
+    threads: NonZeroUsize,
+    limits: Limits,
+    progress: &dyn Fn(u64),
+) -> Result<Part, Error> {
+    let queue = Queue::default();
+    let budget = Budget { limits, ..Budget::default() };
+    let (read, sinks, other) = thread::scope(|scope| {
+        let work = || {
+            let mut sink = Sink::new(&budget);
+            while queue.next(|document| {
+                if sink.over() {
+                    queue.abandon();
+                } else {
+                    take(document, &mut sink);
+                }
+            }) {}
+            (sink.outcomes, sink.held)
+        };
+        let workers: Vec<_> = (0..threads.get().min(MOST_THREADS)).map(|_| scope.spawn(work)).collect();
+        let mut other = Outcome::default();
+        let mut skip = |name| other.skip(name, NO_FORM, "");
+        let read = walk::walk(path, &queue, &mut skip, progress);
+        queue.close();
+        let sinks = workers.into_iter().map(|worker| match worker.join() {
+            Ok(sink) => sink,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        (read, sinks.collect::<Vec<_>>(), other)
+    });
+    over(&budget, path)?;
+    read?;
+    let mut part = Part::default();
+    if other != Outcome::default() {
+        part.outcomes.insert(NO_SOURCE, other);
+    }
+    for (outcomes, held) in sinks {
+        for (source, outcome) in outcomes {
+            part.outcomes.entry(source).or_default().extend(outcome);
+        }
+        part.held.extend(held, &budget.held_bytes);
+    }
+    if part.outcomes.values().all(|outcome| outcome.read == 0) {
+        return Err(Error::Empty(path.to_owned()));
+    }
+    part.records = budget.records.into_inner();
+    part.held_bytes = budget.held_bytes.into_inner();
+    Ok(part)
+}
+
+fn over(budget: &Budget, path: &Path) -> Result<(), Error> {
+    match budget.over() {
+        Some((limit, most)) => Err(Error::Limit { what: path.display().to_string(), limit, most }),
+        None => Ok(()),
+    }
+}
+
+/// Parts that are one set of records: of one id the newest counts, whichever part has it.
 #[derive(Default)]
 pub struct Import {
     budget: Budget,
@@ -25,58 +88,14 @@ pub struct Import {
 }
 
 impl Import {
-    /// Reads every record of `path`: a folder, an archive (`.zip`, `.tar`, `.tar.gz`, `.tar.zst`) or a file, on `threads`
-    /// threads. Gives what became of it by source. A record that is malformed is skipped and named; an archive that is cut
-    /// is an error, for nobody knows what is missing. `progress` is told how many more bytes were read, as stored.
-    pub fn read(
-        &mut self,
-        path: &Path,
-        threads: NonZeroUsize,
-        progress: &dyn Fn(u64),
-    ) -> Result<BTreeMap<&'static str, Outcome>, Error> {
-        let queue = Queue::default();
-        let budget = &self.budget;
-        let (read, sinks, other) = thread::scope(|scope| {
-            let work = || {
-                let mut sink = Sink::new(budget);
-                while queue.next(|document| {
-                    if sink.over() {
-                        queue.abandon();
-                    } else {
-                        take(document, &mut sink);
-                    }
-                }) {}
-                (sink.outcomes, sink.held)
-            };
-            let workers: Vec<_> = (0..threads.get().min(MOST_THREADS)).map(|_| scope.spawn(work)).collect();
-            let mut other = Outcome::default();
-            let mut skip = |name| other.skip(name, NO_FORM, "");
-            let read = walk::walk(path, &queue, &mut skip, progress);
-            queue.close();
-            let sinks = workers.into_iter().map(|worker| match worker.join() {
-                Ok(sink) => sink,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            (read, sinks.collect::<Vec<_>>(), other)
-        });
-        if let Some((limit, most)) = self.budget.over() {
-            return Err(Error::Limit { what: path.display().to_string(), limit, most });
-        }
-        read?;
-        let mut outcomes: BTreeMap<&'static str, Outcome> = BTreeMap::new();
-        if other != Outcome::default() {
-            outcomes.insert(NO_SOURCE, other);
-        }
-        for (of_thread, held) in sinks {
-            for (source, outcome) in of_thread {
-                outcomes.entry(source).or_default().extend(outcome);
-            }
-            self.held.extend(held, &self.budget.held_bytes);
-        }
-        if outcomes.values().all(|outcome| outcome.read == 0) {
-            return Err(Error::Empty(path.to_owned()));
-        }
-        Ok(outcomes)
+    /// Takes what `path` gave.
+    pub fn add(&mut self, path: &Path, part: Part) -> Result<(), Error> {
+        let Part { held, records, held_bytes, .. } = part;
+        self.budget.records.fetch_add(records, Ordering::Relaxed);
+        self.budget.held_bytes.fetch_add(held_bytes, Ordering::Relaxed);
+        over(&self.budget, path)?;
+        self.held.extend(held, &self.budget.held_bytes);
+        Ok(())
     }
 
     /// Hands what counts to `compiler`.

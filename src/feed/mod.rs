@@ -1,7 +1,8 @@
 //! Feeds of advisories: each [`Source`] reads the form that somebody publishes, a file of this folder each.
 //!
 //! ```text
-//! path -> walk (documents) -> queue -> Source (threads) -> Sink -> Held (the newest word of each record) -> Compiler
+//! path -> walk (documents) -> queue -> Source (threads) -> Sink -> Part (what one path gave, may be kept)
+//! Parts -> Import (of each record the newest word) -> Compiler
 //! ```
 
 mod cvss;
@@ -9,7 +10,9 @@ pub mod demo;
 mod held;
 mod import;
 mod json;
+mod name;
 mod osv;
+mod part;
 mod queue;
 mod sink;
 mod walk;
@@ -19,7 +22,10 @@ use std::{
     path::PathBuf,
 };
 
-pub use import::Import;
+use serde::{Deserialize, Serialize};
+
+pub use import::{Import, read};
+pub use part::Part;
 use sink::Sink;
 use walk::Document;
 
@@ -39,7 +45,7 @@ trait Source: Sync {
 const SOURCES: &[&dyn Source] = &[&osv::Osv];
 
 /// What an import took, and what it left.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Records seen.
     pub read: u64,
@@ -112,7 +118,7 @@ pub struct Merged {
 }
 
 /// A record, or a part of one, that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SkippedRecord {
     /// Its id, or file and position where it has none.
     pub what: String,

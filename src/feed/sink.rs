@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Outcome,
@@ -77,7 +77,7 @@ pub(super) struct Claim {
 }
 
 /// What a claim says of one package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Package {
     /// As [`crate::advisory::scheme`] takes it, such as `Debian:12`.
     pub ecosystem: String,

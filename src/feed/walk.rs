@@ -270,14 +270,19 @@ mod tests {
     use std::{io::Write as _, num::NonZeroUsize};
 
     use super::*;
-    use crate::{advisory::Compiler, feed::Import};
+    use crate::{
+        advisory::Compiler,
+        feed::{self, Import},
+    };
 
     const RECORD: &[u8] =
         br#"{"id":"CVE-1","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
 
     fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
         let (mut compiler, mut import) = (Compiler::default(), Import::default());
-        let outcomes = import.read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
+        let part = feed::read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
+        let outcomes = part.outcomes.clone();
+        import.add(path, part)?;
         assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
         import.compile(&mut compiler);
         let skipped =

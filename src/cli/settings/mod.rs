@@ -274,7 +274,11 @@ impl GateSettings {
             fail_on: args.fail_on.as_deref().map(severity).transpose()?.or(file.fail_on),
             allow_skipped: trimmed(&args.allow_skipped),
             advisories: Advisories::new(args.advisories.as_deref(), environment),
-            signers: args.sbom_signer.iter().map(|path| signer(path)).collect::<Result<_, _>>()?,
+            signers: args
+                .sbom_signer
+                .iter()
+                .map(|path| signer("--sbom-signer (STELLA_SBOM_SIGNER)", path))
+                .collect::<Result<_, _>>()?,
             verify_all: args.verify.or(file.verify) == Some(Verify::All),
             on_error: args.on_error,
             timings: args.timings || file.timings.unwrap_or_default(),
@@ -323,11 +327,9 @@ pub fn read_policy(path: &Path) -> Result<PolicyText, Failure> {
     parse_policy(origin, text)
 }
 
-/// Reads one public key that the caller named.
-fn signer(path: &Path) -> Result<Signer, Failure> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Failure::usage(format!("--sbom-signer (STELLA_SBOM_SIGNER) {} {why}", path.display()))
-    };
+/// Reads one public key that the caller named; `flag` is how.
+pub fn signer(flag: &str, path: &Path) -> Result<Signer, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::usage(format!("{flag} {} {why}", path.display()));
     let text = text::read(path, "signer", Links::Follow).map_err(|error| failed(&error))?;
     Signer::parse(path, &text).map_err(|error| failed(&error))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{super::sink::Limits, *};
+use super::*;
 use crate::advisory::{End, Snapshot};
 
 /// Imports each text as a file of its own, in that order.
@@ -12,7 +12,7 @@ fn import(texts: &[&str]) -> (Merged, Vec<u8>) {
     for text in texts {
         let path = folder.path().join("a.json");
         fs::write(&path, text).unwrap();
-        import.read(&path, NonZeroUsize::MIN, &|_| ()).unwrap();
+        import.add(&path, read(&path, NonZeroUsize::MIN, &|_| ()).unwrap()).unwrap();
     }
     let mut compiler = Compiler::default();
     (import.compile(&mut compiler), compiler.to_bytes().unwrap())
@@ -86,9 +86,8 @@ fn limits() {
     let one = record("", "npm", "1.0.0");
     fs::write(&path, format!("[{one},{one},0,0,0]")).unwrap();
     let read = |limits| {
-        let budget = Budget { limits, ..Budget::default() };
-        let read = Import { budget, ..Import::default() }.read(&path, NonZeroUsize::MIN, &|_| ());
-        read.map(|mut outcomes| outcomes.remove("osv").unwrap())
+        let part = read_within(&path, NonZeroUsize::MIN, limits, &|_| ());
+        part.map(|mut part| part.outcomes.remove("osv").unwrap())
     };
     let limits = Limits::default();
     assert_eq!(read(limits).unwrap().read, 5);
@@ -100,4 +99,37 @@ fn limits() {
     assert_eq!(over(Limits { held_bytes: 100, ..limits }), "feed memory");
     let short = read(Limits { record_bytes: 100, ..limits }).unwrap();
     assert_eq!((short.read, short.kept, short.skipped), (5, 0, 5));
+}
+
+#[test]
+fn a_part_is_kept_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("feed")).unwrap();
+    let withdrawn = r#"{"id":"B","modified":"2024-03-01T00:00:00Z","withdrawn":"2024-03-01T00:00:00Z"}"#;
+    fs::write(at("feed/a.json"), record(r#""modified":"2024-01-01T00:00:00.5Z","#, "npm", "1.0.0")).unwrap();
+    fs::write(at("feed/b.json"), withdrawn).unwrap();
+    let part = read(&at("feed"), NonZeroUsize::MIN, &|_| ()).unwrap();
+    let bytes = part.to_bytes().unwrap();
+    let again = Part::from_bytes(&bytes).unwrap();
+    assert_eq!((again.to_bytes().unwrap(), &again.outcomes), (bytes.clone(), &part.outcomes));
+    let compiled = |part| {
+        let (mut import, mut compiler) = (Import::default(), Compiler::default());
+        import.add(folder.path(), part).unwrap();
+        import.compile(&mut compiler);
+        compiler.to_bytes().unwrap()
+    };
+    assert_eq!(compiled(part), compiled(again));
+    for index in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[index] ^= 0x41;
+        assert!(Part::from_bytes(&bad).is_none() && Part::from_bytes(&bytes[..index]).is_none());
+    }
+    let key = Part::key(&at("feed")).unwrap();
+    assert_eq!(Part::key(&at("feed")).unwrap(), key);
+    fs::rename(at("feed/b.json"), at("feed/c.json")).unwrap();
+    assert_ne!(Part::key(&at("feed")).unwrap(), key, "names count: messages have them");
+    fs::rename(at("feed/c.json"), at("feed/b.json")).unwrap();
+    fs::write(at("feed/b.json"), withdrawn.replace('B', "C")).unwrap();
+    assert_ne!(Part::key(&at("feed")).unwrap(), key);
 }

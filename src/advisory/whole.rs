@@ -1,0 +1,53 @@
+//! Files that are there whole or not at all.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+/// How files that are being written are named: dotted, and told from everybody else's.
+const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
+
+/// Writes the file aside first, then puts it in place in one step, so that a reader sees the old file or the new one, and a
+/// crash leaves the old one.
+pub fn write_whole(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_stale(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(ASIDE.0).suffix(ASIDE.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The rights of an ordinary new file: the process's umask applies on top.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut aside = builder.tempfile_in(parent)?;
+    // Held while this run lives, so that another one sees that the file is not stale. Where files cannot be locked,
+    // nothing is removed either.
+    let _ = aside.as_file().try_lock();
+    for piece in pieces {
+        aside.write_all(piece)?;
+    }
+    aside.as_file().sync_all()?;
+    aside.persist(path)?;
+    // The new name must survive a power cut as the bytes do.
+    fs::File::open(parent)?.sync_all()
+}
+
+/// Removes what killed runs left.
+fn remove_stale(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1) && entry.file_type()?.is_file() {
+            let dead = fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if dead {
+                // It may be another's, or gone by now; neither is a reason not to import.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+    Ok(())
+}

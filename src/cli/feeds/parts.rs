@@ -1,0 +1,126 @@
+//! What each path of the last import gave, kept beside the database, so that a path which has not changed is not read
+//! again, and one that cannot be read today gives what it gave last.
+//!
+//! ```text
+//! advisories.db
+//! advisories.db.parts/
+//!   merged.json     the paths of the database that is there, each with its part, and the database's id
+//!   HEX.part        one for each path
+//! ```
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use stella::{
+    advisory::{Snapshot, write_whole},
+    digest::Digest,
+    feed::{self, Part},
+};
+
+/// The folder of parts.
+pub struct Parts {
+    folder: PathBuf,
+    merged: Merged,
+}
+
+/// What the database that is there was made of.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Merged {
+    snapshot: Option<Digest>,
+    parts: Vec<Kept>,
+}
+
+/// One path's part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// As absolute as it can be told.
+    path: PathBuf,
+    key: Digest,
+}
+
+impl Kept {
+    /// What `path` is now.
+    pub fn of(path: &Path) -> Result<Self, feed::Error> {
+        Ok(Self { path: absolute(path), key: Part::key(path)? })
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+impl Parts {
+    /// Those beside the database `advisories`.
+    pub fn beside(advisories: &Path) -> Self {
+        let mut folder = advisories.as_os_str().to_owned();
+        folder.push(".parts");
+        let folder = PathBuf::from(folder);
+        // What cannot be read is made again.
+        let merged = fs::read(folder.join(MERGED)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Self { folder, merged: merged.unwrap_or_default() }
+    }
+
+    /// Whether the database `advisories` is there and made of just these.
+    pub fn made(&self, advisories: &Path, parts: &[Kept]) -> bool {
+        self.merged.parts == parts
+            && self.merged.snapshot.is_some()
+            && Snapshot::open(advisories).ok().map(|snapshot| snapshot.id()) == self.merged.snapshot
+    }
+
+    /// What the path gave: kept, or read now on `threads` threads and kept. What cannot be kept costs the next import time,
+    /// and is no fault of this one.
+    pub fn part(
+        &self,
+        path: &Path,
+        kept: &Kept,
+        threads: NonZeroUsize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Part, feed::Error> {
+        if let Some(part) = self.load(kept) {
+            return Ok(part);
+        }
+        let part = feed::read(path, threads, progress)?;
+        if let Some(bytes) = part.to_bytes() {
+            let _ = fs::create_dir_all(&self.folder).and_then(|()| write_whole(&self.place(kept), &[&bytes]));
+        }
+        Ok(part)
+    }
+
+    /// What the path gave when it last could be read.
+    pub fn last(&self, path: &Path) -> Option<(Kept, Part)> {
+        let path = absolute(path);
+        let kept = self.merged.parts.iter().find(|kept| kept.path == path)?;
+        Some((kept.clone(), self.load(kept)?))
+    }
+
+    fn load(&self, kept: &Kept) -> Option<Part> {
+        Part::from_bytes(&fs::read(self.place(kept)).ok()?)
+    }
+
+    fn place(&self, kept: &Kept) -> PathBuf {
+        self.folder.join(format!("{}.part", kept.key.hex()))
+    }
+
+    /// Says that the database is made of these now, and lets all other parts go.
+    pub fn merged(&self, snapshot: Digest, parts: Vec<Kept>) -> std::io::Result<()> {
+        let wanted: Vec<PathBuf> = parts.iter().map(|kept| self.place(kept)).collect();
+        let merged = serde_json::to_vec(&Merged { snapshot: Some(snapshot), parts })?;
+        fs::create_dir_all(&self.folder)?;
+        write_whole(&self.folder.join(MERGED), &[&merged])?;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "part") && !wanted.contains(&path) {
+                // It may be gone by now.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of the list.
+const MERGED: &str = "merged.json";
