@@ -3,15 +3,44 @@
 
 use crate::finding::Severity;
 
-/// The rating of a CVSS v3 or v2 vector; `None` if it is neither.
+/// The version of a vector, 2 to 4: by its prefix, or where it has none by a metric that no other version has; `None` of
+/// what is no vector.
+pub(super) fn version(vector: &str) -> Option<u8> {
+    let has = |metric: &str| vector.split('/').any(|part| part.starts_with(metric));
+    match vector.strip_prefix("CVSS:") {
+        Some(prefixed) if prefixed.starts_with("3.0/") || prefixed.starts_with("3.1/") => Some(3),
+        Some(prefixed) => prefixed.starts_with("4.0/").then_some(4),
+        None if has("AT:") => Some(4),
+        None if has("PR:") => Some(3),
+        None => has("Au:").then_some(2),
+    }
+}
+
+/// The rating of a CVSS vector; `None` if it is none.
 pub(super) fn severity(vector: &str) -> Option<Severity> {
-    let score = if vector.starts_with("CVSS:3.") { score_3(vector)? } else { score_2(vector)? };
+    let score = match version(vector)? {
+        2 => score_2(vector)?,
+        3 => score_3(vector)?,
+        _ => return None,
+    };
     Some(match score {
         score if score >= 9.0 => Severity::Critical,
         score if score >= 7.0 => Severity::High,
         score if score >= 4.0 => Severity::Medium,
         score if score > 0.0 => Severity::Low,
         _ => Severity::Negligible,
+    })
+}
+
+/// The rating that a word stands for, in any case.
+pub(super) fn word(word: &str) -> Option<Severity> {
+    Some(match word.to_lowercase().as_str() {
+        "critical" => Severity::Critical,
+        "high" | "important" => Severity::High,
+        "medium" | "moderate" => Severity::Medium,
+        "low" => Severity::Low,
+        "negligible" | "unimportant" | "none" => Severity::Negligible,
+        _ => return None,
     })
 }
 

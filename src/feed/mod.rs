@@ -5,17 +5,21 @@
 //! Parts -> Import (of each record the newest word) -> Compiler
 //! ```
 
+mod bdu;
 mod cvss;
 pub mod demo;
 mod held;
 mod import;
 mod json;
+mod jvn;
 mod name;
+mod notice;
 mod osv;
 mod part;
 mod queue;
 mod sink;
 mod walk;
+mod xml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,7 +46,7 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&osv::Osv];
+const SOURCES: &[&dyn Source] = &[&bdu::Bdu, &jvn::Jvn, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

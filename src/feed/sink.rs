@@ -122,16 +122,28 @@ impl<'a> Sink<'a> {
         self.budget.records.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// `feed record bytes`.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.budget.limits.record_bytes
+    }
+
+    /// Counts one more record; whether it is of a size that is read. One that is too long is left and named by `place`.
+    pub(super) fn count_sized(&mut self, place: &dyn Fn() -> String, size_bytes: usize) -> bool {
+        self.count();
+        let most = self.record_bytes();
+        if size_bytes > most {
+            self.skip(place(), "over the limit `feed record bytes`", &format!("more than {most} bytes"));
+        }
+        size_bytes <= most
+    }
+
     /// Counts and reads one record of JSON; what is too long or malformed is left and named by `place`.
     pub(super) fn json<'de, T: Deserialize<'de>>(
         &mut self,
         place: &dyn Fn() -> String,
         text: &'de [u8],
     ) -> Option<T> {
-        self.count();
-        let most = self.budget.limits.record_bytes;
-        if text.len() > most {
-            self.skip(place(), "over the limit `feed record bytes`", &format!("more than {most} bytes"));
+        if !self.count_sized(place, text.len()) {
             return None;
         }
         match serde_json::from_slice(text) {

@@ -101,8 +101,8 @@ impl Record {
     /// How bad for the package of `entry`: what a distribution calls unimportant is negligible whatever its score; then
     /// CVSS, then the database's word, then the distribution's urgency.
     pub(super) fn severity_of(&self, entry: &Affected) -> Severity {
-        let urgency = text_of(&entry.ecosystem_specific, "urgency").map(str::to_lowercase);
-        let urgency = urgency.and_then(|urgency| severity_word(&urgency));
+        let urgency = text_of(&entry.ecosystem_specific, "urgency");
+        let urgency = urgency.and_then(|urgency| cvss::word(urgency));
         if urgency == Some(Severity::Negligible) {
             return Severity::Negligible;
         }
@@ -116,24 +116,13 @@ impl Record {
         };
         let word = [&entry.database_specific, &entry.ecosystem_specific, &self.database_specific]
             .into_iter()
-            .find_map(|specific| severity_word(&text_of(specific, "severity")?.to_lowercase()));
+            .find_map(|specific| cvss::word(text_of(specific, "severity")?));
         cvss("CVSS_V3").or(word).or_else(|| cvss("CVSS_V2")).or(urgency).unwrap_or_default()
     }
 }
 
 fn text_of<'a>(specific: &'a Option<Value>, key: &str) -> Option<&'a str> {
     specific.as_ref()?.get(key)?.as_str()
-}
-
-fn severity_word(word: &str) -> Option<Severity> {
-    Some(match word {
-        "critical" => Severity::Critical,
-        "high" | "important" => Severity::High,
-        "medium" | "moderate" => Severity::Medium,
-        "low" => Severity::Low,
-        "negligible" | "unimportant" | "none" => Severity::Negligible,
-        _ => return None,
-    })
 }
 
 impl Affected {
