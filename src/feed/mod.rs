@@ -8,6 +8,7 @@
 mod bdu;
 mod cvss;
 pub mod demo;
+mod github;
 mod held;
 mod import;
 mod json;
@@ -46,7 +47,7 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&bdu::Bdu, &jvn::Jvn, &osv::Osv];
+const SOURCES: &[&dyn Source] = &[&bdu::Bdu, &github::GitHub, &jvn::Jvn, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
