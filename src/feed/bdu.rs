@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Source, cvss,
+    Cut, Source, cvss,
     notice::{Notice, Rating},
     sink::Sink,
     walk::Document,
@@ -29,6 +29,10 @@ impl Source for Bdu {
 
     fn read(&self, document: &Document, sink: &mut Sink<'_>) {
         xml::records(document, ["vulnerabilities", "vul"], sink, Vul::leaf, Vul::hand_over);
+    }
+
+    fn cut(&self, _document: &Document) -> Option<Cut> {
+        Some(Cut { record: "<vul>", close: "</vulnerabilities>" })
     }
 }
 

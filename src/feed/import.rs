@@ -3,11 +3,12 @@
 use std::{num::NonZeroUsize, path::Path, sync::atomic::Ordering, thread};
 
 use super::{
-    Error, Merged, Outcome, Part, SOURCES,
+    Error, Merged, Outcome, Part,
     held::Held,
     name::NO_SOURCE,
     queue::Queue,
     sink::{Budget, Limits, Sink},
+    source_of,
     walk::{self, Document},
 };
 use crate::advisory::Compiler;
@@ -109,7 +110,7 @@ const NO_FORM: &str = "no form of advisories that is known";
 
 /// Lets the source that knows `document` read it.
 fn take(document: &Document, sink: &mut Sink<'_>) {
-    match SOURCES.iter().find(|source| source.knows(document)) {
+    match source_of(document) {
         Some(source) => {
             sink.set_form(source.name());
             source.read(document, sink);
@@ -125,7 +126,7 @@ fn take(document: &Document, sink: &mut Sink<'_>) {
 pub(super) fn import_document(name: &str, bytes: &[u8], compiler: &mut Compiler) -> Outcome {
     let budget = Budget::default();
     let mut sink = Sink::new(&budget);
-    take(&Document { name: name.to_owned(), bytes: bytes.to_vec() }, &mut sink);
+    take(&Document { name: name.to_owned(), bytes: bytes.to_vec(), offset: 0 }, &mut sink);
     sink.held.compile(compiler);
     sink.outcomes.into_values().fold(Outcome::default(), |mut all, outcome| {
         all.extend(outcome);

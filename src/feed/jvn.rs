@@ -5,7 +5,7 @@
 //! Both speak of one CVE in the same words, so the newer counts.
 
 use super::{
-    Source, cvss,
+    Cut, Source, cvss,
     notice::{Notice, Rating},
     sink::Sink,
     walk::Document,
@@ -31,6 +31,11 @@ impl Source for Jvn {
         } else {
             xml::records(document, ["RDF", "item"], sink, summary, hand_over);
         }
+    }
+
+    /// Summaries are a tenth of the size, and the list before them would be in each piece.
+    fn cut(&self, document: &Document) -> Option<Cut> {
+        is_detail(document).then_some(Cut { record: "<Vulinfo>", close: "</VULDEF-Document>" })
     }
 }
 

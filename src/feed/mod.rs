@@ -44,10 +44,30 @@ trait Source: Sync {
 
     /// Hands every record of `document` to `sink`, and names there what is left; ends early once `sink` is over a limit.
     fn read(&self, document: &Document, sink: &mut Sink<'_>);
+
+    /// Where `document` may be cut if it is large, by its name and beginning; `None` where it is to be read whole.
+    fn cut(&self, _document: &Document) -> Option<Cut> {
+        None
+    }
+}
+
+/// How a document is made into several of its form, each with the same beginning, so that they are read in bounded memory
+/// and on several threads.
+struct Cut {
+    /// What each record begins with and nothing else has. In a comment or a text that is not escaped it would be cut at,
+    /// which costs the records on both sides, by name.
+    record: &'static str,
+    /// What comes after the last record of a whole document.
+    close: &'static str,
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
 const SOURCES: &[&dyn Source] = &[&bdu::Bdu, &github::GitHub, &jvn::Jvn, &osv::Osv];
+
+/// The source that knows `document`.
+fn source_of(document: &Document) -> Option<&'static dyn Source> {
+    SOURCES.iter().copied().find(|source| source.knows(document))
+}
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, queue::Queue};
+use memchr::memmem;
 
-/// Most bytes of one document: the largest OSV records have about 1 MB, a file of many records more.
+use super::{Cut, Error, queue::Queue, source_of};
+
+/// A document of more is read in pieces of about so many bytes, where its source says how to cut it.
+const PIECE_BYTES: u64 = 8 << 20;
+/// Most bytes of one document that is not cut, and of one piece of another: the largest OSV records have about 1 MB, a file
+/// of many records more.
 const DOCUMENT_BYTES: u64 = 256 << 20;
 /// Most bytes of all documents of one import.
 const FEED_BYTES: u64 = 16 << 30;
@@ -22,24 +27,30 @@ const HEAD_BYTES: usize = 4 << 10;
 /// Most folders inside folders.
 const FOLDER_DEPTH: usize = 16;
 
-/// One file of a feed.
+/// One file of a feed, or a piece of a large one: its beginning up to the first record, some records, its end.
 pub(super) struct Document {
     /// As messages name it.
     pub name: String,
     pub bytes: Vec<u8>,
+    /// How many bytes of the file are left out between its beginning and the first record here.
+    pub offset: u64,
 }
 
 impl Document {
     /// The beginning, enough to tell one form from another.
     pub(super) fn head(&self) -> &[u8] {
-        let head = &self.bytes[..self.bytes.len().min(HEAD_BYTES)];
+        let head = self.start();
         head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
+    }
+
+    fn start(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len().min(HEAD_BYTES)]
     }
 
     /// Whether `text` stands near the beginning. Of JSON, with its quotes: a quote inside a string has a backslash, so what
     /// a description says is never taken for a member.
     pub(super) fn mentions(&self, text: &str) -> bool {
-        memchr::memmem::find(self.head(), text.as_bytes()).is_some()
+        memmem::find(self.head(), text.as_bytes()).is_some()
     }
 
     /// Whether the name ends so, a `.gz` apart, in any case.
@@ -58,7 +69,8 @@ pub(super) fn walk(
     other: &mut dyn FnMut(String),
     read: &dyn Fn(u64),
 ) -> Result<(), Error> {
-    let mut feed = Feed { path: path.to_owned(), left_bytes: FEED_BYTES, queue, other, read };
+    let left_bytes = FEED_BYTES;
+    let mut feed = Feed { path: path.to_owned(), left_bytes, piece_bytes: PIECE_BYTES, queue, other, read };
     let io = |source| Error::Io { path: path.to_owned(), source };
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if fs::metadata(path).map_err(io)?.is_dir() {
@@ -134,6 +146,8 @@ impl<R: Read> Read for Metered<'_, R> {
 struct Feed<'a> {
     path: PathBuf,
     left_bytes: u64,
+    /// What is read of a document before it is cut, and about what each piece of it has.
+    piece_bytes: u64,
     queue: &'a Queue,
     other: &'a mut dyn FnMut(String),
     read: &'a dyn Fn(u64),
@@ -152,15 +166,79 @@ impl Feed<'_> {
         } else {
             reader
         };
-        // Read to one byte past the limit: the sizes that archives state are not believed.
-        let read = reader.take(DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
-        let size_bytes = read.map_err(|source| Error::Io { path: self.path.join(&name), source })? as u64;
-        if size_bytes > DOCUMENT_BYTES {
-            return Err(Error::Limit { what: name, limit: "feed document bytes", most: DOCUMENT_BYTES });
+        self.read_more(&name, reader, self.piece_bytes, &mut bytes)?;
+        let mut document = Document { name, bytes, offset: 0 };
+        if document.bytes.len() as u64 == self.piece_bytes {
+            let cut = source_of(&document).and_then(|source| source.cut(&document));
+            let first = cut.as_ref().and_then(|cut| memmem::find(document.start(), cut.record.as_bytes()));
+            if let (Some(cut), Some(first)) = (cut, first) {
+                return self.pieces(document, &cut, first, reader);
+            }
+            self.read_more(&document.name, reader, DOCUMENT_BYTES, &mut document.bytes)?;
         }
-        self.spend(size_bytes)?;
-        self.queue.push(Document { name, bytes });
+        self.queue.push(document);
         Ok(true)
+    }
+
+    /// Puts `document` into the queue piece by piece; its first record begins at `first`.
+    fn pieces(
+        &mut self,
+        mut document: Document,
+        cut: &Cut,
+        first: usize,
+        reader: &mut dyn Read,
+    ) -> Result<bool, Error> {
+        let head = document.bytes[..first].to_vec();
+        let record = memmem::FinderRev::new(cut.record);
+        loop {
+            // The last record here is the next piece's first; one that is longer than a piece makes a longer piece.
+            let last = record.rfind(&document.bytes[first + 1..]).map(|at| first + 1 + at);
+            let Some(last) = last else {
+                if self.read_more(&document.name, reader, self.piece_bytes, &mut document.bytes)? > 0 {
+                    continue;
+                }
+                self.queue.push(document);
+                return Ok(true);
+            };
+            let mut bytes = Vec::with_capacity(document.bytes.len() + first);
+            bytes.extend_from_slice(&head);
+            bytes.extend_from_slice(&document.bytes[last..]);
+            if self.read_more(&document.name, reader, self.piece_bytes, &mut bytes)? == 0 {
+                self.queue.push(document);
+                return Ok(true);
+            }
+            document.bytes.truncate(last);
+            while document.bytes.pop_if(|byte| byte.is_ascii_whitespace() || *byte == b',').is_some() {}
+            document.bytes.extend_from_slice(cut.close.as_bytes());
+            let (name, offset) = (document.name.clone(), document.offset + (last - first) as u64);
+            self.queue.push(document);
+            if !self.queue.wait_for_room() {
+                return Ok(false);
+            }
+            document = Document { name, bytes, offset };
+        }
+    }
+
+    /// Reads up to `most` bytes more of the document `name`, and says how many there were.
+    fn read_more(
+        &mut self,
+        name: &str,
+        reader: &mut dyn Read,
+        most: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<u64, Error> {
+        // The sizes that archives state are not believed.
+        let read = reader.take(most).read_to_end(bytes);
+        let read = read.map_err(|source| Error::Io { path: self.path.join(name), source })? as u64;
+        self.spend(read)?;
+        if bytes.len() as u64 > DOCUMENT_BYTES {
+            return Err(Error::Limit {
+                what: name.to_owned(),
+                limit: "feed document bytes",
+                most: DOCUMENT_BYTES,
+            });
+        }
+        Ok(read)
     }
 
     /// Reads over what is no document.
@@ -338,5 +416,38 @@ mod tests {
         assert!(matches!(import(&at("cut.tar.zst")), Err(Error::Io { .. })));
         assert!(matches!(import(&at("feed/README")), Err(Error::Form(_))));
         assert!(matches!(import(&at("none")), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_large_document_is_read_in_pieces_of_its_form() {
+        let head = "\u{feff}<?xml version='1.0'?>\n<vulnerabilities>\n";
+        let record = |index: usize| {
+            format!("<vul><identifier>BDU:{index}</identifier><a>{}</a></vul>\n", "b".repeat(index * 7))
+        };
+        let records: String = (0..30).map(record).collect();
+        let whole = format!("{head}{records}</vulnerabilities>\n");
+        for piece_bytes in [80, 100, 333, 1000, whole.len() as u64, whole.len() as u64 + 1] {
+            let queue = Queue::default();
+            let (path, left_bytes) = (PathBuf::new(), FEED_BYTES);
+            let mut feed =
+                Feed { path, left_bytes, piece_bytes, queue: &queue, other: &mut |_| (), read: &|_| () };
+            assert!(feed.take("export.xml".into(), &mut whole.as_bytes()).unwrap());
+            assert_eq!(feed.left_bytes, FEED_BYTES - whole.len() as u64);
+            queue.close();
+            let (mut pieces, mut joined) = (0, head.to_owned());
+            while queue.next(|piece| {
+                pieces += 1;
+                let text = str::from_utf8(&piece.bytes).unwrap();
+                let records =
+                    text.strip_prefix(head).unwrap().trim_end().strip_suffix("</vulnerabilities>").unwrap();
+                assert!(records.starts_with("<vul>") && records.trim_end().ends_with("</vul>"), "{text}");
+                let offset = usize::try_from(piece.offset).unwrap();
+                assert!(whole[head.len() + offset..].starts_with(records), "{offset} {text}");
+                joined.push_str(records.trim_end());
+                joined.push('\n');
+            }) {}
+            assert_eq!(format!("{joined}</vulnerabilities>\n"), whole);
+            assert_eq!(pieces > 1, piece_bytes < whole.len() as u64, "{piece_bytes}");
+        }
     }
 }

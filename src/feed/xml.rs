@@ -48,8 +48,8 @@ pub(super) fn records<T: Default>(
     done: fn(T, Place<'_>, &mut Sink<'_>),
 ) {
     let bytes = document.bytes.strip_prefix(BOM).unwrap_or(&document.bytes);
-    let shift = document.bytes.len() - bytes.len();
-    let place = |at: usize| format!("{}, byte {}", document.name, at + shift);
+    let before = document.offset + (document.bytes.len() - bytes.len()) as u64;
+    let place = |at: usize| format!("{}, byte {}", document.name, at as u64 + before);
     let (text, not_text) = match str::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => {

@@ -27,7 +27,7 @@ impl Source for Osv {
     }
 
     fn read(&self, document: &Document, sink: &mut Sink<'_>) {
-        let Document { name, bytes } = document;
+        let Document { name, bytes, .. } = document;
         if document.is_named(".jsonl") {
             for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
                 if sink.over() {
