@@ -1,5 +1,5 @@
-//! Base scores of CVSS vectors: v3.0 and v3.1 (specification, section 7), v2 (guide, section 3.2.1). Version 4 takes a
-//! table of 270 scores and is left to the word of the source.
+//! Base scores of CVSS vectors: v4.0 (specification, section 8), v3.0 and v3.1 (section 7), v2 (guide, section 3.2.1).
+//! Metrics of time, threat and environment change none of them.
 
 use crate::finding::Severity;
 
@@ -21,7 +21,7 @@ pub(super) fn severity(vector: &str) -> Option<Severity> {
     let score = match version(vector)? {
         2 => score_2(vector)?,
         3 => score_3(vector)?,
-        _ => return None,
+        _ => score_4(vector)?,
     };
     Some(match score {
         score if score >= 9.0 => Severity::Critical,
@@ -44,9 +44,13 @@ pub(super) fn word(word: &str) -> Option<Severity> {
     })
 }
 
+fn value<'a>(vector: &'a str, metric: &str) -> Option<&'a str> {
+    vector.split('/').find_map(|part| part.strip_prefix(metric)?.strip_prefix(':'))
+}
+
 /// The value of a metric, looked up in `weights`.
 fn weight(vector: &str, metric: &str, weights: &[(&str, f64)]) -> Option<f64> {
-    let value = vector.split('/').find_map(|part| part.strip_prefix(metric)?.strip_prefix(':'))?;
+    let value = value(vector, metric)?;
     weights.iter().find(|(name, _)| *name == value).map(|(_, weight)| *weight)
 }
 
@@ -89,6 +93,85 @@ fn score_2(vector: &str) -> Option<f64> {
     Some(((0.6 * impact + 0.4 * exploitability - 1.5) * factor * 10.0).round() / 10.0)
 }
 
+/// The scores of version 4 in tenths, of the vectors that are the worst of their class. The classes are of EQ1 (0 to 2), EQ2
+/// (0, 1), EQ3 with EQ6 (00, 01, 10, 11, 21), and EQ4 (1, 2). Of the specification's 270 classes these are the ones that
+/// base metrics lead to, and those next below: EQ5, and EQ4 of 0, take metrics of threat or environment.
+const SCORES_4: [[[[u8; 2]; 5]; 2]; 3] = [
+    [[[100, 93], [96, 90], [93, 88], [92, 80], [79, 69]], [[95, 92], [91, 81], [92, 84], [82, 70], [71, 63]]],
+    [[[94, 87], [89, 75], [86, 72], [76, 57], [65, 53]], [[90, 77], [77, 66], [74, 61], [59, 52], [58, 23]]],
+    [[[86, 70], [74, 54], [72, 53], [57, 36], [47, 24]], [[73, 54], [55, 43], [61, 46], [51, 18], [24, 10]]],
+];
+
+/// How many steps the values of metrics are from the worst, which stands first of those that each may have.
+fn steps<const N: usize>(vector: &str, metrics: [(&str, &str); N]) -> Option<[u8; N]> {
+    let mut steps = [0; N];
+    for (step, (metric, values)) in steps.iter_mut().zip(metrics) {
+        let value = value(vector, metric).filter(|value| value.len() == 1)?;
+        *step = u8::try_from(values.find(value)?).ok()?;
+    }
+    Some(steps)
+}
+
+/// The score of the worst vector of the class, less the mean of what each part of the vector has gone of its way to the
+/// class next below.
+fn score_4(vector: &str) -> Option<f64> {
+    let reach = steps(vector, [("AV", "NALP"), ("PR", "NLH"), ("UI", "NPA")])?;
+    let hurdles = steps(vector, [("AC", "LH"), ("AT", "NP")])?;
+    let vulnerable = steps(vector, [("VC", "HLN"), ("VI", "HLN"), ("VA", "HLN")])?;
+    let subsequent = steps(vector, [("SC", "HLN"), ("SI", "HLN"), ("SA", "HLN")])?;
+    if vulnerable == [2; 3] && subsequent == [2; 3] {
+        return Some(0.0); // no impact at all
+    }
+    let sum = |steps: [u8; 3]| steps.iter().sum::<u8>();
+    let eq1 = match reach {
+        [0, 0, 0] => 0,
+        [3, ..] => 2,
+        reach => {
+            if reach.contains(&0) {
+                1
+            } else {
+                2
+            }
+        }
+    };
+    let eq2 = usize::from(hurdles != [0, 0]);
+    // The places of EQ3 with EQ6 in a row of scores: 00, 10 and 21.
+    let eq3 = match vulnerable {
+        [0, 0, _] => 0,
+        vulnerable => {
+            if vulnerable.contains(&0) {
+                2
+            } else {
+                4
+            }
+        }
+    };
+    let eq4 = usize::from(!subsequent.contains(&0)); // EQ4 of 1, or of 2
+    let score_of = |eq1: usize, eq2: usize, eq3: usize, eq4: usize| f64::from(SCORES_4[eq1][eq2][eq3][eq4]);
+    let score = score_of(eq1, eq2, eq3, eq4);
+    // The score next below, the steps from the worst of the class, and how many steps the class has.
+    let below = [
+        (eq1 < 2)
+            .then(|| (score_of(eq1 + 1, eq2, eq3, eq4), sum(reach) - [0, 1, 3][eq1], [1.0, 4.0, 5.0][eq1])),
+        (eq2 == 0).then(|| (score_of(eq1, 1, eq3, eq4), 0, 1.0)),
+        match eq3 {
+            0 => Some((score_of(eq1, eq2, 1, eq4).max(score_of(eq1, eq2, 2, eq4)), sum(vulnerable), 7.0)),
+            2 => Some((score_of(eq1, eq2, 3, eq4), sum(vulnerable) - 1, 8.0)),
+            _ => None,
+        },
+        (eq4 == 0).then(|| (score_of(eq1, eq2, eq3, 1), sum(subsequent), 5.0)),
+        Some((score, 0, 1.0)), // EQ5: there is always a class below, and no way to it without a metric of threat
+    ];
+    let ways: Vec<f64> = below
+        .into_iter()
+        .flatten()
+        .map(|(next, steps, all)| (score - next) * f64::from(steps) / all)
+        .collect();
+    let mean = ways.iter().sum::<f64>() / ways.len() as f64;
+    // Half a tenth is rounded up, also where binary fractions come out a little below.
+    Some((score - mean + 0.000_01).round() / 10.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,11 +195,53 @@ mod tests {
         assert_eq!(score_2("AV:L/AC:H/Au:N/C:C/I:C/A:C"), Some(6.2));
     }
 
+    /// Of FIRST's examples, and of the vectors that its calculator is tested with.
+    #[test]
+    fn published_scores_of_version_4() {
+        for (vector, score) in [
+            ("AV:L/AC:L/AT:P/PR:L/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 7.3),
+            ("AV:N/AC:L/AT:P/PR:N/UI:P/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 7.7),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H", 10.0),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:L/VI:H/VA:L/SC:N/SI:H/SA:L", 9.2),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:L/VI:L/VA:L/SC:H/SI:N/SA:L", 7.8),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:N/SC:H/SI:L/SA:H", 7.9),
+            ("AV:N/AC:L/AT:N/PR:N/UI:A/VC:H/VI:H/VA:N/SC:N/SI:L/SA:L", 8.5),
+            ("AV:N/AC:L/AT:N/PR:L/UI:N/VC:H/VI:N/VA:N/SC:H/SI:N/SA:N", 8.3),
+            ("AV:N/AC:L/AT:N/PR:L/UI:A/VC:H/VI:H/VA:H/SC:H/SI:N/SA:H", 9.3),
+            ("AV:N/AC:L/AT:P/PR:N/UI:P/VC:N/VI:L/VA:N/SC:L/SI:H/SA:N", 5.1),
+            ("AV:N/AC:L/AT:P/PR:L/UI:A/VC:N/VI:N/VA:N/SC:L/SI:N/SA:H", 4.5),
+            ("AV:N/AC:L/AT:P/PR:H/UI:A/VC:N/VI:H/VA:L/SC:N/SI:N/SA:L", 5.7),
+            ("AV:N/AC:H/AT:N/PR:L/UI:A/VC:L/VI:L/VA:H/SC:L/SI:L/SA:N", 5.8),
+            ("AV:N/AC:H/AT:N/PR:H/UI:A/VC:N/VI:N/VA:N/SC:N/SI:H/SA:N", 4.0),
+            ("AV:N/AC:H/AT:P/PR:N/UI:N/VC:H/VI:H/VA:N/SC:N/SI:N/SA:L", 9.1),
+            ("AV:L/AC:L/AT:P/PR:L/UI:P/VC:H/VI:H/VA:L/SC:N/SI:L/SA:L", 5.3),
+            ("AV:L/AC:L/AT:N/PR:L/UI:P/VC:L/VI:N/VA:N/SC:H/SI:L/SA:H", 4.5),
+            ("AV:P/AC:H/AT:N/PR:N/UI:A/VC:H/VI:H/VA:H/SC:L/SI:L/SA:L", 5.4),
+            ("AV:P/AC:H/AT:P/PR:H/UI:A/VC:L/VI:N/VA:N/SC:H/SI:H/SA:L", 2.3),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:N/SC:N/SI:N/SA:N", 0.0),
+        ] {
+            assert_eq!(score_4(vector), Some(score), "{vector}");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart_without_their_prefix() {
+        for (vector, rating) in [
+            ("AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", Severity::Critical),
+            ("AV:N/AC:L/Au:N/C:P/I:P/A:P", Severity::High),
+            ("AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", Severity::Critical),
+            ("CVSS:4.0/AV:N/AC:H/AT:N/PR:H/UI:A/VC:N/VI:N/VA:N/SC:N/SI:H/SA:N/E:U", Severity::Medium),
+        ] {
+            assert_eq!(severity(vector), Some(rating), "{vector}");
+        }
+    }
+
     #[test]
     fn what_is_no_vector_has_no_rating() {
         for vector in ["", "7.5", "CVSS:3.1/AV:N", "CVSS:3.1/AV:X/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"] {
             assert_eq!(severity(vector), None, "{vector}");
         }
-        assert_eq!(severity("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"), None);
+        assert_eq!(severity("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N"), None);
+        assert_eq!(severity("CVSS:5.0/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"), None);
     }
 }

@@ -117,7 +117,8 @@ impl Record {
         let word = [&entry.database_specific, &entry.ecosystem_specific, &self.database_specific]
             .into_iter()
             .find_map(|specific| cvss::word(text_of(specific, "severity")?));
-        cvss("CVSS_V3").or(word).or_else(|| cvss("CVSS_V2")).or(urgency).unwrap_or_default()
+        let other = || cvss("CVSS_V4").or_else(|| cvss("CVSS_V2"));
+        cvss("CVSS_V3").or(word).or_else(other).or(urgency).unwrap_or_default()
     }
 }
 
