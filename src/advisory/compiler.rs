@@ -53,6 +53,29 @@ struct Held {
     versions: Vec<String>,
 }
 
+impl Held {
+    /// Takes what `other` says, if that is the same database's word on the same vulnerability: in how many forms, files and
+    /// parts it was read makes no difference.
+    fn takes(&mut self, other: &mut Self) -> bool {
+        let (known, new) = (&*self.text, &*other.text);
+        let same = (&known.id, &known.aliases, &self.source, self.state)
+            == (&new.id, &new.aliases, &other.source, other.state);
+        if same {
+            if self.text.summary.is_empty() {
+                self.text = Arc::clone(&other.text);
+            }
+            self.severity = self.severity.max(other.severity);
+            self.ranges.append(&mut other.ranges);
+            self.ranges.sort();
+            self.ranges.dedup();
+            self.versions.append(&mut other.versions);
+            self.versions.sort();
+            self.versions.dedup();
+        }
+        same
+    }
+}
+
 impl Compiler {
     /// Marks the snapshot as the small one of the demo, or not; reports then say so.
     pub fn set_demo(&mut self, demo: bool) {
@@ -116,7 +139,7 @@ impl Compiler {
             // What is encoded is let go: both forms of all advisories would take twice the memory.
             for (package, mut advisories) in feed.packages {
                 advisories.sort();
-                advisories.dedup();
+                advisories.dedup_by(|next, known| known.takes(next));
                 ids.extend(advisories.iter().map(|advisory| advisory.text.id.clone()));
                 parts.push(&package, advisories)?;
             }

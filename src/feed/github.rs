@@ -437,6 +437,22 @@ mod tests {
     }
 
     #[test]
+    fn one_advisory_in_two_forms_is_one_entry() {
+        let mut compiler = Compiler::default();
+        let osv = r#"{"id":"GHSA-aaaa-bbbb-cccc","aliases":["CVE-2024-1"],"modified":"2024-01-01T00:00:00Z",
+            "affected":[{"package":{"ecosystem":"PyPI","name":"some-name"},
+            "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"1.0"},{"fixed":"1.2"}]}]}]}"#;
+        let page = format!(r#"{{"data":{{"securityVulnerabilities":{{"nodes":[{NODE}]}}}}}}"#);
+        for text in [osv, &page] {
+            assert_eq!(import_document("a.json", text.as_bytes(), &mut compiler).kept, 1);
+        }
+        let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+        let found = snapshot.lookup("PyPI", "some-name").unwrap();
+        assert_eq!((found.len(), found[0].summary.as_str()), (1, "Words"));
+        assert_eq!(found[0].ranges, range(Some("1.0"), End::Fixed("1.2".into())));
+    }
+
+    #[test]
     fn advisories_with_their_vulnerabilities() {
         let (outcome, snapshot) = read(
             r#"[{"data":{"securityAdvisories":{"edges":[{"node":{"ghsaId":"GHSA-1","severity":"LOW",
