@@ -1,7 +1,34 @@
 //! Base scores of CVSS vectors: v4.0 (specification, section 8), v3.0 and v3.1 (section 7), v2 (guide, section 3.2.1).
 //! Metrics of time, threat and environment change none of them.
 
+use serde::Deserialize;
+
+use super::json::Text;
 use crate::finding::Severity;
+
+/// A metric of any version, in the members that the JSON schemas of CVSS have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Metric<'a> {
+    #[serde(borrow)]
+    pub vector_string: Option<Text<'a>>,
+    /// The schema of version 2 has none.
+    #[serde(borrow)]
+    pub base_severity: Option<Text<'a>>,
+}
+
+impl Metric<'_> {
+    /// The severity that it says, or else that of its vector.
+    pub(super) fn severity(&self) -> Severity {
+        let said = self.base_severity.as_deref().and_then(word);
+        said.or_else(|| severity(self.vector_string.as_deref()?)).unwrap_or_default()
+    }
+
+    /// The vector, empty where it gives none.
+    pub(super) fn vector(&self) -> String {
+        self.vector_string.as_deref().unwrap_or_default().to_owned()
+    }
+}
 
 /// The version of a vector, 2 to 4: by its prefix, or where it has none by a metric that no other version has; `None` of
 /// what is no vector.
@@ -234,6 +261,14 @@ mod tests {
         ] {
             assert_eq!(severity(vector), Some(rating), "{vector}");
         }
+    }
+
+    #[test]
+    fn a_metric_says_its_severity_or_has_it_of_its_vector() {
+        let of = |text: &str| serde_json::from_str::<Metric<'_>>(text).unwrap().severity();
+        assert_eq!(of(r#"{"vectorString":"CVSS:4.0/AV:N","baseSeverity":"CRITICAL"}"#), Severity::Critical);
+        assert_eq!(of(r#"{"vectorString":"AV:N/AC:L/Au:N/C:P/I:P/A:P","baseScore":7.5}"#), Severity::High);
+        assert_eq!(of(r#"{"vectorString":"CVSS:4.0/AV:N","baseSeverity":null}"#), Severity::Unknown);
     }
 
     #[test]

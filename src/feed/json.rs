@@ -1,12 +1,25 @@
 //! Large JSON documents, one part at a time: the whole is never held as values.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, ops::Deref};
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Error, value::RawValue};
+
+/// A text that is borrowed from the document, except where it is written with escapes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Hands every element of the array that `bytes` is to `each`, until it says `false`; the error is of what comes after the
 /// last one that was handed over, or that it was told to end.
@@ -136,6 +149,15 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(names, [("a".into(), "[0]"), ("b".into(), r#"[1,{"c":2}]"#)]);
+    }
+
+    #[test]
+    fn texts_are_borrowed_where_they_can_be() {
+        let texts: Vec<Option<Text<'_>>> = serde_json::from_str(r#"["a","b\n",null]"#).unwrap();
+        let [Some(Text(Cow::Borrowed("a"))), Some(Text(Cow::Owned(text))), None] = &texts[..] else {
+            panic!("{texts:?}")
+        };
+        assert_eq!(text, "b\n");
     }
 
     #[test]

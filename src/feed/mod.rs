@@ -6,15 +6,21 @@
 //! ```
 
 mod bdu;
+mod cpe;
+mod csv;
+mod cve;
 mod cvss;
 pub mod demo;
+mod epss;
 mod github;
 mod held;
 mod import;
 mod json;
 mod jvn;
+mod kev;
 mod name;
 mod notice;
+mod nvd;
 mod osv;
 mod part;
 mod queue;
@@ -62,7 +68,16 @@ struct Cut {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&bdu::Bdu, &github::GitHub, &jvn::Jvn, &osv::Osv];
+const SOURCES: &[&dyn Source] = &[
+    &bdu::Bdu,
+    &cve::CveList,
+    &epss::Epss,
+    &github::GitHub,
+    &jvn::Jvn,
+    &kev::Kev,
+    &nvd::Nvd,
+    &osv::Osv,
+];
 
 /// The source that knows `document`.
 fn source_of(document: &Document) -> Option<&'static dyn Source> {
