@@ -11,6 +11,7 @@ mod import;
 mod json;
 mod osv;
 mod queue;
+mod secdb;
 mod sink;
 mod walk;
 
@@ -36,7 +37,7 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&osv::Osv];
+const SOURCES: &[&dyn Source] = &[&secdb::Secdb, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
