@@ -5,6 +5,7 @@
 //! ```
 
 mod cvss;
+mod debian;
 pub mod demo;
 mod held;
 mod import;
@@ -37,7 +38,7 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&secdb::Secdb, &osv::Osv];
+const SOURCES: &[&dyn Source] = &[&debian::Debian, &secdb::Secdb, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
