@@ -8,3 +8,4 @@ mod events;
 mod record;
 
 pub(super) use document::Osv;
+pub(super) use record::severity_word;
