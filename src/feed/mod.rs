@@ -14,6 +14,7 @@ mod osv;
 mod queue;
 mod secdb;
 mod sink;
+mod updateinfo;
 mod walk;
 
 use std::{
@@ -38,7 +39,7 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&debian::Debian, &secdb::Secdb, &osv::Osv];
+const SOURCES: &[&dyn Source] = &[&debian::Debian, &secdb::Secdb, &updateinfo::Updateinfo, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
