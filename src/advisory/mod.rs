@@ -109,16 +109,20 @@ impl Range {
 /// The version order of a feed's ecosystem, such as `Debian:12`; `None` where it is not supported yet.
 pub fn scheme(ecosystem: &str) -> Option<Scheme> {
     match ecosystem.split_once(':') {
-        Some(("Debian", release)) if !release.is_empty() => Some(Scheme::Deb),
-        Some(("Alpine", release)) if !release.is_empty() => Some(Scheme::Apk),
-        None => language_scheme(ecosystem),
+        Some((_, "")) => None,
+        Some(("Debian" | "Ubuntu", _)) => Some(Scheme::Deb),
+        Some(("Alpine", _)) => Some(Scheme::Apk),
+        Some(("Amazon Linux", _)) => Some(Scheme::Rpm),
+        None => unnumbered_scheme(ecosystem),
         _ => None,
     }
 }
 
-/// The version order of a language's packages, by OSV's name of the ecosystem.
-fn language_scheme(ecosystem: &str) -> Option<Scheme> {
+/// The version order of the packages of a language, or of a distribution that has no releases, by OSV's name of the
+/// ecosystem.
+fn unnumbered_scheme(ecosystem: &str) -> Option<Scheme> {
     Some(match ecosystem {
+        "Wolfi" | "Chainguard" => Scheme::Apk,
         "PyPI" => Scheme::Pypi,
         "npm" => Scheme::Npm,
         "Maven" => Scheme::Maven,
@@ -164,6 +168,24 @@ mod tests {
         assert!(hits(End::LastAffected("2.0.0+cpu".into())) && !hits(End::LastAffected("2.0.0+a".into())));
         assert!(!hits(End::Fixed("2.0.0".into())), "the fix is in the build too");
         assert!(!hits(End::Limit("2.0.0".into())) && hits(End::Fixed("2.0.1".into())));
+    }
+
+    #[test]
+    fn orders_of_distributions() {
+        for (ecosystem, want) in [
+            ("Debian:12", Some(Scheme::Deb)),
+            ("Ubuntu:22.04:LTS", Some(Scheme::Deb)),
+            ("Ubuntu:Pro:18.04:LTS", Some(Scheme::Deb)),
+            ("Alpine:edge", Some(Scheme::Apk)),
+            ("Wolfi", Some(Scheme::Apk)),
+            ("Chainguard", Some(Scheme::Apk)),
+            ("Amazon Linux:2", Some(Scheme::Rpm)),
+            ("Ubuntu:", None),
+            ("Ubuntu", None),
+            ("Wolfi:1", None),
+        ] {
+            assert_eq!(scheme(ecosystem), want, "{ecosystem}");
+        }
     }
 
     #[test]

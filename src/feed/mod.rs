@@ -10,6 +10,7 @@ mod cpe;
 mod csv;
 mod cve;
 mod cvss;
+mod debian;
 pub mod demo;
 mod epss;
 mod github;
@@ -24,7 +25,9 @@ mod nvd;
 mod osv;
 mod part;
 mod queue;
+mod secdb;
 mod sink;
+mod updateinfo;
 mod walk;
 mod xml;
 
@@ -71,11 +74,14 @@ struct Cut {
 const SOURCES: &[&dyn Source] = &[
     &bdu::Bdu,
     &cve::CveList,
+    &debian::Debian,
     &epss::Epss,
     &github::GitHub,
     &jvn::Jvn,
     &kev::Kev,
     &nvd::Nvd,
+    &secdb::Secdb,
+    &updateinfo::Updateinfo,
     &osv::Osv,
 ];
 

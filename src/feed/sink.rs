@@ -116,6 +116,11 @@ impl<'a> Sink<'a> {
         self.budget.over().is_some()
     }
 
+    /// `feed record bytes`, for the forms whose records are not read by [`Self::json`].
+    pub(super) fn most_record_bytes(&self) -> u64 {
+        self.budget.limits.record_bytes as u64
+    }
+
     /// Counts one more record, whatever becomes of it.
     pub(super) fn count(&mut self) {
         self.outcome().read += 1;

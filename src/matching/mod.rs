@@ -1,6 +1,7 @@
 //! Matching: which advisories hit which packages.
 //!
-//! Distribution packages are matched by source package on the release that os-release names; language packages by name.
+//! Distribution packages are matched on the release that os-release names, by source package where the distribution does
+//! not name those that are installed; language packages by name.
 //! Whatever cannot be judged is in [`Matched::skipped`]: no feed for it, or a version that has no place in the order.
 
 mod feed;
@@ -9,12 +10,13 @@ mod group;
 mod tests;
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
 pub use feed::scheme;
-use feed::{covered, feed_of, language_feed, no_feed};
+use feed::{covered, feed_of, language_feed, names_installed, no_feed};
 use group::{Group, Said, fix};
 
 use crate::{
@@ -61,8 +63,9 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut unnamed = Vec::new();
-    let others = by_others(inventory, snapshot)?;
-    for installed in inventory.packages.iter().chain(&others) {
+    let packages: Vec<_> = inventory.packages.iter().map(|installed| as_named(installed, os)).collect();
+    let others = by_others(&packages, os, snapshot)?;
+    for installed in packages.iter().map(|installed| &**installed).chain(&others) {
         let ecosystem = feed_of(installed.package.ecosystem, os);
         let scheme = ecosystem.as_deref().and_then(advisory::scheme);
         let (Some(ecosystem), Some(scheme)) = (&ecosystem, scheme.filter(|_| covered(snapshot, &ecosystem)))
@@ -108,6 +111,16 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     Ok(matched)
 }
 
+/// `installed` under the name and version that its feed knows it by: where that is its own, its source plays no part.
+fn as_named<'a>(installed: &'a Installed, os: Option<&OsRelease>) -> Cow<'a, Installed> {
+    let own = || feed_of(installed.package.ecosystem, os).is_some_and(|feed| names_installed(&feed));
+    if installed.package.source.is_none() || !own() {
+        return Cow::Borrowed(installed);
+    }
+    let package = Package { source: None, ..installed.package.clone() };
+    Cow::Owned(Installed { package, ..installed.clone() })
+}
+
 /// Most times that [`free_of_known`] gives a version up for a later one.
 const MAX_STEPS: usize = 20;
 
@@ -136,10 +149,14 @@ pub fn free_of_known(
 
 /// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
 /// that package: it came from somebody else, and nobody would speak of what is inside it.
-fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
+fn by_others(
+    packages: &[Cow<'_, Installed>],
+    os: Option<&OsRelease>,
+    snapshot: &Snapshot,
+) -> Result<Vec<Installed>, Error> {
     let mut others = Vec::new();
-    for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
-        let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
+    for installed in packages.iter().filter(|installed| !installed.identities.is_empty()) {
+        let feed = feed_of(installed.package.ecosystem, os);
         let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
         if snapshot.known(&feed, installed.package.source().0)?.is_empty() {
             let covered = |package: &&Package| {

@@ -70,6 +70,49 @@ fn a_release_without_its_number() {
 }
 
 #[test]
+fn releases_as_their_feeds_name_them() {
+    for (ecosystem, id, version, want) in [
+        (Ecosystem::Deb, "ubuntu", "22.04", "Ubuntu:22.04:LTS"),
+        (Ecosystem::Deb, "ubuntu", "24.04.1", "Ubuntu:24.04:LTS"),
+        (Ecosystem::Deb, "ubuntu", "24.10", "Ubuntu:24.10"),
+        (Ecosystem::Deb, "ubuntu", "25.04", "Ubuntu:25.04"),
+        (Ecosystem::Deb, "ubuntu", "", "ubuntu"),
+        (Ecosystem::Apk, "wolfi", "20230201", "Wolfi"),
+        (Ecosystem::Apk, "chainguard", "20230214", "Chainguard"),
+        (Ecosystem::Deb, "wolfi", "20230201", "wolfi:20230201"),
+        (Ecosystem::Rpm, "amzn", "2", "Amazon Linux:2"),
+        (Ecosystem::Rpm, "amzn", "2023", "Amazon Linux:2023"),
+        (Ecosystem::Rpm, "amzn", "2023.0.20230315", "Amazon Linux:2023"),
+        (Ecosystem::Rpm, "amzn", "2018.03", "Amazon Linux:1"),
+        (Ecosystem::Rpm, "amzn", "", "amzn"),
+    ] {
+        let os = OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() };
+        assert_eq!(feed_of(ecosystem, Some(&os)).as_deref(), Some(want), "{id} {version}");
+    }
+    let focal = OsRelease { id: "ubuntu".into(), codename: "focal".into(), ..OsRelease::default() };
+    assert_eq!(feed_of(Ecosystem::Deb, Some(&focal)).as_deref(), Some("Ubuntu:20.04:LTS"));
+}
+
+#[test]
+fn what_is_installed_is_matched_where_advisories_name_that() {
+    let high = |id, fixed| advisory(id, &[], Severity::High, &[("0", fixed)]);
+    let snapshot = snapshot(&[
+        ("Amazon Linux:2", "openssl-libs", high("CVE-1", "1:1.0.2k-24.amzn2.0.2")),
+        ("Amazon Linux:2", "openssl", high("CVE-2", "1:9-1")),
+        ("Amazon Linux:2", "bind-libs", high("CVE-3", "32:9.11.4-2.amzn2")),
+    ]);
+    let libs = installed(
+        Ecosystem::Rpm,
+        "openssl-libs",
+        "1:1.0.2k-24.amzn2.0.1",
+        Some(("openssl", "1:1.0.2k-24.amzn2.0.1")),
+    );
+    let matched = run(Some(("amzn", "2")), vec![libs], &snapshot);
+    assert_eq!(told(&matched), [("CVE-1", "openssl-libs", Severity::High, Some("1:1.0.2k-24.amzn2.0.2"))]);
+    assert_eq!(matched.findings[0].package.source, None, "the fix is a version of the package itself");
+}
+
+#[test]
 fn system_packages_match_by_source_and_release() {
     let snapshot = snapshot(&[
         ("Debian:12", "openssl", advisory("CVE-1", &[], Severity::High, &[("0", "3.0.9-1")])),
@@ -141,7 +184,10 @@ fn what_no_feed_covers_is_never_clean() {
     };
     let skip = |name: &str, what: &str| vec![(name.to_owned(), what.to_owned())];
     assert_eq!(names(Some(("debian", "14")), vec![deb(), deb()]), skip("advisories:Debian:14", "2 packages"));
-    assert_eq!(names(Some(("ubuntu", "24.04")), vec![deb()]), skip("advisories:ubuntu:24.04", "1 package"));
+    assert_eq!(
+        names(Some(("ubuntu", "24.04")), vec![deb()]),
+        skip("advisories:Ubuntu:24.04:LTS", "1 package")
+    );
     assert_eq!(names(None, vec![deb()]), skip("advisories:deb", "1 package"));
     let npm = installed(Ecosystem::Npm, "ws", "1.0.0", None);
     assert_eq!(names(None, vec![npm]), skip("advisories:npm", "1 package"));

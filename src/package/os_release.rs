@@ -81,7 +81,12 @@ const CODENAMES: [(&str, &str, &str); 14] = [
 impl OsRelease {
     /// The release that `VERSION_CODENAME` is the name of, where that is known: `13` of Debian's `trixie`.
     pub fn version_of_codename(&self) -> Option<&'static str> {
-        let named = |(id, _, name): &&(&str, &str, &str)| *id == self.id && *name == self.codename;
+        Self::version_of(&self.id, &self.codename)
+    }
+
+    /// The release that `codename` is the name of under the system `id`, where that is known.
+    pub fn version_of(id: &str, codename: &str) -> Option<&'static str> {
+        let named = |(of, _, name): &&(&str, &str, &str)| *of == id && *name == codename;
         CODENAMES.iter().find(named).map(|(_, version, _)| *version)
     }
 

@@ -143,8 +143,8 @@ class Input(program.Case):
         code, report, said = gate(self.work, image, *DEMO_ADVISORIES)
         self.assertEqual(code, 3, said)
         skipped = [one["name"] for one in report["results"][0]["looked_at"]["skipped"]]
-        self.assertEqual(skipped, ["advisories:ubuntu:24.04"])
-        self.assertIn("--allow-skipped advisories:ubuntu:24.04", said)
+        self.assertEqual(skipped, ["advisories:Ubuntu:24.04:LTS"])
+        self.assertIn("--allow-skipped advisories:Ubuntu:24.04:LTS", said)
         code, _, said = gate(self.work, image, *DEMO_ADVISORIES, "--allow-skipped", skipped[0])
         self.assertEqual(code, 0, said)
 

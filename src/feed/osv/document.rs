@@ -137,6 +137,7 @@ fn database(id: &str, family: &str) -> &'static str {
         ("GO-", "go"),
         ("HSEC-", "haskell"),
         ("JLSEC-", "julia"),
+        ("LSN-", "ubuntu"),
         ("MAL-", "openssf"),
         ("PSF-", "psf"),
         ("PYSEC-", "pypa"),
@@ -145,7 +146,13 @@ fn database(id: &str, family: &str) -> &'static str {
         ("UBUNTU-", "ubuntu"),
         ("USN-", "ubuntu"),
     ];
-    const BY_FAMILY: &[(&str, &str)] = &[("Alpine", "alpine"), ("Debian", "debian"), ("Ubuntu", "ubuntu")];
+    const BY_FAMILY: &[(&str, &str)] = &[
+        ("Alpine", "alpine"),
+        ("Chainguard", "chainguard"),
+        ("Debian", "debian"),
+        ("Ubuntu", "ubuntu"),
+        ("Wolfi", "wolfi"),
+    ];
     let named = BY_ID.iter().find(|(start, _)| id.starts_with(start));
     named
         .or_else(|| BY_FAMILY.iter().find(|(name, _)| *name == family))
@@ -195,6 +202,29 @@ mod tests {
             (Severity::Critical, "First line of words.")
         );
         assert_eq!(snapshot.feeds()[0].as_of, "2024-02-03T04:05:06Z");
+    }
+
+    /// As canonical/ubuntu-security-notices has them.
+    #[test]
+    fn a_record_of_ubuntu() {
+        let (outcome, snapshot) = read(
+            "UBUNTU-CVE-2024-1.json",
+            r#"{"schema_version":"1.7.0","id":"UBUNTU-CVE-2024-1","details":"Words.","upstream":["CVE-2024-1"],
+            "related":["USN-1-1"],"severity":[{"type":"Ubuntu","score":"medium"}],"modified":"2025-07-18T17:02:45Z",
+            "affected":[
+             {"package":{"ecosystem":"Ubuntu:Pro:18.04:LTS","name":"a","purl":"pkg:deb/ubuntu/a?arch=source&distro=esm-infra/bionic"},
+              "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1-2+esm1"}]}],"versions":["1-1","1-2"],
+              "ecosystem_specific":{"availability":"Available with Ubuntu Pro: https://ubuntu.com/pro"}},
+             {"package":{"ecosystem":"Ubuntu:24.10","name":"a"},
+              "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}],"versions":["3-1"]}]}"#,
+        );
+        assert_eq!((outcome.kept, outcome.skipped), (1, 0));
+        let found = snapshot.lookup("Ubuntu:24.10", "a").unwrap();
+        assert_eq!((found[0].source.as_str(), found[0].severity), ("ubuntu", Severity::Medium));
+        assert_eq!(found[0].aliases, ["CVE-2024-1"]);
+        assert_eq!((found[0].ranges.len(), found[0].versions.len()), (1, 0));
+        let feeds: Vec<_> = snapshot.feeds().into_iter().map(|feed| feed.name).collect();
+        assert_eq!(feeds, ["Ubuntu:24.10", "Ubuntu:Pro:18.04:LTS"]);
     }
 
     #[test]

@@ -80,26 +80,34 @@ impl Record {
     /// that they stay several findings.
     pub(super) fn names(&self) -> Vec<Vec<String>> {
         let is_cve = |name: &&String| name.starts_with("CVE-");
-        let aliases = self.aliases.clone().unwrap_or_default();
-        // Debian's bulletins used to name their vulnerabilities under `related`, where others put mere neighbours.
-        let bulletin = self.id.starts_with("DSA-") || self.id.starts_with("DLA-");
-        let upstream = self.upstream.as_ref().or(self.related.as_ref().filter(|_| bulletin));
-        let upstream = upstream.map(Vec::as_slice).unwrap_or_default();
-        let mut cves: Vec<String> = upstream.iter().filter(is_cve).cloned().collect();
+        let mut aliases = self.aliases.clone().unwrap_or_default();
+        // Bulletins used to name their vulnerabilities under `related`, where others put mere neighbours.
+        let bulletin = ["DSA-", "DLA-", "USN-", "LSN-"].iter().any(|start| self.id.starts_with(start));
+        let listed = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
+        let upstream = listed(&self.upstream).or_else(|| listed(&self.related).filter(|_| bulletin));
+        let upstream = upstream.unwrap_or_default();
+        let mut cves: Vec<String> = upstream.iter().filter_map(|name| cve_of(name)).collect();
         cves.sort();
         cves.dedup();
+        // Older records of Ubuntu have theirs among the neighbours, and in the id.
+        if cves.is_empty()
+            && let Some(cve) = cve_of(&self.id).filter(|cve| *cve != self.id)
+        {
+            aliases.push(cve);
+        }
         if is_cve(&&self.id) || aliases.iter().any(|alias| is_cve(&alias)) {
             return vec![aliases];
         }
-        match (upstream, cves.is_empty()) {
+        match (upstream.as_slice(), cves.is_empty()) {
             ([only], true) => vec![[aliases, vec![only.clone()]].concat()],
             (_, true) => vec![aliases],
             (_, false) => cves.into_iter().map(|cve| [aliases.clone(), vec![cve]].concat()).collect(),
         }
     }
 
-    /// How bad for the package of `entry`: what a distribution calls unimportant is negligible whatever its score; then
-    /// CVSS, then the database's word, then the distribution's urgency.
+    /// How bad for the package of `entry`: what a distribution calls unimportant is negligible whatever its score, and
+    /// Ubuntu's priority is of its own package where a score is of the vulnerability; then CVSS, then the database's word,
+    /// then the distribution's urgency.
     pub(super) fn severity_of(&self, entry: &Affected) -> Severity {
         let urgency = text_of(&entry.ecosystem_specific, "urgency");
         let urgency = urgency.and_then(|urgency| cvss::word(urgency));
@@ -107,6 +115,13 @@ impl Record {
             return Severity::Negligible;
         }
         let scores = [&entry.severity, &self.severity].map(|scores| scores.as_deref().unwrap_or_default());
+        let priority = scores.into_iter().flatten().find(|score| score.kind == "Ubuntu");
+        let priority = priority.map(|score| score.score.as_str());
+        // Older records have it beside the package.
+        let priority = priority.or_else(|| text_of(&entry.ecosystem_specific, "ubuntu_priority"));
+        if let Some(severity) = priority.and_then(cvss::word) {
+            return severity;
+        }
         let cvss = |kind| {
             let of_kind = |scores: &[Score]| {
                 let scores = scores.iter().filter(|score| score.kind == kind);
@@ -120,6 +135,12 @@ impl Record {
         let other = || cvss("CVSS_V4").or_else(|| cvss("CVSS_V2"));
         cvss("CVSS_V3").or(word).or_else(other).or(urgency).unwrap_or_default()
     }
+}
+
+/// The CVE that a name is of: Ubuntu has its records of them as `UBUNTU-CVE-2024-1`, and others do likewise.
+fn cve_of(name: &str) -> Option<String> {
+    let start = name.find("CVE-")?;
+    (start == 0 || name[..start].ends_with('-')).then(|| name[start..].to_owned())
 }
 
 fn text_of<'a>(specific: &'a Option<Value>, key: &str) -> Option<&'a str> {
@@ -188,6 +209,13 @@ mod tests {
         assert_eq!(severity(r#""ecosystem_specific":{"urgency":"medium"}"#, ""), Severity::Medium);
         assert_eq!(severity("", r#","database_specific":{"severity":"MODERATE"}"#), Severity::Medium);
         assert_eq!(severity("", ""), Severity::Unknown);
+        let both = score.replace(']', r#",{"type":"Ubuntu","score":"low"}]"#);
+        assert_eq!(severity("", &both), Severity::Low);
+        assert_eq!(severity("", &both.replace("low", "untriaged")), Severity::High);
+        assert_eq!(
+            severity(r#""ecosystem_specific":{"ubuntu_priority":"negligible"}"#, score),
+            Severity::Negligible
+        );
     }
 
     #[test]
@@ -197,6 +225,16 @@ mod tests {
         assert_eq!(record.names(), [["X", "CVE-1"], ["X", "CVE-2"]]);
         let old: Record = serde_json::from_str(r#"{"id":"DSA-1","related":["CVE-1"]}"#).unwrap();
         assert_eq!(old.names(), [["CVE-1"]]);
+        let ubuntu = |fields: &str| {
+            let record: Record = serde_json::from_str(&format!("{{{fields}}}")).unwrap();
+            record.names()
+        };
+        let upstream = r#""id":"USN-1-1","upstream":["UBUNTU-CVE-2","UBUNTU-CVE-1"],"related":["CVE-9"]"#;
+        assert_eq!(ubuntu(upstream), [["CVE-1"], ["CVE-2"]]);
+        let related = r#""id":"USN-1-1","upstream":[],"related":["CVE-1","UBUNTU-CVE-1"]"#;
+        assert_eq!(ubuntu(related), [["CVE-1"]]);
+        assert_eq!(ubuntu(r#""id":"UBUNTU-CVE-1","upstream":["CVE-1"],"related":["USN-1-1"]"#), [["CVE-1"]]);
+        assert_eq!(ubuntu(r#""id":"UBUNTU-CVE-1","related":["CVE-1"]"#), [["CVE-1"]]);
         let neighbour: Record = serde_json::from_str(r#"{"id":"GHSA-1","related":["CVE-1"]}"#).unwrap();
         assert_eq!(neighbour.names(), [Vec::<String>::new()]);
     }
