@@ -5,14 +5,18 @@ use crate::finding::Severity;
 
 /// The rating of a CVSS v3 or v2 vector; `None` if it is neither.
 pub(super) fn severity(vector: &str) -> Option<Severity> {
-    let score = if vector.starts_with("CVSS:3.") { score_3(vector)? } else { score_2(vector)? };
-    Some(match score {
+    Some(rating(if vector.starts_with("CVSS:3.") { score_3(vector)? } else { score_2(vector)? }))
+}
+
+/// The rating of a base score.
+pub(super) fn rating(score: f64) -> Severity {
+    match score {
         score if score >= 9.0 => Severity::Critical,
         score if score >= 7.0 => Severity::High,
         score if score >= 4.0 => Severity::Medium,
         score if score > 0.0 => Severity::Low,
         _ => Severity::Negligible,
-    })
+    }
 }
 
 /// The value of a metric, looked up in `weights`.

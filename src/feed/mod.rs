@@ -6,13 +6,18 @@
 
 mod cvss;
 pub mod demo;
+mod friendsofphp;
 mod held;
 mod import;
 mod json;
 mod osv;
 mod queue;
+mod requirement;
+mod rubysec;
+mod rustsec;
 mod sink;
 mod walk;
+mod yaml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +41,8 @@ trait Source: Sync {
 }
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
-const SOURCES: &[&dyn Source] = &[&osv::Osv];
+const SOURCES: &[&dyn Source] =
+    &[&friendsofphp::FriendsOfPhp, &rubysec::Rubysec, &rustsec::Rustsec, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,7 +139,7 @@ pub enum Error {
     },
     /// Not a form that is read.
     #[error(
-        "{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml; also .gz)"
+        "{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml, .md; also .gz)"
     )]
     Form(PathBuf),
     /// A member of an archive or folder is over a limit.
