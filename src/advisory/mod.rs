@@ -109,9 +109,17 @@ pub fn scheme(ecosystem: &str) -> Option<Scheme> {
     match ecosystem.split_once(':') {
         Some(("Debian", release)) if !release.is_empty() => Some(Scheme::Deb),
         Some(("Alpine", release)) if !release.is_empty() => Some(Scheme::Apk),
+        // A release as os-release numbers it. OSV's records for these are of repositories and modules, which no image tells,
+        // and SUSE's of sources: `Red Hat:enterprise_linux:9::baseos`, `SUSE:Linux Enterprise Module for Basesystem 15 SP5`.
+        Some(("Red Hat" | "SUSE" | "openSUSE", release)) if is_number(release) => Some(Scheme::Rpm),
+        Some(("openSUSE", "tumbleweed")) => Some(Scheme::Rpm),
         None => language_scheme(ecosystem),
         _ => None,
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// The version order of a language's packages, by OSV's name of the ecosystem.
@@ -162,6 +170,21 @@ mod tests {
         assert!(hits(End::LastAffected("2.0.0+cpu".into())) && !hits(End::LastAffected("2.0.0+a".into())));
         assert!(!hits(End::Fixed("2.0.0".into())), "the fix is in the build too");
         assert!(!hits(End::Limit("2.0.0".into())) && hits(End::Fixed("2.0.1".into())));
+    }
+
+    #[test]
+    fn releases_of_rpm() {
+        for (ecosystem, known) in [
+            ("Red Hat:9", true),
+            ("Red Hat:enterprise_linux:9::baseos", false),
+            ("SUSE:15.5", true),
+            ("SUSE:Linux Enterprise Server 15 SP5", false),
+            ("openSUSE:15.6", true),
+            ("openSUSE:tumbleweed", true),
+            ("openSUSE:Leap 15.6", false),
+        ] {
+            assert_eq!(scheme(ecosystem), known.then_some(Scheme::Rpm), "{ecosystem}");
+        }
     }
 
     #[test]

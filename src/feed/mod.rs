@@ -4,6 +4,7 @@
 //! path -> walk (documents) -> queue -> Source (threads) -> Sink -> Held (the newest word of each record) -> Compiler
 //! ```
 
+mod csaf;
 mod cvss;
 pub mod demo;
 mod friendsofphp;
@@ -42,7 +43,7 @@ trait Source: Sync {
 
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
 const SOURCES: &[&dyn Source] =
-    &[&friendsofphp::FriendsOfPhp, &rubysec::Rubysec, &rustsec::Rustsec, &osv::Osv];
+    &[&csaf::Csaf, &friendsofphp::FriendsOfPhp, &rubysec::Rubysec, &rustsec::Rustsec, &osv::Osv];
 
 /// What an import took, and what it left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

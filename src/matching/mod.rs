@@ -1,6 +1,7 @@
 //! Matching: which advisories hit which packages.
 //!
-//! Distribution packages are matched by source package on the release that os-release names; language packages by name.
+//! Distribution packages are matched on the release that os-release names, by source package where the distribution does
+//! not name those that are installed; language packages by name.
 //! Whatever cannot be judged is in [`Matched::skipped`]: no feed for it, or a version that has no place in the order.
 
 mod feed;
@@ -14,7 +15,7 @@ use std::{
 };
 
 pub use feed::scheme;
-use feed::{covered, feed_of, language_feed, no_feed};
+use feed::{Subject, covered, feed_of, language_feed, no_feed, subject};
 use group::{Group, Said, fix};
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     },
     image::Image,
     inventory::{Installed, Inventory, Skipped},
-    package::{Ecosystem, OsRelease, Package, purl},
+    package::{Ecosystem, OsRelease, Package, Purl, purl},
     version::Scheme,
 };
 
@@ -71,23 +72,23 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             *uncovered.entry((name, why)).or_default() += 1;
             continue;
         };
-        let (name, version) = installed.package.source();
-        if installed.package.ecosystem == Ecosystem::Maven && !name.contains(':') {
+        let subject = subject(ecosystem, &installed.package);
+        if installed.package.ecosystem == Ecosystem::Maven && !subject.name.contains(':') {
             unnamed.push(&installed.package);
             continue;
         }
-        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, name, scheme, version)?;
+        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, &subject, scheme)?;
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {
                 name: "unknown-version-order".into(),
                 what: purl(&installed.package, os),
-                why: why_unjudged(scheme, version, &unjudged),
+                why: why_unjudged(scheme, subject.version, &unjudged),
             });
         }
         if !groups.is_empty() {
             let layer = layer_of(installed, image)?;
             for group in groups {
-                let mut found = finding(&group, installed, scheme, &layer, os);
+                let mut found = finding(&group, installed, &subject, scheme, &layer, os);
                 of_the_vulnerability(&mut found, snapshot)?;
                 matched.findings.push(found);
             }
@@ -125,8 +126,15 @@ pub fn free_of_known(
     else {
         return Ok(version);
     };
+    // The purl alone still tells the module of an rpm.
+    let named = package.purl.parse::<Purl>().ok().and_then(|purl| purl.package());
+    let module = named.and_then(|named| named.module);
+    let plain = Package::new(package.ecosystem, &package.name, &package.version);
+    let installed = Package { source: package.source.clone(), module, ..plain };
+    let subject = subject(&feed, &installed);
     for _ in 0..MAX_STEPS {
-        let said = Said::of(snapshot, &feed, package.source_name(), scheme, &version)?;
+        let subject = Subject { version: &version, ..subject.clone() };
+        let said = Said::of(snapshot, &feed, &subject, scheme)?;
         let fixes = said.groups.iter().filter_map(|group| self::fix(group, scheme, &version));
         let Some(later) = fixes.max_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b))) else { break };
         version = later;
@@ -141,7 +149,9 @@ fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed
     for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
         let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
         let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
-        if snapshot.known(&feed, installed.package.source().0)?.is_empty() {
+        let Subject { name, whole, .. } = subject(&feed, &installed.package);
+        let is_unknown = |name: &str| Ok::<_, Error>(snapshot.known(&feed, name)?.is_empty());
+        if is_unknown(&name)? && whole.as_deref().map_or(Ok(true), is_unknown)? {
             let covered = |package: &&Package| {
                 feed_of(package.ecosystem, None).is_some_and(|feed| snapshot.covers(&feed))
             };
@@ -232,11 +242,12 @@ fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error>
 fn finding(
     group: &Group,
     installed: &Installed,
+    subject: &Subject<'_>,
     scheme: Scheme,
     layer: &FindingLayer,
     os: Option<&OsRelease>,
 ) -> Finding {
-    let (_, version) = installed.package.source();
+    let version = subject.version;
     let deciding = || group.deciding();
     let id = group.cves().next().or_else(|| deciding().map(|advisory| &advisory.id).min());
     let id = id.cloned().unwrap_or_default();
@@ -252,7 +263,8 @@ fn finding(
             version: installed.package.version.clone(),
             ecosystem: installed.package.ecosystem,
             purl: purl(&installed.package, os),
-            source: installed.package.source.clone(),
+            // Where advisories are of the rpm itself, its source's versions play no part.
+            source: installed.package.source.clone().filter(|_| !subject.is_installed),
         },
         status: if fixed_in.is_some() { Status::Fixed } else { group.status() },
         fixed_in,
