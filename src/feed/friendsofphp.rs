@@ -94,7 +94,6 @@ impl Source for FriendsOfPhp {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         advisory::{Compiler, End, Range, Snapshot},
         feed::{Outcome, import::import_document},

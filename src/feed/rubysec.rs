@@ -98,7 +98,6 @@ impl Source for Rubysec {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         advisory::{Compiler, End, Snapshot},
         feed::{Outcome, import::import_document},

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn names_without_a_purl() {
         let plain = |id: &str| {
-            let found = plain(id, String::new()).map_err(Left::reason)?;
+            let found = plain(id, String::new()).map_err(|left| left.reason())?;
             Ok::<_, &str>((found.name, found.version.unwrap_or_default()))
         };
         for (id, name, version) in [
