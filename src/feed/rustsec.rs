@@ -131,7 +131,7 @@ fn take(record: Record, summary: String, sink: &mut Sink<'_>) {
 }
 
 /// Nobody works on it any more, or something else is worth a word. What is unsound may be one: safe code can break memory.
-fn is_no_vulnerability(informational: &str) -> bool {
+pub(super) fn is_no_vulnerability(informational: &str) -> bool {
     matches!(informational, "unmaintained" | "notice")
 }
 
