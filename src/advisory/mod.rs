@@ -113,9 +113,17 @@ pub fn scheme(ecosystem: &str) -> Option<Scheme> {
         Some(("Debian" | "Ubuntu", _)) => Some(Scheme::Deb),
         Some(("Alpine", _)) => Some(Scheme::Apk),
         Some(("Amazon Linux", _)) => Some(Scheme::Rpm),
+        // A release as os-release numbers it. OSV's records for these are of repositories and modules, which no image tells,
+        // and SUSE's of sources: `Red Hat:enterprise_linux:9::baseos`, `SUSE:Linux Enterprise Module for Basesystem 15 SP5`.
+        Some(("Red Hat" | "SUSE" | "openSUSE", release)) if is_number(release) => Some(Scheme::Rpm),
+        Some(("openSUSE", "tumbleweed")) => Some(Scheme::Rpm),
         None => unnumbered_scheme(ecosystem),
         _ => None,
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// The version order of the packages of a language, or of a distribution that has no releases, by OSV's name of the
@@ -180,6 +188,13 @@ mod tests {
             ("Wolfi", Some(Scheme::Apk)),
             ("Chainguard", Some(Scheme::Apk)),
             ("Amazon Linux:2", Some(Scheme::Rpm)),
+            ("Red Hat:9", Some(Scheme::Rpm)),
+            ("Red Hat:enterprise_linux:9::baseos", None),
+            ("SUSE:15.5", Some(Scheme::Rpm)),
+            ("SUSE:Linux Enterprise Server 15 SP5", None),
+            ("openSUSE:15.6", Some(Scheme::Rpm)),
+            ("openSUSE:tumbleweed", Some(Scheme::Rpm)),
+            ("openSUSE:Leap 15.6", None),
             ("Ubuntu:", None),
             ("Ubuntu", None),
             ("Wolfi:1", None),

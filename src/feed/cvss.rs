@@ -45,18 +45,22 @@ pub(super) fn version(vector: &str) -> Option<u8> {
 
 /// The rating of a CVSS vector; `None` if it is none.
 pub(super) fn severity(vector: &str) -> Option<Severity> {
-    let score = match version(vector)? {
+    Some(rating(match version(vector)? {
         2 => score_2(vector)?,
         3 => score_3(vector)?,
         _ => score_4(vector)?,
-    };
-    Some(match score {
+    }))
+}
+
+/// The rating of a base score.
+pub(super) fn rating(score: f64) -> Severity {
+    match score {
         score if score >= 9.0 => Severity::Critical,
         score if score >= 7.0 => Severity::High,
         score if score >= 4.0 => Severity::Medium,
         score if score > 0.0 => Severity::Low,
         _ => Severity::Negligible,
-    })
+    }
 }
 
 /// The rating that a word stands for, in any case.

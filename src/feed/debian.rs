@@ -45,7 +45,7 @@ impl Source for Debian {
     }
 
     fn read(&self, document: &Document, sink: &mut Sink<'_>) {
-        let Document { name, bytes } = document;
+        let Document { name, bytes, .. } = document;
         let mut never_released = 0u64;
         let read = json::members(bytes, &mut |package, issues| {
             let read = json::members(issues.get().as_bytes(), &mut |id, issue| {

@@ -7,12 +7,14 @@
 
 mod bdu;
 mod cpe;
+mod csaf;
 mod csv;
 mod cve;
 mod cvss;
 mod debian;
 pub mod demo;
 mod epss;
+mod friendsofphp;
 mod github;
 mod held;
 mod import;
@@ -25,11 +27,15 @@ mod nvd;
 mod osv;
 mod part;
 mod queue;
+mod requirement;
+mod rubysec;
+mod rustsec;
 mod secdb;
 mod sink;
 mod updateinfo;
 mod walk;
 mod xml;
+mod yaml;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -73,13 +79,17 @@ struct Cut {
 /// All of them, in the order in which they are asked: OSV, the last, takes whatever else is JSON.
 const SOURCES: &[&dyn Source] = &[
     &bdu::Bdu,
+    &csaf::Csaf,
     &cve::CveList,
     &debian::Debian,
     &epss::Epss,
+    &friendsofphp::FriendsOfPhp,
     &github::GitHub,
     &jvn::Jvn,
     &kev::Kev,
     &nvd::Nvd,
+    &rubysec::Rubysec,
+    &rustsec::Rustsec,
     &secdb::Secdb,
     &updateinfo::Updateinfo,
     &osv::Osv,
@@ -185,7 +195,7 @@ pub enum Error {
     },
     /// Not a form that is read.
     #[error(
-        "{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml; also .gz)"
+        "{0}: want a folder, a .zip, .tar, .tar.gz or .tar.zst, or a file of a feed (.json, .jsonl, .csv, .xml, .yml, .md; also .gz)"
     )]
     Form(PathBuf),
     /// A member of an archive or folder is over a limit.

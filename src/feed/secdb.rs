@@ -49,7 +49,7 @@ impl Source for Secdb {
     }
 
     fn read(&self, document: &Document, sink: &mut Sink<'_>) {
-        let Document { name, bytes } = document;
+        let Document { name, bytes, .. } = document;
         let head = Head::of(bytes);
         let Some((database, ecosystem)) = head.feed() else {
             sink.count();

@@ -223,6 +223,11 @@ fn joined(packages: Vec<Package>) -> Vec<Package> {
     packages
 }
 
+/// The beginning of a day, such as `2024-02-03`, in UTC.
+pub(super) fn day(date: &str) -> Option<Timestamp> {
+    format!("{date}T00:00:00Z").parse().ok()
+}
+
 /// Longest summary, in characters; a report has one line for it.
 const SUMMARY_CHARACTERS: usize = 160;
 

@@ -29,8 +29,7 @@ use quick_xml::{
 };
 
 use super::{
-    Source,
-    cvss,
+    Source, cvss,
     sink::{Claim, Package, Sink, summary_line},
     walk::Document,
 };

@@ -107,7 +107,7 @@ fn tar_packed(name: &str) -> Option<Packed> {
 /// Whether a file may be of a feed, by its name in lower case: all else in a repository of advisories is its own.
 fn is_document(name: &str) -> bool {
     let name = name.strip_suffix(".gz").unwrap_or(name);
-    [".json", ".jsonl", ".csv", ".xml", ".rdf", ".yml", ".yaml"].iter().any(|end| name.ends_with(end))
+    [".json", ".jsonl", ".csv", ".xml", ".rdf", ".yml", ".yaml", ".md"].iter().any(|end| name.ends_with(end))
 }
 
 /// A reader that tells how far it is.

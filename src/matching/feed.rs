@@ -1,8 +1,10 @@
 //! Which feed speaks of a package, and how its versions are ordered.
 
+use std::borrow::Cow;
+
 use crate::{
     advisory::{self, Snapshot},
-    package::{Ecosystem, OsRelease},
+    package::{Ecosystem, OsRelease, Package, module_stream},
     version::Scheme,
 };
 
@@ -29,6 +31,12 @@ pub(super) fn feed_of(ecosystem: Ecosystem, os: Option<&OsRelease>) -> Option<St
         (Ecosystem::Apk, "wolfi") => "Wolfi".into(),
         (Ecosystem::Apk, "chainguard") => "Chainguard".into(),
         (Ecosystem::Rpm, "amzn") if !release.is_empty() => format!("Amazon Linux:{}", amazon(release)),
+        // Red Hat speaks of its own builds: those of CentOS, Rocky Linux and other kin have other releases and other days.
+        (Ecosystem::Rpm, "rhel") => format!("Red Hat:{}", release.split('.').next().unwrap_or_default()),
+        (Ecosystem::Rpm, "sles") => format!("SUSE:{release}"),
+        (Ecosystem::Rpm, "opensuse-leap") => format!("openSUSE:{release}"),
+        // It rolls, and its VERSION_ID is a date.
+        (Ecosystem::Rpm, "opensuse-tumbleweed") => "openSUSE:tumbleweed".into(),
         // Kin of a distribution patch and number on their own: their parent's feed would be wrong in both directions.
         (_, id) if release.is_empty() => id.to_owned(),
         (_, id) => format!("{id}:{release}"),
@@ -56,10 +64,34 @@ fn amazon(release: &str) -> &str {
     if ("2010".."2019").contains(&generation) { "1" } else { generation }
 }
 
-/// Whether the advisories of `feed` are written against the packages as they are installed, where others name what those
-/// were built from: Amazon lists the files of an update.
-pub(super) fn names_installed(feed: &str) -> bool {
-    feed.starts_with("Amazon Linux:")
+/// What the advisories of a feed know a package by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subject<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) version: &'a str,
+    /// Another name, under which only what holds for every version is said of it.
+    pub(super) whole: Option<Cow<'a, str>>,
+    /// Whether that is the package as it is installed, and not what it was built from.
+    pub(super) is_installed: bool,
+}
+
+/// What the advisories of `feed` know `package` by: most by the source that it is built from. Amazon lists the files of an
+/// update; Red Hat and SUSE speak of each rpm, for those of one source may have versions and epochs of their own; what Red Hat has no fix for, it names by source.
+/// A package of one of Red Hat's modules is another than the plain one of its name, and stands behind its module.
+pub(super) fn subject<'a>(feed: &str, package: &'a Package) -> Subject<'a> {
+    let (source, source_version) = package.source();
+    let is_red_hat = feed.starts_with("Red Hat:");
+    let of_rpms = ["Amazon Linux:", "Red Hat:", "SUSE:", "openSUSE:"];
+    if !of_rpms.iter().any(|family| feed.starts_with(family)) {
+        return Subject { name: source.into(), version: source_version, whole: None, is_installed: false };
+    }
+    let module = package.module.as_deref().filter(|_| is_red_hat).and_then(module_stream);
+    let within = |name: &'a str| match &module {
+        Some(module) => Cow::Owned(format!("{module}/{name}")),
+        None => Cow::Borrowed(name),
+    };
+    let whole = (is_red_hat && source != package.name).then(|| within(source));
+    Subject { name: within(&package.name), version: &package.version, whole, is_installed: true }
 }
 
 /// The version order of an ecosystem's packages; `None` where it is not supported.
@@ -105,5 +137,49 @@ pub(super) fn no_feed(ecosystem: Ecosystem, feed: Option<String>) -> (String, St
             format!("advisories:{}", ecosystem.as_str()),
             "no os-release in the image says which distribution's advisories to use".into(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::Source;
+
+    #[test]
+    fn releases_of_rpm() {
+        for (id, version, want) in [
+            ("rhel", "9.4", "Red Hat:9"),
+            ("rhel", "7", "Red Hat:7"),
+            ("centos", "7", "centos:7"),
+            ("rocky", "9.4", "rocky:9.4"),
+            ("sles", "15.5", "SUSE:15.5"),
+            ("opensuse-leap", "15.6", "openSUSE:15.6"),
+            ("opensuse-tumbleweed", "20240801", "openSUSE:tumbleweed"),
+        ] {
+            let os = OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() };
+            assert_eq!(feed_of(Ecosystem::Rpm, Some(&os)).as_deref(), Some(want));
+        }
+    }
+
+    #[test]
+    fn an_rpm_is_known_by_its_own_name() {
+        let source = Some(Source { name: "perl".into(), version: "5.32.1-481.el9".into() });
+        let package = Package { source, ..Package::new(Ecosystem::Rpm, "perl-Errno", "1.30-481.el9") };
+        let known = |feed: &str, package: &Package| {
+            let Subject { name, version, whole, .. } = subject(feed, package);
+            (name.into_owned(), version.to_owned(), whole.map(Cow::into_owned).unwrap_or_default())
+        };
+        let all =
+            |name: &str, version: &str, whole: &str| (name.to_owned(), version.to_owned(), whole.to_owned());
+        assert_eq!(known("Red Hat:9", &package), all("perl-Errno", "1.30-481.el9", "perl"));
+        assert_eq!(known("SUSE:15.5", &package), all("perl-Errno", "1.30-481.el9", ""));
+        assert_eq!(known("Debian:12", &package), all("perl", "5.32.1-481.el9", ""));
+        let module = Some("perl:5.32:8060020220315191626:9edba152".into());
+        let package = Package { module, ..package };
+        assert_eq!(
+            known("Red Hat:8", &package),
+            all("perl:5.32/perl-Errno", "1.30-481.el9", "perl:5.32/perl")
+        );
+        assert_eq!(known("openSUSE:15.6", &package).0, "perl-Errno");
     }
 }

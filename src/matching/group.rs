@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::affects;
+use super::{affects, feed::Subject};
 use crate::{
-    advisory::{self, Advisory, End, Glance, Snapshot, State},
+    advisory::{self, Advisory, End, Glance, Known, Snapshot, State},
     finding::{Claim, Severity, Status},
     version::Scheme,
 };
@@ -44,29 +44,29 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// What `snapshot` knows of `version` of a package.
+    /// What `snapshot` knows of a package.
     pub(super) fn of(
         snapshot: &Snapshot,
         ecosystem: &str,
-        package: &str,
+        subject: &Subject<'_>,
         scheme: Scheme,
-        version: &str,
     ) -> Result<Self, advisory::Error> {
+        let version = subject.version;
         let certain = scheme.check(version).is_ok();
-        let known = snapshot.known(ecosystem, package)?;
+        let known = snapshot.known(ecosystem, &subject.name)?;
+        let of_whole = subject.whole.as_deref().map(|name| snapshot.known(ecosystem, name)).transpose()?;
         let affected = |glance: &Glance<'_>| {
             glance.state != State::NotAffected
                 && affects(scheme, version, certain, glance.ranges, glance.versions)
         };
-        let hit: Vec<bool> = (0..known.len())
-            .map(|index| known.glance(index).is_some_and(|glance| affected(&glance)))
-            .collect();
-        let of_hits = (0..known.len()).filter(|index| hit[*index]).filter_map(|index| known.glance(index));
-        let worst = of_hits.map(|glance| rank(glance.source)).max();
+        let of_whole = of_whole.iter().flat_map(glances).filter(|(_, _, glance)| of_every_version(glance));
+        let all: Vec<_> = glances(&known).into_iter().chain(of_whole).collect();
+        let hits = all.iter().filter(|(_, _, glance)| affected(glance));
+        let worst = hits.map(|(_, _, glance)| rank(glance.source)).max();
         let mut words = Vec::new();
         let mut said = Self::default();
-        for (index, affected) in hit.into_iter().enumerate() {
-            let Some(glance) = known.glance(index) else { continue };
+        for (known, index, glance) in all {
+            let affected = affected(&glance);
             let judged = affected || judgeable(scheme, certain, &glance);
             if !judged {
                 said.unjudged.push(known.advisory(index)?);
@@ -79,6 +79,15 @@ impl Said {
         said.groups.retain(|group| group.deciding().next().is_some());
         Ok(said)
     }
+}
+
+fn glances<'a>(known: &'a Known<'a>) -> Vec<(&'a Known<'a>, usize, Glance<'a>)> {
+    (0..known.len()).filter_map(|index| Some((known, index, known.glance(index)?))).collect()
+}
+
+/// Whether it says one thing of all versions, so that none is compared.
+fn of_every_version(glance: &Glance<'_>) -> bool {
+    glance.versions.is_empty() && glance.ranges.iter().all(|range| range.bounds().next().is_none())
 }
 
 /// Whether a "not affected" can be believed: the version and all ends of the ranges have a certain place in the order.

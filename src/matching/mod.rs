@@ -10,13 +10,12 @@ mod group;
 mod tests;
 
 use std::{
-    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
 pub use feed::scheme;
-use feed::{covered, feed_of, language_feed, names_installed, no_feed};
+use feed::{Subject, covered, feed_of, language_feed, no_feed, subject};
 use group::{Group, Said, fix};
 
 use crate::{
@@ -26,7 +25,7 @@ use crate::{
     },
     image::Image,
     inventory::{Installed, Inventory, Skipped},
-    package::{Ecosystem, OsRelease, Package, purl},
+    package::{Ecosystem, OsRelease, Package, Purl, purl},
     version::Scheme,
 };
 
@@ -63,9 +62,8 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut unnamed = Vec::new();
-    let packages: Vec<_> = inventory.packages.iter().map(|installed| as_named(installed, os)).collect();
-    let others = by_others(&packages, os, snapshot)?;
-    for installed in packages.iter().map(|installed| &**installed).chain(&others) {
+    let others = by_others(inventory, snapshot)?;
+    for installed in inventory.packages.iter().chain(&others) {
         let ecosystem = feed_of(installed.package.ecosystem, os);
         let scheme = ecosystem.as_deref().and_then(advisory::scheme);
         let (Some(ecosystem), Some(scheme)) = (&ecosystem, scheme.filter(|_| covered(snapshot, &ecosystem)))
@@ -74,23 +72,23 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             *uncovered.entry((name, why)).or_default() += 1;
             continue;
         };
-        let (name, version) = installed.package.source();
-        if installed.package.ecosystem == Ecosystem::Maven && !name.contains(':') {
+        let subject = subject(ecosystem, &installed.package);
+        if installed.package.ecosystem == Ecosystem::Maven && !subject.name.contains(':') {
             unnamed.push(&installed.package);
             continue;
         }
-        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, name, scheme, version)?;
+        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, &subject, scheme)?;
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {
                 name: "unknown-version-order".into(),
                 what: purl(&installed.package, os),
-                why: why_unjudged(scheme, version, &unjudged),
+                why: why_unjudged(scheme, subject.version, &unjudged),
             });
         }
         if !groups.is_empty() {
             let layer = layer_of(installed, image)?;
             for group in groups {
-                let mut found = finding(&group, installed, scheme, &layer, os);
+                let mut found = finding(&group, installed, &subject, scheme, &layer, os);
                 of_the_vulnerability(&mut found, snapshot)?;
                 matched.findings.push(found);
             }
@@ -111,16 +109,6 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
     Ok(matched)
 }
 
-/// `installed` under the name and version that its feed knows it by: where that is its own, its source plays no part.
-fn as_named<'a>(installed: &'a Installed, os: Option<&OsRelease>) -> Cow<'a, Installed> {
-    let own = || feed_of(installed.package.ecosystem, os).is_some_and(|feed| names_installed(&feed));
-    if installed.package.source.is_none() || !own() {
-        return Cow::Borrowed(installed);
-    }
-    let package = Package { source: None, ..installed.package.clone() };
-    Cow::Owned(Installed { package, ..installed.clone() })
-}
-
 /// Most times that [`free_of_known`] gives a version up for a later one.
 const MAX_STEPS: usize = 20;
 
@@ -138,8 +126,15 @@ pub fn free_of_known(
     else {
         return Ok(version);
     };
+    // The purl alone still tells the module of an rpm.
+    let named = package.purl.parse::<Purl>().ok().and_then(|purl| purl.package());
+    let module = named.and_then(|named| named.module);
+    let plain = Package::new(package.ecosystem, &package.name, &package.version);
+    let installed = Package { source: package.source.clone(), module, ..plain };
+    let subject = subject(&feed, &installed);
     for _ in 0..MAX_STEPS {
-        let said = Said::of(snapshot, &feed, package.source_name(), scheme, &version)?;
+        let subject = Subject { version: &version, ..subject.clone() };
+        let said = Said::of(snapshot, &feed, &subject, scheme)?;
         let fixes = said.groups.iter().filter_map(|group| self::fix(group, scheme, &version));
         let Some(later) = fixes.max_by(|a, b| scheme.compare(a, b).then_with(|| a.cmp(b))) else { break };
         version = later;
@@ -149,16 +144,14 @@ pub fn free_of_known(
 
 /// What the files of a system's package are in their own languages, where the system's advisories have never spoken of
 /// that package: it came from somebody else, and nobody would speak of what is inside it.
-fn by_others(
-    packages: &[Cow<'_, Installed>],
-    os: Option<&OsRelease>,
-    snapshot: &Snapshot,
-) -> Result<Vec<Installed>, Error> {
+fn by_others(inventory: &Inventory, snapshot: &Snapshot) -> Result<Vec<Installed>, Error> {
     let mut others = Vec::new();
-    for installed in packages.iter().filter(|installed| !installed.identities.is_empty()) {
-        let feed = feed_of(installed.package.ecosystem, os);
+    for installed in inventory.packages.iter().filter(|installed| !installed.identities.is_empty()) {
+        let feed = feed_of(installed.package.ecosystem, inventory.os.as_ref());
         let Some(feed) = feed.filter(|feed| snapshot.covers(feed)) else { continue };
-        if snapshot.known(&feed, installed.package.source().0)?.is_empty() {
+        let Subject { name, whole, .. } = subject(&feed, &installed.package);
+        let is_unknown = |name: &str| Ok::<_, Error>(snapshot.known(&feed, name)?.is_empty());
+        if is_unknown(&name)? && whole.as_deref().map_or(Ok(true), is_unknown)? {
             let covered = |package: &&Package| {
                 feed_of(package.ecosystem, None).is_some_and(|feed| snapshot.covers(&feed))
             };
@@ -249,11 +242,12 @@ fn layer_of(installed: &Installed, image: &Image) -> Result<FindingLayer, Error>
 fn finding(
     group: &Group,
     installed: &Installed,
+    subject: &Subject<'_>,
     scheme: Scheme,
     layer: &FindingLayer,
     os: Option<&OsRelease>,
 ) -> Finding {
-    let (_, version) = installed.package.source();
+    let version = subject.version;
     let deciding = || group.deciding();
     let id = group.cves().next().or_else(|| deciding().map(|advisory| &advisory.id).min());
     let id = id.cloned().unwrap_or_default();
@@ -269,7 +263,8 @@ fn finding(
             version: installed.package.version.clone(),
             ecosystem: installed.package.ecosystem,
             purl: purl(&installed.package, os),
-            source: installed.package.source.clone(),
+            // Where advisories are of the rpm itself, its source's versions play no part.
+            source: installed.package.source.clone().filter(|_| !subject.is_installed),
         },
         status: if fixed_in.is_some() { Status::Fixed } else { group.status() },
         fixed_in,

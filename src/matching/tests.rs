@@ -129,6 +129,33 @@ fn system_packages_match_by_source_and_release() {
 }
 
 #[test]
+fn rpms_match_by_their_own_names_and_by_source_where_no_version_counts() {
+    let fixed = |id, fix| advisory(id, &[], Severity::High, &[("0", fix)]);
+    let snapshot = snapshot(&[
+        ("Red Hat:9", "perl", fixed("CVE-1", "4:5.32.1-482.el9")),
+        ("Red Hat:9", "perl-libs", fixed("CVE-1", "4:5.32.1-482.el9")),
+        ("Red Hat:9", "perl", fixed("CVE-2", "")),
+        ("Red Hat:9", "nodejs:18/nodejs", fixed("CVE-3", "1:18.2.0-1")),
+    ]);
+    let found = |name: &str, version: &str, source: Option<(&str, &str)>, module: Option<&str>| {
+        let mut package = installed(Ecosystem::Rpm, name, version, source);
+        package.package.module = module.map(str::to_owned);
+        let matched = run(Some(("rhel", "9.4")), vec![package], &snapshot);
+        assert!(matched.findings.iter().all(|finding| finding.package.source.is_none()));
+        let told =
+            told(&matched).into_iter().map(|(id, .., fix)| format!("{id} {}", fix.unwrap_or_default()));
+        told.collect::<Vec<_>>()
+    };
+    let perl = Some(("perl", "4:5.32.1-481.el9"));
+    assert_eq!(found("perl-libs", "4:5.32.1-481.el9", perl, None), ["CVE-1 4:5.32.1-482.el9", "CVE-2 "]);
+    // Its source has an epoch that nothing in the package tells.
+    assert_eq!(found("perl-Errno", "1.30-481.el9", Some(("perl", "5.32.1-481.el9")), None), ["CVE-2 "]);
+    let module = Some("nodejs:18:9030020231120082734:rhel9");
+    assert_eq!(found("nodejs", "1:18.1.0-1", None, module), ["CVE-3 1:18.2.0-1"]);
+    assert_eq!(found("nodejs", "1:16.1.0-1", None, None), [""; 0], "the plain package is another");
+}
+
+#[test]
 fn names_and_versions_as_each_language_writes_them() {
     let high = |id, fixed| advisory(id, &[], Severity::High, &[("0", fixed)]);
     let snapshot = snapshot(&[

@@ -55,7 +55,7 @@ pub use owned::Owned;
 pub use place::{Place, is_python_metadata};
 pub use purl::{Purl, PurlError, os_id, purl};
 pub(crate) use python::normal_name as normal_python_name;
-pub(crate) use rpm::settle;
+pub(crate) use rpm::{module_stream, settle};
 
 /// Why a file that matters could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -83,6 +83,10 @@ fn affected(mut record: Record, sink: &mut Sink<'_>) {
             continue;
         };
         let (ecosystem, name) = (&package.ecosystem, &package.name);
+        if let Some(kind) = entry.information() {
+            reasons.insert(("information, no vulnerability".into(), kind.to_owned()));
+            continue;
+        }
         let Some(scheme) = scheme(ecosystem) else {
             reasons.insert((format!("ecosystem {ecosystem} is not supported yet"), String::new()));
             continue;
@@ -261,6 +265,21 @@ mod tests {
             snapshot.feeds().into_iter().map(|feed| (feed.name, feed.records, feed.not_understood)).collect();
         assert_eq!(counts, [("PyPI".into(), 0, 1), ("npm".into(), 1, 1)]);
         assert!(!snapshot.covers("PyPI"), "nothing is known of it");
+    }
+
+    #[test]
+    fn what_rustsec_calls_information_is_no_vulnerability() {
+        let record = |kind: &str| {
+            let specific = format!(r#""database_specific":{{"informational":{kind}}}"#);
+            format!(
+                r#"{{"id":"RUSTSEC-1","affected":[{{"package":{{"ecosystem":"crates.io","name":"a"}},{specific},
+                "ranges":[{{"type":"SEMVER","events":[{{"introduced":"0.0.0-0"}}]}}]}}]}}"#
+            )
+        };
+        for (kind, kept) in [("\"unmaintained\"", 0), ("\"notice\"", 0), ("\"unsound\"", 1), ("null", 1)] {
+            let (outcome, _) = read("a.json", &record(kind));
+            assert_eq!((outcome.kept, outcome.skipped), (kept, 1 - kept), "{kind}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::events::{self, EventJson};
 use crate::{
     advisory::{End, Range},
-    feed::{cvss, sink::summary_line},
+    feed::{cvss, rustsec, sink::summary_line},
     finding::Severity,
     version::Scheme,
 };
@@ -148,6 +148,11 @@ fn text_of<'a>(specific: &'a Option<Value>, key: &str) -> Option<&'a str> {
 }
 
 impl Affected {
+    /// What RustSec calls information and no vulnerability, such as `unmaintained`.
+    pub(super) fn information(&self) -> Option<&str> {
+        text_of(&self.database_specific, "informational").filter(|kind| rustsec::is_no_vulnerability(kind))
+    }
+
     /// Ranges, and the versions that lie outside them: sources list every version beside the ranges. What of the ranges is
     /// not understood goes to `unknown`.
     pub(super) fn versions(

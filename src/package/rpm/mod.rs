@@ -123,6 +123,12 @@ fn packages(bytes: &[u8]) -> Result<Option<(Vec<Package>, Owned)>, package::Erro
     Ok(Some((packages.into_sorted(), owned)))
 }
 
+/// Name and stream of a module's label, `nodejs:18` of `nodejs:18:8090020240301110609:rhel8`.
+pub(crate) fn module_stream(label: &str) -> Option<String> {
+    let mut parts = label.split(':').filter(|part| !part.is_empty());
+    Some(format!("{}:{}", parts.next()?, parts.next()?))
+}
+
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
