@@ -16,6 +16,7 @@ use stella::{finding::Severity, report::plain};
 
 use super::{
     exit::Failure,
+    feeds::Feeds,
     log::{Level, Log},
     settings::Environment,
 };
@@ -483,25 +484,6 @@ pub enum Policy {
         /// The files
         #[arg(required = true, value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Feeds {
-    /// Compile advisories in OSV form into the database: directories, .zip, .tar.zst, .json
-    Import {
-        /// What to read; together they replace the database
-        #[arg(required = true, value_hint = ValueHint::AnyPath)]
-        paths: Vec<PathBuf>,
-        /// The database [default: in the user's data directory]
-        #[arg(long, value_name = "FILE", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
-        advisories: Option<String>,
-    },
-    /// What the database holds, and how old it is
-    Status {
-        /// The database [default: in the user's data directory]
-        #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
-        advisories: Option<String>,
     },
 }
 
