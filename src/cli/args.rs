@@ -16,6 +16,7 @@ use stella::{finding::Severity, report::plain};
 
 use super::{
     exit::Failure,
+    feeds::Feeds,
     log::{Level, Log},
     settings::Environment,
 };
@@ -483,44 +484,6 @@ pub enum Policy {
         /// The files
         #[arg(required = true, value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Feeds {
-    /// Compile advisories into the database, from directories, archives and files as their sources publish them; or take a
-    /// database that `stella feeds export` wrote
-    Import {
-        /// What to read; together they replace the database
-        #[arg(required = true, value_hint = ValueHint::AnyPath)]
-        paths: Vec<PathBuf>,
-        /// A public key of those whose bundles are taken, in PEM; repeatable
-        #[arg(long, value_name = "FILE", env = "STELLA_FEEDS_SIGNER", value_delimiter = ',', value_hint = ValueHint::FilePath)]
-        signer: Vec<PathBuf>,
-        /// Take a bundle that is older than the database which is there, or has less feeds
-        #[arg(long)]
-        allow_older: bool,
-        /// The database [default: in the user's data directory]
-        #[arg(long, value_name = "FILE", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
-        advisories: Option<String>,
-    },
-    /// Write the database as one signed bundle, for places without a network
-    Export {
-        /// The bundle
-        #[arg(value_hint = ValueHint::FilePath)]
-        bundle: PathBuf,
-        /// The private key, Ed25519 or ECDSA P-256, in PEM (PKCS #8)
-        #[arg(long, value_name = "FILE", env = "STELLA_FEEDS_KEY", value_hint = ValueHint::FilePath)]
-        key: PathBuf,
-        /// The database [default: in the user's data directory]
-        #[arg(long, value_name = "FILE", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
-        advisories: Option<String>,
-    },
-    /// What the database holds, and how old it is
-    Status {
-        /// The database [default: in the user's data directory]
-        #[arg(long, value_name = "FILE|demo", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
-        advisories: Option<String>,
     },
 }
 

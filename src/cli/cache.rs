@@ -35,33 +35,8 @@ impl Cache {
     pub fn open(directory: &Path, limits: &Limits) -> Result<Self, String> {
         let analyzer = limits.analyzer();
         let directory = directory.join(format!("fragments-{SCHEMA}-{analyzer}"));
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let unusable =
-            |why: &dyn std::fmt::Display| format!("the cache {} is not used: {why}", directory.display());
-        builder.create(&directory).map_err(|error| unusable(&error))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // Of the directory itself: a link would be somebody's choice of another one.
-            let found = fs::symlink_metadata(&directory).map_err(|error| unusable(&error))?;
-            if !found.is_dir() {
-                return Err(unusable(&"it is a link"));
-            }
-            if found.uid() != rustix::process::geteuid().as_raw() {
-                return Err(unusable(&format!(
-                    "it belongs to user {}; give one of your own with --cache-dir",
-                    found.uid()
-                )));
-            }
-            if found.mode() & 0o022 != 0 {
-                return Err(unusable(
-                    &"others can write to it; chmod go-w it, or give another with --cache-dir",
-                ));
-            }
-        }
+        own_directory(&directory)
+            .map_err(|why| format!("the cache {} is not used: {why}", directory.display()))?;
         Ok(Self { directory, analyzer })
     }
 
@@ -126,6 +101,31 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// Makes a directory where it is not there, for this user alone. The error is why what it holds must not be believed.
+pub fn own_directory(directory: &Path) -> Result<(), String> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| error.to_string())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Of the directory itself: a link would be somebody's choice of another one.
+        let found = fs::symlink_metadata(directory).map_err(|error| error.to_string())?;
+        if !found.is_dir() {
+            return Err("it is a link".to_owned());
+        }
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(format!("it belongs to user {}; give one of your own with --cache-dir", found.uid()));
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err("others can write to it; chmod go-w it, or give another with --cache-dir".to_owned());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

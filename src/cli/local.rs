@@ -100,7 +100,7 @@ pub fn snapshot(advisories: &Advisories) -> Result<Snapshot, Failure> {
         Advisories::Nowhere => Err(nowhere()),
         Advisories::File(path) if !path.exists() => {
             Err(Failure::unfinished(format!("no advisories: {} does not exist", path.display())).advise(
-                "run `stella feeds import PATH...`, ask a server with --server, or try the demo with --advisories demo",
+                "run `stella feeds update`, or `stella feeds import PATH...`; ask a server with --server; or try the demo with --advisories demo",
             ))
         }
         Advisories::File(path) => Snapshot::open(path).map_err(|error| {

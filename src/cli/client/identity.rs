@@ -16,7 +16,7 @@ use serde::Deserialize;
 use stella::api::{TokenAnswer, TokenRequest};
 use tokio::time::Instant;
 
-use super::{Client, Error, chain, is_loopback};
+use super::{Client, Error, chain, is_loopback, trusting};
 
 /// Bytes of a platform's answer.
 const MOST_BYTES: usize = 1 << 16;
@@ -146,10 +146,10 @@ impl Client {
         url.query_pairs_mut().append_pair("audience", &self.address);
         let host = url.host_str().unwrap_or_default().to_owned();
         let failed = |why: String| wrong(format!("{host} does not vouch for this job: {why}"));
-        let mut http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        http = match url.scheme() {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = match url.scheme() {
             "http" => http.no_proxy().tls_certs_only([]),
-            _ => self.trusting(http).map_err(failed)?,
+            _ => trusting(&self.authorities, http).map_err(failed)?,
         };
         let http = http.build().map_err(|error| failed(chain(&error)))?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))

@@ -1,6 +1,7 @@
 //! The server's client: each call retries what may pass, ends within one deadline, and says whom it asked.
 
 mod error;
+mod http;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -10,14 +11,14 @@ use std::{
     io::{self, Read as _},
     path::PathBuf,
     sync::{
-        Once, OnceLock,
+        OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use reqwest::{
-    Method, Response, StatusCode, Url,
+    Method, StatusCode, Url,
     header::{self, HeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,6 +30,9 @@ use stella::{
 use tokio::{sync::OnceCell, time::Instant};
 
 pub use error::Error;
+pub use http::{
+    builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, shown, suited, trusting,
+};
 pub use identity::Proof;
 
 use super::log::Log;
@@ -50,12 +54,6 @@ const BACKOFF: Duration = Duration::from_millis(100);
 
 /// The longest wait that we choose ourselves.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-
-/// What a server can ask for at most; more is as good as never, and no sum of times is beyond what a clock knows.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How much of an answer that is no problem document is shown.
-const EXCERPT_CHARS: usize = 200;
 
 /// The kind of problem that waiting does not cure, though its status says so.
 const NO_ADVISORIES: &str = "urn:stella:problem:no-advisories";
@@ -113,22 +111,9 @@ impl Client {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(fail("a query or a fragment does not belong into it".to_owned()));
         }
-        install_tls_provider();
-        let mut http = reqwest::Client::builder()
-            .user_agent(user_agent)
-            .connect_timeout(CONNECT_TIMEOUT.min(deadline))
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true);
-        if url.scheme() == "http" {
-            // The system's certificates take longer to read than a whole gate.
-            http = http.tls_certs_only([]);
-        } else {
-            http = trusting(authorities, http).map_err(fail)?;
-        }
-        if is_loopback(&url) {
-            // A proxy's loopback is another machine's.
-            http = http.no_proxy();
-        } else {
+        let mut http =
+            suited(&url, authorities, builder(user_agent, CONNECT_TIMEOUT.min(deadline))).map_err(fail)?;
+        if !is_loopback(&url) {
             // A result of many findings is half a megabyte of JSON: far away that is several round trips of a connection
             // that begins slowly. Nearby, to compress costs more than it saves.
             let zstd = (header::ACCEPT_ENCODING, HeaderValue::from_static("zstd"));
@@ -152,11 +137,6 @@ impl Client {
             round_trips: AtomicUsize::new(0),
             retries: AtomicUsize::new(0),
         })
-    }
-
-    /// A client that trusts the caller's authorities too.
-    fn trusting(&self, http: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, String> {
-        trusting(&self.authorities, http)
     }
 
     /// `POST /v1/scan`.
@@ -312,7 +292,7 @@ impl Client {
         };
         let mut response = self.http.execute(request).await.map_err(broken)?;
         let status = response.status();
-        let after = retry_after(&response);
+        let after = retry_after(response.headers());
         let packed = response.headers().get(header::CONTENT_ENCODING).is_some_and(|found| found == "zstd");
         let too_large =
             || Failure::Final(self.protocol(format!("over the limit `answer size`, {ANSWER_BYTES} bytes")));
@@ -392,19 +372,6 @@ impl Client {
     }
 }
 
-fn trusting(
-    authorities: &[PathBuf],
-    mut http: reqwest::ClientBuilder,
-) -> Result<reqwest::ClientBuilder, String> {
-    for path in authorities {
-        let failed = |why: String| format!("the authority {}: {why}", path.display());
-        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let bundle = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(chain(&error)))?;
-        http = http.tls_certs_merge(bundle);
-    }
-    Ok(http)
-}
-
 /// At most a byte more than [`ANSWER_BYTES`], so that more is seen.
 fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
@@ -428,52 +395,4 @@ struct Retry {
     announced: bool,
     /// Whether there was a connection.
     connected: bool,
-}
-
-/// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the server's clock to be ours.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
-}
-
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Once for the whole program; another part of it may have been first.
-pub fn install_tls_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-}
-
-/// An address as it may be shown: without what stands before an `@`.
-pub fn shown(address: &str) -> String {
-    match address.rsplit_once('@') {
-        Some((_, host)) => format!("…@{}", excerpt(host)),
-        None => excerpt(address),
-    }
-}
-
-/// The beginning of a text that is not ours, without what could steer a terminal.
-pub fn excerpt(text: &str) -> String {
-    let text = text.trim();
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut excerpt: String = clean.take(EXCERPT_CHARS).collect();
-    if text.chars().nth(EXCERPT_CHARS).is_some() {
-        excerpt.push('…');
-    }
-    excerpt
-}
-
-/// An error with its causes: reqwest's own first line says next to nothing.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -20,7 +20,7 @@ use stella::{
     digest::Digest,
 };
 
-use super::super::signer::Signer;
+use crate::signer::Signer;
 
 const MAGIC: &[u8; 8] = b"stellabn";
 const VERSION: u32 = 1;

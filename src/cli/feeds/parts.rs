@@ -64,11 +64,10 @@ impl Parts {
         Self { folder, merged: merged.unwrap_or_default() }
     }
 
-    /// Whether the database `advisories` is there and made of just these.
-    pub fn made(&self, advisories: &Path, parts: &[Kept]) -> bool {
-        self.merged.parts == parts
-            && self.merged.snapshot.is_some()
-            && Snapshot::open(advisories).ok().map(|snapshot| snapshot.id()) == self.merged.snapshot
+    /// The database `advisories`, if it is there and made of just these.
+    pub fn made(&self, advisories: &Path, parts: &[Kept]) -> Option<Snapshot> {
+        let made = self.merged.snapshot.filter(|_| self.merged.parts == parts)?;
+        Snapshot::open(advisories).ok().filter(|snapshot| snapshot.id() == made)
     }
 
     /// What the path gave: kept, or read now on `threads` threads and kept. What cannot be kept costs the next import time,

@@ -44,6 +44,7 @@ pub use dockerfile::{BaseSettings, Dockerfile};
 pub use engine::builds_with_buildx;
 pub use environment::Environment;
 pub use file::File;
+pub use home::cache as cache_directory;
 pub use text::{Links, open_regular};
 
 /// Where advisories come from when no server gives them.
@@ -191,7 +192,7 @@ fn limits(texts: &[String]) -> Result<Limits, Failure> {
 }
 
 /// A number, in units of 1, 1024 (KB), 1024² (MB) or 1024³ (GB).
-fn amount(text: &str) -> Option<u64> {
+pub fn amount(text: &str) -> Option<u64> {
     let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)];
     let unit = units.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)));
     let (digits, unit) = unit.unwrap_or((text, 1_u64));

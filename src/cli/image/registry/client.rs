@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderValue},
 };
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
     credentials::{self, Credentials},
 };
 use crate::{
-    client::{LONGEST_WAIT, chain, excerpt, install_tls_provider, is_loopback},
+    client::{builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, trusting},
     remote::USER_AGENT,
 };
 
@@ -95,11 +95,14 @@ pub(super) struct Client {
 impl Client {
     /// A client for the repository of `name`: `https`, and on this machine `http` unless TLS is spoken there.
     pub async fn new(name: Name, access: Access) -> Result<Self, Error> {
-        install_tls_provider();
         let wrong = |why: String| Error::Client { registry: name.registry.clone(), why };
         let base =
             Url::parse(&format!("https://{}/v2/", name.api())).map_err(|error| wrong(error.to_string()))?;
-        let plain = builder().no_proxy().tls_certs_only([]).build().map_err(|error| wrong(chain(&error)))?;
+        let plain = builder(USER_AGENT, CONNECT_TIMEOUT)
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .map_err(|error| wrong(chain(&error)))?;
         let mut client = Self {
             name,
             access,
@@ -139,13 +142,8 @@ impl Client {
             return Ok(client);
         }
         let wrong = |why: String| Error::Client { registry: self.name.registry.clone(), why };
-        let mut http = builder();
-        for path in self.access.authorities(&self.name.registry) {
-            let pem = std::fs::read(&path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| wrong(format!("{}: {}", path.display(), chain(&error))))?;
-            http = http.tls_certs_merge(authorities);
-        }
+        let authorities = self.access.authorities(&self.name.registry);
+        let mut http = trusting(&authorities, builder(USER_AGENT, CONNECT_TIMEOUT)).map_err(wrong)?;
         if is_loopback(&self.base) {
             // A proxy's loopback is another machine's.
             http = http.no_proxy();
@@ -226,7 +224,8 @@ impl Client {
                 request = request.header(header::AUTHORIZATION, authorization.clone());
             }
             let response = request.send().await.map_err(|error| self.broken(ask.what, error, attempts))?;
-            let Some(location) = response.headers().get(header::LOCATION).filter(|_| is_redirect(&response))
+            let Some(location) =
+                response.headers().get(header::LOCATION).filter(|_| is_redirect(response.status()))
             else {
                 return Ok(response);
             };
@@ -310,34 +309,10 @@ impl Client {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
-}
-
-/// Whether nobody can read or change what goes to `next`, where an answer of `url` leads to. From this machine, plain HTTP may lead
-/// to this machine.
-pub(super) fn is_sealed(url: &Url, next: &Url) -> bool {
-    next.scheme() == "https" || (url.scheme() == "http" && next.scheme() == "http" && is_loopback(next))
-}
-
-fn is_redirect(response: &Response) -> bool {
-    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
 /// Doubled each time. No chance in it: one program asks one registry, and its layers are asked for one by one.
 pub(super) fn backoff(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
     BACKOFF.saturating_mul(1 << doublings).min(BACKOFF_MAX)
-}
-
-/// Seconds; RFC 9110, 10.2.3. The other form, a date, would need the registry's clock to be ours.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// What a registry says of an error: its first message, or the beginning of its answer.

@@ -22,8 +22,9 @@ use super::{
         store::{Store, blob_name},
     },
     Error, Repository,
-    client::{Fault, backoff, is_sealed},
+    client::{Fault, backoff},
 };
+use crate::client::is_sealed;
 
 /// Bytes of a blob that are sent at a time.
 const CHUNK_BYTES: usize = 64 << 10;
