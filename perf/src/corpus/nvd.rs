@@ -74,6 +74,9 @@ struct Record {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     configurations: Vec<Configuration>,
     references: Vec<Reference>,
+    /// The day on which CISA took it into its catalogue of those that are exploited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cisa_exploit_add: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,8 +113,8 @@ struct Metric<T> {
 }
 
 impl<T> Metric<T> {
-    fn of(source: &str, cvss_data: T) -> Self {
-        Self { source: source.to_owned(), kind: "Secondary", cvss_data }
+    fn of(source: &str, kind: &'static str, cvss_data: T) -> Self {
+        Self { source: source.to_owned(), kind, cvss_data }
     }
 }
 
@@ -210,6 +213,7 @@ pub fn vulnerability(year: usize, number: usize) -> Item {
             weaknesses: weakness.into_iter().collect(),
             configurations: configuration.into_iter().collect(),
             references,
+            cisa_exploit_add: random.chance(4).then(|| format!("{year}-12-{:02}", 1 + random.below(28))),
         },
     }
 }
@@ -230,6 +234,7 @@ fn rejected(id: String, source_identifier: String, published: String, last_modif
             weaknesses: Vec::new(),
             configurations: Vec::new(),
             references: Vec::new(),
+            cisa_exploit_add: None,
         },
     }
 }
@@ -252,16 +257,18 @@ fn moment(random: &mut Random, year: usize) -> String {
 
 fn metrics(random: &mut Random, source: &str) -> Metrics {
     let mut metrics = Metrics::default();
+    // NVD's own word, or that of whoever gave the number out.
+    let (source, kind) = if random.chance(450) { ("nvd@nist.gov", "Primary") } else { (source, "Secondary") };
     if random.chance(820) {
-        metrics.third.extend(third(random, "3.1").map(|data| Metric::of(source, data)));
+        metrics.third.extend(third(random, "3.1").map(|data| Metric::of(source, kind, data)));
     }
     // Who gives several gives the old ones too.
     if random.chance(70) {
-        metrics.second.extend(serde_json::from_str(SECOND).ok().map(|data| Metric::of(source, data)));
-        metrics.first_third.extend(third(random, "3.0").map(|data| Metric::of(source, data)));
+        metrics.second.extend(serde_json::from_str(SECOND).ok().map(|data| Metric::of(source, kind, data)));
+        metrics.first_third.extend(third(random, "3.0").map(|data| Metric::of(source, kind, data)));
     }
     if random.chance(43) {
-        metrics.fourth.extend(serde_json::from_str(FOURTH).ok().map(|data| Metric::of(source, data)));
+        metrics.fourth.extend(serde_json::from_str(FOURTH).ok().map(|data| Metric::of(source, kind, data)));
     }
     metrics
 }
