@@ -47,6 +47,7 @@ done
 # A variable that CI sets to nothing is not set.
 [ -n "${STELLA_PERF_PLANT:-}" ] || unset STELLA_PERF_PLANT
 [ -n "${STELLA_PERF_TICKETS:-}" ] || unset STELLA_PERF_TICKETS
+[ -n "${STELLA_PERF_FEEDS:-}" ] || unset STELLA_PERF_FEEDS
 
 # Options given twice: the caller's, which come last, count.
 exec "$built/stella-perf" run --stella "$built/stella" --server "$built/stella-server" \

@@ -127,10 +127,11 @@ impl Arguments {
         let measured = programs.digests()?;
         let machine = Machine::look(&self.ground.cache, work.path());
         drop(work);
-        let plan =
-            run::Plan { phases: chosen, samples: self.samples, targets: &targets, plants: &self.plant };
+        let feeds = ground.feeds.as_deref();
+        let (samples, plants) = (self.samples, &self.plant);
+        let plan = run::Plan { phases: chosen, samples, targets: &targets, plants, feeds };
         let taken = run::run(&plan, &programs, &ground.cache, |ready| {
-            former(ready, baseline.as_ref(), &ground.cache)
+            former(ready, baseline.as_ref(), &ground.cache, feeds)
         })?;
         let mut results = Results {
             schema: SCHEMA,
@@ -204,6 +205,7 @@ fn former(
     ready: &[Phase],
     baseline: Option<&(PathBuf, Kept)>,
     cache: &Path,
+    feeds: Option<&Path>,
 ) -> Result<Option<(Worker, Ready)>, Failure> {
     let Some((directory, kept)) = baseline else { return Ok(None) };
     let (programs, phases) = (Programs::of(directory), known(ready, kept));
@@ -211,7 +213,7 @@ fn former(
         return Ok(None);
     }
     say("the baseline's programs:");
-    let (worker, former) = Worker::start(&programs, &phases, cache)?;
+    let (worker, former) = Worker::start(&programs, &phases, cache, feeds)?;
     // Here, and in the stored run, they were measured.
     if let Some((phase, state)) = former.not_measured.first() {
         return Err(format!("{phase}: {}", state.why_not().unwrap_or_default()).into());

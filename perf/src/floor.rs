@@ -146,8 +146,8 @@ fn blob(path: &Path, mode: Mode) -> io::Result<Sum> {
     Ok(Sum { bytes_in: stored.size, bytes_out: content.size, entries: content.walk.entries })
 }
 
-/// The one member of a gzip file; `None` where there are more, which libdeflate's binding cannot walk.
-fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
+/// The one member of a gzip file, inflated; `None` where there are more, which libdeflate's binding cannot walk.
+pub fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let size = u32::from_le_bytes(*bytes.last_chunk()?);
     let mut out = vec![0; usize::try_from(size).ok()?];
     let written = libdeflater::Decompressor::new().gzip_decompress(bytes, &mut out).ok()?;

@@ -104,5 +104,12 @@ fn held(figures: &Figures, target: Target, factor: f64) -> Vec<Reason> {
         let message = format!("P95 {p95_ms:.1} ms keeps its target, and misses our goal of {goal} ms");
         reasons.push(Reason { about: About::Goal, outcome: Outcome::Warn, message });
     }
+    if let (Some(goal), Some(peak_bytes)) = (target.goal_peak_mib, figures.peak_bytes)
+        && peak_bytes > goal << 20
+    {
+        let message =
+            format!("it held {} MiB of memory, and misses our goal of {goal} MiB", peak_bytes >> 20);
+        reasons.push(Reason { about: About::Goal, outcome: Outcome::Warn, message });
+    }
     reasons
 }

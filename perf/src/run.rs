@@ -34,6 +34,8 @@ pub struct Plan<'a> {
     pub targets: &'a Targets,
     /// Slow-downs planted on purpose.
     pub plants: &'a [Plant],
+    /// Real feeds, where some are given.
+    pub feeds: Option<&'a Path>,
 }
 
 /// What a run came to.
@@ -157,7 +159,7 @@ pub fn run(
     cache: &Path,
     former: impl FnOnce(&[Phase]) -> Result<Option<(Worker, Ready)>, Failure>,
 ) -> Result<Taken, Failure> {
-    let (mut own, ready) = Worker::start(programs, &plan.phases, cache)?;
+    let (mut own, ready) = Worker::start(programs, &plan.phases, cache, plan.feeds)?;
     let mut phases: Vec<Phase> = ready.ready.iter().map(|row| row.phase).collect();
     phases.dedup();
     let (former, known, mut broke) = match former(&phases) {

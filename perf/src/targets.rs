@@ -28,6 +28,9 @@ pub struct Target {
     /// The tighter one that we want, milliseconds: missing it is a warning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goal_p95_ms: Option<f64>,
+    /// The most memory that we want a process of any sample to hold at once, MiB: more is a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal_peak_mib: Option<u64>,
     /// What happens past `factor` times the target.
     pub gate: Gate,
 }

@@ -101,13 +101,18 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts `programs`, and waits until all of `phases` are ready that can be.
-    pub fn start(programs: &Programs, phases: &[Phase], cache: &Path) -> Result<(Self, Ready), Failure> {
+    /// Starts `programs`, and waits until all of `phases` are ready that can be. `feeds` are real ones.
+    pub fn start(
+        programs: &Programs,
+        phases: &[Phase],
+        cache: &Path,
+        feeds: Option<&Path>,
+    ) -> Result<(Self, Ready), Failure> {
         let names: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
         let mut command = Command::new(&programs.perf);
         command.args(["worker", "--phase", &names.join(",")]);
         command.arg("--stella").arg(&programs.stella).arg("--server").arg(&programs.server);
-        command.arg("--cache").arg(cache);
+        command.arg("--cache").arg(cache).envs(feeds.map(|feeds| (ground::FEEDS, feeds)));
         // Ctrl-C ends the run alone, and that ends the worker, which stops its servers and clears up.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", programs.perf.display()))?;
@@ -338,7 +343,7 @@ mod tests {
         std::fs::create_dir_all(programs.perf.parent().unwrap()).unwrap();
         std::fs::write(&programs.perf, format!("#!/bin/sh\n{script}")).unwrap();
         std::fs::set_permissions(&programs.perf, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Ok(Worker::start(&programs, &[Phase::Start], directory.path())?.0)
+        Ok(Worker::start(&programs, &[Phase::Start], directory.path(), None)?.0)
     }
 
     #[test]

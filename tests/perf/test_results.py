@@ -194,8 +194,8 @@ class EveryPhase(Files):
             self.assertEqual(children("DELTA_SBOM"), ["failure", "system-out"])
             self.assertEqual(children("REPORTS"), ["failure"])
             self.assertEqual(children("KNOWN_WAN"), ["skipped"])
-            self.assertEqual(children("FEED_MERGE"), ["system-out"])
-            self.assertIn("warning: ", cases["FEED_MERGE"].find("system-out").text)
+            self.assertEqual(children("FEED_MERGE/cold"), ["system-out"])
+            self.assertIn("warning: ", cases["FEED_MERGE/cold"].find("system-out").text)
         with self.subTest("the workbook's tables"):
             text = read(directory, "phases.md")
             for heading in ("Steps of DELTA_SBOM", "Steps of QUOTA_WAIT/hard", "Histogram of POLICY_EVAL"):

@@ -1,4 +1,5 @@
 """What `stella-perf run` is called with, and what it ends with: 0 pass, 1 a gate closed, 2 usage, 3 could not measure."""
+import json
 import os
 import unittest
 
@@ -64,6 +65,27 @@ class Run(Case):
         self.assertEqual(self.states(), {"SBOM_FIRST": "not_built", "START": "measured"})
         self.assert_ends(self.measure("--phase", "SBOM_FIRST"), 3)
 
+    def test_real_feeds_are_measured_beside_the_seeded_ones(self):
+        os.makedirs(self.path("feeds/nvd"))
+        rating = {"source": "a", "type": "Primary", "cvssData": {
+            "version": "3.1", "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "baseScore": 9.8,
+            "baseSeverity": "CRITICAL"}}
+        record = {"cve": {"id": "CVE-2023-1", "published": "2023-01-02T03:04:05.678", "lastModified": "2023-01-02T03:04:05.678",
+                          "vulnStatus": "Analyzed", "descriptions": [{"lang": "en", "value": "A flaw."}],
+                          "metrics": {"cvssMetricV31": [rating]}, "references": []}}
+        page = {"resultsPerPage": 1, "startIndex": 0, "totalResults": 1, "format": "NVD_CVE", "version": "2.0",
+                "timestamp": "2025-01-01T00:00:00.000", "vulnerabilities": [record]}
+        self.write("feeds/nvd/nvdcve-2.0-2023.json", json.dumps(page))
+        self.write("feeds/README.md", "what no import reads")
+        done = self.measure("--phase", "FEED_MERGE", "--samples", "1", "--feeds", "feeds")
+        self.assert_ends(done, 0)
+        rows = read_json(self.path("out/latest/phase-stats.json"))["phases"]
+        self.assertEqual([row["variant"] for row in rows], ["cold", "real-cold", "real-unchanged", "unchanged"])
+        records = {row["variant"]: row["facts"]["records"] for row in rows}
+        # NVD's and BDU's; the seeded ones have those of packages too.
+        self.assertEqual((records["cold"], records["real-cold"]), (201_920, 160_000))
+        self.assertIn("multiplied", done.stdout)
+
     def test_files_that_cannot_be_used_are_named(self):
         unknown = self.write("unknown.yaml", SOFT.replace("SBOM_FIRST", "SBOM_LAST"))
         not_targets = self.write("not.yaml", "phases: [")
@@ -78,6 +100,7 @@ class Run(Case):
             (("--out", file), (file,)),
             (("--out", "/proc/self/out"), ("/proc/self/out",)),
             (("--stella", "nowhere"), ("nowhere", "build it first")),
+            (("--feeds", "nowhere"), ("--feeds nowhere",)),
         ]:
             with self.subTest(arguments=arguments):
                 done = self.measure(*START, *arguments)
@@ -106,7 +129,7 @@ class Script(Case):
         self.assertIn("--samples <N>", done.stdout)
 
     def test_a_variable_that_is_empty_is_not_set(self):
-        done = self.measure(*START, STELLA_PERF_PLANT="", STELLA_PERF_TICKETS="")
+        done = self.measure(*START, STELLA_PERF_PLANT="", STELLA_PERF_TICKETS="", STELLA_PERF_FEEDS="")
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_programs_that_are_not_there_are_named(self):

@@ -1,14 +1,14 @@
-//! One ecosystem's zip, as OSV publishes it: a member per record.
+//! What one file of the corpus holds, and the zip of an ecosystem, as OSV publishes it: a member per record.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufWriter, Write as _},
-    path::Path,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use stella::digest;
+use stella::digest::{self, Digest};
 use zip::{DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::record::Record;
@@ -17,13 +17,15 @@ use crate::Failure;
 /// What one archive holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Archive {
-    /// The ecosystem, and the directory that the archive is in.
-    pub ecosystem: String,
+    /// The file, from the corpus's directory.
+    pub path: PathBuf,
+    /// Which source of Stella reads it.
+    pub source: String,
     /// Records, withdrawn ones too.
     pub records: u64,
-    /// Bytes of them all, not compressed.
+    /// Bytes of all content, not compressed.
     pub size_bytes: u64,
-    /// Records of each feed that still count.
+    /// Records of each ecosystem that still count; empty where they speak of vulnerabilities, not of packages.
     pub feeds: BTreeMap<String, u64>,
     /// Digest of names and content, not compressed: compressors may differ by processor.
     pub content: String,
@@ -36,18 +38,16 @@ impl Archive {
         ecosystem: &str,
         records: impl Iterator<Item = Record>,
     ) -> Result<Self, Failure> {
-        let place = directory.join(ecosystem);
-        fs::create_dir(&place)?;
-        let mut zip = ZipWriter::new(BufWriter::new(File::create_new(place.join("all.zip"))?));
-        let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
-        let mut archive = Self { ecosystem: ecosystem.to_owned(), ..Self::default() };
+        let path = Path::new(ecosystem).join("all.zip");
+        let mut zip = ZipWriter::new(create(&directory.join(&path))?);
+        let mut archive = Self { path, source: "osv".to_owned(), ..Self::default() };
         let mut content = digest::Hasher::default();
         let mut text = Vec::new();
         for record in records {
             text.clear();
             serde_json::to_writer(&mut text, &record)?;
             let name = format!("{}.json", record.id);
-            zip.start_file(name.as_str(), options)?;
+            zip.start_file(name.as_str(), member())?;
             zip.write_all(&text)?;
             content.update(name.as_bytes());
             content.update(&text);
@@ -70,5 +70,47 @@ impl Archive {
         for feed in feeds {
             *self.feeds.entry(feed.to_owned()).or_default() += 1;
         }
+    }
+}
+
+/// How a member is written: with no moment of its own.
+pub fn member() -> SimpleFileOptions {
+    SimpleFileOptions::default().last_modified_time(DateTime::default())
+}
+
+/// A new file, in a directory that is made where it is not there.
+pub fn create(path: &Path) -> io::Result<BufWriter<File>> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    Ok(BufWriter::new(File::create_new(path)?))
+}
+
+/// What goes through, digested and counted.
+pub struct Content<W> {
+    inner: W,
+    digest: digest::Hasher,
+    size_bytes: u64,
+}
+
+impl<W: Write> Content<W> {
+    pub fn new(inner: W) -> Self {
+        Self { inner, digest: digest::Hasher::default(), size_bytes: 0 }
+    }
+
+    /// Where it went, the digest, and the bytes.
+    pub fn finish(self) -> (W, Digest, u64) {
+        (self.inner, self.digest.finish(), self.size_bytes)
+    }
+}
+
+impl<W: Write> Write for Content<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let size = self.inner.write(bytes)?;
+        self.digest.update(&bytes[..size]);
+        self.size_bytes += size as u64;
+        Ok(size)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }

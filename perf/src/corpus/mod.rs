@@ -1,16 +1,19 @@
-//! The corpus: seeded advisories, as many and as large as real ones, in archives as OSV publishes them.
+//! The corpus: seeded advisories, as many and as large as real ones, in archives as OSV, NVD and BDU publish them.
 //!
 //! ```text
 //! corpus/
-//!   corpus.json        what is in it; names the recipe
-//!   Debian/all.zip     a record per member
+//!   corpus.json                      what is in it; names the recipe
+//!   Debian/all.zip                   OSV: a record per member
 //!   PyPI/all.zip
 //!   npm/all.zip
+//!   NVD/nvdcve-2.0-2023.json.gz      NVD: a document per year, to 2025
+//!   BDU/vulxml.zip                   BDU: one document
 //! ```
 //!
 //! No record is a real one: the words are invented, the CVE numbers are none that an authority gives out, the links lead
 //! nowhere. Only the names of common packages are real, because images hold them. Every record depends on its number
-//! alone, so that all machines write the same ones; counts, sizes and shapes follow OSV's exports of 2024 and 2025.
+//! alone, so that all machines write the same ones; counts, sizes and shapes follow OSV's exports of 2024 and 2025, records
+//! of the form of NVD's of 2023 and 2024, and what is known of BDU's export.
 
 mod archive;
 mod debian;
@@ -18,9 +21,11 @@ pub mod finding;
 mod flaw;
 mod github;
 mod language;
+pub mod nvd;
 mod package;
 mod prose;
-mod record;
+pub mod record;
+mod regional;
 
 use std::{
     collections::BTreeMap,
@@ -50,17 +55,26 @@ struct Recipe {
     pysec: usize,
     pypi: usize,
     npm: usize,
+    nvd: usize,
+    regional: usize,
 }
 
-/// As many as the exports that it follows.
-const RECIPE: Recipe = Recipe { debian: 32_400, bulletins: 410, pysec: 2660, pypi: 2660, npm: 3790 };
+/// As many as the exports that it follows; of NVD the years 2023 to 2025.
+const RECIPE: Recipe = Recipe {
+    debian: 32_400,
+    bulletins: 410,
+    pysec: 2660,
+    pypi: 2660,
+    npm: 3790,
+    nvd: nvd::COUNT,
+    regional: 50_000,
+};
 
 /// What a corpus holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corpus {
     /// Digest of the archives' content.
     content: String,
-    /// One per ecosystem.
     archives: Vec<Archive>,
     #[serde(skip)]
     directory: PathBuf,
@@ -80,7 +94,13 @@ impl Corpus {
 
     /// The archives' files.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.archives.iter().map(|archive| self.directory.join(&archive.ecosystem).join("all.zip"))
+        self.archives.iter().map(|archive| self.directory.join(&archive.path))
+    }
+
+    /// The files that `source` reads.
+    pub fn paths_of(&self, source: &str) -> impl Iterator<Item = PathBuf> {
+        let archives = self.archives.iter().filter(move |archive| archive.source == source);
+        archives.map(|archive| self.directory.join(&archive.path))
     }
 
     /// Records, withdrawn ones too.
@@ -93,31 +113,38 @@ impl Corpus {
         self.archives.iter().map(|archive| archive.size_bytes).sum()
     }
 
-    /// Names of the ecosystems.
-    pub fn ecosystems(&self) -> impl Iterator<Item = &str> {
-        self.archives.iter().map(|archive| archive.ecosystem.as_str())
+    /// Records that each source must read.
+    pub fn sources(&self) -> BTreeMap<String, u64> {
+        let mut sources = BTreeMap::new();
+        for Archive { source, records, .. } in &self.archives {
+            *sources.entry(source.clone()).or_default() += records;
+        }
+        sources
     }
 
-    /// What an import of it must have: the records that count, by feed.
+    /// What an import of it must have: the records that count, by ecosystem.
     pub fn feeds(&self) -> BTreeMap<String, u64> {
         self.archives.iter().flat_map(|archive| archive.feeds.clone()).collect()
     }
 
     /// Writes the recipe's records below `directory`, which exists.
     fn make(recipe: Recipe, directory: &Path) -> Result<Self, Failure> {
-        let Recipe { debian, bulletins, pysec, pypi, npm } = recipe;
+        let Recipe { debian, bulletins, pysec, pypi, npm, nvd, regional } = recipe;
         let archives = thread::scope(|scope| {
-            let languages = scope.spawn(|| {
+            let regional = scope.spawn(move || regional::write(directory, regional));
+            let packages = || {
+                let records = (0..debian).map(debian::vulnerability);
+                let records = records.chain((0..bulletins).map(|index| debian::bulletin(index, debian)));
+                let debian = Archive::write(directory, "Debian", records)?;
                 let records = (0..pysec).map(language::pysec).chain((0..pypi).map(language::pypi));
                 let python = Archive::write(directory, "PyPI", records)?;
                 let node = Archive::write(directory, "npm", (0..npm).map(language::npm))?;
-                Ok::<_, Failure>([python, node])
-            });
-            let records = (0..debian).map(debian::vulnerability);
-            let records = records.chain((0..bulletins).map(|index| debian::bulletin(index, debian)));
-            let debian = Archive::write(directory, "Debian", records)?;
-            let [python, node] = languages.join().map_err(|_| "writing the corpus panicked")??;
-            Ok::<_, Failure>(vec![debian, python, node])
+                Ok::<_, Failure>([debian, python, node])
+            };
+            let mut archives = Vec::from(packages()?);
+            archives.extend(nvd::write(directory, nvd)?);
+            archives.push(regional.join().map_err(|_| "writing the corpus panicked")??);
+            Ok::<_, Failure>(archives)
         })?;
         let contents: Vec<&str> = archives.iter().map(|archive| archive.content.as_str()).collect();
         let content = Digest::of(contents.join("\n").as_bytes()).to_string();
@@ -159,10 +186,10 @@ fn write_of(directory: &Path, recipe: Recipe, content: &str) -> Result<(), Failu
     }
 }
 
-/// Compiles the corpus in `directory` to the file `advisories` with the program `stella`.
+/// Compiles the corpus in `directory`, what it says of packages, to the file `advisories` with the program `stella`.
 pub fn compile(directory: &Path, stella: &Path, advisories: &Path) -> Result<(), Failure> {
     let corpus = Corpus::read(directory).ok_or("no corpus to compile")?;
-    let ended = import(stella, corpus.paths(), advisories)?;
+    let ended = import(stella, corpus.paths_of("osv"), advisories)?;
     if !ended.status.success() {
         return Err(format!("the corpus was not imported: {}\n{}", ended.status, ended.said).into());
     }
@@ -184,14 +211,15 @@ pub fn import(
 mod tests {
     use super::*;
 
-    const SMALL: Recipe = Recipe { debian: 300, bulletins: 20, pysec: 60, pypi: 60, npm: 60 };
+    const SMALL: Recipe =
+        Recipe { debian: 300, bulletins: 20, pysec: 60, pypi: 60, npm: 60, nvd: 90, regional: 30 };
     const SMALL_CONTENT: &str = "sha256:6e5c943deabaa31667eb74e2ea0a02b30aaf9b0393e7386d659921e7cc610fe4";
 
     #[test]
     fn the_records_are_those_of_every_machine() {
         let directory = tempfile::tempdir().unwrap();
         let corpus = Corpus::make(SMALL, directory.path()).unwrap();
-        assert_eq!(corpus.records(), 500);
+        assert_eq!(corpus.records(), 620);
         assert_eq!(corpus.content, SMALL_CONTENT);
         // One record of each writer at the end of the full recipe.
         let records = [
@@ -201,8 +229,11 @@ mod tests {
             language::pypi(RECIPE.pypi - 1),
             language::npm(RECIPE.npm - 1),
         ];
-        let digests =
-            records.map(|record| Digest::of(&serde_json::to_vec(&record).unwrap()).hex()[..16].to_owned());
+        let mut texts: Vec<Vec<u8>> =
+            records.iter().map(|record| serde_json::to_vec(record).unwrap()).collect();
+        texts.push(serde_json::to_vec(&nvd::vulnerability(2025, nvd::COUNT / 3 - 1)).unwrap());
+        texts.push(regional::vulnerability(RECIPE.regional - 1).into_bytes());
+        let digests: Vec<String> = texts.iter().map(|text| Digest::of(text).hex()[..16].to_owned()).collect();
         assert_eq!(
             digests,
             [

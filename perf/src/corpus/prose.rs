@@ -97,6 +97,40 @@ pub fn summary(random: &mut Random, size: usize) -> String {
     out
 }
 
+/// The same text in Cyrillic letters, one for one: as long as Russian is, in two bytes a letter.
+pub fn cyrillic(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            let lower = match letter.to_ascii_lowercase() {
+                'a' => 'а',
+                'b' => 'б',
+                'c' => 'ц',
+                'd' => 'д',
+                'e' => 'е',
+                'f' => 'ф',
+                'g' => 'г',
+                'h' => 'х',
+                'i' => 'и',
+                'k' => 'к',
+                'l' => 'л',
+                'm' => 'м',
+                'n' => 'н',
+                'o' => 'о',
+                'p' => 'п',
+                'r' => 'р',
+                's' => 'с',
+                't' => 'т',
+                'u' => 'у',
+                'v' => 'в',
+                'w' => 'ш',
+                'y' => 'ы',
+                other => other,
+            };
+            if letter.is_ascii_uppercase() { lower.to_uppercase().next().unwrap_or(lower) } else { lower }
+        })
+        .collect()
+}
+
 /// A link into a domain that is nobody's.
 pub fn url(random: &mut Random, of: &str) -> String {
     let place = *random.pick(&[

@@ -16,10 +16,15 @@ pub struct Ground {
     pub server: PathBuf,
     /// Where images, corpus and advisories are kept.
     pub cache: PathBuf,
+    /// Real feeds, where some are given.
+    pub feeds: Option<PathBuf>,
     images: OnceCell<image::Set>,
     /// A directory of this run, on tmpfs where there is one; servers' data and reports go there.
     pub work: PathBuf,
 }
+
+/// The variable that names real feeds, for a worker too: the baseline's may not know it, and then measures without.
+pub const FEEDS: &str = "STELLA_PERF_FEEDS";
 
 /// What is measured, and where what it is measured on is kept.
 #[derive(clap::Args)]
@@ -29,6 +34,9 @@ pub struct Arguments {
     /// Where the seeded images and feeds are kept between runs.
     #[arg(long, value_name = "DIR", default_value = "target/stella-perf")]
     pub cache: PathBuf,
+    /// Real feeds, as FEED_MERGE measures beside the seeded ones: archives, and folders of files.
+    #[arg(long, value_name = "DIR", env = FEEDS)]
+    feeds: Option<PathBuf>,
     /// The program.
     #[arg(long, value_name = "FILE", default_value = "target/release/stella")]
     stella: PathBuf,
@@ -44,12 +52,16 @@ impl Arguments {
             path.canonicalize().map_err(|error| format!("{}: {error}: build it first", path.display()))
         };
         let (stella, server) = (built(&self.stella)?, built(&self.server)?);
+        let feeds = self.feeds.as_ref().map(|feeds| {
+            feeds.canonicalize().map_err(|error| format!("--feeds {}: {error}", feeds.display()))
+        });
         fs::create_dir_all(&self.cache).map_err(|error| format!("{}: {error}", self.cache.display()))?;
         // Gates run in directories of their own, where a relative path would lead elsewhere.
         let cache = self.cache.canonicalize()?;
         let why = |error| format!("--cache {}: nothing can be written there: {error}", cache.display());
         tempfile::tempfile_in(&cache).map_err(why)?;
-        Ok(Ground { stella, server, cache, images: OnceCell::new(), work: work.to_owned() })
+        let feeds = feeds.transpose()?;
+        Ok(Ground { stella, server, cache, feeds, images: OnceCell::new(), work: work.to_owned() })
     }
 }
 

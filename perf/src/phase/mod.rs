@@ -80,7 +80,7 @@ const ABOUT: [About; 16] = [
     About { phase: Phase::PolicyEval, name: "POLICY_EVAL", covers: "YAML to 28 rules, applied to 1,026 findings", samples: 1000, warm_up: 20, quick: true },
     About { phase: Phase::QuotaWait, name: "QUOTA_WAIT", covers: "soft and hard wait past the quota", samples: 80, warm_up: 0, quick: false },
     About { phase: Phase::SchedRescan, name: "SCHED_RESCAN", covers: "nightly batch of stored scans", samples: 10, warm_up: 1, quick: false },
-    About { phase: Phase::FeedMerge, name: "FEED_MERGE", covers: "OSV archives to the compiled advisory file", samples: 20, warm_up: 1, quick: true },
+    About { phase: Phase::FeedMerge, name: "FEED_MERGE", covers: "feeds of OSV, NVD and BDU to the compiled advisory file", samples: 20, warm_up: 1, quick: true },
     About { phase: Phase::ApiP95, name: "API_P95", covers: "REST /v1/scan and /v1/layers/missing, open-loop load", samples: 10_000, warm_up: 1, quick: false },
     About { phase: Phase::ColdGate, name: "COLD_GATE", covers: "OCI layout, nothing known, no server", samples: 30, warm_up: 1, quick: true },
     About { phase: Phase::KnownGate, name: "KNOWN_GATE", covers: "all layers known: one round trip, no layer read", samples: 100, warm_up: 2, quick: true },
@@ -138,6 +138,7 @@ impl Phase {
         match self {
             Self::ApiP95 => &api::VARIANTS,
             Self::DeltaWan | Self::KnownWan => &wan::VARIANTS,
+            Self::FeedMerge => &feeds::VARIANTS,
             Self::QuotaWait => &["soft", "hard"],
             _ => &[],
         }
@@ -155,7 +156,7 @@ impl Phase {
             Self::KnownWan => wan::Far::open(ground, wan::Kind::Known),
             Self::ApiP95 => Ok(api::loaded(ground)?),
             Self::LayersMissing => one(api::Idle::open(ground)?),
-            Self::FeedMerge => one(feeds::Merge::open(ground)?),
+            Self::FeedMerge => feeds::open(ground),
             Self::PolicyEval => one(policy::Eval::open()?),
             Self::Reports => one(reports::Reports::open(reports::Size::One)?),
             Self::ReportsMany => one(reports::Reports::open(reports::Size::Many)?),
