@@ -186,7 +186,7 @@ pub fn vulnerability(year: usize, number: usize) -> Item {
     if random.chance(20) {
         return rejected(id, source, published, last_modified);
     }
-    let size = random.spread(&[41, 115, 166, 268, 423, 567, 1637, 3998]);
+    let size = random.spread(&[41, 115, 166, 250, 400, 540, 1300, 3998]);
     let mut descriptions = vec![Text::english(prose::details(random, size))];
     if random.chance(70) {
         descriptions.push(Text { lang: "de", value: prose::details(random, size) });
@@ -198,7 +198,7 @@ pub fn vulnerability(year: usize, number: usize) -> Item {
         description: vec![Text::english(format!("CWE-{}", 20 + random.below(1300)))],
     });
     let configuration = random.chance(490).then(|| configuration(random));
-    let count = random.spread(&[1, 1, 1, 2, 3, 4, 11, 141]);
+    let count = random.spread(&[1, 1, 1, 1, 2, 4, 9, 60]);
     let references = (0..count).map(|_| reference(random, &source)).collect();
     Item {
         cve: Record {
@@ -308,7 +308,7 @@ fn third(random: &mut Random, version: &'static str) -> Option<Third> {
 /// Products of one vendor.
 fn configuration(random: &mut Random) -> Configuration {
     let vendor = package::invented("vendor", random.skewed(VENDORS)).replace('-', "_");
-    let count = random.spread(&[1, 1, 1, 1, 2, 10, 39, 288]);
+    let count = random.spread(&[1, 1, 1, 1, 2, 8, 25, 120]);
     let part = random.pick::<&str>(&["a", "a", "a", "o", "o", "h"]);
     let mut product = format!("{vendor}_{}", prose::name(random));
     let cpe_match = (0..count)

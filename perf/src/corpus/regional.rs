@@ -67,7 +67,7 @@ pub fn vulnerability(index: usize) -> String {
     let size = random.spread(&[60, 90, 120, 160, 210, 270, 400, 600]);
     line("identifier", &format!("BDU:{year}-{}", 900_000 + index));
     line("name", &format!("Уязвимость &quot;{}&quot;", words(random, size)));
-    let size = random.spread(&[100, 190, 250, 320, 400, 520, 1200, 2500]);
+    let size = random.spread(&[100, 170, 220, 280, 350, 450, 1000, 2500]);
     line("description", &words(random, size));
     line("vulnerable_software", &software(random));
     line("environment", &systems(random));
@@ -115,7 +115,7 @@ fn words(random: &mut Random, size: usize) -> String {
 }
 
 fn software(random: &mut Random) -> String {
-    let count = random.spread(&[1, 1, 1, 3, 8, 18, 60, 160]);
+    let count = random.spread(&[1, 1, 1, 2, 5, 12, 40, 110]);
     (0..count)
         .map(|_| {
             let vendor = package::invented("BDU", random.skewed(VENDORS));
@@ -140,7 +140,7 @@ fn version(random: &mut Random) -> String {
 }
 
 fn systems(random: &mut Random) -> String {
-    let count = random.spread(&[0, 0, 0, 1, 4, 9, 30, 80]);
+    let count = random.spread(&[0, 0, 0, 0, 2, 6, 25, 60]);
     (0..count)
         .map(|_| {
             let vendor = package::invented("BDU", random.skewed(VENDORS));
@@ -155,13 +155,13 @@ fn systems(random: &mut Random) -> String {
 
 /// Advice, and where each vendor gives more.
 fn solution(random: &mut Random) -> String {
-    let size = random.spread(&[40, 150, 300, 450, 600, 900, 1800, 3500]);
+    let size = random.spread(&[40, 100, 170, 270, 400, 600, 1500, 3500]);
     let advice = words(random, size);
     format!("{advice}\n{}", links(random))
 }
 
 fn links(random: &mut Random) -> String {
-    let count = random.spread(&[1, 2, 3, 4, 6, 10, 30, 70]);
+    let count = random.spread(&[1, 1, 2, 3, 5, 8, 25, 60]);
     let links: Vec<String> = (0..count)
         .map(|_| {
             let name = prose::name(random);
