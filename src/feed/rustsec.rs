@@ -197,7 +197,7 @@ mod tests {
             why("rust/std/CVE-1.md", &record("", "patched = []")),
             "of Rust itself, which no package is: a"
         );
-        assert!(why(name, &record("id = 1", "patched = []")).starts_with("malformed: line 6: duplicate key"));
+        assert!(why(name, &record("id = 1", "patched = []")).starts_with("malformed: line 6: "));
         assert!(why(name, "```toml\n[advisory]\n").starts_with("malformed: no end"));
         assert!(why(name, &record(&"#".repeat(MOST_BYTES), "")).starts_with("over the limit"));
         let (outcome, _) = read("README.md", "# Advisories\n");
