@@ -42,7 +42,7 @@ TRIVY=${TRIVY:-$(command -v trivy || true)}
 if [ -n "${STELLA_PERF_BUILT:-}" ]; then
     built=$STELLA_PERF_BUILT
 else
-    cargo build --release --locked --quiet -p stella -p stella-server -p stella-perf
+    cargo build --release --locked --quiet --workspace --bins
     built="$target/release"
 fi
 exec "$built/stella-perf" peers --samples "$samples" --stella "$built/stella" \

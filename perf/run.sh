@@ -25,7 +25,7 @@ build() {
     printf 'perf/run.sh: building\n' >&2
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    if ! cargo build --release --locked -p stella -p stella-server -p stella-perf >"$log" 2>&1; then
+    if ! cargo build --release --locked --workspace --bins >"$log" 2>&1; then
         cat "$log" >&2
         fail 'it does not build; what cargo said is above'
     fi

@@ -266,6 +266,15 @@ cases() {
 for data in version-osv-scalibr extract-trivy-parsers osdb-trivy osrelease-syft sbom-trivy image-trivy schemas; do
     [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
 done
+for tool in python npm promtool; do
+    # The tests that need it say so too, and are skipped.
+    why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
+done
+# These two wait more than they compute, and what they run is built: the tests are built meanwhile, of what they leave.
+start tests-build nice -n 19 cargo test --release --locked --workspace --no-run
+start validators python3 -m unittest discover --start-directory tests/validators
+suite end-to-end python3 -m unittest discover --start-directory tests/e2e
+join
 suite unit-and-program cargo test --release --locked --workspace
 suite cases cases
 if [ "$root" = none ]; then
@@ -273,13 +282,6 @@ if [ "$root" = none ]; then
 else
     suite merging-equals-the-kernel overlay
 fi
-for tool in python npm promtool; do
-    # The tests that need it say so too, and are skipped.
-    why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
-done
-start validators python3 -m unittest discover --start-directory tests/validators
-suite end-to-end python3 -m unittest discover --start-directory tests/e2e
-join
 if [ $full = yes ]; then
     # What is shipped, for the image's tests; it is slow to build.
     suite static-program static_program

@@ -153,7 +153,7 @@ class BuildKit(program.Case):
         os.makedirs(context)
         shutil.copy(STATIC, os.path.join(context, f"stella-{buildkit.PROCESSOR}"))
         shutil.copy("/etc/ssl/certs/ca-certificates.crt", context)
-        with open(os.path.join(ROOT, "Dockerfile"), encoding="utf-8") as text:
+        with open(os.path.join(ROOT, "image", "Dockerfile"), encoding="utf-8") as text:
             whole = text.read()
         # Its other target is made of an image that cannot be pulled here.
         bare = whole[whole.index("FROM scratch AS bare"):whole.index("FROM bare AS shell")]

@@ -96,11 +96,11 @@ class Checkout(unittest.TestCase):
     def test_the_repository_has_one_name(self):
         # Other things are called so too.
         named = re.compile(r"(?:github\.com/|ghcr\.io/|uses: |--repo |component: [^ /]+/)([\w.-]+/stella)\b", re.ASCII)
-        files = subprocess.run(["git", "ls-files", "*.md", "*.yml", "*.yaml", "Dockerfile", "*.sh"], cwd=ROOT, check=True,
+        files = subprocess.run(["git", "ls-files", "*.md", "*.yml", "*.yaml", "image/Dockerfile", "*.sh"], cwd=ROOT, check=True,
                                capture_output=True, text=True).stdout.split()
         found = {(name, path) for path in files for name in named.findall(read(os.path.join(ROOT, path)))}
         self.assertEqual([(name, path) for name, path in found if name != settings.repository()], [])
-        self.assertTrue({"README.md", "gitlab/README.md", "Dockerfile", "templates/gate.yml"} <= {path for _, path in found})
+        self.assertTrue({"README.md", "gitlab/README.md", "image/Dockerfile", "templates/gate.yml"} <= {path for _, path in found})
 
 
 class Lints(unittest.TestCase):
@@ -119,7 +119,7 @@ class Lints(unittest.TestCase):
         self.assert_clean("yamllint", "--strict", "-c", "tests/ci/yamllint.yaml", ".github", "action")
 
     def test_dockerfile(self):
-        self.assert_clean("hadolint", "Dockerfile")
+        self.assert_clean("hadolint", "image/Dockerfile")
 
     def test_workflows(self):
         self.assert_clean("actionlint", *WORKFLOWS)
@@ -136,7 +136,7 @@ class Lints(unittest.TestCase):
         for path in [ACTION, *WORKFLOWS, os.path.join(ROOT, "action", "README.md")]:
             for used in re.findall(r"\buses: (\S+)", read(path)):
                 self.assertRegex(used, r"@([0-9a-f]{40}|COMMIT)$", path)
-        for path in [*WORKFLOWS, os.path.join(ROOT, "Dockerfile")]:
+        for path in [*WORKFLOWS, os.path.join(ROOT, "image", "Dockerfile")]:
             for image in re.findall(r"^(?: *image: |ARG SHELL_IMAGE=| *BUILDKIT: )(\S+)$", read(path), re.MULTILINE):
                 self.assertRegex(image, r"@sha256:[0-9a-f]{64}$", path)
             # What interprets a Dockerfile would be another image, of whoever has its tag.

@@ -37,7 +37,7 @@ class Image(program.Case):
     @classmethod
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as context:
-            shutil.copy(os.path.join(ROOT, "Dockerfile"), context)
+            shutil.copy(os.path.join(ROOT, "image", "Dockerfile"), context)
             shutil.copy(STATIC, os.path.join(context, f"stella-{PROCESSOR}"))
             shutil.copy(AUTHORITIES, os.path.join(context, "ca-certificates.crt"))
             # No image can be pulled here: the shell is Debian's static busybox.

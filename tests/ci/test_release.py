@@ -47,7 +47,7 @@ esac
 """
 LINUX = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 # What the test of version, table, tag and repository looks at, and what it is.
-HELD = ("Cargo.toml", "Dockerfile", ".github", "tests/ci", "tests/e2e/program.py", "tests/validators/fetched.py")
+HELD = ("Cargo.toml", "image/Dockerfile", ".github", "tests/ci", "tests/e2e/program.py", "tests/validators/fetched.py")
 
 
 class Release(Case):

@@ -56,6 +56,8 @@ class Gate(program.Case):
         sarif, junit = self.path("stella.sarif"), self.path("stella.xml")
         code, report, said = gate(self.work, f"oci:{DEMO}", *OPTIONS, "-o", f"sarif={sarif}", "-o", f"junit={junit}")
         self.assertEqual(code, 1, said)
+        # Where the README's reader stands lies no Dockerfile, which would be none of the demo's.
+        self.assertNotIn("Dockerfile", said)
         failing = [one for one in report["results"][0]["findings"] if one["action"] == "fail"]
         self.assertTrue(failing)
         self.assertTrue(any(one["id"] in said for one in failing), said)
