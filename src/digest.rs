@@ -28,12 +28,19 @@ impl Digest {
 
     /// The 64 hexadecimal digits, as file names use them.
     pub fn hex(&self) -> String {
-        let mut hex = [0; 64];
+        self.with_text(|text| text[ALGORITHM.len()..].to_owned())
+    }
+
+    /// Gives the OCI form to a function, without an allocation: reports hold thousands.
+    fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0; ALGORITHM.len() + 64];
+        let (algorithm, hex) = text.split_at_mut(ALGORITHM.len());
+        algorithm.copy_from_slice(ALGORITHM.as_bytes());
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
             pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
         // Digits are UTF-8.
-        std::str::from_utf8(&hex).unwrap_or_default().to_owned()
+        take(std::str::from_utf8(&text).unwrap_or_default())
     }
 
     /// A UUID made from the digest, of version 8: RFC 9562, section 5.8.
@@ -52,6 +59,7 @@ impl Digest {
     }
 }
 
+const ALGORITHM: &str = "sha256:";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl From<[u8; 32]> for Digest {
@@ -62,8 +70,7 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        f.write_str(&self.hex())
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -98,7 +105,7 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 

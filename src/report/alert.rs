@@ -1,10 +1,6 @@
 //! Findings that a report shows as one.
 
-use std::{
-    borrow::Cow,
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet};
 
 use super::{
     Judged, ScanResult,
@@ -33,13 +29,20 @@ pub(super) fn groups<'a, K: Ord, I: IntoIterator<Item = K>>(
     results: &'a [ScanResult],
     ignored: bool,
     keys: impl Fn(&'a ScanResult, &'a Judged) -> I,
-) -> BTreeMap<K, Group<'a>> {
-    let mut groups: BTreeMap<K, Group<'a>> = BTreeMap::new();
+) -> Vec<(K, Group<'a>)> {
+    let mut keyed = Vec::new();
     for result in results {
         for judged in result.findings.iter().filter(|judged| ignored || !is_ignored(judged)) {
-            for key in keys(result, judged) {
-                groups.entry(key).or_insert_with(|| Group(Vec::new())).0.push((result, judged));
-            }
+            keyed.extend(keys(result, judged).into_iter().map(|key| (key, (result, judged))));
+        }
+    }
+    // Stable: findings of one key keep their order.
+    keyed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut groups: Vec<(K, Group<'a>)> = Vec::with_capacity(keyed.len());
+    for (key, found) in keyed {
+        match groups.last_mut() {
+            Some((last, group)) if *last == key => group.0.push(found),
+            _ => groups.push((key, Group(vec![found]))),
         }
     }
     groups

@@ -2,7 +2,7 @@
 //!
 //! The model is of just the fields that are written: the crates for the standard model all of it, each version apart.
 
-use std::{collections::HashMap, io};
+use std::{borrow::Cow, collections::HashMap, io};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::{
     Judged, ScanResult,
     fix::{Ways, way},
-    json::Named,
+    json::{List, Named},
     words,
 };
 use crate::{
     digest::Digest,
-    finding::Severity,
+    finding::{Finding, Severity},
     inventory::Installed,
     package::{Ecosystem, OsRelease, purl},
     policy::Action,
@@ -42,18 +42,18 @@ impl Version {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Bom<'a, N> {
+struct Bom<'a, C, V, N> {
     #[serde(rename = "$schema")]
     schema: String,
     bom_format: &'static str,
     spec_version: &'static str,
     version: u32,
     metadata: Metadata<'a>,
-    components: Vec<Component<'a>>,
+    components: C,
     dependencies: [Dependency<'a>; 1],
     compositions: [Composition; 1],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    vulnerabilities: Vec<Vulnerability<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vulnerabilities: Option<V>,
     /// Last, because it is made of all that stands before it.
     serial_number: N,
 }
@@ -88,8 +88,8 @@ struct Component<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     group: &'a str,
     name: &'a str,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    version: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: Cow<'a, str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     purl: String,
     properties: Vec<Property>,
@@ -157,11 +157,19 @@ pub fn write(
     let references: Vec<String> = packages.iter().map(reference).collect();
     let of_packages =
         || packages.iter().zip(&references).map(|(installed, reference)| (installed, &**reference));
-    let components = os
-        .map(operating_system)
-        .into_iter()
-        .chain(of_packages().map(|(installed, reference)| component(installed, reference, sbom)));
-    let components: Vec<Component> = components.collect();
+    let components = || {
+        let of_packages = of_packages().map(|(installed, reference)| component(installed, reference, sbom));
+        os.map(operating_system).into_iter().chain(of_packages)
+    };
+    let advisories = result.map(advisories).unwrap_or_default();
+    let by_package = by_package(of_packages());
+    let vulnerabilities = |result| {
+        let (advisories, by_package) = (&advisories, &by_package);
+        List(move || {
+            let numbered = advisories.iter().enumerate();
+            numbered.map(move |(number, advisory)| vulnerability(number, advisory, result, by_package))
+        })
+    };
     let is_complete = sbom.inventory.skipped.is_empty();
     let bom = Bom {
         schema: format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.as_str()),
@@ -182,7 +190,7 @@ pub fn write(
                 kind: "container",
                 group: "",
                 name: &sbom.reference,
-                version: sbom.image.digest().to_string(),
+                version: sbom.image.digest().to_string().into(),
                 purl: String::new(),
                 properties: of_image(sbom),
             },
@@ -190,57 +198,55 @@ pub fn write(
         },
         dependencies: [Dependency {
             reference: IMAGE,
-            depends_on: components.iter().map(|component| component.reference).collect(),
+            depends_on: os.map(|_| OS).into_iter().chain(references.iter().map(String::as_str)).collect(),
         }],
-        components,
+        components: List(components),
         compositions: [Composition {
             aggregate: if is_complete { "complete" } else { "incomplete" },
             assemblies: [IMAGE],
         }],
-        vulnerabilities: result.map(|result| vulnerabilities(result, of_packages())).unwrap_or_default(),
+        vulnerabilities: result.filter(|_| !advisories.is_empty()).map(vulnerabilities),
         serial_number: &out,
     };
     out.pretty(&bom, 1)
 }
 
-/// One for each advisory and what the policy does about it, in the order of the findings.
-fn vulnerabilities<'a>(
-    result: &'a ScanResult,
-    packages: impl Iterator<Item = (&'a Installed, &'a str)>,
-) -> Vec<Vulnerability<'a>> {
-    let mut references: HashMap<(Ecosystem, usize, &str, &str), Vec<&str>> = HashMap::new();
+/// The components of each package as a finding names it: ecosystem, layer, name, version.
+type Components<'a> = HashMap<(Ecosystem, usize, &'a str, &'a str), Vec<&'a str>>;
+
+fn by_package<'a>(packages: impl Iterator<Item = (&'a Installed, &'a str)>) -> Components<'a> {
+    let mut components = Components::new();
     for (Installed { package, layer, .. }, reference) in packages {
         let named = (package.ecosystem, *layer, package.name.as_str(), package.version.as_str());
-        references.entry(named).or_default().push(reference);
+        components.entry(named).or_default().push(reference);
     }
-    let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
-    let mut found: Vec<(Vulnerability<'a>, Ways<'a>)> = Vec::new();
-    for judged in &result.findings {
-        let Judged { finding, decision, .. } = judged;
-        let place = places.entry((&finding.id, finding.severity, decision.action)).or_insert_with(|| {
-            found.push((vulnerability(judged, found.len()), Ways::default()));
-            found.len() - 1
-        });
-        let (vulnerability, ways) = &mut found[*place];
-        let package = &finding.package;
-        let named = (package.ecosystem, finding.layer.index, package.name.as_str(), package.version.as_str());
-        let hit = references.get(&named).into_iter().flatten();
-        vulnerability.affects.extend(hit.map(|reference| Affected { reference }));
-        if finding.fixed_in.is_some() {
-            ways.add(way(result, judged), usize::MAX);
-        }
-    }
-    let whole = |(mut vulnerability, ways): (Vulnerability<'a>, Ways<'a>)| {
-        vulnerability.recommendation = ways.text();
-        vulnerability.affects.sort_by_key(|affected| affected.reference);
-        vulnerability.affects.dedup_by_key(|affected| affected.reference);
-        vulnerability
-    };
-    found.into_iter().map(whole).collect()
+    components
 }
 
-fn vulnerability(judged: &Judged, number: usize) -> Vulnerability<'_> {
-    let Judged { finding, decision, .. } = judged;
+/// The findings of each advisory and what the policy does about it, in the order of the first of each.
+fn advisories(result: &ScanResult) -> Vec<Vec<&Judged>> {
+    let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
+    let mut advisories: Vec<Vec<&Judged>> = Vec::new();
+    for judged in &result.findings {
+        let Judged { finding, decision, .. } = judged;
+        let place =
+            places.entry((&finding.id, finding.severity, decision.action)).or_insert(advisories.len());
+        match advisories.get_mut(*place) {
+            Some(advisory) => advisory.push(judged),
+            None => advisories.push(vec![judged]),
+        }
+    }
+    advisories
+}
+
+/// One for an [advisory](advisories), whose findings differ in packages and layers only.
+fn vulnerability<'a>(
+    number: usize,
+    advisory: &[&'a Judged],
+    result: &'a ScanResult,
+    components: &Components<'a>,
+) -> Vulnerability<'a> {
+    let Judged { finding, decision, .. } = advisory[0];
     let severity = match finding.severity {
         Severity::Negligible => "info",
         other => other.as_str(),
@@ -250,13 +256,25 @@ fn vulnerability(judged: &Judged, number: usize) -> Vulnerability<'_> {
     let property = |(name, value): (&'static str, Option<&str>)| {
         Some(Property { name: name.into(), value: value?.to_owned() })
     };
+    let mut hit: Vec<&str> = Vec::new();
+    let mut ways = Ways::default();
+    for judged in advisory {
+        let Finding { package, layer, fixed_in, .. } = &judged.finding;
+        let named = (package.ecosystem, layer.index, package.name.as_str(), package.version.as_str());
+        hit.extend(components.get(&named).into_iter().flatten());
+        if fixed_in.is_some() {
+            ways.add(way(result, judged), usize::MAX);
+        }
+    }
+    hit.sort_unstable();
+    hit.dedup();
     Vulnerability {
         reference: format!("vulnerability-{number}"),
         id: &finding.id,
         ratings: [Rating { severity }],
         description: &finding.summary,
-        recommendation: String::new(),
-        affects: Vec::new(),
+        recommendation: ways.text(),
+        affects: hit.into_iter().map(|reference| Affected { reference }).collect(),
         properties: said.into_iter().filter_map(property).collect(),
     }
 }
@@ -292,12 +310,12 @@ fn component<'a>(installed: &'a Installed, reference: &'a str, sbom: &Sbom) -> C
     }
 }
 
-fn version(text: &str) -> String {
-    text.chars().take(MAX_VERSION).collect()
+fn version(text: &str) -> Cow<'_, str> {
+    text.char_indices().nth(MAX_VERSION).map_or(text, |(end, _)| &text[..end]).into()
 }
 
 /// A name of its own for each package of each layer, the same in every SBOM of the image.
 pub(super) fn reference(installed: &Installed) -> String {
     let said = serde_json::to_vec(&(&installed.package, installed.layer)).unwrap_or_default();
-    format!("package-{}", &Digest::of(&said).hex()[..32])
+    ["package-", &Digest::of(&said).hex()[..32]].concat()
 }

@@ -120,19 +120,19 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
     let name = &package.name;
     let Some(fixed_in) = fixed_in else {
         let words = match status {
-            Status::Fixed => format!("A fixed version of {name} is not named"),
-            Status::Affected => format!("No fixed version of {name} is known"),
-            Status::Undetermined => format!("It is not known yet whether {name} is affected"),
-            Status::Postponed => format!("The fix of {name} is put off to a later update"),
-            Status::NoDsa => format!("No update of {name} is made for this alone, as it is minor"),
-            Status::Ignored => format!("{name} will not be fixed"),
-            Status::EndOfLife => format!("{name} is not supported any more, and will not be fixed"),
+            Status::Fixed => ["A fixed version of ", name, " is not named"].concat(),
+            Status::Affected => ["No fixed version of ", name, " is known"].concat(),
+            Status::Undetermined => ["It is not known yet whether ", name, " is affected"].concat(),
+            Status::Postponed => ["The fix of ", name, " is put off to a later update"].concat(),
+            Status::NoDsa => ["No update of ", name, " is made for this alone, as it is minor"].concat(),
+            Status::Ignored => [name, " will not be fixed"].concat(),
+            Status::EndOfLife => [name, " is not supported any more, and will not be fixed"].concat(),
         };
         return Way { step: Step(words, Lines::None), lines: Vec::new(), part: String::new() };
     };
     let fixed_in = as_written(fixed_in, package);
     let to = target(judged).unwrap_or(fixed_in.clone());
-    let part = if to == fixed_in { String::new() } else { format!(" (this is fixed in {fixed_in})") };
+    let part = if to == fixed_in { String::new() } else { [" (this is fixed in ", &*fixed_in, ")"].concat() };
     let name = if is_toolchain(package) { "Go" } else { name };
     let build = if package.built_from().is_some() { "its build of " } else { "" };
     let update = || ["Update ", name, " to ", build, &to].concat();

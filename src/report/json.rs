@@ -9,9 +9,15 @@ use std::{
 };
 
 use serde::{Serialize, ser::Error as _};
-use serde_json::ser::{Formatter, Serializer};
+use serde_json::{
+    ser::{Formatter, Serializer},
+    value::RawValue,
+};
 
-use super::{Report, text::acts};
+use super::{
+    Report,
+    text::{acts, is_harmless},
+};
 use crate::digest::Hasher;
 
 /// Writes the report, indented by two spaces, each finding on a line of its own, with a newline at the end.
@@ -49,6 +55,11 @@ impl<'a> Named<'a> {
 impl io::Write for &Named<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().write(bytes)
+    }
+
+    // JSON is written in small pieces.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().write_all(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -123,27 +134,17 @@ impl io::Write for Counted<'_> {
     }
 }
 
-/// How many bytes a value takes on one line.
-pub(super) fn size(value: &impl Serialize) -> usize {
-    let mut size = Size(0);
-    // What takes everything cannot fail.
-    let _ = value.serialize(&mut Serializer::with_formatter(&mut size, Harmless::new(0)));
-    size.0
+/// A value on one line, as it will stand in a document: for those whose length has to be known before.
+pub(super) fn line(value: &impl Serialize) -> Box<RawValue> {
+    let mut line = Vec::with_capacity(LINE_BYTES);
+    // Memory takes everything, and what is written to it is JSON.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut line, Harmless::new(0)));
+    let line = String::from_utf8(line).unwrap_or_default();
+    RawValue::from_string(line).unwrap_or_default()
 }
 
-/// Bytes that went nowhere.
-struct Size(usize);
-
-impl io::Write for Size {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+/// Room for nearly every line.
+const LINE_BYTES: usize = 2_048;
 
 /// Writes whatever [acts] as `\uXXXX`, and one of two hashes, by which a log's reader knows a command. Each value has a line,
 /// two spaces further in than what it stands in, down to the lists whose items are one line each.
@@ -213,9 +214,7 @@ impl Harmless {
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        // Nearly every text; they are short, so that one loop without a way out is fastest.
-        let is_harmless = |harmless, byte| harmless & (byte < 0x7f) & (byte != b'#');
-        if text.bytes().fold(true, is_harmless) {
+        if is_harmless(text) {
             return out.write_all(text.as_bytes());
         }
         let mut written = 0;
@@ -351,7 +350,7 @@ mod tests {
         pretty(&(list, Later(|| bytes.get())), 1, &mut Counted { out: &mut out, bytes: &bytes }).unwrap();
         let (list, then): (Vec<String>, usize) = serde_json::from_slice(&out).unwrap();
         assert_eq!(list.len(), 5);
-        assert_eq!(size(&list), serde_json::to_vec(&list).unwrap().len() + list.len() - 1);
+        assert_eq!(line(&list).get(), format!("[{}]", vec![format!("\"{text}\""); 5].join(", ")));
         assert!((50_000..out.len()).contains(&then));
         assert_eq!(bytes.get(), out.len());
     }

@@ -3,12 +3,15 @@
 //! What SPDX has no field for (layers, files, what was not looked at) stands in annotations: an array of the properties
 //! that CycloneDX has, as JSON.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{cyclonedx::reference, json::Named};
+use super::{
+    cyclonedx::reference,
+    json::{List, Named},
+};
 use crate::{
     inventory::Installed,
     package::{OsRelease, purl},
@@ -17,7 +20,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a, N> {
+struct Document<'a, P, N> {
     spdx_version: &'static str,
     data_license: &'static str,
     #[serde(rename = "SPDXID")]
@@ -26,7 +29,7 @@ struct Document<'a, N> {
     creation_info: CreationInfo<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     annotations: Vec<Annotation<'a>>,
-    packages: Vec<Package<'a>>,
+    packages: P,
     relationships: Vec<Relationship<'a>>,
     /// Last, because it is made of all that stands before it.
     document_namespace: N,
@@ -42,10 +45,10 @@ struct CreationInfo<'a> {
 #[serde(rename_all = "camelCase")]
 struct Package<'a> {
     #[serde(rename = "SPDXID")]
-    id: String,
+    id: &'a str,
     name: &'a str,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    version_info: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version_info: Cow<'a, str>,
     primary_package_purpose: &'static str,
     download_location: &'static str,
     files_analyzed: bool,
@@ -86,6 +89,7 @@ struct Relationship<'a> {
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const IMAGE: &str = "SPDXRef-Image";
+const OS: &str = "SPDXRef-OperatingSystem";
 const TOOL: &str = concat!("Tool: stella-", env!("CARGO_PKG_VERSION"));
 const UNKNOWN: &str = "NOASSERTION";
 
@@ -96,10 +100,14 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
     let out = Named::new(out);
     let now = now.to_string();
     let os = sbom.inventory.os.as_ref();
-    let mut packages = vec![image(sbom, &now)];
-    packages.extend(os.map(|os| operating_system(os, &now)));
-    packages.extend(sbom.inventory.packages.iter().map(|installed| package(installed, sbom, &now)));
-    let ids: Vec<String> = packages.iter().skip(1).map(|package| package.id.clone()).collect();
+    let installed = &sbom.inventory.packages;
+    let ids: Vec<String> = installed.iter().map(|each| ["SPDXRef-", &reference(each)].concat()).collect();
+    let packages = || {
+        let image = std::iter::once_with(|| image(sbom, &now));
+        let os = os.map(|os| operating_system(os, &now));
+        image.chain(os).chain(installed.iter().zip(&ids).map(|(each, id)| package(each, id, sbom, &now)))
+    };
+    let contained = os.map(|_| OS).into_iter().chain(ids.iter().map(String::as_str));
     let described = Relationship {
         spdx_element_id: DOCUMENT,
         relationship_type: "DESCRIBES",
@@ -114,8 +122,8 @@ pub fn write(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> io::Result
         name: name(&sbom.reference),
         creation_info: CreationInfo { created: &now, creators: [TOOL] },
         annotations: annotations(of_skipped(sbom), &now),
-        packages,
-        relationships: [described].into_iter().chain(ids.iter().map(|id| contains(id.as_str()))).collect(),
+        packages: List(packages),
+        relationships: [described].into_iter().chain(contained.map(contains)).collect(),
         document_namespace: &out,
     };
     out.pretty(&document, 1)
@@ -132,37 +140,35 @@ pub fn write_statement(sbom: &Sbom, now: Timestamp, out: &mut dyn io::Write) -> 
 
 fn image<'a>(sbom: &'a Sbom, now: &'a str) -> Package<'a> {
     let version = sbom.image.digest().to_string();
-    element(IMAGE.to_owned(), &sbom.reference, version, "CONTAINER", annotations(of_image(sbom), now))
+    element(IMAGE, &sbom.reference, version.into(), "CONTAINER", annotations(of_image(sbom), now))
 }
 
 fn operating_system<'a>(os: &'a OsRelease, now: &'a str) -> Package<'a> {
-    let version = if os.version.is_empty() { os.codename.clone() } else { os.version.clone() };
-    let said = annotations(of_os(os), now);
-    element("SPDXRef-OperatingSystem".to_owned(), &os.id, version, "OPERATING-SYSTEM", said)
+    let version = if os.version.is_empty() { &os.codename } else { &os.version };
+    element(OS, &os.id, version.into(), "OPERATING-SYSTEM", annotations(of_os(os), now))
 }
 
-fn package<'a>(installed: &'a Installed, sbom: &'a Sbom, now: &'a str) -> Package<'a> {
+fn package<'a>(installed: &'a Installed, id: &'a str, sbom: &'a Sbom, now: &'a str) -> Package<'a> {
     let package = &installed.package;
     let said = annotations(of_package(installed, sbom), now);
-    let id = format!("SPDXRef-{}", reference(installed));
     let source = package.source.as_ref();
     Package {
         source_info: source
-            .map(|source| format!("built package from: {} {}", source.name, source.version))
+            .map(|source| ["built package from: ", &source.name, " ", &source.version].concat())
             .unwrap_or_default(),
         external_refs: vec![Reference {
             reference_category: "PACKAGE-MANAGER",
             reference_type: "purl",
             reference_locator: purl(package, sbom.inventory.os.as_ref()),
         }],
-        ..element(id, &package.name, package.version.clone(), "LIBRARY", said)
+        ..element(id, &package.name, (&package.version).into(), "LIBRARY", said)
     }
 }
 
 fn element<'a>(
-    id: String,
+    id: &'a str,
     called: &'a str,
-    version_info: String,
+    version_info: Cow<'a, str>,
     primary_package_purpose: &'static str,
     annotations: Vec<Annotation<'a>>,
 ) -> Package<'a> {

@@ -9,9 +9,7 @@ use crate::digest::Digest;
 /// become one space; other control characters, marks that turn the writing direction, invisible characters, noncharacters
 /// and the sign that makes a [command](commands) are written as `\u{…}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    // Nearly every text is of ASCII's visible characters alone, and is looked at a thousand times over.
-    let is_visible = text.bytes().fold(true, |visible, byte| visible & matches!(byte, b' '..=b'~'));
-    if is_visible && !text.trim_start().starts_with("::") && memchr::memchr(b'#', text.as_bytes()).is_none() {
+    if is_harmless(text) && !text.trim_ascii_start().starts_with("::") {
         return Cow::Borrowed(text);
     }
     let fine = |c: char| c == ' ' || !(c.is_whitespace() || acts(c));
@@ -37,6 +35,30 @@ pub fn plain(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Whether a text is of ASCII's visible characters alone, and none is a hash. Nearly every one is, and is looked at a thousand times
+/// over; most are short, so that eight bytes at a time are faster than more.
+pub(super) fn is_harmless(text: &str) -> bool {
+    const HIGHEST_BITS: u64 = of_each(0x80);
+    let text = text.as_bytes();
+    let are_harmless = |bytes: &[u8; 8]| {
+        let bytes = u64::from_ne_bytes(*bytes);
+        // The highest bit of a byte says that it is above `~`, below a blank, or a hash. A carry to the next byte comes only from one
+        // that is itself harmful.
+        let high = bytes | bytes.wrapping_add(of_each(1));
+        let low = bytes.wrapping_sub(of_each(b' '));
+        let hash = (bytes ^ of_each(b'#')).wrapping_sub(of_each(1));
+        (high | low | hash) & HIGHEST_BITS == 0
+    };
+    match text.last_chunk() {
+        Some(last) => text.as_chunks().0.iter().all(are_harmless) && are_harmless(last),
+        None => text.iter().all(|byte| matches!(byte, b' '..=b'~' if *byte != b'#')),
+    }
+}
+
+const fn of_each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 /// Where a sign makes a text a command to the runner that reads the log, in order. GitHub's takes `##[name]` anywhere in a
@@ -164,6 +186,18 @@ mod tests {
         assert_eq!(plain("\u{1b}[31mred\u{9b}0m\u{7}"), "\\u{1b}[31mred\\u{9b}0m\\u{7}");
         assert_eq!(plain("a\u{202e}b\u{2066}c\u{feff}d\u{ffff}"), "a\\u{202e}b\\u{2066}c\\u{feff}d\\u{ffff}");
         assert_eq!(plain("日本 😀 שלום"), "日本 😀 שלום");
+    }
+
+    #[test]
+    fn what_is_harmless_is_known_by_every_byte() {
+        for byte in 0..=u8::MAX {
+            let c = char::from(byte);
+            for before in 0..20 {
+                let text = [&"x".repeat(before), &*c.to_string(), &" ~".repeat(4)].concat();
+                assert_eq!(is_harmless(&text), matches!(c, ' '..='~' if c != '#'), "{text:?}");
+                assert!(is_harmless(&text[..before]));
+            }
+        }
     }
 
     #[test]

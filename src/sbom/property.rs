@@ -32,8 +32,8 @@ impl Item for Property {
     }
 }
 
-fn property(name: &'static str, value: impl ToString) -> Property {
-    Property { name: Cow::Borrowed(name), value: value.to_string() }
+fn property(name: &'static str, value: impl Into<String>) -> Property {
+    Property { name: Cow::Borrowed(name), value: value.into() }
 }
 
 /// Of the image: platform, digests, layers with their instructions; how much of it was looked at, and its lock files.
@@ -43,10 +43,11 @@ pub fn of_image(sbom: &Sbom) -> Vec<Property> {
     properties.push(property("stella:platform:os", &image.platform.os));
     properties.push(property("stella:platform:architecture", &image.platform.architecture));
     properties.push(property("stella:platform:variant", &image.platform.variant));
-    properties.extend(image.manifest_digest.map(|digest| property("stella:image:manifest-digest", digest)));
-    properties.push(property("stella:image:config-digest", image.config_digest));
+    let manifest = image.manifest_digest;
+    properties.extend(manifest.map(|digest| property("stella:image:manifest-digest", digest.to_string())));
+    properties.push(property("stella:image:config-digest", image.config_digest.to_string()));
     for layer in &image.layers {
-        properties.push(property("stella:image:layer", layer.diff_id));
+        properties.push(property("stella:image:layer", layer.diff_id.to_string()));
         if !layer.instruction.is_empty() {
             properties.push(property("stella:image:instruction", &layer.instruction));
         }
@@ -54,8 +55,8 @@ pub fn of_image(sbom: &Sbom) -> Vec<Property> {
     properties.extend(image.base.as_ref().map(|base| property("stella:image:base", json(base))));
     let looked_at = &sbom.inventory;
     let counts = [("stella:image:files", looked_at.files), ("stella:image:bytes", looked_at.size_bytes)];
-    properties
-        .extend(counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| property(name, count)));
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    properties.extend(counts.map(|(name, count)| property(name, count.to_string())));
     properties.extend(looked_at.lock_files.iter().map(|file| property("stella:image:lock-file", json(file))));
     properties
 }
@@ -72,7 +73,7 @@ pub fn for_gitlab(sbom: &Sbom) -> Vec<Property> {
         return Vec::new();
     }
     let mut properties = vec![
-        property("gitlab:meta:schema_version", 1),
+        property("gitlab:meta:schema_version", "1"),
         property("gitlab:container_scanning:image:name", image_name(&sbom.reference)),
     ];
     properties
@@ -101,20 +102,20 @@ pub fn of_os(os: &OsRelease) -> Vec<Property> {
 /// Of a package: what it is, its source and module, its layer, the files that it was read from, what is inside it.
 pub fn of_package(installed: &Installed, sbom: &Sbom) -> Vec<Property> {
     let package = &installed.package;
-    let mut properties = vec![
-        property("stella:package:ecosystem", package.ecosystem.as_str()),
-        property("stella:package:name", &package.name),
-        property("stella:package:version", &package.version),
-    ];
+    // As many as nearly every package has.
+    let mut properties = Vec::with_capacity(12);
+    properties.push(property("stella:package:ecosystem", package.ecosystem.as_str()));
+    properties.push(property("stella:package:name", &package.name));
+    properties.push(property("stella:package:version", &package.version));
     properties.extend(package.arch.as_ref().map(|arch| property("stella:package:arch", arch)));
     if let Some(source) = &package.source {
         properties.push(property("stella:source:name", &source.name));
         properties.push(property("stella:source:version", &source.version));
     }
     properties.extend(package.module.as_ref().map(|module| property("stella:package:module", module)));
-    properties.push(property("stella:layer:index", installed.layer));
+    properties.push(property("stella:layer:index", installed.layer.to_string()));
     let layer = sbom.image.layers.get(installed.layer);
-    properties.extend(layer.map(|layer| property("stella:layer:diff-id", layer.diff_id)));
+    properties.extend(layer.map(|layer| property("stella:layer:diff-id", layer.diff_id.to_string())));
     properties.extend(installed.paths.iter().map(|path| property("stella:path", path)));
     properties
         .extend(installed.identities.iter().map(|identity| property("stella:identity", json(identity))));

@@ -1,6 +1,6 @@
 //! The parts of a container-scanning report.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ pub(super) struct Vulnerability<'a> {
     pub(super) identifiers: Vec<Identifier<'a>>,
     pub(super) links: Vec<Link>,
     pub(super) location: Location<'a>,
-    pub(super) details: BTreeMap<&'static str, Detail<'a>>,
+    pub(super) details: Details<'a>,
 }
 
 #[derive(Serialize)]
@@ -88,6 +88,23 @@ pub(super) struct Dependency<'a> {
 #[derive(Serialize)]
 pub(super) struct Package<'a> {
     pub(super) name: &'a str,
+}
+
+/// What the form has no field for.
+#[derive(Serialize)]
+pub(super) struct Details<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) also: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decision: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) files: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) instruction: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<Detail<'a>>,
 }
 
 #[derive(Serialize)]

@@ -15,15 +15,10 @@
 
 mod document;
 
-use std::{
-    borrow::Cow,
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet, HashMap},
-    io,
-};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, io};
 
 use document::{
-    Dependency, Detail, Document, Identifier, Link, Location, Message, Package, Scan, Tool, Vendor,
+    Dependency, Detail, Details, Document, Identifier, Link, Location, Message, Package, Scan, Tool, Vendor,
     Vulnerability,
 };
 use jiff::Timestamp;
@@ -33,7 +28,7 @@ use super::{
     alert::{Group, groups, is_ignored},
     gap::{Weight, gaps},
     json::{Counted, Later, List, pretty},
-    place::place,
+    place::{Place, place},
     publisher::Publisher,
     text::{cut, inert},
     words::count,
@@ -82,7 +77,7 @@ pub fn write(report: &Report, version: Version, out: &mut dyn io::Write) -> io::
         let finding = &judged.finding;
         [(filled(&finding.package.name, MAX_NAME), filled(&finding.id, MAX_NAME))]
     });
-    let mut bearers: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut bearers: HashMap<(&str, &str), usize> = HashMap::with_capacity(2 * groups.len());
     for ((package, _), group) in &groups {
         for name in names(group) {
             *bearers.entry((&**package, name)).or_default() += 1;
@@ -161,12 +156,17 @@ fn moment(text: &str) -> String {
 }
 
 /// All names of what a group is about.
-fn names<'a>(group: &Group<'a>) -> BTreeSet<&'a str> {
-    group
-        .findings()
-        .flat_map(|finding| finding.aliases.iter().chain([&finding.id]))
-        .map(String::as_str)
-        .collect()
+fn names<'a>(group: &Group<'a>) -> Vec<&'a str> {
+    let names = group.findings().flat_map(|finding| finding.aliases.iter().chain([&finding.id]));
+    sorted(names.map(String::as_str))
+}
+
+/// Each once.
+fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut texts: Vec<&str> = texts.collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
 }
 
 fn vulnerability<'a>(
@@ -185,24 +185,23 @@ fn vulnerability<'a>(
     let links = identifiers.iter().filter_map(|identifier| Some(Link { url: identifier.url.clone()? }));
     let more: Vec<&str> = own.iter().skip(MAX_IDENTIFIERS - 1).copied().chain(shared).collect();
 
-    let mut details = BTreeMap::new();
-    let mut tell = |key, name, text: Cow<'a, str>| {
-        if !text.trim().is_empty() {
-            details.insert(key, Detail::Text { name, value: cut(text, MAX_TEXT) });
-        }
+    let tell = |name, text: Cow<'a, str>| {
+        (!text.trim().is_empty()).then(|| Detail::Text { name, value: cut(text, MAX_TEXT) })
     };
-    tell("decision", "Policy", group.decision().unwrap_or_default().into());
-    tell("also", "Also part of", more.join(", ").into());
-    tell("files", "Found in", group.paths());
-    tell("instruction", "Layer made by", group.instructions());
-    let platforms: BTreeSet<&str> = group.iter().map(|(result, _)| result.image.platform.as_str()).collect();
-    let platforms = platforms.into_iter().collect::<Vec<_>>().join(", ");
-    tell("image", "Image as named", [&result.image.reference, " (", &platforms, ")"].concat().into());
-    let place = place(result, judged);
-    if place.is_in_checkout() {
-        let (name, file_name) = ("Comes in by", filled(place.file, MAX_TEXT));
-        details.insert("line", Detail::FileLocation { name, file_name, line_start: place.line });
-    }
+    let platforms = sorted(group.iter().map(|(result, _)| result.image.platform.as_str())).join(", ");
+    let named = [&result.image.reference, " (", &platforms, ")"].concat();
+    let place = Some(place(result, judged)).filter(Place::is_in_checkout);
+    let details = Details {
+        also: tell("Also part of", more.join(", ").into()),
+        decision: tell("Policy", group.decision().unwrap_or_default().into()),
+        files: tell("Found in", group.paths()),
+        image: tell("Image as named", named.into()),
+        instruction: tell("Layer made by", group.instructions()),
+        line: place.map(|place| {
+            let file_name = filled(place.file, MAX_TEXT);
+            Detail::FileLocation { name: "Comes in by", file_name, line_start: place.line }
+        }),
+    };
 
     let summary = group.findings().map(|finding| finding.summary.trim()).find(|summary| !summary.is_empty());
     Vulnerability {

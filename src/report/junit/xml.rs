@@ -3,7 +3,7 @@
 //! quick-xml writes and escapes. What the format is, its readers say: there is no standard, so that a suite and a case have just
 //! the attributes that they share.
 
-use std::{collections::HashMap, io, io::Write as _};
+use std::{borrow::Cow, collections::HashMap, io, io::Write as _};
 
 use jiff::Timestamp;
 use quick_xml::{
@@ -166,7 +166,10 @@ impl Case {
             Outcome::Passed(None) => case.write_empty()?,
             Outcome::Passed(Some(output)) => case.write_inner_content(|xml| {
                 // In there `[[ATTACHMENT|path]]` makes GitLab and Jenkins show a file of the job.
-                let output = output.replace("[[ATTACHMENT|", "[ [ATTACHMENT|");
+                let mut output = Cow::Borrowed(output.as_str());
+                if output.contains("[[ATTACHMENT|") {
+                    output = output.replace("[[ATTACHMENT|", "[ [ATTACHMENT|").into();
+                }
                 xml.create_element("system-out").write_text_content(text(&output))?;
                 Ok(())
             })?,

@@ -61,13 +61,18 @@ pub(super) fn table<const N: usize>(
 
 /// Untrusted text as a code span (CommonMark, section 6.1), in which nothing means anything but the backtick that ends it.
 pub(super) fn code(text: &str) -> String {
+    let mut span = String::new();
+    add_code(text, &mut span);
+    span
+}
+
+fn add_code(text: &str, out: &mut String) {
     let text = cut(text, MAX_NAME);
-    let text = text.trim();
-    match text {
+    match text.trim() {
         // An empty span would be two backticks, which open a longer one.
-        "" => "`-`".to_owned(),
-        text if text.contains('`') => ["`", &text.replace('`', "\\u{60}"), "`"].concat(),
-        text => ["`", text, "`"].concat(),
+        "" => out.push_str("`-`"),
+        text if text.contains('`') => out.extend(["`", &text.replace('`', "\\u{60}"), "`"]),
+        text => out.extend(["`", text, "`"]),
     }
 }
 
@@ -83,9 +88,13 @@ pub(in crate::report) fn prose(text: &str) -> String {
         let core = start.trim_end_matches(['.', ',', ';', ':', ')']);
         let (before, after) = (&text[..text.len() - start.len()], &start[core.len()..]);
         match core {
-            "" => out.push_str(&code(text)),
+            "" => add_code(text, &mut out),
             _ if word(core) => out.push_str(text),
-            _ => out.extend([before, &code(core), after]),
+            _ => {
+                out.push_str(before);
+                add_code(core, &mut out);
+                out.push_str(after);
+            }
         }
     }
     out

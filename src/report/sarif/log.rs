@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::MAX_TEXT;
 use crate::report::text::unlinked;
@@ -41,7 +41,8 @@ pub(super) struct Tool<'a> {
 pub(super) struct Driver<'a> {
     pub(super) name: &'static str,
     pub(super) semantic_version: Cow<'a, str>,
-    pub(super) rules: Vec<Rule<'a>>,
+    /// Each a [`Rule`].
+    pub(super) rules: Vec<Box<RawValue>>,
 }
 
 #[derive(Serialize)]

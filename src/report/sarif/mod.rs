@@ -8,7 +8,7 @@ mod log;
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     io,
 };
 
@@ -17,13 +17,13 @@ use log::{
     Location, Log, Notification, PhysicalLocation, Region, Rule, RuleProperties, Run, SarifResult,
     Suppression, Text, Tool,
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     Report, ScanResult,
     alert::{Alert, alerts},
     gap::{Weight, gaps},
-    json::{Counted, Later, List, pretty, size},
+    json::{Counted, Later, List, line, pretty},
     markdown::parts::{id, prose},
     publisher::Publisher,
     text::cut,
@@ -64,7 +64,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
     let alerts = alerts(&report.results, options.ignored);
     // What is written behind the results has its room.
     let room = MAX_BYTES - MARGIN_BYTES;
-    let room = room.saturating_sub(size(&invocation(report, alerts.len(), 0)));
+    let room = room.saturating_sub(line(&invocation(report, alerts.len(), 0)).get().len());
     let (written, listed) = (Cell::new(0), Cell::new(0));
     let rules = RefCell::new(Rules::default());
     let results = || {
@@ -73,7 +73,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
         first.inspect(|_| listed.set(listed.get() + 1)).map(|alert| {
             let fix = alert.group.fix();
             let message = Text::new(alert.message(&fix));
-            result(alert, rules.borrow_mut().index(alert, fix), message)
+            result(alert, rules.borrow_mut().index(alert, &fix), message)
         })
     };
     let first = report.results.first();
@@ -100,7 +100,7 @@ pub fn write(report: &Report, options: Options, out: &mut dyn io::Write) -> io::
 /// it.
 #[derive(Default)]
 struct Rules<'a> {
-    list: Vec<Rule<'a>>,
+    list: Vec<Box<RawValue>>,
     indexes: HashMap<&'a str, usize>,
     /// What they will take.
     bytes: usize,
@@ -108,12 +108,12 @@ struct Rules<'a> {
 
 impl<'a> Rules<'a> {
     /// Where the rule of a result is in the list. A new one says what to do about the result.
-    fn index(&mut self, alert: &'a Alert<'_>, fix: String) -> usize {
+    fn index(&mut self, alert: &'a Alert<'_>, fix: &str) -> usize {
         let next = self.list.len();
         let index = *self.indexes.entry(&alert.rule).or_insert(next);
         if index == next {
             let rule = rule(alert, fix);
-            self.bytes += INDENTATION_BYTES + size(&rule);
+            self.bytes += INDENTATION_BYTES + rule.get().len();
             self.list.push(rule);
         }
         index
@@ -131,7 +131,7 @@ fn category(report: &Report) -> String {
     format!("{kind}{}", percent_encoded(&cut(report.image_name(), MAX_NAME)))
 }
 
-fn rule<'a>(alert: &'a Alert<'_>, fix: String) -> Rule<'a> {
+fn rule(alert: &Alert<'_>, fix: &str) -> Box<RawValue> {
     let severity = alert.group.severity();
     let finding = &alert.group.first().1.finding;
     let name = [&finding.id, " in ", &finding.package.name].concat();
@@ -139,16 +139,19 @@ fn rule<'a>(alert: &'a Alert<'_>, fix: String) -> Rule<'a> {
         if finding.summary.trim().is_empty() { "No description is known." } else { &finding.summary };
     let mut tags = vec![Cow::Borrowed("security"), severity.as_str().into()];
     let names = std::iter::once(&finding.id).chain(&finding.aliases);
-    tags.extend(names.filter_map(|name| cve(name)).collect::<BTreeSet<_>>().into_iter().map(Cow::Owned));
+    let mut names: Vec<String> = names.filter_map(|name| cve(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    tags.extend(names.into_iter().map(Cow::Owned));
     tags.truncate(MAX_TAGS);
-    Rule {
+    line(&Rule {
         id: &alert.rule,
-        short_description: Text::new(name.clone()),
-        name: cut(name, MAX_NAME),
+        short_description: Text::new(&name),
+        name: cut(&name, MAX_NAME),
         full_description: Text::new(summary),
         help_uri: Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id)),
         help: Help {
-            markdown: [&prose(&fix), "\n\nAdvisory: ", &id(&finding.id)].concat(),
+            markdown: [&prose(fix), "\n\nAdvisory: ", &id(&finding.id)].concat(),
             text: Text::new(fix).text,
         },
         default_configuration: Configuration { level: level(severity) },
@@ -157,7 +160,7 @@ fn rule<'a>(alert: &'a Alert<'_>, fix: String) -> Rule<'a> {
             precision: "high",
             tags,
         },
-    }
+    })
 }
 
 fn result<'a>(alert: &'a Alert<'_>, rule_index: usize, message: Text<'a>) -> SarifResult<'a> {

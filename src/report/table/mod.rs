@@ -203,7 +203,7 @@ impl Table {
         columns: &[(usize, usize)],
         colour: &str,
     ) -> String {
-        let mut line = String::new();
+        let mut line = String::with_capacity(columns.iter().map(|(_, wide)| GAP + wide).sum());
         let mut gap = GAP;
         for (position, (column, wide)) in columns.iter().enumerate() {
             let cell = (COLUMNS[*column].cut)(&cells[*column], *wide);
