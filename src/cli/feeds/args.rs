@@ -24,7 +24,7 @@ pub enum Feeds {
 #[derive(Debug, Args)]
 pub struct Update {
     /// What to fetch: a source, or a part of one, such as kev, osv:npm, alpine:v3.20
-    /// [default: those of the README's table that are on, and what was fetched before]
+    /// [default: those that are on, in the list below, and what was fetched before]
     #[arg(value_name = "SOURCE", env = "STELLA_FEEDS_SOURCES", value_delimiter = ',')]
     pub sources: Vec<String>,
     /// Fetch a source from this address instead of its publisher's; repeats, and they are asked in this order. What is published
