@@ -101,8 +101,7 @@ impl Record {
     /// How bad for the package of `entry`: what a distribution calls unimportant is negligible whatever its score; then
     /// CVSS, then the database's word, then the distribution's urgency.
     pub(super) fn severity_of(&self, entry: &Affected) -> Severity {
-        let urgency = text_of(&entry.ecosystem_specific, "urgency");
-        let urgency = urgency.and_then(|urgency| cvss::word(urgency));
+        let urgency = text_of(&entry.ecosystem_specific, "urgency").and_then(cvss::word);
         if urgency == Some(Severity::Negligible) {
             return Severity::Negligible;
         }
