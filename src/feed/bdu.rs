@@ -48,10 +48,8 @@ impl Vul {
         let Self { notice, severity } = self;
         match path {
             ["identifier"] => notice.id = leaf.text.to_owned(),
-            ["identifiers", "identifier"] => {
-                if leaf.attribute("type").is_some_and(|kind| kind == "CVE") {
-                    notice.name(leaf.text);
-                }
+            ["identifiers", "identifier"] if leaf.attribute("type").is_some_and(|kind| kind == "CVE") => {
+                notice.name(leaf.text);
             }
             // An empty one stands for none.
             ["cvss" | "cvss3" | "cvss4", "vector"] if !leaf.text.is_empty() => {

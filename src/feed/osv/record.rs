@@ -109,8 +109,7 @@ impl Record {
     /// Ubuntu's priority is of its own package where a score is of the vulnerability; then CVSS, then the database's word,
     /// then the distribution's urgency.
     pub(super) fn severity_of(&self, entry: &Affected) -> Severity {
-        let urgency = text_of(&entry.ecosystem_specific, "urgency");
-        let urgency = urgency.and_then(|urgency| cvss::word(urgency));
+        let urgency = text_of(&entry.ecosystem_specific, "urgency").and_then(cvss::word);
         if urgency == Some(Severity::Negligible) {
             return Severity::Negligible;
         }
