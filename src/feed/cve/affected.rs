@@ -11,10 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     advisory::{End, Range, State, scheme},
-    feed::{
-        json::Text,
-        sink::{Claim, Package},
-    },
+    feed::{json::Text, sink::Package},
     finding::Severity,
     version::Scheme,
 };
@@ -78,54 +75,44 @@ const COLLECTIONS: &[(&str, &str, &[&str])] = &[
     ("pub.dev", "Pub", &["pub"]),
 ];
 
+/// Why a product is left.
+pub(super) struct Left {
+    pub reason: &'static str,
+    pub detail: String,
+    /// Where it is a package that may be installed, but its versions are not understood: its ecosystem.
+    pub ecosystem: Option<&'static str>,
+}
+
 impl Affected<'_> {
-    /// Adds the package to `claim`, or hands the reason why not to `left`.
-    pub(super) fn add_to(&self, claim: &mut Claim, severity: Severity, left: &mut dyn FnMut(&str, &str)) {
-        let Some(host) = self.collection.as_deref().and_then(host) else {
-            return if self.versions.is_some() || self.package_name.is_some() || self.default_status.is_some()
-            {
-                left("a product of no collection", "")
-            } else {
-                left("malformed", "a product without versions")
-            };
-        };
+    /// The package that it is, or why it is left.
+    pub(super) fn package(&self, severity: Severity) -> Result<Package, Left> {
+        let left = |reason, detail: &str| Left { reason, detail: detail.to_owned(), ecosystem: None };
+        let host = self.collection.as_deref().and_then(host);
+        let host = host.ok_or_else(|| left("a product of no collection", ""))?;
+        let name = self.package_name.as_deref().unwrap_or_default().trim();
         if host == "pkg.go.dev" {
             // The module that a package is in cannot be told from its path.
-            return left("a Go package of no known module", self.package_name.as_deref().unwrap_or_default());
+            return Err(left("a Go package of no known module", name));
         }
         let known = COLLECTIONS.iter().find(|(of, _, _)| *of == host);
-        let Some((ecosystem, types, scheme)) =
-            known.and_then(|(_, of, types)| Some((*of, *types, scheme(of)?)))
-        else {
-            return left("a product of another collection", host);
-        };
-        let name = self.package_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        let Some(name) = name.filter(|name| ecosystem != "Maven" || name.split(':').count() == 2) else {
-            return left("a collection without a package's name", ecosystem);
-        };
+        let known = known.and_then(|(_, of, types)| Some((*of, *types, scheme(of)?)));
+        let (ecosystem, types, scheme) =
+            known.ok_or_else(|| left("a product of another collection", host))?;
+        if name.is_empty() || ecosystem == "Maven" && name.split(':').count() != 2 {
+            return Err(left("a collection without a package's name", ecosystem));
+        }
         if self.is_elsewhere() {
-            return left("on other systems than Linux", name);
+            return Err(left("on other systems than Linux", name));
         }
-        match self.ranges(scheme, types) {
-            Ok((ranges, versions)) if ranges.is_empty() && versions.is_empty() => {
-                left("no affected versions", &format!("for {name} in {ecosystem}"));
-            }
-            Ok((ranges, versions)) => {
-                let (ecosystem, name) = (ecosystem.to_owned(), name.to_owned());
-                claim.packages.push(Package {
-                    ecosystem,
-                    name,
-                    severity,
-                    state: State::Affected,
-                    ranges,
-                    versions,
-                });
-            }
-            Err(what) => {
-                claim.not_understood.insert(ecosystem.to_owned());
-                left("not understood", &format!("{what}, for {name} in {ecosystem}"));
-            }
+        let (ranges, versions) = self.ranges(scheme, types).map_err(|what| Left {
+            ecosystem: Some(ecosystem),
+            ..left("not understood", &format!("{what}, for {name} in {ecosystem}"))
+        })?;
+        if ranges.is_empty() && versions.is_empty() {
+            return Err(left("no affected versions", &format!("for {name} in {ecosystem}")));
         }
+        let (ecosystem, name) = (ecosystem.to_owned(), name.to_owned());
+        Ok(Package { ecosystem, name, severity, state: State::Affected, ranges, versions })
     }
 
     /// Whether platforms are named, and no image of Linux is one.

@@ -6,11 +6,13 @@
 
 mod affected;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::affected::Affected;
+use self::affected::{Affected, Left};
 use super::{
     Source, cvss, json,
     json::Text,
@@ -222,8 +224,18 @@ fn take(place: &dyn Fn() -> String, text: &[u8], sink: &mut Sink<'_>) {
     }
     let mut claim =
         Claim { database: "cve", id: id(), time: updated, names: vec![vec![]], ..Claim::default() };
+    let mut left = BTreeMap::new(); // one of each reason: some records list hundreds of products
     for product in cna.affected.iter().flatten().filter(|_| !rejected) {
-        product.add_to(&mut claim, severity, &mut |reason, detail| sink.skip(id(), reason, detail));
+        match product.package(severity) {
+            Ok(package) => claim.packages.push(package),
+            Err(Left { reason, detail, ecosystem }) => {
+                claim.not_understood.extend(ecosystem.map(str::to_owned));
+                left.entry(reason).or_insert(detail);
+            }
+        }
+    }
+    for (reason, detail) in left {
+        sink.skip(id(), reason, &detail);
     }
     if !claim.not_understood.is_empty() {
         sink.not_understood();
