@@ -213,7 +213,7 @@ mod tests {
 
     const SMALL: Recipe =
         Recipe { debian: 300, bulletins: 20, pysec: 60, pypi: 60, npm: 60, nvd: 90, regional: 30 };
-    const SMALL_CONTENT: &str = "sha256:6e5c943deabaa31667eb74e2ea0a02b30aaf9b0393e7386d659921e7cc610fe4";
+    const SMALL_CONTENT: &str = "sha256:de3b063053533859edff9e5c49ce398a22c691323871407833360da23c4425ba";
 
     #[test]
     fn the_records_are_those_of_every_machine() {
@@ -242,6 +242,8 @@ mod tests {
                 "041bba0ba2a1c549",
                 "0411bd5ff4473f0d",
                 "4e50c79b62173dfe",
+                "80708bc5cc90ae38",
+                "f5e22d05cacbc3b8",
             ]
         );
     }
