@@ -27,11 +27,14 @@ pub(super) struct Limits {
     /// `feed record bytes`: of one record's text; longer ones are skipped. Parsed, a hostile one takes a hundred times
     /// as much.
     pub record_bytes: usize,
+    /// `feed record advisories`: what one record becomes, one for each package and each of the vulnerabilities that it
+    /// stands for. The largest kernel update of a distribution has tens of thousands; two megabytes could name millions.
+    pub record_advisories: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 4_000_000, held_bytes: 384 << 20, record_bytes: 2 << 20 }
+        Self { records: 4_000_000, held_bytes: 384 << 20, record_bytes: 2 << 20, record_advisories: 250_000 }
     }
 }
 
@@ -171,6 +174,11 @@ impl<'a> Sink<'a> {
     pub(super) fn claim(&mut self, scope: &str, claim: Claim) {
         let Claim { database, id, time, summary, names, packages, not_understood } = claim;
         let packages = joined(packages);
+        let most = self.budget.limits.record_advisories;
+        if names.len().saturating_mul(packages.len()) > most {
+            let detail = format!("{} names of {} packages, more than {most}", names.len(), packages.len());
+            return self.skip(id, "over the limit `feed record advisories`", &detail);
+        }
         let revision = Revision { time, database, summary, names, packages, not_understood };
         self.held.add(Key::new(self.form, scope, id), revision, &self.budget.held_bytes);
     }

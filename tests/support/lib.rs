@@ -13,15 +13,15 @@ pub struct JsonSchema {
 
 impl JsonSchema {
     /// An error where `schema` is no schema, or refers to what it does not hold: nothing is read from a disk or a network.
-    pub fn new(schema: Value) -> Result<Self, CompileError> {
+    pub fn new(schema: Value) -> Result<Self, Box<CompileError>> {
         // Where a schema that does not say it itself is said to stand; nobody looks there.
         const PLACE: &str = "https://schema.invalid/";
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.use_loader(Box::new(SchemeUrlLoader::new()));
-        compiler.add_resource(PLACE, schema)?;
+        compiler.add_resource(PLACE, schema).map_err(Box::new)?;
         let mut compiled = Schemas::new();
-        let root = compiler.compile(PLACE, &mut compiled)?;
+        let root = compiler.compile(PLACE, &mut compiled).map_err(Box::new)?;
         Ok(Self { compiled, root })
     }
 

@@ -99,6 +99,8 @@ fn limits() {
     assert_eq!(over(Limits { held_bytes: 100, ..limits }), "feed memory");
     let short = read(Limits { record_bytes: 100, ..limits }).unwrap();
     assert_eq!((short.read, short.kept, short.skipped), (5, 0, 5));
+    let few = read(Limits { record_advisories: 0, ..limits }).unwrap();
+    assert_eq!(few.reasons["over the limit `feed record advisories`"], 2);
 }
 
 #[test]
