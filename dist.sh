@@ -12,4 +12,8 @@ case $target in
     *-linux-* | *-windows-*) flags='-C target-feature=+crt-static' ;;
     *) flags='' ;;
 esac
+case $target in
+    # Rust's own linker is LLD here: functions of the same code are there once.
+    x86_64-unknown-linux-gnu) flags="$flags -C link-arg=-Wl,--icf=all" ;;
+esac
 RUSTFLAGS="${RUSTFLAGS:-} $flags" exec cargo build --profile dist --locked --package stella --target "$target" "$@"
