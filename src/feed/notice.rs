@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{cvss, sink::Sink, xml::Place};
+use super::{cve, cvss, sink::Sink, xml::Place};
 use crate::{advisory::Fact, finding::Severity};
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(super) struct Rating {
 impl Notice {
     /// Takes a name, if it is a CVE's.
     pub(super) fn name(&mut self, name: &str) {
-        if is_cve(name) {
+        if cve::is_id(name) {
             self.cves.insert(name.to_owned());
         }
     }
@@ -77,11 +77,4 @@ impl Notice {
             }
         }
     }
-}
-
-/// `CVE-`, a year, a number of four digits or more.
-fn is_cve(name: &str) -> bool {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = name.strip_prefix("CVE-").and_then(|rest| rest.split_once('-'));
-    parts.is_some_and(|(year, number)| year.len() == 4 && number.len() >= 4 && digits(year) && digits(number))
 }

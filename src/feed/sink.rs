@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Outcome,
     held::{Held, Key, Revision},
+    json,
 };
 use crate::{
     advisory::{Fact, Range, State},
@@ -160,6 +161,28 @@ impl<'a> Sink<'a> {
                 self.skip(place(), "malformed", &error.to_string());
                 None
             }
+        }
+    }
+
+    /// Hands each record of the array that `bytes` is to `take`, with its place, until a limit is passed; what comes after
+    /// something malformed is named as one record.
+    pub(super) fn each(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        take: impl Fn(&dyn Fn() -> String, &[u8], &mut Self),
+    ) {
+        let mut index = 0u64;
+        let read = json::elements(bytes, &mut |record| {
+            index += 1;
+            take(&|| format!("{name}, record {index}"), record.get().as_bytes(), self);
+            !self.over()
+        });
+        if let Err(error) = read
+            && !self.over()
+        {
+            self.count();
+            self.skip(name.to_owned(), "malformed from here on", &error.to_string());
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use self::affected::{Affected, Left};
 use super::{
-    Source, cvss, json,
+    Source, cvss,
     json::Text,
     kev,
     sink::{Claim, Sink, summary_line},
@@ -48,18 +48,7 @@ impl Source for CveList {
         if !document.head().starts_with(b"[") {
             return take(&|| name.clone(), bytes, sink);
         }
-        let mut index = 0u64;
-        let read = json::elements(bytes, &mut |record| {
-            index += 1;
-            take(&|| format!("{name}, record {index}"), record.get().as_bytes(), sink);
-            !sink.over()
-        });
-        if let Err(error) = read
-            && !sink.over()
-        {
-            sink.count();
-            sink.skip(name.clone(), "malformed from here on", &error.to_string());
-        }
+        sink.each(name, bytes, take);
     }
 }
 

@@ -6,7 +6,7 @@ use super::record::Record;
 use crate::{
     advisory::{State, scheme},
     feed::{
-        Source, json,
+        Source,
         sink::{Claim, Package, Sink},
         walk::Document,
     },
@@ -38,18 +38,7 @@ impl Source for Osv {
                 }
             }
         } else if bytes.trim_ascii_start().starts_with(b"[") {
-            let mut index = 0u64;
-            let read = json::elements(bytes, &mut |record| {
-                index += 1;
-                take(&|| format!("{name}, record {index}"), record.get().as_bytes(), sink);
-                !sink.over()
-            });
-            if let Err(error) = read
-                && !sink.over()
-            {
-                sink.count();
-                sink.skip(name.clone(), "malformed from here on", &error.to_string());
-            }
+            sink.each(name, bytes, take);
         } else {
             take(&|| name.clone(), bytes, sink);
         }
