@@ -18,7 +18,8 @@
 //! | all of the right half | [`scan::Scan`] | [`report::ScanResult`] |
 //! | render | [`report`] | bytes for people and machines |
 //!
-//! The engine is synchronous and takes the clock, the network and the environment as values.
+//! The engine is synchronous and takes the clock, the network and the environment as values. Only the feature `feeds`, which the
+//! programs have, knows a network and a clock.
 
 pub mod advisory;
 pub mod api;
@@ -28,6 +29,8 @@ pub mod digest;
 pub mod dockerfile;
 pub mod document;
 pub mod feed;
+#[cfg(feature = "feeds")]
+pub mod feeds;
 pub mod finding;
 pub mod image;
 pub mod inventory;
@@ -38,4 +41,6 @@ pub mod policy;
 pub mod report;
 pub mod sbom;
 pub mod scan;
+#[cfg(feature = "feeds")]
+pub mod signer;
 pub mod version;

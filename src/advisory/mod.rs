@@ -19,7 +19,7 @@ pub use compiler::Compiler;
 pub use fact::{Exploited, Fact, Forecast};
 pub use format::Error;
 pub use snapshot::{Feed, Glance, Known, Snapshot};
-pub use whole::write_whole;
+pub use whole::{replace, write_whole};
 
 /// One advisory for one package, as a feed's parser hands it to the [`Compiler`] and a [`Snapshot`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 /// Writes the file aside first, then puts it in place in one step, so that a reader sees the old file or the new one, and a
 /// crash leaves the old one.
 pub fn write_whole(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder(path);
     remove_stale(parent)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(ASIDE.0).suffix(ASIDE.1);
@@ -35,9 +35,19 @@ pub fn write_whole(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
+/// Puts a file that was written whole in another's place in one step, in the same folder; a power cut afterwards does not undo it.
+pub fn replace(path: &Path, with: &Path) -> io::Result<()> {
+    fs::rename(with, path)?;
+    fs::File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Removes what killed runs left.
-fn remove_stale(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+fn remove_stale(parent: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();

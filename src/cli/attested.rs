@@ -7,9 +7,10 @@ use stella::{
     inventory::{Inventory, Skipped},
     report::Run,
     sbom::{self, Attested, Found, Sbom},
+    signer::Signer,
 };
 
-use super::{gate::Job, image::AttestedSbom, signer::Signer};
+use super::{gate::Job, image::AttestedSbom};
 
 /// An inventory that was not found in the image's layers.
 pub struct Given {

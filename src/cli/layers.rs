@@ -14,12 +14,11 @@ use super::{
     analyse,
     args::{Debug, Layers},
     cache::Cache,
-    client::Client,
+    client::{Client, USER_AGENT},
     exit::{Exit, Failure},
     image::{Attested, AttestedSbom, Opened, OpenedImage, open},
     log::Log,
     progress::Progress,
-    remote::USER_AGENT,
     settings::{self, Environment, File, SourceSettings},
 };
 

@@ -25,7 +25,6 @@ mod reports;
 mod role;
 mod sbom;
 mod settings;
-mod signer;
 
 use std::{
     io::{self, Write as _},

@@ -1,7 +1,6 @@
 //! The server's client: each call retries what may pass, ends within one deadline, and says whom it asked.
 
 mod error;
-mod http;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -30,10 +29,11 @@ use stella::{
 use tokio::{sync::OnceCell, time::Instant};
 
 pub use error::Error;
-pub use http::{
-    builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, shown, suited, trusting,
-};
 pub use identity::Proof;
+pub use stella::feeds::http::{
+    USER_AGENT, builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, shown, suited,
+    trusting,
+};
 
 use super::log::Log;
 

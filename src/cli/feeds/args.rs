@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint, builder::FalseyValueParser};
-
-use super::catalog;
+use stella::feeds;
 
 #[derive(Debug, Subcommand)]
 pub enum Feeds {
     /// Fetch what changed of the advisories that people publish, and compile all of it into the database: exit 3 where a source
     /// could not be had, which is named; what was had of it before stays
-    #[command(after_long_help = catalog::help())]
+    #[command(after_long_help = feeds::help())]
     Update(Update),
     /// Compile advisories into the database, from directories, archives and files as their sources publish them; or take a
     /// database that `stella feeds export` wrote

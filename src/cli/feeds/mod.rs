@@ -1,76 +1,120 @@
 //! `stella feeds`: the embedded advisory database, and what is fetched for it.
-//!
-//! ```text
-//! catalog (what is published where) -> fetch (what changed) -> store (files in the cache) -> import (what changed) -> the database
-//! ```
 
 mod args;
-mod bundle;
-mod carry;
-mod catalog;
-mod fetch;
-mod import;
-mod mirror;
-mod parts;
+mod export;
 mod status;
-mod store;
 mod update;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Arguments,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 pub use args::Feeds;
-use import::Import;
+use stella::{
+    advisory::Snapshot,
+    feeds::{self, Bar, Database, Target, Tell},
+};
 
 use super::{
     exit::{Exit, Failure},
+    local::nowhere,
     log::Log,
-    settings::{Advisories, Environment, cache_directory},
+    progress::{self, Progress},
+    settings::{self, Advisories, Environment, cache_directory},
 };
 
 /// Runs `stella feeds`.
 pub fn run(command: &Feeds, environment: &Environment, log: Log) -> Result<Exit, Failure> {
     match command {
         Feeds::Update(args) => update::run(args, environment, log),
-        Feeds::Import(args) => {
-            let advisories = Advisories::new(args.advisories.as_deref(), environment);
-            let target = import::target(&advisories)?;
-            match args.paths.as_slice() {
-                [path] if carry::is_bundle(path) => carry::take(path, args, target, log),
-                paths => imported(paths, target, log),
-            }
-        }
-        Feeds::Export(args) => carry::export(args, environment, log),
+        Feeds::Import(args) => import(args, environment, log),
+        Feeds::Export(args) => export::run(args, environment, log),
         Feeds::Status(args) => status::run(args, environment),
     }
 }
 
-/// A path that cannot be read gives way to what it gave last, if it was of the database before; the others are taken.
-fn imported(paths: &[PathBuf], target: &Path, log: Log) -> Result<Exit, Failure> {
-    let mut import = Import::new(target, log);
-    if let Some(made) = import.made_of(paths) {
-        log.note(format_args!("{}: nothing has changed since it was written", target.display()));
-        return status::of_snapshot(&made);
+/// Runs `stella feeds import`.
+fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Exit, Failure> {
+    let advisories = Advisories::new(args.advisories.as_deref(), environment);
+    let target = Target::at_once(target(&advisories)?);
+    if let [path] = args.paths.as_slice()
+        && feeds::is_bundle(path)
+    {
+        let signer = |path: &PathBuf| settings::signer("--signer (STELLA_FEEDS_SIGNER)", path);
+        let signers = args.signer.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
+        print(&feeds::take(path, &signers, args.allow_older, &target, &log)?)?;
+        return Ok(Exit::Pass);
     }
-    let mut failed = 0usize;
-    for path in paths {
-        let Err(error) = import.read(path) else { continue };
-        if !import.read_last(path).is_ok_and(|read| read) {
-            return Err(Failure::unfinished(error));
-        }
-        failed += 1;
-        log.error(format_args!("{error}; what it gave when it last could be read stays"));
-    }
-    status::of_snapshot(&import.write(|_| Ok(()))?)?;
-    match failed {
-        0 => Ok(Exit::Pass),
-        1 => Err(Failure::unfinished("1 path could not be read: the database has what it gave last")),
-        failed => Err(Failure::unfinished(format!(
-            "{failed} paths could not be read: the database has what they gave last"
-        ))),
-    }
+    let imported = feeds::import(&args.paths, &target, &log)?;
+    print(&imported.snapshot)?;
+    imported.is_whole()?;
+    Ok(Exit::Pass)
 }
 
 /// Where downloads are kept; `None` where nobody says so and there is no home.
 fn cache(place: &args::Place, environment: &Environment) -> Option<PathBuf> {
     place.cache_dir.clone().or_else(|| cache_directory(environment))
+}
+
+/// The file of the database, where there is one.
+fn target(advisories: &Advisories) -> Result<&Path, Failure> {
+    match advisories {
+        Advisories::File(target) => Ok(target),
+        Advisories::Nowhere => Err(nowhere()),
+        Advisories::Demo => {
+            Err(Failure::usage("the demo snapshot is part of the program").advise("give --advisories FILE"))
+        }
+    }
+}
+
+/// Prints what a database holds.
+fn print(snapshot: &Snapshot) -> Result<(), Failure> {
+    print_text(&Database::new(snapshot).to_string())
+}
+
+fn print_text(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).map_err(|error| Failure::unfinished(format!("stdout: {error}")))
+}
+
+impl From<feeds::Error> for Failure {
+    fn from(error: feeds::Error) -> Self {
+        let feeds::Error { is_usage, message, advice } = error;
+        let failure = if is_usage { Self::usage(message) } else { Self::unfinished(message) };
+        failure.advise(advice)
+    }
+}
+
+impl Tell for Log {
+    fn note(&self, text: Arguments<'_>) {
+        Self::note(*self, text);
+    }
+
+    fn warn(&self, text: Arguments<'_>) {
+        Self::warn(*self, text);
+    }
+
+    fn error(&self, text: Arguments<'_>) {
+        Self::error(*self, text);
+    }
+
+    fn begin(&self, work: &str) -> Box<dyn Bar> {
+        Box::new(Progress::new(*self).begin(work))
+    }
+}
+
+impl Bar for progress::Bar {
+    fn expect(&self, parts: usize, bytes: Option<u64>) {
+        Self::expect(self, parts, bytes);
+    }
+
+    fn bytes(&self, bytes: u64) {
+        Self::bytes(self, bytes);
+    }
+
+    fn part(&self) {
+        Self::part(self);
+    }
 }

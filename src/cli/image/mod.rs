@@ -31,6 +31,7 @@ use stella::{
     inventory::{Inventory, Skipped},
     layer::{Analysed, Limits},
     report::{BaseArgument, Written},
+    signer::Signer,
 };
 
 pub use attested::{Attested, AttestedSbom};
@@ -38,7 +39,6 @@ pub use engine::EngineAddress;
 pub use error::Error;
 pub use reference::{Reference, Scheme, is_image_reference, path_and_tag};
 
-use crate::signer::Signer;
 use index::Found;
 use registry::{Access, Name, Repository};
 use store::Store;

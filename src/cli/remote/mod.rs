@@ -18,7 +18,7 @@ use answer::Asked;
 
 use super::{
     analyse::ledger,
-    client::{self, Client, Server},
+    client::{self, Client, Server, USER_AGENT},
     exit::Failure,
     gate::{Job, Scanned, ms},
     image,
@@ -27,9 +27,6 @@ use super::{
 
 /// How often a scan is asked for again when the server forgot it between two calls.
 const HEALS: usize = 2;
-
-/// How the server's log knows this program.
-pub const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
 
 /// A server, and the runtime that talks to it.
 pub struct Remote {

@@ -26,6 +26,7 @@ use stella::{
     finding::Severity,
     layer::Limits,
     policy::{self, Policy},
+    signer::Signer,
 };
 
 use super::{
@@ -35,7 +36,6 @@ use super::{
     image::{Options, Reference, registry::Access},
     name,
     output::{Output, ReportFormat},
-    signer::Signer,
 };
 
 pub use super::args::Prefix;

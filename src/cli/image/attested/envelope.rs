@@ -9,12 +9,12 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
 use serde::Deserialize;
+use stella::signer::Signer;
 
 use super::{
     STATEMENT,
     list::{Listed, bounded},
 };
-use crate::signer::Signer;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -15,13 +15,13 @@ use stella::{
     document::Document,
     image::{Descriptor, Image},
     inventory::Skipped,
+    signer::Signer,
 };
 
 use super::{
     Error,
     store::{Store, blob_name},
 };
-use crate::signer::Signer;
 use envelope::Envelope;
 use list::{Listed, bounded};
 

@@ -15,9 +15,8 @@ use super::{
     Access, Error, Name,
     credentials::{self, Credentials},
 };
-use crate::{
-    client::{builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, trusting},
-    remote::USER_AGENT,
+use crate::client::{
+    USER_AGENT, builder, chain, excerpt, is_loopback, is_redirect, is_sealed, retry_after, trusting,
 };
 
 /// Part of the deadline that one attempt to connect may take.

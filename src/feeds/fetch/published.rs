@@ -1,8 +1,8 @@
 //! Where exactly a file is, and the checksum that is published of it.
 
+use crate::digest::Digest;
 use reqwest::Url;
 use serde::Deserialize;
-use stella::digest::Digest;
 
 use super::{Error, Fault, Job};
 use crate::feeds::catalog::Published;
@@ -57,7 +57,7 @@ impl Job<'_> {
                 let text = self.fetcher.http.text(&index, &mut self.clock).await?;
                 let (path, digest) =
                     of_index(&text).ok_or_else(|| wrong(&index, "names no updateinfo with a sha256"))?;
-                let url = root.join(&path).ok().filter(|url| crate::client::is_sealed(&root, url));
+                let url = root.join(&path).ok().filter(|url| crate::feeds::http::is_sealed(&root, url));
                 let url = url.ok_or_else(|| wrong(&index, "leads to no safe address"))?;
                 Target { url, checksum: Some(Checksum { digest, unpacked: false }) }
             }
@@ -81,7 +81,7 @@ impl Job<'_> {
             Err(fault) if own == first => return Err(fault),
             Err(fault) => {
                 let error = fault.error;
-                self.fetcher.log.note(format_args!("{error}; the checksum is that of {own}"));
+                self.fetcher.tell.note(format_args!("{error}; the checksum is that of {own}"));
                 own
             }
         };
@@ -133,7 +133,7 @@ fn of_latest(text: &str) -> Option<&str> {
 fn of_mirrors(text: &str, list: &Url) -> Option<Url> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?.replace("$basearch", "x86_64");
     let root = list.join(&format!("{}/", line.trim_end_matches('/'))).ok()?;
-    crate::client::is_sealed(list, &root).then_some(root)
+    crate::feeds::http::is_sealed(list, &root).then_some(root)
 }
 
 /// Path and SHA-256 of `updateinfo`, as createrepo writes them: `data[@type]` with `checksum[@type]` and `location/@href`.

@@ -1,4 +1,4 @@
-//! The one place of the program that fetches advisories: each file from its mirrors in order, as a good guest of theirs.
+//! The one place that fetches advisories: each file from its mirrors in order, as a good guest of theirs.
 
 mod download;
 mod error;
@@ -13,10 +13,11 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use super::{
+    Bar, Tell,
     catalog::File,
+    http::excerpt,
     store::{Place, State},
 };
-use crate::{client::excerpt, log::Log, progress::Bar};
 
 pub use error::Error;
 use error::Fault;
@@ -42,6 +43,13 @@ pub struct Limits {
     pub size_bytes: u64,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        let (deadline, silence) = (Duration::from_secs(1800), Duration::from_secs(30));
+        Self { deadline, silence, size_bytes: 4 << 30 }
+    }
+}
+
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
@@ -55,8 +63,8 @@ pub enum Fetched {
 pub struct Fetcher<'a> {
     http: Http,
     limits: Limits,
-    log: Log,
-    bar: &'a Bar,
+    tell: &'a dyn Tell,
+    bar: &'a dyn Bar,
 }
 
 /// A file to fetch, and where from.
@@ -78,8 +86,8 @@ struct Job<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub fn new(authorities: Vec<PathBuf>, limits: Limits, log: Log, bar: &'a Bar) -> Self {
-        Self { http: Http::new(authorities), limits, log, bar }
+    pub fn new(authorities: Vec<PathBuf>, limits: Limits, tell: &'a dyn Tell, bar: &'a dyn Bar) -> Self {
+        Self { http: Http::new(authorities), limits, tell, bar }
     }
 
     /// Fetches all of them, in any order, each independent of the others; gives what became of them in theirs.
@@ -110,7 +118,7 @@ impl Job<'_> {
             let is_last = index + 1 == mirrors.len();
             match self.ask_mirror(mirror, is_last).await {
                 Err(error) if !is_last => {
-                    self.fetcher.log.note(format_args!("{}: {error}; asking the next", self.file));
+                    self.fetcher.tell.note(format_args!("{}: {error}; asking the next", self.file));
                 }
                 done => return done,
             }

@@ -15,7 +15,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stella::{
+
+use super::Target;
+use crate::{
     advisory::{Snapshot, write_whole},
     digest::Digest,
     feed::{self, Part},
@@ -54,20 +56,20 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 impl Parts {
-    /// Those beside the database `advisories`.
-    pub fn beside(advisories: &Path) -> Self {
-        let mut folder = advisories.as_os_str().to_owned();
-        folder.push(".parts");
-        let folder = PathBuf::from(folder);
+    /// Those beside a database.
+    pub fn beside(target: &Target) -> Self {
+        let folder = target.beside(".parts");
         // What cannot be read is made again.
         let merged = fs::read(folder.join(MERGED)).ok().and_then(|text| serde_json::from_slice(&text).ok());
         Self { folder, merged: merged.unwrap_or_default() }
     }
 
-    /// The database `advisories`, if it is there and made of just these.
-    pub fn made(&self, advisories: &Path, parts: &[Kept]) -> Option<Snapshot> {
+    /// The database that is there, and where, if it is made of just these.
+    pub fn made(&self, target: &Target, parts: &[Kept]) -> Option<(PathBuf, Snapshot)> {
         let made = self.merged.snapshot.filter(|_| self.merged.parts == parts)?;
-        Snapshot::open(advisories).ok().filter(|snapshot| snapshot.id() == made)
+        let open = |path: PathBuf| Some((Snapshot::open(&path).ok()?, path));
+        let mut there = target.all().into_iter().filter_map(open);
+        there.find(|(snapshot, _)| snapshot.id() == made).map(|(snapshot, path)| (path, snapshot))
     }
 
     /// What the path gave: kept, or read now on `threads` threads and kept. What cannot be kept costs the next import time,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use reqwest::Url;
 
-use super::catalog::{self, Source};
-use crate::{
-    client::{is_loopback, shown},
-    exit::Failure,
+use super::{
+    Error,
+    catalog::{self, Source},
+    http::{is_loopback, shown},
 };
 
 /// Addresses by source, in the order in which they are asked.
@@ -16,14 +16,14 @@ pub struct Mirrors(BTreeMap<&'static str, Vec<Url>>);
 
 impl Mirrors {
     /// Of `SOURCE=URL` each.
-    pub fn parse(texts: &[String]) -> Result<Self, Failure> {
+    pub fn parse(texts: &[String]) -> Result<Self, Error> {
         let mut mirrors = Self::default();
         for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
             let wrong = |why: &str| {
                 let text = text
                     .split_once('=')
                     .map_or_else(|| shown(text), |(name, url)| format!("{name}={}", shown(url)));
-                Failure::usage(format!("--mirror {text}: {why}"))
+                Error::usage(format!("--mirror {text}: {why}"))
             };
             let (name, url) = text.split_once('=').ok_or_else(|| wrong("write SOURCE=URL"))?;
             let source = Source::named(name)

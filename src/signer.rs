@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::digest::Digest;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519,
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
@@ -12,7 +13,6 @@ use rustls::pki_types::{
     AlgorithmIdentifier, alg_id,
     pem::{PemObject, SectionKind},
 };
-use stella::digest::Digest;
 
 /// Bits of an RSA modulus that are taken: fewer are too weak, more are not verified.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

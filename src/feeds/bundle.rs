@@ -7,20 +7,24 @@
 //! Numbers are little-endian. The signature is over all that stands before its length: the head has the digest of the
 //! database, so who has checked the signature may unpack. Ed25519 (RFC 8032) or ECDSA P-256 with SHA-256.
 
-use std::{io::Read as _, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
 
+use super::{Target, Tell};
+use crate::{
+    advisory::{self, Snapshot, write_whole},
+    digest::Digest,
+    signer::Signer,
+};
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
 };
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use serde::{Deserialize, Serialize};
-use stella::{
-    advisory::{self, Snapshot},
-    digest::Digest,
-};
-
-use crate::signer::Signer;
 
 const MAGIC: &[u8; 8] = b"stellabn";
 const VERSION: u32 = 1;
@@ -121,9 +125,46 @@ impl Key {
     }
 }
 
-/// Whether these are the first bytes of a bundle.
-pub fn is_bundle(head: &[u8]) -> bool {
-    head.starts_with(MAGIC)
+/// Whether the file at `path` is a bundle, by its first bytes.
+pub fn is_bundle(path: &Path) -> bool {
+    let mut head = [0; MAGIC.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == *MAGIC
+}
+
+/// Puts the database of the bundle at `path` in place, if one of `signers` signed it, and, unless `allow_older`, it is not older
+/// than the one that is in use.
+pub fn take(
+    path: &Path,
+    signers: &[Signer],
+    allow_older: bool,
+    target: &Target,
+    tell: &dyn Tell,
+) -> Result<Snapshot, super::Error> {
+    if signers.is_empty() {
+        let text = format!("{} is a bundle, and no key says whose are taken", path.display());
+        return Err(super::Error::usage(text).advise("give --signer FILE, the public key of who exported it"));
+    }
+    let failed = |error: Error| {
+        let advice = match error {
+            Error::Older(_) => "to take it all the same: --allow-older",
+            Error::Form | Error::Content => "fetch it again",
+            _ => "",
+        };
+        super::Error::unfinished(format!("{} {error}", path.display())).advise(advice)
+    };
+    let bytes = fs::read(path).map_err(|error| super::Error::at(path, &error))?;
+    let (database, signer) = unpack(&bytes, signers).map_err(failed)?;
+    let snapshot = Snapshot::from_bytes(database.clone()).map_err(|error| failed(error.into()))?;
+    snapshot.verify().map_err(|error| failed(error.into()))?;
+    if !allow_older {
+        refuse_older(target.live(), &snapshot).map_err(failed)?;
+    }
+    let next = target.next();
+    super::import::make_room(&next)?;
+    write_whole(&next, &[&database]).map_err(|error| super::Error::at(&next, &error))?;
+    tell.note(format_args!("{} written, as {} signed it", next.display(), signer.file));
+    Ok(snapshot)
 }
 
 /// The bundle of a compiled file's bytes.
@@ -150,7 +191,7 @@ fn part(bundle: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// The compiled file in a bundle that one of `signers` signed, and which of them did. Nothing of it is unpacked before.
-pub fn unpack<'a>(bundle: &[u8], signers: &'a [Signer]) -> Result<(Vec<u8>, &'a Signer), Error> {
+fn unpack<'a>(bundle: &[u8], signers: &'a [Signer]) -> Result<(Vec<u8>, &'a Signer), Error> {
     let rest = bundle.strip_prefix(MAGIC).ok_or(Error::Form)?;
     let (version, rest) = number(rest)?;
     if version != VERSION {
@@ -189,7 +230,7 @@ fn taken(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 }
 
 /// Whether the database at `path`, if one is there, has a feed that is newer than in `new`, or that `new` lacks.
-pub fn refuse_older(path: &Path, new: &Snapshot) -> Result<(), Error> {
+fn refuse_older(path: &Path, new: &Snapshot) -> Result<(), Error> {
     // One that cannot be opened is not worth keeping.
     let Ok(old) = Snapshot::open(path) else { return Ok(()) };
     let feeds = new.feeds();

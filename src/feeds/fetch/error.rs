@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use stella::digest::Digest;
+use crate::digest::Digest;
 
 /// Why something was not fetched. Every address is shown as it is asked: none holds a secret.
 #[derive(Debug, thiserror::Error)]

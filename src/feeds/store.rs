@@ -1,8 +1,7 @@
-//! The downloads: a folder for each source in the user's cache directory, and beside each file what is known of it.
+//! The downloads: a folder for each source, and beside each file what is known of it.
 //!
 //! ```text
 //! feeds/lock
-//! feeds/imported                the files that the database was made of
 //! feeds/osv/npm.zip             what was fetched last
 //! feeds/osv/npm.zip.old         what was imported last, until the file above is imported too
 //! feeds/osv/npm.zip.part        what is being fetched
@@ -15,11 +14,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{
+    catalog::{self, File},
+    directory::own_directory,
+};
+use crate::digest::{Digest, Hasher};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use stella::digest::{Digest, Hasher};
-
-use super::catalog::{self, File};
-use crate::cache;
 
 /// A file of ours of one JSON value, at most; one that is larger was written by somebody else.
 const MOST_STATE_BYTES: u64 = 1 << 20;
@@ -155,17 +155,6 @@ impl Place {
     }
 }
 
-/// What the database was made of, so that the same need not be done again.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Imported {
-    /// Of this program: another one may read more.
-    pub version: String,
-    /// The database's id.
-    pub snapshot: Digest,
-    /// Name and digest of each file.
-    pub files: Vec<(String, Digest)>,
-}
-
 /// All downloads.
 #[derive(Debug)]
 pub struct Store {
@@ -178,7 +167,7 @@ impl Store {
     /// The downloads below `cache`, for this program alone until it ends; made where they are not there.
     pub fn open(cache: &Path) -> Result<Self, String> {
         let directory = cache.join("feeds");
-        cache::own_directory(&directory)
+        own_directory(&directory)
             .map_err(|why| format!("the downloads {} are not used: {why}", directory.display()))?;
         let path = directory.join("lock");
         let failed = |error: io::Error| format!("{}: {error}", path.display());
@@ -221,14 +210,6 @@ impl Store {
             }
         }
         files
-    }
-
-    pub fn imported(&self) -> Option<Imported> {
-        read(&self.directory.join("imported"))
-    }
-
-    pub fn set_imported(&self, imported: &Imported) -> io::Result<()> {
-        write(&self.directory.join("imported"), imported)
     }
 }
 

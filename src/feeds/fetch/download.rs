@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
+use crate::digest::{Digest, Hasher};
 use reqwest::{
     StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
-use stella::digest::{Digest, Hasher};
 
 use super::{
     Error, Fault, Fetched, Job,

@@ -17,10 +17,7 @@ use tokio::{
 };
 
 use super::{Error, Fault, error::Passing};
-use crate::{
-    client::{builder, chain, is_redirect, is_sealed, retry_after, suited},
-    remote::USER_AGENT,
-};
+use crate::feeds::http::{USER_AGENT, builder, chain, is_redirect, is_sealed, retry_after, suited};
 
 /// Part of a file's time that one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -143,7 +140,7 @@ impl Http {
     }
 
     fn client(&self, url: &Url) -> Result<reqwest::Client, Fault> {
-        let kind = (url.scheme() == "http", crate::client::is_loopback(url));
+        let kind = (url.scheme() == "http", crate::feeds::http::is_loopback(url));
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());

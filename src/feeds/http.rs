@@ -9,6 +9,9 @@ use reqwest::{
     redirect,
 };
 
+/// Who asks.
+pub const USER_AGENT: &str = concat!("stella/", env!("CARGO_PKG_VERSION"));
+
 /// What a server can ask for at most; more is as good as never, and no sum of times is beyond what a clock knows.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 

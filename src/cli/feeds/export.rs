@@ -1,0 +1,35 @@
+//! `stella feeds export`.
+
+use std::{fmt::Display, fs, path::Path};
+
+use stella::{
+    advisory::write_whole,
+    feeds::{Key, pack},
+};
+
+use super::{args::Export, target};
+use crate::{
+    exit::{Exit, Failure},
+    log::Log,
+    progress::Progress,
+    settings::{Advisories, Environment},
+};
+
+/// Runs `stella feeds export`.
+pub fn run(args: &Export, environment: &Environment, log: Log) -> Result<Exit, Failure> {
+    let advisories = Advisories::new(args.advisories.as_deref(), environment);
+    let database = target(&advisories)?;
+    let failed = |path: &Path, why: &dyn Display| Failure::unfinished(format!("{}: {why}", path.display()));
+    let text = fs::read_to_string(&args.key).map_err(|error| failed(&args.key, &error))?;
+    let key = Key::parse(&text)
+        .map_err(|error| Failure::usage(format!("--key {}: {error}", args.key.display())))?;
+    let bytes = fs::read(database).map_err(|error| {
+        failed(database, &error).advise("run `stella feeds import PATH...` first, or give --advisories FILE")
+    })?;
+    let bar = Progress::new(log).begin("packing");
+    let packed = pack(bytes, &key).map_err(|error| failed(database, &error))?;
+    drop(bar);
+    write_whole(&args.bundle, &[&packed]).map_err(|error| failed(&args.bundle, &error))?;
+    log.note(format_args!("{} written, {} bytes", args.bundle.display(), packed.len()));
+    Ok(Exit::Pass)
+}

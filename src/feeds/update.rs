@@ -1,0 +1,221 @@
+//! Fetch what changed, then compile all that was fetched.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Error, Target, Tell, catalog,
+    fetch::{Fetched, Fetcher, Limits, Task},
+    http::excerpt,
+    import::Import,
+    mirror::Mirrors,
+    store::{Place, State, Store},
+};
+use crate::{advisory::Snapshot, feed};
+
+/// What is to be fetched, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Update {
+    /// `SOURCE` or `SOURCE:PART`; none for those that are on by default, and what was fetched before.
+    pub sources: Vec<String>,
+    /// `SOURCE=URL`; each is asked instead of the source's publisher, in this order.
+    pub mirrors: Vec<String>,
+    /// PEM files of authorities that are trusted beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// What a file may cost.
+    pub limits: Limits,
+    /// Nothing is fetched: what was fetched before is compiled.
+    pub is_offline: bool,
+    /// The present year, of which sources have a file each.
+    pub year: i16,
+}
+
+/// What became of an update.
+#[derive(Debug)]
+pub struct Updated {
+    /// The database, where one was asked for.
+    pub snapshot: Option<Snapshot>,
+    /// Names of what is not up to date.
+    pub failed: BTreeSet<String>,
+}
+
+impl Updated {
+    /// Whether everything is up to date.
+    pub fn is_whole(&self) -> Result<(), Error> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        let names = self.failed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(Error::unfinished(format!("not up to date: {names}")))
+    }
+}
+
+impl Update {
+    /// Fetches into the folder `feeds` of `cache`, and makes `target` of all that is there.
+    pub fn run(&self, target: Option<&Target>, cache: &Path, tell: &dyn Tell) -> Result<Updated, Error> {
+        let mirrors = Mirrors::parse(&self.mirrors)?;
+        let asked = asked(&self.sources, self.year)?;
+        let store = Store::open(cache).map_err(Error::unfinished)?;
+        let mut failed = BTreeSet::new();
+        if !self.is_offline {
+            let files = asked.unwrap_or_else(|| usual(&store, self.year));
+            failed = fetch(self, &files, &store, &mirrors, tell)?;
+        }
+        let snapshot = target.map(|target| import(target, &store, &mut failed, tell)).transpose()?;
+        Ok(Updated { snapshot, failed })
+    }
+}
+
+/// What the words mean; `None` where there are none.
+fn asked(words: &[String], year: i16) -> Result<Option<Vec<catalog::File>>, Error> {
+    let words: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
+    let mut files = Vec::new();
+    for word in &words {
+        let chosen = catalog::chosen(word, year).ok_or_else(|| {
+            Error::usage(format!("{word:?} is no source of advisories, and no part of one"))
+                .advise(format!("one of: {}; a part is such as osv:npm", catalog::names()))
+        })?;
+        files.extend(chosen);
+    }
+    Ok((!words.is_empty()).then(|| once(files)))
+}
+
+/// What is on by default, and what was fetched before: it is in the database, and must not grow old there.
+fn usual(store: &Store, year: i16) -> Vec<catalog::File> {
+    let on = catalog::SOURCES.iter().filter(|source| source.default);
+    let mut files: Vec<_> = on.flat_map(|source| source.files(year)).collect();
+    files.extend(
+        store.files().into_iter().filter(|(.., state)| state.digest.is_some()).map(|(file, ..)| file),
+    );
+    once(files)
+}
+
+/// Each file once, in the order of the first.
+fn once(mut files: Vec<catalog::File>) -> Vec<catalog::File> {
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert((file.source.name, file.name.clone())));
+    files
+}
+
+/// Fetches files; gives the names of those that failed.
+fn fetch(
+    asked: &Update,
+    files: &[catalog::File],
+    store: &Store,
+    mirrors: &Mirrors,
+    tell: &dyn Tell,
+) -> Result<BTreeSet<String>, Error> {
+    let task = |file: &catalog::File| {
+        let task = |place| Task { file: file.clone(), place, mirrors: mirrors.of(file.source) };
+        store.place(file).map(task)
+    };
+    let tasks: std::io::Result<Vec<Task>> = files.iter().map(task).collect();
+    let tasks = tasks.map_err(Error::unfinished)?;
+    let bar = tell.begin("fetching advisories");
+    bar.expect(tasks.len(), None);
+    let fetcher = Fetcher::new(asked.authorities.clone(), asked.limits, tell, &*bar);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = runtime.map_err(Error::unfinished)?.block_on(fetcher.fetch_all(&tasks));
+    drop(bar);
+    let (mut failed, mut unchanged) = (BTreeSet::new(), 0);
+    for (file, done) in files.iter().zip(done) {
+        match done {
+            Ok(Fetched::New(size_bytes)) => tell.note(format_args!("{file}: {size_bytes} bytes fetched")),
+            Ok(Fetched::Unchanged) => unchanged += 1,
+            Err(error) => {
+                tell.error(format_args!("{file}: {error}"));
+                failed.insert(file.to_string());
+            }
+        }
+    }
+    if unchanged > 0 {
+        tell.note(format_args!("{unchanged} files are unchanged"));
+    }
+    Ok(failed)
+}
+
+/// Makes the database of everything that was fetched. A file that cannot be read gives way to the one that was imported before
+/// it, and its name is added to those that failed.
+fn import(
+    target: &Target,
+    store: &Store,
+    failed: &mut BTreeSet<String>,
+    tell: &dyn Tell,
+) -> Result<Snapshot, Error> {
+    let mut files: Vec<(String, Place, State)> = Vec::new();
+    let mut missing = BTreeSet::new();
+    for (file, place, state) in store.files() {
+        match place.file(&state) {
+            Some(_) => files.push((file.to_string(), place, state)),
+            None => drop(missing.insert(file.to_string())),
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::unfinished("nothing was fetched, so there is nothing to import")
+            .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
+    }
+    let mut import = Import::new(target, tell);
+    let paths: Vec<PathBuf> = files.iter().filter_map(|(_, place, state)| place.file(state)).collect();
+    if let Some((path, made)) = import.made_of(&paths) {
+        if path == target.live() {
+            tell.note(format_args!("nothing changed: the database stays"));
+        } else {
+            tell.note(format_args!("{}: nothing has changed since it was written", path.display()));
+        }
+        return Ok(made);
+    }
+    let held = Snapshot::open(target.live()).map(|before| names(&before)).unwrap_or_default();
+    for (name, place, state) in &mut files {
+        let Err(Unread { why, replaced }) = read(&mut import, place, state) else { continue };
+        tell.error(format_args!(
+            "{name}: {why}{}",
+            if replaced { "; what was imported before stays" } else { "" }
+        ));
+        if !replaced {
+            missing.insert(name.clone());
+        }
+        failed.insert(name.clone());
+        state.error = Some(excerpt(&why.to_string()));
+        place.write_state(state).map_err(Error::unfinished)?;
+    }
+    let accept = |next: &Snapshot| {
+        let lost: Vec<String> = held.difference(&names(next)).cloned().collect();
+        // What is turned off on purpose may go; what could not be had must not go unseen.
+        if missing.is_empty() || lost.is_empty() { Ok(()) } else { Err(would_lose(target, &lost, &missing)) }
+    };
+    let written = import.write(accept)?;
+    files.iter().try_for_each(|(_, place, _)| place.imported()).map_err(Error::unfinished)?;
+    Ok(written)
+}
+
+/// A file that was not taken.
+struct Unread {
+    why: feed::Error,
+    /// Whether the one that was imported before it was taken instead.
+    replaced: bool,
+}
+
+fn read(import: &mut Import<'_>, place: &Place, state: &mut State) -> Result<(), Unread> {
+    let Some(path) = place.file(state) else { return Ok(()) };
+    let Err(why) = import.read(&path) else { return Ok(()) };
+    let restored = place.restore(state).is_ok_and(|restored| restored);
+    let old = if restored { place.file(state) } else { None };
+    Err(Unread { why, replaced: old.is_some_and(|old| import.read(&old).is_ok()) })
+}
+
+/// What a database covers.
+fn names(snapshot: &Snapshot) -> BTreeSet<String> {
+    snapshot.feeds().into_iter().map(|feed| feed.name).collect()
+}
+
+fn would_lose(target: &Target, lost: &[String], missing: &BTreeSet<String>) -> Error {
+    let missing = missing.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Error::unfinished(format!(
+        "{} stays as it is: without {missing}, which could not be had, it would lose {}",
+        target.live().display(),
+        lost.join(", ")
+    ))
+    .advise("run it again, give --mirror SOURCE=URL, or remove the file to begin without them")
+}
