@@ -1,9 +1,11 @@
 //! From advisories to the compiled file.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::Path,
     sync::Arc,
+    thread,
 };
 
 use serde::Serialize;
@@ -29,28 +31,56 @@ pub struct Compiler {
     feeds: BTreeMap<String, FeedInput>,
     /// Names of the databases that speak in advisories.
     sources: BTreeSet<Arc<str>>,
-    /// By id and database.
-    facts: BTreeMap<String, BTreeMap<&'static str, Fact>>,
-    /// Each once: a record speaks of many packages in the same words.
-    texts: HashSet<Arc<Text>>,
+    facts: Vec<FactInput>,
 }
 
 #[derive(Debug, Default)]
 struct FeedInput {
     as_of: String,
     not_understood: u64,
-    packages: BTreeMap<String, Vec<Held>>,
+    advisories: Vec<Held>,
 }
 
-/// An [`Advisory`] that shares its words. The derived order is the advisory's own.
+/// An advisory for a package, which shares its words with others. The derived order is the package's, then the advisory's.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
+    package: String,
     text: Arc<Text>,
     source: Arc<str>,
-    severity: Severity,
-    state: State,
-    ranges: Vec<Range>,
-    versions: Vec<String>,
+    affected: Affected,
+}
+
+/// What one source says of one vulnerability itself, in the order of the file.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FactInput {
+    id: String,
+    source: &'static str,
+    fact: Fact,
+}
+
+/// What all advisories of one record have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    text: Arc<Text>,
+    source: Arc<str>,
+}
+
+/// What an advisory says of its package; the fields are those of [`Advisory`].
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Affected {
+    pub severity: Severity,
+    pub state: State,
+    pub ranges: Vec<Range>,
+    pub versions: Vec<String>,
+}
+
+impl Affected {
+    fn sort(&mut self) {
+        self.ranges.sort();
+        self.ranges.dedup();
+        self.versions.sort();
+        self.versions.dedup();
+    }
 }
 
 impl Held {
@@ -58,19 +88,17 @@ impl Held {
     /// parts it was read makes no difference.
     fn takes(&mut self, other: &mut Self) -> bool {
         let (known, new) = (&*self.text, &*other.text);
-        let same = (&known.id, &known.aliases, &self.source, self.state)
-            == (&new.id, &new.aliases, &other.source, other.state);
+        let same = (&self.package, &known.id, &known.aliases, &self.source, self.affected.state)
+            == (&other.package, &new.id, &new.aliases, &other.source, other.affected.state);
         if same {
             if self.text.summary.is_empty() {
                 self.text = Arc::clone(&other.text);
             }
-            self.severity = self.severity.max(other.severity);
-            self.ranges.append(&mut other.ranges);
-            self.ranges.sort();
-            self.ranges.dedup();
-            self.versions.append(&mut other.versions);
-            self.versions.sort();
-            self.versions.dedup();
+            let (known, new) = (&mut self.affected, &mut other.affected);
+            known.severity = known.severity.max(new.severity);
+            known.ranges.append(&mut new.ranges);
+            known.versions.append(&mut new.versions);
+            known.sort();
         }
         same
     }
@@ -84,41 +112,68 @@ impl Compiler {
 
     /// Takes one advisory for `package` of a feed's `ecosystem`, such as `Debian:12` or `PyPI`. `modified` is RFC 3339
     /// in UTC, or empty; the newest becomes the feed's `as_of`.
-    pub fn add(&mut self, ecosystem: &str, package: &str, modified: &str, mut advisory: Advisory) {
-        advisory.aliases.sort();
-        advisory.aliases.dedup();
-        advisory.ranges.sort();
-        advisory.ranges.dedup();
-        advisory.versions.sort();
-        advisory.versions.dedup();
-        let feed = self.feeds.entry(ecosystem.to_owned()).or_default();
-        if feed.as_of.as_str() < modified {
-            feed.as_of = modified.to_owned();
-        }
+    pub fn add(&mut self, ecosystem: &str, package: &str, modified: &str, advisory: Advisory) {
         let Advisory { id, source, aliases, summary, severity, state, ranges, versions } = advisory;
-        let text = Text { id, aliases, summary };
-        let text = self.texts.get(&text).cloned().unwrap_or_else(|| {
-            let text = Arc::new(text);
-            self.texts.insert(Arc::clone(&text));
-            text
-        });
-        let source = self.sources.get(source.as_str()).cloned().unwrap_or_else(|| {
+        let words = self.words(id, &source, aliases, summary);
+        let affected = Affected { severity, state, ranges, versions };
+        self.speak(&words, ecosystem, package.to_owned(), modified, affected);
+    }
+
+    /// What the advisories of a record that follow have in common.
+    pub(crate) fn words(
+        &mut self,
+        id: String,
+        source: &str,
+        mut aliases: Vec<String>,
+        summary: String,
+    ) -> Words {
+        aliases.sort();
+        aliases.dedup();
+        let source = self.sources.get(source).cloned().unwrap_or_else(|| {
             let source = Arc::<str>::from(source);
             self.sources.insert(Arc::clone(&source));
             source
         });
-        let held = Held { text, source, severity, state, ranges, versions };
-        feed.packages.entry(lookup_name(ecosystem, package)).or_default().push(held);
+        Words { text: Arc::new(Text { id, aliases, summary }), source }
+    }
+
+    /// Takes one advisory in these words, as [`Compiler::add`] does.
+    pub(crate) fn speak(
+        &mut self,
+        words: &Words,
+        ecosystem: &str,
+        package: String,
+        modified: &str,
+        mut affected: Affected,
+    ) {
+        affected.sort();
+        let Words { text, source } = words.clone();
+        let package = match lookup_name(ecosystem, &package) {
+            Cow::Borrowed(_) => package,
+            Cow::Owned(name) => name,
+        };
+        let feed = self.feed(ecosystem);
+        if feed.as_of.as_str() < modified {
+            feed.as_of = modified.to_owned();
+        }
+        feed.advisories.push(Held { package, text, source, affected });
+    }
+
+    fn feed(&mut self, ecosystem: &str) -> &mut FeedInput {
+        if !self.feeds.contains_key(ecosystem) {
+            self.feeds.insert(ecosystem.to_owned(), FeedInput::default());
+        }
+        self.feeds.entry(ecosystem.to_owned()).or_default()
     }
 
     /// Takes what `source` says of the vulnerability `id` itself; one word of each source.
     pub fn add_fact(&mut self, id: String, source: &'static str, fact: Fact) {
-        self.facts.entry(id).or_default().insert(source, fact);
+        self.facts.push(FactInput { id, source, fact });
     }
 
     /// Takes the word that a record for `ecosystem` was not understood in part, so that the count stands in the file.
     pub fn add_not_understood(&mut self, ecosystem: &str) {
-        self.feeds.entry(ecosystem.to_owned()).or_default().not_understood += 1;
+        self.feed(ecosystem).not_understood += 1;
     }
 
     /// The compiled file's bytes.
@@ -126,36 +181,47 @@ impl Compiler {
         Ok(self.compile()?.pieces().concat())
     }
 
-    fn compile(self) -> Result<File, Error> {
+    fn compile(mut self) -> Result<File, Error> {
         let place = |(place, source)| Ok((source, fit(place, "sources")?));
         let places = self.sources.into_iter().enumerate().map(place).collect::<Result<_, Error>>()?;
         let mut parts = Parts { sources: places, ..Parts::default() };
         let mut feeds = Vec::with_capacity(self.feeds.len());
-        drop(self.texts);
-        for (name, feed) in self.feeds {
+        // Half of the time is spent on putting things in order, and facts and advisories are about as many.
+        thread::scope(|scope| {
+            scope.spawn(|| self.facts.sort_unstable());
+            self.feeds.values_mut().for_each(|feed| feed.advisories.sort_unstable());
+        });
+        for (name, mut feed) in self.feeds {
             let first_entry = parts.count();
-            let entries = feed.packages.len() as u64;
-            let mut ids = BTreeSet::new();
+            feed.advisories.dedup_by(|next, known| known.takes(next));
+            let ids: HashSet<&str> = feed.advisories.iter().map(|advisory| &*advisory.text.id).collect();
+            let records = ids.len() as u64;
             // What is encoded is let go: both forms of all advisories would take twice the memory.
-            for (package, mut advisories) in feed.packages {
-                advisories.sort();
-                advisories.dedup_by(|next, known| known.takes(next));
-                ids.extend(advisories.iter().map(|advisory| advisory.text.id.clone()));
-                parts.push(&package, advisories)?;
+            let mut advisories = feed.advisories.into_iter().peekable();
+            while let Some(first) = advisories.next() {
+                let package = first.package.clone();
+                let mut stored = vec![parts.stored(first)?];
+                while let Some(next) = advisories.next_if(|next| next.package == package) {
+                    stored.push(parts.stored(next)?);
+                }
+                parts.entry(&package, encode(&stored)?)?;
             }
+            let entries = parts.count() - first_entry;
             feeds.push(StoredFeed {
                 name,
-                records: ids.len() as u64,
+                records,
                 as_of: feed.as_of,
                 not_understood: feed.not_understood,
                 first_entry,
                 entries,
             });
         }
-        let (first_fact, facts) = (parts.count(), self.facts.len() as u64);
-        for (id, facts) in self.facts {
-            parts.entry(&id, encode(&facts)?)?;
+        let first_fact = parts.count();
+        for facts in self.facts.chunk_by(|a, b| a.id == b.id) {
+            let said: BTreeMap<&str, &Fact> = facts.iter().map(|said| (said.source, &said.fact)).collect();
+            parts.entry(&facts[0].id, encode(&said)?)?;
         }
+        let facts = parts.count() - first_fact;
         let sources = parts.sources.keys().map(|source| source.to_string()).collect();
         let contents = Contents { sources, feeds, first_fact, facts };
         Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&contents)?, parts))
@@ -194,14 +260,10 @@ impl Parts {
         (self.entries.len() / format::ENTRY_BYTES) as u64
     }
 
-    fn push(&mut self, package: &str, advisories: Vec<Held>) -> Result<(), Error> {
-        let stored =
-            advisories.into_iter().map(|Held { text, source, severity, state, ranges, versions }| {
-                let source = self.sources.get(&source).copied().unwrap_or_default();
-                Ok(StoredAdvisory { text: self.text(text)?, source, severity, state, ranges, versions })
-            });
-        let record = encode(&stored.collect::<Result<Vec<_>, Error>>()?)?;
-        self.entry(package, record)
+    fn stored(&mut self, advisory: Held) -> Result<StoredAdvisory, Error> {
+        let Held { text, source, affected: Affected { severity, state, ranges, versions }, .. } = advisory;
+        let source = self.sources.get(&source).copied().unwrap_or_default();
+        Ok(StoredAdvisory { text: self.text(text)?, source, severity, state, ranges, versions })
     }
 
     /// Adds what is known under a name, which is above all before it in its list.

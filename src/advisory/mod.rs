@@ -11,10 +11,13 @@ mod map;
 mod snapshot;
 mod whole;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 
+pub(crate) use compiler::Affected;
 pub use compiler::Compiler;
 pub use fact::{Exploited, Fact, Forecast};
 pub use format::Error;
@@ -145,11 +148,11 @@ fn unnumbered_scheme(ecosystem: &str) -> Option<Scheme> {
 }
 
 /// A package's name as it is looked up: the one that all its spellings share, where an ecosystem has more than one.
-fn lookup_name(ecosystem: &str, package: &str) -> String {
+fn lookup_name<'a>(ecosystem: &str, package: &'a str) -> Cow<'a, str> {
     match ecosystem {
-        "PyPI" => normal_python_name(package),
-        "NuGet" | "Packagist" => package.to_lowercase(),
-        _ => package.to_owned(),
+        "PyPI" => Cow::Owned(normal_python_name(package)),
+        "NuGet" | "Packagist" => Cow::Owned(package.to_lowercase()),
+        _ => Cow::Borrowed(package),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
+    hash::{Hash, Hasher},
+    mem,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -13,7 +15,7 @@ use super::{
     sink::Package,
 };
 use crate::{
-    advisory::{Advisory, Compiler, Fact, Range},
+    advisory::{Affected, Compiler, Fact, Range},
     feed::Merged,
 };
 
@@ -63,7 +65,7 @@ impl Revision {
 
 /// A record's place: of two with one key the newer counts. Mirrors split a record by family into files of one id, so a
 /// record replaces another only where it speaks of the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key {
     #[serde(with = "name")]
     form: Name,
@@ -77,12 +79,26 @@ impl Key {
     }
 }
 
+/// Forms and databases are few: to tell them apart is not worth hashing their names for every record.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.scope.hash(hasher);
+        self.id.hash(hasher);
+    }
+}
+
 /// An id in the words of one form or one database.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Named {
     #[serde(with = "name")]
     by: Name,
     id: String,
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.id.hash(hasher);
+    }
 }
 
 /// What was said, and when. The order is that of revisions.
@@ -197,8 +213,14 @@ impl Held {
     }
 
     /// Takes what another thread holds.
-    pub(super) fn extend(&mut self, other: Self, size_bytes: &AtomicU64) {
+    pub(super) fn extend(&mut self, mut other: Self, size_bytes: &AtomicU64) {
+        // Whoever says it, the newest word of each stays: so the smaller goes into the larger.
+        if self.revisions.len() + self.facts.len() < other.revisions.len() + other.facts.len() {
+            mem::swap(self, &mut other);
+        }
         self.replaced += other.replaced;
+        self.revisions.reserve(other.revisions.len());
+        self.facts.reserve(other.facts.len());
         for (key, revision) in other.revisions {
             size_bytes.fetch_sub(revision.size_bytes(&key), Ordering::Relaxed);
             self.add(key, revision, size_bytes);
@@ -223,26 +245,20 @@ impl Held {
                 merged.withdrawn += 1;
                 continue;
             }
-            let Revision { time, database, summary, names, packages, not_understood } = revision;
+            let Revision { time, database, summary, names, mut packages, not_understood } = revision;
             for ecosystem in not_understood {
                 compiler.add_not_understood(&ecosystem);
             }
             let whole = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
             let modified = whole.map(|time| time.to_string()).unwrap_or_default();
             merged.kept += u64::from(!packages.is_empty());
-            for Package { ecosystem, name, severity, state, ranges, versions } in packages {
-                for aliases in &names {
-                    let advisory = Advisory {
-                        id: id.clone(),
-                        source: database.to_owned(),
-                        aliases: aliases.clone(),
-                        summary: summary.clone(),
-                        severity,
-                        state,
-                        ranges: ranges.clone(),
-                        versions: versions.clone(),
-                    };
-                    compiler.add(&ecosystem, &name, &modified, advisory);
+            let last = names.len().saturating_sub(1);
+            for (index, aliases) in names.into_iter().enumerate() {
+                let words = compiler.words(id.clone(), database, aliases, summary.clone());
+                let packages = if index == last { mem::take(&mut packages) } else { packages.clone() };
+                for Package { ecosystem, name, severity, state, ranges, versions } in packages {
+                    let affected = Affected { severity, state, ranges, versions };
+                    compiler.speak(&words, &ecosystem, name, &modified, affected);
                 }
             }
         }

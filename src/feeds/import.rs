@@ -1,10 +1,15 @@
 //! Files of advisories made into the database.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     fs::{self, Metadata},
     num::NonZero,
     path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -48,8 +53,8 @@ pub fn import(paths: &[PathBuf], target: &Target, tell: &dyn Tell) -> Result<Imp
         return Ok(Imported { snapshot, failed: 0 });
     }
     let mut failed = 0usize;
-    for path in paths {
-        let Err(error) = import.read(path) else { continue };
+    for (path, read) in paths.iter().zip(import.read(paths)) {
+        let Err(error) = read else { continue };
         if !import.read_last(path).is_ok_and(|read| read) {
             return Err(Error::unfinished(error));
         }
@@ -62,70 +67,113 @@ pub fn import(paths: &[PathBuf], target: &Target, tell: &dyn Tell) -> Result<Imp
 /// Paths that become one database.
 pub struct Import<'a> {
     target: &'a Target,
-    import: feed::Import,
     parts: Parts,
-    /// Of the paths that were read.
-    kept: Vec<Kept>,
     /// What each path is now, so that it is looked at once.
     now: BTreeMap<PathBuf, Kept>,
-    threads: NonZero<usize>,
+    taken: Taken,
+    threads: usize,
     tell: &'a dyn Tell,
 }
 
-impl<'a> Import<'a> {
-    /// Nothing is read yet; `target` is the database that it will be.
-    pub fn new(target: &'a Target, tell: &'a dyn Tell) -> Self {
-        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        let (parts, now) = (Parts::beside(target), BTreeMap::new());
-        Self { target, import: feed::Import::default(), parts, kept: Vec::new(), now, threads, tell }
-    }
+/// What became of one path.
+type Read = Result<(Kept, feed::Part), feed::Error>;
 
-    /// The database that is there, and where, if it is made of just these paths as they are now.
-    pub fn made_of(&mut self, paths: &[PathBuf]) -> Option<(PathBuf, Snapshot)> {
-        let now: Vec<Kept> = paths.iter().map(|path| self.now(path).ok()).collect::<Option<_>>()?;
-        self.parts.made(self.target, &now)
-    }
+/// What was taken of the paths that were read.
+#[derive(Default)]
+struct Taken {
+    import: feed::Import,
+    kept: Vec<Kept>,
+}
 
-    fn now(&mut self, path: &Path) -> Result<Kept, feed::Error> {
-        if let Some(kept) = self.now.get(path) {
-            return Ok(kept.clone());
-        }
-        let kept = Kept::of(path)?;
-        self.now.insert(path.to_owned(), kept.clone());
-        Ok(kept)
-    }
-
-    /// Reads one file or folder, unless it was read before and has not changed, and says what became of it. Where that fails,
-    /// nothing of it is taken.
-    pub fn read(&mut self, path: &Path) -> Result<(), feed::Error> {
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let bar = self.tell.begin(&format!("importing {}", name.display()));
-        let file = path.metadata().ok().filter(Metadata::is_file);
-        bar.expect(0, file.map(|file| file.len()));
-        let kept = self.now(path)?;
-        let part = self.parts.part(path, &kept, self.threads, &|bytes| bar.bytes(bytes));
-        drop(bar);
-        self.add(path, kept, part?)
-    }
-
-    /// Takes what `path` gave when it last could be read; whether it ever could.
-    pub fn read_last(&mut self, path: &Path) -> Result<bool, feed::Error> {
-        let Some((kept, part)) = self.parts.last(path) else { return Ok(false) };
-        self.add(path, kept, part).map(|()| true)
-    }
-
-    fn add(&mut self, path: &Path, kept: Kept, part: feed::Part) -> Result<(), feed::Error> {
+impl Taken {
+    fn add(&mut self, path: &Path, kept: Kept, part: feed::Part, tell: &dyn Tell) -> Result<(), feed::Error> {
         for (source, outcome) in &part.outcomes {
-            told(path, source, outcome, self.tell);
+            told(path, source, outcome, tell);
         }
         self.import.add(path, part)?;
         self.kept.push(kept);
         Ok(())
     }
+}
+
+impl<'a> Import<'a> {
+    /// Nothing is read yet; `target` is the database that it will be.
+    pub fn new(target: &'a Target, tell: &'a dyn Tell) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let (parts, now) = (Parts::beside(target), BTreeMap::new());
+        Self { target, parts, now, taken: Taken::default(), threads, tell }
+    }
+
+    /// The database that is there, and where, if it is made of just these paths as they are now.
+    pub fn made_of(&mut self, paths: &[PathBuf]) -> Option<(PathBuf, Snapshot)> {
+        if !self.parts.are_of(paths) {
+            return None;
+        }
+        let now = |path: &PathBuf| Some((path.clone(), Kept::of(path).ok()?));
+        let now: Vec<(PathBuf, Kept)> = paths.iter().map(now).collect::<Option<_>>()?;
+        self.now.extend(now.iter().cloned());
+        let now: Vec<Kept> = now.into_iter().map(|(_, kept)| kept).collect();
+        self.parts.made(self.target, &now)
+    }
+
+    /// Reads files and folders, several at a time, unless they were read before and have not changed, and says what became of
+    /// each, in their order. Where that fails, nothing of it is taken.
+    pub fn read(&mut self, paths: &[PathBuf]) -> Vec<Result<(), feed::Error>> {
+        let Self { parts, now, taken, threads, tell, .. } = self;
+        let size_bytes =
+            |path: &PathBuf| path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+        let bar = match paths {
+            [path] => {
+                tell.begin(&format!("importing {}", path.file_name().unwrap_or(path.as_os_str()).display()))
+            }
+            paths => tell.begin(&format!("importing {} files", paths.len())),
+        };
+        bar.expect(0, paths.iter().map(size_bytes).sum());
+        // Reading, keeping and taking all have a part that no two threads can share, so several paths are on their way at a
+        // time; the largest first, so that none is left for the end.
+        let mut order: Vec<usize> = (0..paths.len()).collect();
+        order.sort_by_key(|index| Reverse(size_bytes(&paths[*index])));
+        let lanes = (*threads).min(paths.len()).max(1);
+        let threads = NonZero::new(*threads / lanes).unwrap_or(NonZero::<usize>::MIN);
+        let next = AtomicUsize::new(0);
+        let read = |path: &PathBuf| -> Read {
+            let kept = now.get(path).cloned().map_or_else(|| Kept::of(path), Ok)?;
+            let part = parts.part(path, &kept, threads, &|bytes| bar.bytes(bytes))?;
+            Ok((kept, part))
+        };
+        let lane = |done: mpsc::Sender<(usize, Read)>| {
+            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let _ = done.send((index, read(&paths[index]))); // who waits for it lives as long as this
+            }
+        };
+        thread::scope(|scope| {
+            let (done, all_done) = mpsc::channel();
+            for _ in 0..lanes {
+                let (lane, done) = (&lane, done.clone());
+                scope.spawn(move || lane(done));
+            }
+            drop(done);
+            let (mut waiting, mut results) = (BTreeMap::new(), Vec::with_capacity(paths.len()));
+            for (index, read) in all_done {
+                waiting.insert(index, read);
+                while let Some(read) = waiting.remove(&results.len()) {
+                    let path = &paths[results.len()];
+                    results.push(read.and_then(|(kept, part)| taken.add(path, kept, part, *tell)));
+                }
+            }
+            results
+        })
+    }
+
+    /// Takes what `path` gave when it last could be read; whether it ever could.
+    pub fn read_last(&mut self, path: &Path) -> Result<bool, feed::Error> {
+        let Some((kept, part)) = self.parts.last(path) else { return Ok(false) };
+        self.taken.add(path, kept, part, self.tell).map(|()| true)
+    }
 
     /// Writes the database, once `accept` has seen what it will be. What is there stays until then.
     pub fn write(self, accept: impl FnOnce(&Snapshot) -> Result<(), Error>) -> Result<Snapshot, Error> {
-        let Self { target, import, parts, kept: read, tell, .. } = self;
+        let Self { target, parts, taken: Taken { import, kept: read }, tell, .. } = self;
         let bar = tell.begin("compiling");
         let mut compiler = Compiler::default();
         let Merged { kept, facts, replaced, withdrawn } = import.compile(&mut compiler);

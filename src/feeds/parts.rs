@@ -64,6 +64,17 @@ impl Parts {
         Self { folder, merged: merged.unwrap_or_default() }
     }
 
+    /// Whether the last database was made of what lies at just these paths.
+    pub fn are_of(&self, paths: &[PathBuf]) -> bool {
+        self.merged.snapshot.is_some()
+            && self
+                .merged
+                .parts
+                .iter()
+                .map(|kept| kept.path.clone())
+                .eq(paths.iter().map(|path| absolute(path)))
+    }
+
     /// The database that is there, and where, if it is made of just these.
     pub fn made(&self, target: &Target, parts: &[Kept]) -> Option<(PathBuf, Snapshot)> {
         let made = self.merged.snapshot.filter(|_| self.merged.parts == parts)?;

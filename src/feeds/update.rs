@@ -13,7 +13,7 @@ use super::{
     mirror::Mirrors,
     store::{Place, State, Store},
 };
-use crate::{advisory::Snapshot, feed};
+use crate::advisory::Snapshot;
 
 /// What is to be fetched, and how.
 #[derive(Debug, Clone, Default)]
@@ -145,10 +145,14 @@ fn import(
     tell: &dyn Tell,
 ) -> Result<Snapshot, Error> {
     let mut files: Vec<(String, Place, State)> = Vec::new();
+    let mut paths = Vec::new();
     let mut missing = BTreeSet::new();
     for (file, place, state) in store.files() {
         match place.file(&state) {
-            Some(_) => files.push((file.to_string(), place, state)),
+            Some(path) => {
+                paths.push(path);
+                files.push((file.to_string(), place, state));
+            }
             None => drop(missing.insert(file.to_string())),
         }
     }
@@ -157,7 +161,6 @@ fn import(
             .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
     }
     let mut import = Import::new(target, tell);
-    let paths: Vec<PathBuf> = files.iter().filter_map(|(_, place, state)| place.file(state)).collect();
     if let Some((path, made)) = import.made_of(&paths) {
         if path == target.live() {
             tell.note(format_args!("nothing changed: the database stays"));
@@ -167,8 +170,9 @@ fn import(
         return Ok(made);
     }
     let held = Snapshot::open(target.live()).map(|before| names(&before)).unwrap_or_default();
-    for (name, place, state) in &mut files {
-        let Err(Unread { why, replaced }) = read(&mut import, place, state) else { continue };
+    for ((name, place, state), read) in files.iter_mut().zip(import.read(&paths)) {
+        let Err(why) = read else { continue };
+        let replaced = read_old(&mut import, place, state);
         tell.error(format_args!(
             "{name}: {why}{}",
             if replaced { "; what was imported before stays" } else { "" }
@@ -190,19 +194,11 @@ fn import(
     Ok(written)
 }
 
-/// A file that was not taken.
-struct Unread {
-    why: feed::Error,
-    /// Whether the one that was imported before it was taken instead.
-    replaced: bool,
-}
-
-fn read(import: &mut Import<'_>, place: &Place, state: &mut State) -> Result<(), Unread> {
-    let Some(path) = place.file(state) else { return Ok(()) };
-    let Err(why) = import.read(&path) else { return Ok(()) };
+/// Puts back what was imported before, and takes it; whether there was any.
+fn read_old(import: &mut Import<'_>, place: &Place, state: &mut State) -> bool {
     let restored = place.restore(state).is_ok_and(|restored| restored);
     let old = if restored { place.file(state) } else { None };
-    Err(Unread { why, replaced: old.is_some_and(|old| import.read(&old).is_ok()) })
+    old.is_some_and(|old| import.read(&[old]).iter().all(Result::is_ok))
 }
 
 /// What a database covers.
