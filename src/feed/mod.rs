@@ -45,6 +45,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use import::{Import, read};
+pub use name::raters;
 pub use part::Part;
 use sink::Sink;
 use walk::Document;

@@ -1,6 +1,9 @@
 //! What several sources say of one vulnerability in one package, and whose word counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use super::{affects, feed::Subject};
 use crate::{
@@ -117,13 +120,12 @@ impl Group {
         best.filter(|word| word.affected).map(|word| &word.advisory)
     }
 
-    /// How bad, by the best of those who say.
-    pub(super) fn severity(&self) -> Severity {
-        let deciding = self.deciding().map(|advisory| advisory.severity).max().unwrap_or_default();
-        let affected = || self.words.iter().filter(|word| word.affected);
-        let others = affected().filter(|word| word.advisory.severity != Severity::Unknown);
-        let next = others.min_by_key(|word| rank(&word.advisory.source)).map(|word| word.advisory.severity);
-        if deciding == Severity::Unknown { next.unwrap_or_default() } else { deciding }
+    /// How bad, by the best of those who say, and who that is; of equally good ones the worst counts.
+    pub(super) fn severity(&self) -> (Severity, &str) {
+        let affected = self.words.iter().filter(|word| word.affected).map(|word| &word.advisory);
+        let rated = affected.filter(|advisory| advisory.severity != Severity::Unknown);
+        let key = |advisory: &&Advisory| (rank(&advisory.source), Reverse(advisory.severity));
+        rated.min_by_key(key).map_or_else(Default::default, |advisory| (advisory.severity, &*advisory.source))
     }
 
     /// What those who decide say of a fix, where they name none.

@@ -9,10 +9,7 @@ mod group;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use feed::scheme;
 use feed::{Subject, covered, feed_of, language_feed, no_feed, subject};
@@ -100,12 +97,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
         matched.skipped.push(Skipped { name, what, why });
     }
     matched.skipped.sort();
-    matched.findings.sort_by(|a, b| {
-        let key = |finding: &Finding| (Reverse(finding.severity), finding.layer.index);
-        let ((severity_a, layer_a), (severity_b, layer_b)) = (key(a), key(b));
-        (severity_a, &a.id, &a.package, layer_a, &a.paths)
-            .cmp(&(severity_b, &b.id, &b.package, layer_b, &b.paths))
-    });
+    matched.findings.sort_by(Finding::order);
     Ok(matched)
 }
 
@@ -252,11 +244,13 @@ fn finding(
     let id = group.cves().next().or_else(|| deciding().map(|advisory| &advisory.id).min());
     let id = id.cloned().unwrap_or_default();
     let fixed_in = fix(group, scheme, version);
+    let (severity, severity_source) = group.severity();
     let mut summaries = deciding().map(|advisory| advisory.summary.as_str());
     Finding {
         aliases: group.names.iter().filter(|name| **name != id).cloned().collect(),
         id,
-        severity: group.severity(),
+        severity,
+        severity_source: severity_source.to_owned(),
         summary: summaries.find(|summary| !summary.is_empty()).unwrap_or_default().to_owned(),
         package: FindingPackage {
             name: installed.package.name.clone(),
@@ -304,7 +298,10 @@ fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<()
             _ => 3,
         };
         let rated = finding.ratings.iter().filter(|rating| rating.severity != Severity::Unknown);
-        finding.severity = rated.min_by_key(order).map_or(Severity::Unknown, |rating| rating.severity);
+        if let Some(Rating { source, severity, .. }) = rated.min_by_key(order) {
+            finding.severity = *severity;
+            finding.severity_source.clone_from(source);
+        }
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::{
     Action, Error, Policy, Problem, Rule, When,
     condition::{OneOrMany, given, without_null_defaults},
     rule::at_least,
+    severity::Rater,
 };
 use crate::{
     digest::Digest,
@@ -40,10 +41,16 @@ const MAX_REASON: usize = 1_000;
 /// A policy as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = without_null_defaults)]
 pub struct PolicyFile {
     /// Version of this form.
     #[schemars(with = "u64", extend("const" = 1))]
     version: Spanned<u64>,
+    /// Whose word of how bad a finding is counts: the first of these who rates it, then those who know the package best. A
+    /// more general policy's order holds for the policies after it, too.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<Rater>")]
+    severity_from: Option<Spanned<OneOrMany<Rater>>>,
     /// In order: the first rule that matches a finding decides it.
     #[schemars(with = "Vec<RuleFile>", length(min = 1, max = MAX_RULES))]
     rules: Spanned<Vec<RuleFile>>,
@@ -150,6 +157,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
     if file.version.value != 1 {
         return Err(place.error(file.version.referenced, Problem::Version(file.version.value)));
     }
+    let severity_from = file.severity_from.map(|list| place.raters(list)).transpose()?.unwrap_or_default();
     let at = file.rules.referenced;
     let rules = file.rules.value;
     if rules.is_empty() {
@@ -166,7 +174,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
         }
     }
     let rules = rules.into_iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?;
-    Ok(Policy { origin: origin.to_owned(), digest: Digest::of(text.as_bytes()), rules })
+    Ok(Policy { origin: origin.to_owned(), digest: Digest::of(text.as_bytes()), severity_from, rules })
 }
 
 #[derive(Deserialize)]
@@ -220,6 +228,28 @@ fn yaml_problem(error: &YamlError) -> Problem {
 }
 
 impl Place<'_> {
+    fn raters(&self, list: Spanned<OneOrMany<Rater>>) -> Result<Vec<&'static str>, Error> {
+        let accepted = Rater::names();
+        let mut named: Vec<&'static str> = Vec::new();
+        self.list("severity_from", list, |text, at| {
+            let Some(name) = accepted.iter().find(|name| **name == text) else {
+                let (what, found) = ("source of severity", text.chars().take(100).collect());
+                let problem = Problem::UnknownWord { what, found, accepted: accepted.clone() };
+                return Err(self.error(at, problem));
+            };
+            Ok((*name, at))
+        })?
+        .into_iter()
+        .try_for_each(|(name, at)| {
+            if named.contains(&name) {
+                return Err(self.error(at, Problem::NamedTwice(name.to_owned())));
+            }
+            named.push(name);
+            Ok(())
+        })?;
+        Ok(named)
+    }
+
     fn rule(&self, rule: RuleFile) -> Result<Rule, Error> {
         self.text("name", MAX_NAME, &rule.name.value, rule.name.referenced)?;
         let action: Action = self.word("action", &rule.action.value, rule.action.referenced)?;
@@ -407,6 +437,25 @@ rules:
         assert_eq!(all.until, Some(jiff::civil::date(2026, 12, 31)));
         assert_eq!(all.reason.as_deref(), Some("not reachable"));
         assert_eq!(rest.when.severities, [Severity::Critical, Severity::High, Severity::Medium]);
+    }
+
+    #[test]
+    fn whose_severities_count_is_a_list_of_known_names() {
+        let of =
+            |names: &str| format!("version: 1\nseverity_from: {names}\n{}", &RULE["version: 1\n".len()..]);
+        let read = |names| Policy::parse("p.yaml", &(of(names) + "{ fixable: true }"));
+        assert_eq!(read("[own, github, nvd]").unwrap().severity_from, ["own", "github", "nvd"]);
+        assert_eq!(read("nvd").unwrap().severity_from, ["nvd"]);
+        let message = |names| read(names).expect_err(names).to_string();
+        let unknown = message("[nvd, debain]");
+        let want = "p.yaml:2:22: unknown source of severity `debain` (did you mean `debian`?); it is one of own, alpine,";
+        assert!(unknown.starts_with(want) && !unknown.contains("epss"), "{unknown}");
+        assert_eq!(
+            message("[nvd, own, nvd]"),
+            "p.yaml:2:27: `nvd` is named twice: only its first place counts, so name it once"
+        );
+        assert_eq!(message("[]"), "p.yaml:2:16: `severity_from` is empty: name at least one");
+        assert!(message("").starts_with("p.yaml:2:"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct Policy {
     pub origin: String,
     /// Digest of the policy's text.
     pub digest: Digest,
+    /// Whose word of how bad a finding is counts, the first who rates it; after these, and where there are none, those who
+    /// know the package best.
+    pub severity_from: Vec<&'static str>,
     /// In order: the first that matches decides.
     pub rules: Vec<Rule>,
 }
@@ -58,10 +61,11 @@ pub struct When {
 }
 
 impl When {
-    /// Whether the finding fulfils every condition but the one on its names, which the caller looks up.
-    pub(super) fn holds(&self, finding: &Finding) -> bool {
+    /// Whether the finding, which the policy takes for as bad as `severity`, fulfils every condition but the one on its names,
+    /// which the caller looks up.
+    pub(super) fn holds(&self, finding: &Finding, severity: Severity) -> bool {
         let package = &finding.package;
-        (self.severities.is_empty() || self.severities.contains(&finding.severity))
+        (self.severities.is_empty() || self.severities.contains(&severity))
             && self.fixable.is_none_or(|fixable| fixable == finding.fixed_in.is_some())
             && (self.statuses.is_empty() || self.statuses.contains(&finding.status))
             && self.exploited.is_none_or(|exploited| exploited == finding.exploited.is_some())
@@ -100,6 +104,7 @@ impl Policy {
         Self {
             origin: "default".to_owned(),
             digest: Digest::of(STANDARD.as_bytes()),
+            severity_from: Vec::new(),
             rules: vec![
                 rule("severe-with-fix", severe(true), Action::Fail),
                 rule("severe-without-fix", severe(false), Action::Warn),
@@ -115,6 +120,7 @@ impl Policy {
         Self {
             origin: format!("--fail-on {}", severity.as_str()),
             digest: Digest::of(fail_on_text(severity).as_bytes()),
+            severity_from: Vec::new(),
             rules: vec![rule(&name, when, Action::Fail), unrated()],
         }
     }

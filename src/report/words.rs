@@ -1,8 +1,10 @@
 //! Words that more than one report for people uses.
 
+use std::borrow::Cow;
+
 use super::{Judged, ScanResult, alert::is_ignored, text::grouped};
 use crate::{
-    finding::Severity,
+    finding::{Finding, Severity},
     policy::{Action, Outcome, is_unpublished},
 };
 
@@ -85,6 +87,15 @@ pub(super) fn by_severity(severities: impl Iterator<Item = Severity>) -> String 
     some.map(|severity| format!("{} {}", counts[severity as usize], severity.as_str()))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// How bad, and whose word that is: `high by debian`.
+pub(super) fn severity(finding: &Finding) -> Cow<'static, str> {
+    let word = finding.severity.as_str();
+    match finding.severity_source.as_str() {
+        "" => word.into(),
+        source => [word, " by ", source].concat().into(),
+    }
 }
 
 /// What the policy does with a finding, in one word; `-` where no rule matched.

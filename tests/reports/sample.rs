@@ -28,6 +28,7 @@ pub fn finding(id: &str, severity: Severity, package: &str, layer: usize, fixed_
         id: id.to_owned(),
         aliases: vec![],
         severity,
+        severity_source: String::new(),
         summary: format!("a flaw in {package}"),
         package: FindingPackage {
             name: package.to_owned(),

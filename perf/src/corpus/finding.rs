@@ -73,6 +73,7 @@ fn finding(index: usize) -> Finding {
         id,
         aliases,
         severity,
+        severity_source: String::new(),
         summary: prose::summary(random, size),
         fixed_in: fixable.then(|| match ecosystem {
             Ecosystem::Deb => debian::update(latest, 12),
