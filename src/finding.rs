@@ -70,6 +70,25 @@ pub enum Status {
     EndOfLife,
 }
 
+/// How sure it is that an advisory speaks of the package that it is said to hit.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Only the name of a product is the package's: it may be another, or mended by who packed it.
+    Low,
+    /// A feed of the package's own distribution or ecosystem names it.
+    #[default]
+    High,
+}
+
+impl Confidence {
+    fn is_high(&self) -> bool {
+        *self == Self::High
+    }
+}
+
 /// An advisory that hits a package of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -82,6 +101,9 @@ pub struct Finding {
     /// Whose word that is, by the database's name in `claims` or `ratings`; absent where nobody has rated it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub severity_source: String,
+    /// How sure it is that the package is meant; absent where it is `high`.
+    #[serde(default, skip_serializing_if = "Confidence::is_high")]
+    pub confidence: Confidence,
     /// One line, from the advisory; may be empty.
     #[serde(default)]
     pub summary: String,
@@ -142,6 +164,9 @@ pub struct Claim {
     /// The lowest version above the installed one that it calls fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_in: Option<String>,
+    /// The CPE name of the product that it speaks of, where it knows products and no packages.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cpe: String,
 }
 
 impl Claim {

@@ -6,7 +6,7 @@
 //! ```
 
 mod bdu;
-mod cpe;
+pub(crate) mod cpe;
 mod csaf;
 mod csv;
 mod cve;

@@ -44,6 +44,8 @@ pub(super) struct Said {
     pub(super) groups: Vec<Group>,
     /// Advisories that cannot be held against the version.
     pub(super) unjudged: Vec<Advisory>,
+    /// Whether the feed speaks of it at all, whichever version.
+    pub(super) is_known: bool,
 }
 
 impl Said {
@@ -67,7 +69,7 @@ impl Said {
         let hits = all.iter().filter(|(_, _, glance)| affected(glance));
         let worst = hits.map(|(_, _, glance)| rank(glance.source)).max();
         let mut words = Vec::new();
-        let mut said = Self::default();
+        let mut said = Self { is_known: !all.is_empty(), ..Self::default() };
         for (known, index, glance) in all {
             let affected = affected(&glance);
             let judged = affected || judgeable(scheme, certain, &glance);
@@ -140,7 +142,15 @@ impl Group {
             let fixed_in = lowest_fix(&[advisory], scheme, version).filter(|_| *affected);
             let status = if fixed_in.is_some() { Status::Fixed } else { status(advisory.state) };
             let (source, id) = (advisory.source.clone(), advisory.id.clone());
-            Claim { source, id, affected: *affected, severity: advisory.severity, status, fixed_in }
+            Claim {
+                source,
+                id,
+                affected: *affected,
+                severity: advisory.severity,
+                status,
+                fixed_in,
+                cpe: String::new(),
+            }
         };
         let mut claims: Vec<Claim> = self.words.iter().map(claim).collect();
         claims.sort_by(|a, b| rank(&a.source).cmp(&rank(&b.source)).then_with(|| a.cmp(b)));

@@ -2,8 +2,10 @@
 //!
 //! Distribution packages are matched on the release that os-release names, by source package where the distribution does
 //! not name those that are installed; language packages by name.
+//! What no feed of its own speaks of is matched by CPE where that is asked for, which is a guess.
 //! Whatever cannot be judged is in [`Matched::skipped`]: no feed for it, or a version that has no place in the order.
 
+mod cpe;
 mod feed;
 mod group;
 #[cfg(test)]
@@ -18,7 +20,8 @@ use group::{Group, Said, fix};
 use crate::{
     advisory::{self, Advisory, Fact, Forecast, Glance, Range, Snapshot},
     finding::{
-        Epss, Exploited, Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Rating, Severity, Status,
+        Confidence, Epss, Exploited, Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Rating,
+        Severity, Status,
     },
     image::Image,
     inventory::{Installed, Inventory, Skipped},
@@ -53,12 +56,18 @@ pub enum Error {
     },
 }
 
-/// Looks every package of `inventory` up in `snapshot`; `image` gives each finding its layer.
-pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Result<Matched, Error> {
+/// Looks every package of `inventory` up in `snapshot`; `image` gives each finding its layer. `by_cpe`: those that no feed of
+/// their own speaks of are looked up among what NVD says of products, too.
+pub fn findings(
+    inventory: &Inventory,
+    image: &Image,
+    snapshot: &Snapshot,
+    by_cpe: bool,
+) -> Result<Matched, Error> {
     let os = inventory.os.as_ref();
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut unspoken) = (Vec::new(), Vec::new());
     let others = by_others(inventory, snapshot)?;
     for installed in inventory.packages.iter().chain(&others) {
         let ecosystem = feed_of(installed.package.ecosystem, os);
@@ -67,6 +76,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
         else {
             let (name, why) = no_feed(installed.package.ecosystem, ecosystem);
             *uncovered.entry((name, why)).or_default() += 1;
+            unspoken.push(installed);
             continue;
         };
         let subject = subject(ecosystem, &installed.package);
@@ -74,7 +84,10 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             unnamed.push(&installed.package);
             continue;
         }
-        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, &subject, scheme)?;
+        let Said { groups, unjudged, is_known } = Said::of(snapshot, ecosystem, &subject, scheme)?;
+        if !is_known && installed.package.ecosystem.is_system() {
+            unspoken.push(installed);
+        }
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {
                 name: "unknown-version-order".into(),
@@ -92,13 +105,23 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
         }
     }
     matched.skipped.extend(without_group(&unnamed, snapshot)?);
-    for ((name, why), count) in uncovered {
-        let what = if count == 1 { "1 package".to_owned() } else { format!("{count} packages") };
-        matched.skipped.push(Skipped { name, what, why });
+    matched.skipped.extend(uncovered.into_iter().map(|((name, why), count)| Skipped {
+        name,
+        what: packages(count),
+        why,
+    }));
+    if by_cpe {
+        let Matched { findings, skipped } = cpe::findings(&unspoken, image, os, snapshot)?;
+        matched.findings.extend(findings);
+        matched.skipped.extend(skipped);
     }
     matched.skipped.sort();
     matched.findings.sort_by(Finding::order);
     Ok(matched)
+}
+
+fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Most times that [`free_of_known`] gives a version up for a later one.
@@ -251,6 +274,7 @@ fn finding(
         id,
         severity,
         severity_source: severity_source.to_owned(),
+        confidence: Confidence::High,
         summary: summaries.find(|summary| !summary.is_empty()).unwrap_or_default().to_owned(),
         package: FindingPackage {
             name: installed.package.name.clone(),

@@ -39,11 +39,20 @@ fn installed(ecosystem: Ecosystem, name: &str, version: &str, source: Option<(&s
 }
 
 fn run(os: Option<(&str, &str)>, packages: Vec<Installed>, snapshot: &Snapshot) -> Matched {
+    run_with(false, os, packages, snapshot)
+}
+
+fn run_with(
+    by_cpe: bool,
+    os: Option<(&str, &str)>,
+    packages: Vec<Installed>,
+    snapshot: &Snapshot,
+) -> Matched {
     let os =
         os.map(|(id, version)| OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() });
     let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     let image = Image::new(Digest::of(b"config"), platform, vec![Digest::of(b"layer")], &[]).unwrap();
-    findings(&Inventory { os, packages, ..Inventory::default() }, &image, snapshot).unwrap()
+    findings(&Inventory { os, packages, ..Inventory::default() }, &image, snapshot, by_cpe).unwrap()
 }
 
 fn told(matched: &Matched) -> Vec<(&str, &str, Severity, Option<&str>)> {
@@ -351,6 +360,63 @@ fn an_update_is_to_a_version_that_nothing_else_hits() {
 fn by(source: &str, mut advisory: Advisory) -> Advisory {
     advisory.source = source.into();
     advisory
+}
+
+#[test]
+fn what_no_feed_speaks_of_may_be_matched_by_cpe() {
+    let of = |id, fixed| by("nvd", advisory(id, &[], Severity::Unknown, &[("0", fixed)]));
+    let deb = || advisory("CVE-9", &[], Severity::High, &[("0", "1")]);
+    let snapshot = snapshot(&[
+        ("cpe", "nodejs:node.js", of("CVE-1", "20.1.0")),
+        ("cpe", "a:node", of("CVE-2", "99")),
+        ("cpe", "only-vendor:some_agent", of("CVE-3", "2.0")),
+        ("cpe", "only-vendor:some_agent:jenkins", of("CVE-4", "2.0")),
+        ("cpe", "one:twice", of("CVE-5", "2.0")),
+        ("cpe", "other:twice", of("CVE-6", "2.0")),
+        ("cpe", "named:named", of("CVE-7", "2.0")),
+        ("cpe", "other:named", of("CVE-8", "2.0")),
+        ("cpe", "named_project:named", of("CVE-7", "2.0")),
+        ("cpe", "x:spoken", of("CVE-9", "2.0")),
+        ("Debian:12", "spoken", deb()),
+    ]);
+    let found = |os, installed: Installed| {
+        let off = run(os, vec![installed.clone()], &snapshot);
+        let on = run_with(true, os, vec![installed], &snapshot);
+        assert_eq!((off.findings, off.skipped), (vec![], on.skipped.clone()), "what is not covered stays so");
+        assert!(on.findings.iter().all(|finding| finding.confidence == Confidence::Low));
+        on.findings
+    };
+    let ids = |os, installed| {
+        found(os, installed).into_iter().map(|finding| finding.id).collect::<Vec<_>>().join(" ")
+    };
+    let generic = |name, version| installed(Ecosystem::Generic, name, version, None);
+    let node = found(None, generic("node", "20.0.1"));
+    assert_eq!((node[0].id.as_str(), node[0].fixed_in.as_deref()), ("CVE-1", Some("20.1.0")));
+    assert_eq!(node[0].claims[0].cpe, "cpe:2.3:a:nodejs:node.js:*:*:*:*:*:*:*:*");
+    assert_eq!((node.len(), &node[0].package.source), (1, &None));
+    assert_eq!(ids(None, generic("node", "20.1.0")), "");
+    assert_eq!(ids(None, generic("twice", "1.0")), "", "nobody knows which");
+    assert_eq!(ids(None, generic("named", "1.0")), "CVE-7", "once");
+
+    let debian = Some(("debian", "12"));
+    let agent = || installed(Ecosystem::Deb, "some-agent", "1:1.9~beta1-2", None);
+    let found = found(debian, agent());
+    assert_eq!(found[0].id, "CVE-3");
+    let upstream = Source { name: "some_agent".into(), version: "1.9-beta1".into() };
+    assert_eq!(found[0].package.source, Some(upstream), "whose version the fix is");
+    assert_eq!(ids(Some(("kali", "1")), agent()), "CVE-3", "a system without a feed");
+    assert_eq!(
+        ids(debian, installed(Ecosystem::Deb, "spoken", "1.5", None)),
+        "",
+        "its own feed speaks of it"
+    );
+    assert_eq!(ids(None, installed(Ecosystem::Npm, "@x/twice", "1.0.0", None)), "");
+    assert_eq!(ids(None, installed(Ecosystem::Composer, "one/twice", "v1.0", None)), "CVE-5");
+
+    let without = self::snapshot(&[("Debian:12", "spoken", deb())]);
+    let matched = run_with(true, debian, vec![agent()], &without);
+    assert_eq!(matched.skipped[0].name, "advisories:cpe");
+    assert_eq!(run(debian, vec![agent()], &without).skipped, []);
 }
 
 fn claimed(finding: &Finding) -> Vec<(&str, bool, Option<&str>)> {

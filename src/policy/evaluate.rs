@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::{Action, Class, Decision, Outcome, Policy, Reason, Rule, Verdict, severity};
 use crate::{
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     report::Judged,
 };
 
@@ -178,7 +178,8 @@ impl Fired {
             let of = package.built_from().map(|source| format!("{} ", source.name)).unwrap_or_default();
             let fix = finding.fixed_in.as_ref().map(|version| format!(" (fixed in {of}{version})"));
             let fix = fix.unwrap_or_default();
-            let text = format!("{} in {} {}{fix}", finding.id, package.name, package.version);
+            let unsure = if finding.confidence == Confidence::Low { ", of low confidence" } else { "" };
+            let text = format!("{} in {} {}{fix}{unsure}", finding.id, package.name, package.version);
             let known = told.contains(&text);
             if !known && told.len() == NAMED {
                 break;
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
     use crate::{
         digest::Digest,
-        finding::{Claim, Epss, Exploited, FindingLayer, FindingPackage, Rating, Status},
+        finding::{Claim, Confidence, Epss, Exploited, FindingLayer, FindingPackage, Rating, Status},
         package::{Ecosystem, Source},
     };
 
@@ -252,6 +253,7 @@ mod tests {
             aliases: vec![format!("alias-of-{id}")],
             severity,
             severity_source: String::new(),
+            confidence: Confidence::High,
             summary: String::new(),
             package: FindingPackage {
                 name,
@@ -290,6 +292,7 @@ mod tests {
     fn what_sources_say_of_a_fix_and_of_exploitation_can_be_asked() {
         let rules = "  - { name: known, when: { exploited: true }, action: fail }
   - { name: likely, when: { epss_at_least: 0.5 }, action: fail }
+  - { name: guess, when: { confidence: low }, action: warn }
   - { name: minor, when: { status: [no_dsa, postponed] }, action: ignore, reason: minor }
   - { name: rest, when: { exploited: false }, action: warn }
 ";
@@ -306,6 +309,7 @@ mod tests {
         assert_eq!(decided(&|finding| finding.epss = epss(50_000)), "likely");
         assert_eq!(decided(&|finding| finding.epss = epss(49_999)), "rest");
         assert_eq!(decided(&|finding| finding.status = Status::NoDsa), "minor");
+        assert_eq!(decided(&|finding| finding.confidence = Confidence::Low), "guess");
         assert_eq!(decided(&|_| ()), "rest");
     }
 
@@ -324,6 +328,7 @@ mod tests {
             severity,
             status: Status::Affected,
             fixed_in: None,
+            cpe: String::new(),
         };
         let mut finding = Finding {
             severity_source: "debian-tracker".into(),

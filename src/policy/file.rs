@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    finding::{Epss, Severity, Status},
+    finding::{Confidence, Epss, Severity, Status},
     package::Ecosystem,
 };
 
@@ -28,8 +28,7 @@ pub const MAX_POLICY_BYTES: usize = 1 << 20;
 /// `policy rules`: most rules of a policy file.
 pub const MAX_RULES: usize = 10_000;
 /// The conditions of a `when`, for messages.
-pub(super) const CONDITIONS: &str =
-    "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least";
+pub(super) const CONDITIONS: &str = "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, confidence, epss_at_least";
 
 /// Longest name of a rule, in characters.
 const MAX_NAME: usize = 100;
@@ -51,6 +50,11 @@ pub struct PolicyFile {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "OneOrMany<Rater>")]
     severity_from: Option<Spanned<OneOrMany<Rater>>>,
+    /// Whether packages that no feed of their own speaks of are matched by the CPE names of their products, which is a guess: it
+    /// only ever adds findings, of `confidence: low`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "bool")]
+    cpe: Option<bool>,
     /// In order: the first rule that matches a finding decides it.
     #[schemars(with = "Vec<RuleFile>", length(min = 1, max = MAX_RULES))]
     rules: Spanned<Vec<RuleFile>>,
@@ -122,6 +126,10 @@ struct WhenFile {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "bool")]
     exploited: Option<bool>,
+    /// How sure it is that the package is meant: what is matched by CPE alone is `low`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Confidence")]
+    confidence: Option<Spanned<String>>,
     /// The probability that it is exploited within 30 days (EPSS) is this or more, 0 to 1; what nobody has rated does not match.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "f64", range(min = 0, max = 1))]
@@ -174,7 +182,13 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
         }
     }
     let rules = rules.into_iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?;
-    Ok(Policy { origin: origin.to_owned(), digest: Digest::of(text.as_bytes()), severity_from, rules })
+    Ok(Policy {
+        origin: origin.to_owned(),
+        digest: Digest::of(text.as_bytes()),
+        severity_from,
+        cpe: file.cpe == Some(true),
+        rules,
+    })
 }
 
 #[derive(Deserialize)]
@@ -303,6 +317,7 @@ impl Place<'_> {
             .map(|list| self.list("ecosystem", list, |text, at| self.word("ecosystem", text, at)));
         let statuses =
             when.status.map(|list| self.list("status", list, |text, at| self.word("status", text, at)));
+        let confidence = when.confidence.map(|word| self.word("confidence", &word.value, word.referenced));
         let epss = when.epss_at_least.map(|least| {
             let problem = || self.error(least.referenced, Problem::Fraction("epss_at_least"));
             Epss::parts(least.value).ok_or_else(problem)
@@ -315,6 +330,7 @@ impl Place<'_> {
             fixable: when.fixable,
             statuses: statuses.transpose()?.unwrap_or_default(),
             exploited: when.exploited,
+            confidence: confidence.transpose()?,
             epss_at_least: epss.transpose()?,
         })
     }
@@ -407,6 +423,7 @@ mod tests {
     #[test]
     fn every_condition_is_read() {
         let text = "version: 1
+cpe: true
 rules:
   - name: all
     when:
@@ -417,6 +434,7 @@ rules:
       fixable: true
       status: [no_dsa, fixed]
       exploited: false
+      confidence: low
       epss_at_least: 0.1
     action: ignore
     until: 2026-12-31
@@ -433,6 +451,7 @@ rules:
         assert_eq!(all.when.ecosystems, [Ecosystem::Deb]);
         assert_eq!(all.when.fixable, Some(true));
         assert_eq!(all.when.statuses, [Status::NoDsa, Status::Fixed]);
+        assert_eq!((policy.cpe, all.when.confidence), (true, Some(Confidence::Low)));
         assert_eq!((all.when.exploited, all.when.epss_at_least), (Some(false), Some(10_000)));
         assert_eq!(all.until, Some(jiff::civil::date(2026, 12, 31)));
         assert_eq!(all.reason.as_deref(), Some("not reachable"));
@@ -468,7 +487,7 @@ rules:
         assert_eq!(
             message(&format!("{RULE}{{ sevrity: high }}")),
             "p.yaml:5:13: unknown key `sevrity` (did you mean `severity`?); \
-             it takes severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least"
+             it takes severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, confidence, epss_at_least"
         );
         let (line, column, _) = problem(&format!("{RULE}{{ severity: hgh }}"));
         assert_eq!((line, column), (5, 23));
@@ -519,6 +538,7 @@ rules:
             ),
             (&format!("{RULE}{{ epss_at_least: .nan }}"), "`epss_at_least` must be a number from 0 to 1"),
             (&format!("{RULE}{{ status: maybe }}"), "unknown status `maybe`"),
+            (&format!("{RULE}{{ confidence: maybe }}"), "unknown confidence `maybe`; it is one of low, high"),
             (&format!("{RULE}{{ fixable: true }}\n---\nversion: 1\n"), "p.yaml:6:1: "),
             (&format!("{RULE}{{ fixable: true }}\n    until:\n"), "p.yaml:6:"),
             (&format!("{RULE}{{ package: \"a\\eb\" }}"), "`package` must be 1 to 256 printable characters"),

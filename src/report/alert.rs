@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     policy::Action,
 };
 
@@ -77,6 +77,11 @@ impl<'a> Group<'a> {
     /// That, and whose word it is.
     pub(super) fn severity_words(&self) -> Cow<'static, str> {
         self.findings().max_by_key(|finding| finding.severity).map(words::severity).unwrap_or_default()
+    }
+
+    /// Whether one of its findings is of the very package.
+    pub(super) fn is_sure(&self) -> bool {
+        self.findings().any(|finding| finding.confidence == Confidence::High)
     }
 
     /// Whether the policy ignores all of it.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     inventory::Installed,
     package::{Ecosystem, OsRelease, purl},
     policy::Action,
@@ -237,11 +237,12 @@ fn by_package<'a>(packages: impl Iterator<Item = (&'a Installed, &'a str)>) -> C
 
 /// The findings of each advisory and what the policy does about it, in the order of the first of each.
 fn advisories(result: &ScanResult) -> Vec<Vec<&Judged>> {
-    let mut places: HashMap<(&str, Severity, &str, Option<Action>), usize> = HashMap::new();
+    let mut places: HashMap<(&str, Severity, &str, Confidence, Option<Action>), usize> = HashMap::new();
     let mut advisories: Vec<Vec<&Judged>> = Vec::new();
     for judged in &result.findings {
         let Judged { finding, decision, .. } = judged;
-        let key = (&*finding.id, finding.severity, &*finding.severity_source, decision.action);
+        let Finding { id, severity, severity_source, confidence, .. } = finding;
+        let key = (id.as_str(), *severity, severity_source.as_str(), *confidence, decision.action);
         let place = places.entry(key).or_insert(advisories.len());
         match advisories.get_mut(*place) {
             Some(advisory) => advisory.push(judged),
@@ -259,8 +260,11 @@ fn vulnerability<'a>(
     components: &Components<'a>,
 ) -> Vulnerability<'a> {
     let Judged { finding, decision, .. } = advisory[0];
-    let said =
-        [("stella:action", Some(words::action(decision.action))), ("stella:rule", decision.rule.as_deref())];
+    let said = [
+        ("stella:action", Some(words::action(decision.action))),
+        ("stella:confidence", (finding.confidence == Confidence::Low).then_some("low")),
+        ("stella:rule", decision.rule.as_deref()),
+    ];
     let property = |(name, value): (&'static str, Option<&str>)| {
         Some(Property { name: name.into(), value: value?.to_owned() })
     };

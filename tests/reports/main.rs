@@ -18,6 +18,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 use stella::{
+    finding::Confidence,
     inventory::Skipped,
     report::{Report, ScanResult},
 };
@@ -96,10 +97,11 @@ fn reports_are_valid_and_repeatable() {
 }
 
 #[test]
-fn whose_word_a_severity_is_stands_beside_it() {
+fn whose_word_a_severity_is_and_that_it_is_a_guess_stand_beside_it() {
     let mut result = plain_result();
     for judged in &mut result.findings {
         judged.finding.severity_source = "debian".to_owned();
+        judged.finding.confidence = Confidence::Low;
     }
     let report = report(vec![result]);
     let sarif = serde_json::to_string(&sarif(&report)).unwrap();
@@ -112,6 +114,6 @@ fn whose_word_a_severity_is_stands_beside_it() {
     for text in
         [sarif, codequality, gitlab, String::from_utf8(github).unwrap(), String::from_utf8(junit).unwrap()]
     {
-        assert!(text.contains("critical by debian"), "{text}");
+        assert!(text.contains("critical by debian, low confidence"), "{text}");
     }
 }
