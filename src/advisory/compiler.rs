@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Advisory, Fact, Range, State,
+    Advisory, Fact, Range, State, alias,
     format::{
         self, Contents, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed,
         Text, VERSION,
@@ -131,6 +131,7 @@ impl Compiler {
         let places = self.sources.into_iter().enumerate().map(place).collect::<Result<_, Error>>()?;
         let mut parts = Parts { sources: places, ..Parts::default() };
         let mut feeds = Vec::with_capacity(self.feeds.len());
+        let with_cves = alias::with_cves(self.texts.iter());
         drop(self.texts);
         for (name, feed) in self.feeds {
             let first_entry = parts.count();
@@ -138,6 +139,11 @@ impl Compiler {
             let mut ids = BTreeSet::new();
             // What is encoded is let go: both forms of all advisories would take twice the memory.
             for (package, mut advisories) in feed.packages {
+                for advisory in &mut advisories {
+                    if let Some(text) = with_cves.get(&advisory.text) {
+                        advisory.text = Arc::clone(text);
+                    }
+                }
                 advisories.sort();
                 advisories.dedup_by(|next, known| known.takes(next));
                 ids.extend(advisories.iter().map(|advisory| advisory.text.id.clone()));

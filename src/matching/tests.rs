@@ -286,6 +286,24 @@ fn one_vulnerability_is_one_finding() {
 }
 
 #[test]
+fn names_that_another_ecosystem_links_are_one_vulnerability() {
+    let fixed = |id, aliases: &[&str], fix| advisory(id, aliases, Severity::High, &[("0", fix)]);
+    let snapshot = snapshot(&[
+        ("Wolfi", "p", fixed("CVE-1", &[], "1.0-r2")),
+        ("Wolfi", "p", fixed("GHSA-1", &[], "1.0-r2")),
+        ("Wolfi", "p", fixed("GHSA-2", &[], "1.0-r3")),
+        ("PyPI", "p", fixed("GHSA-1", &["CVE-1"], "2")),
+    ]);
+    let matched = run(Some(("wolfi", "1")), vec![installed(Ecosystem::Apk, "p", "1.0-r1", None)], &snapshot);
+    let ids: Vec<_> = matched.findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids, ["CVE-1", "GHSA-2"]);
+    assert_eq!(
+        (matched.findings[0].aliases.as_slice(), matched.findings[0].claims.len()),
+        (["GHSA-1".to_owned()].as_slice(), 2)
+    );
+}
+
+#[test]
 fn the_fix_is_the_lowest_that_helps() {
     let snapshot = snapshot(&[
         ("PyPI", "p", advisory("PYSEC-1", &["CVE-1"], Severity::Low, &[("0", "2.2.5"), ("2.3.0", "2.3.2")])),
