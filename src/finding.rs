@@ -64,6 +64,8 @@ pub enum Status {
     Postponed,
     /// Too minor for an update of its own; Debian's `no-dsa`.
     NoDsa,
+    /// A fixed version exists for those who pay for extended support, and for nobody else.
+    Subscription,
     /// There will be no fix.
     Ignored,
     /// There will be no fix, for the package is not supported any more.

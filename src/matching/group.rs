@@ -86,6 +86,41 @@ impl Said {
     }
 }
 
+impl Said {
+    /// What `extended` says of a package beyond what `feed` speaks of: vulnerabilities that this one does not name for any
+    /// version. Of the others the feed for everybody knows best what everybody has.
+    pub(super) fn beyond(
+        snapshot: &Snapshot,
+        extended: &str,
+        feed: &str,
+        subject: &Subject<'_>,
+        scheme: Scheme,
+    ) -> Result<Self, advisory::Error> {
+        let mut said = Self::of(snapshot, extended, subject, scheme)?;
+        let known = snapshot.known(feed, &subject.name)?;
+        if said.groups.is_empty() && said.unjudged.is_empty() {
+            return Ok(said);
+        }
+        let mut names = BTreeSet::new();
+        for index in 0..known.len() {
+            let Advisory { id, aliases, .. } = known.advisory(index)?;
+            names.extend(aliases.into_iter().chain([id]));
+        }
+        let is_new = |group: &Group| {
+            let has_cve = group.cves().next().is_some();
+            !group
+                .names
+                .iter()
+                .filter(|name| !has_cve || name.starts_with("CVE-"))
+                .any(|name| names.contains(name))
+        };
+        said.groups.retain(&is_new);
+        said.unjudged
+            .retain(|advisory| is_new(&Group::of(Word { advisory: advisory.clone(), affected: false })));
+        Ok(said)
+    }
+}
+
 fn glances<'a>(known: &'a Known<'a>) -> Vec<(&'a Known<'a>, usize, Glance<'a>)> {
     (0..known.len()).filter_map(|index| Some((known, index, known.glance(index)?))).collect()
 }

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use feed::scheme;
-use feed::{Subject, covered, feed_of, language_feed, no_feed, subject};
+use feed::{Subject, covered, extended, feed_of, language_feed, no_feed, subject};
 use group::{Group, Said, fix};
 
 use crate::{
@@ -84,8 +84,13 @@ pub fn findings(
             unnamed.push(&installed.package);
             continue;
         }
-        let Said { groups, unjudged, is_known } = Said::of(snapshot, ecosystem, &subject, scheme)?;
-        if !is_known && installed.package.ecosystem.is_system() {
+        let Said { groups, mut unjudged, is_known } = Said::of(snapshot, ecosystem, &subject, scheme)?;
+        let extended = match extended(ecosystem).filter(|feed| snapshot.covers(feed)) {
+            Some(extended) => Said::beyond(snapshot, &extended, ecosystem, &subject, scheme)?,
+            None => Said::default(),
+        };
+        unjudged.extend(extended.unjudged);
+        if !is_known && !extended.is_known && installed.package.ecosystem.is_system() {
             unspoken.push(installed);
         }
         if !unjudged.is_empty() {
@@ -95,10 +100,14 @@ pub fn findings(
                 why: why_unjudged(scheme, subject.version, &unjudged),
             });
         }
-        if !groups.is_empty() {
+        if !groups.is_empty() || !extended.groups.is_empty() {
             let layer = layer_of(installed, image)?;
-            for group in groups {
+            let all = groups.into_iter().map(|group| (group, false));
+            for (group, is_extended) in all.chain(extended.groups.into_iter().map(|group| (group, true))) {
                 let mut found = finding(&group, installed, &subject, scheme, &layer, os);
+                if is_extended {
+                    by_subscription(&mut found);
+                }
                 of_the_vulnerability(&mut found, snapshot)?;
                 matched.findings.push(found);
             }
@@ -292,6 +301,16 @@ fn finding(
         epss: None,
         layer: layer.clone(),
         paths: installed.paths.clone(),
+    }
+}
+
+/// Says that a fix is only for those who pay: nothing in an image tells that somebody does, so it is none for the policy. The
+/// claims still name its version.
+fn by_subscription(finding: &mut Finding) {
+    finding.fixed_in = None;
+    let claims = finding.claims.iter_mut().map(|claim| &mut claim.status);
+    for status in claims.chain([&mut finding.status]).filter(|status| **status == Status::Fixed) {
+        *status = Status::Subscription;
     }
 }
 

@@ -303,6 +303,64 @@ fn names_that_another_ecosystem_links_are_one_vulnerability() {
     );
 }
 
+/// As Canonical publishes: one record for all releases, those past their support under `Pro` alone.
+#[test]
+fn what_ubuntu_says_of_extended_support_alone_is_found_and_has_no_fix_for_everybody() {
+    let affected = |ecosystem: &str, fixed: &str| {
+        let fixed = if fixed.is_empty() { String::new() } else { format!(r#",{{"fixed":"{fixed}"}}"#) };
+        format!(
+            r#"{{"package":{{"ecosystem":"{ecosystem}","name":"p","purl":"pkg:deb/ubuntu/p?arch=source"}},
+                "ranges":[{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}}{fixed}]}}],"versions":["0.9-1"],
+                "ecosystem_specific":{{"binaries":[]}}}}"#
+        )
+    };
+    let record = |number: u8, affected: &[String]| {
+        format!(
+            r#"{{"schema_version":"1.7.0","id":"UBUNTU-CVE-2025-{number}","upstream":["CVE-2025-{number}"],
+                "modified":"2025-07-01T00:00:00Z","severity":[{{"type":"Ubuntu","score":"medium"}}],"affected":[{}]}}"#,
+            affected.join(",")
+        )
+    };
+    let (plain, pro) = ("Ubuntu:18.04:LTS", "Ubuntu:Pro:18.04:LTS");
+    let records = [
+        record(1, &[affected(pro, "1.0-1ubuntu1+esm1"), affected("Ubuntu:22.04:LTS", "2.0-1")]),
+        record(2, &[affected(pro, "")]),
+        // The feed for everybody speaks of these.
+        record(3, &[affected(plain, "1.0-1"), affected(pro, "1.0-1ubuntu1+esm1")]),
+        record(4, &[affected(plain, ""), affected(pro, "1.0-1ubuntu1+esm1")]),
+        record(5, &[affected(plain, "1.0-2")]),
+    ];
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    std::fs::write(file.path(), format!("[{}]", records.join(","))).unwrap();
+    let (mut compiler, mut import) = (Compiler::default(), crate::feed::Import::default());
+    let part = crate::feed::read(file.path(), std::num::NonZeroUsize::MIN, &|_| ()).unwrap();
+    import.add(file.path(), part).unwrap();
+    import.compile(&mut compiler);
+    let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let told = |release, version| {
+        let package = installed(Ecosystem::Deb, "p", version, None);
+        let matched = run(Some(("ubuntu", release)), vec![package], &snapshot);
+        assert_eq!(matched.skipped, []);
+        let told = matched.findings.iter().map(|finding| {
+            let offered = finding.claims[0].fixed_in.as_deref().unwrap_or("-");
+            let fix = finding.fixed_in.as_deref().unwrap_or("-");
+            format!("{} {:?} {fix} {offered}", finding.id, finding.status)
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("18.04", "1.0-1"),
+        [
+            "CVE-2025-1 Subscription - 1.0-1ubuntu1+esm1",
+            "CVE-2025-2 Affected - -",
+            "CVE-2025-4 Affected - -",
+            "CVE-2025-5 Fixed 1.0-2 1.0-2",
+        ]
+    );
+    assert_eq!(told("18.04", "1.0-2+esm1"), ["CVE-2025-2 Affected - -", "CVE-2025-4 Affected - -"]);
+    assert_eq!(told("22.04", "1.0-1"), ["CVE-2025-1 Fixed 2.0-1 2.0-1"]);
+}
+
 #[test]
 fn the_fix_is_the_lowest_that_helps() {
     let snapshot = snapshot(&[

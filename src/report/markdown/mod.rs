@@ -338,6 +338,7 @@ fn update_to(judged: &Judged) -> String {
             Status::Undetermined => "not known yet",
             Status::Postponed => "put off",
             Status::NoDsa => "none, as minor",
+            Status::Subscription => "by subscription",
             Status::Ignored => "will not be fixed",
             Status::EndOfLife => "end of life",
         }
