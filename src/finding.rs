@@ -1,6 +1,8 @@
 //! A finding: an advisory that hits a package of the inventory. The waist of the engine: what is left of it
 //! discovers, what is right of it judges or prints.
 
+use std::cmp::{Ordering, Reverse};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,10 +64,31 @@ pub enum Status {
     Postponed,
     /// Too minor for an update of its own; Debian's `no-dsa`.
     NoDsa,
+    /// A fixed version exists for those who pay for extended support, and for nobody else.
+    Subscription,
     /// There will be no fix.
     Ignored,
     /// There will be no fix, for the package is not supported any more.
     EndOfLife,
+}
+
+/// How sure it is that an advisory speaks of the package that it is said to hit.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Only the name of a product is the package's: it may be another, or mended by who packed it.
+    Low,
+    /// A feed of the package's own distribution or ecosystem names it.
+    #[default]
+    High,
+}
+
+impl Confidence {
+    fn is_high(&self) -> bool {
+        *self == Self::High
+    }
 }
 
 /// An advisory that hits a package of the image.
@@ -77,6 +100,12 @@ pub struct Finding {
     pub aliases: Vec<String>,
     /// How bad.
     pub severity: Severity,
+    /// Whose word that is, by the database's name in `claims` or `ratings`; absent where nobody has rated it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub severity_source: String,
+    /// How sure it is that the package is meant; absent where it is `high`.
+    #[serde(default, skip_serializing_if = "Confidence::is_high")]
+    pub confidence: Confidence,
     /// One line, from the advisory; may be empty.
     #[serde(default)]
     pub summary: String,
@@ -86,8 +115,9 @@ pub struct Finding {
     pub fixed_in: Option<String>,
     /// What the source says of a fix.
     pub status: Status,
-    /// What each source says of this package, those that decided first. Severity, status and fix are of the ones that know
-    /// the package best: its distribution, its ecosystem, then the databases of all vulnerabilities.
+    /// What each source says of this package, those that decided first. Status and fix are of the ones that know the package
+    /// best: its distribution, its ecosystem, then the databases of all vulnerabilities. So is the severity, unless a policy
+    /// has an order of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     /// How bad databases call the vulnerability itself, whichever package it is in; sorted by source.
@@ -103,6 +133,21 @@ pub struct Finding {
     pub layer: FindingLayer,
     /// The files the package was read from, sorted.
     pub paths: Vec<String>,
+}
+
+impl Finding {
+    /// The order of a list of findings: the worst first, then by id, package and layer.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |finding: &Self| (Reverse(finding.severity), finding.layer.index);
+        let ((severity_a, layer_a), (severity_b, layer_b)) = (key(self), key(other));
+        (severity_a, &self.id, &self.package, layer_a, &self.paths).cmp(&(
+            severity_b,
+            &other.id,
+            &other.package,
+            layer_b,
+            &other.paths,
+        ))
+    }
 }
 
 /// What one source says of a vulnerability in a package.
@@ -121,6 +166,17 @@ pub struct Claim {
     /// The lowest version above the installed one that it calls fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_in: Option<String>,
+    /// The CPE name of the product that it speaks of, where it knows products and no packages.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cpe: String,
+}
+
+impl Claim {
+    /// Whether it is of those who know the package: its distribution, its ecosystem, or those who curate advisories of it; not
+    /// of a database of all vulnerabilities.
+    pub fn is_own(&self) -> bool {
+        !["cve", "cisa-adp", "nvd"].contains(&self.source.as_str())
+    }
 }
 
 /// How bad one database calls a vulnerability.

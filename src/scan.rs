@@ -80,7 +80,8 @@ impl Scan<'_> {
 
     /// Matches an inventory that is known without merging.
     pub fn discover_in(&self, mut inventory: Inventory) -> Result<Discovered, Error> {
-        let matched = matching::findings(&inventory, self.image, self.snapshot)?;
+        let by_cpe = self.policies.iter().any(|policy| policy.cpe);
+        let matched = matching::findings(&inventory, self.image, self.snapshot, by_cpe)?;
         let nothing = inventory.no_packages(self.image);
         inventory.skipped.extend(self.skipped.iter().cloned().chain(nothing));
         inventory.skipped.sort();

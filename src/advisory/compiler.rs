@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Advisory, Fact, Range, State,
+    Advisory, Fact, Range, State, alias,
     format::{
         self, Contents, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed,
         Text, VERSION,
@@ -32,6 +32,8 @@ pub struct Compiler {
     /// Names of the databases that speak in advisories.
     sources: BTreeSet<Arc<str>>,
     facts: Vec<FactInput>,
+    /// Of records that have an id of GitHub's.
+    github: Vec<Arc<Text>>,
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +136,11 @@ impl Compiler {
             self.sources.insert(Arc::clone(&source));
             source
         });
-        Words { text: Arc::new(Text { id, aliases, summary }), source }
+        let text = Arc::new(Text { id, aliases, summary });
+        if alias::is_of_github(&text) {
+            self.github.push(Arc::clone(&text));
+        }
+        Words { text, source }
     }
 
     /// Takes one advisory in these words, as [`Compiler::add`] does.
@@ -186,6 +192,13 @@ impl Compiler {
         let places = self.sources.into_iter().enumerate().map(place).collect::<Result<_, Error>>()?;
         let mut parts = Parts { sources: places, ..Parts::default() };
         let mut feeds = Vec::with_capacity(self.feeds.len());
+        let with_cves = alias::with_cves(self.github.iter());
+        let named = self.feeds.values_mut().flat_map(|feed| &mut feed.advisories);
+        for advisory in named.filter(|advisory| alias::is_of_github(&advisory.text)) {
+            if let Some(text) = with_cves.get(&advisory.text) {
+                advisory.text = Arc::clone(text);
+            }
+        }
         // Half of the time is spent on putting things in order, and facts and advisories are about as many.
         thread::scope(|scope| {
             scope.spawn(|| self.facts.sort_unstable());

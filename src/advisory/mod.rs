@@ -4,6 +4,7 @@
 //! feed parsers -> Compiler -> one file -> Snapshot -> lookup(ecosystem, package)
 //! ```
 
+mod alias;
 mod compiler;
 mod fact;
 mod format;

@@ -181,11 +181,11 @@ mod tests {
             assert_eq!((outcome.read, outcome.kept), (2, 1), "{text}");
             assert_eq!(fact(&snapshot, "CVE-2024-1111").severity, Severity::High);
             let named =
-                outcome.named.into_iter().find(|skipped| skipped.why.starts_with("malformed from here on"));
+                outcome.named().into_iter().find(|skipped| skipped.why.starts_with("malformed from here on"));
             let named = named.unwrap();
             let at = named.what.strip_prefix("export/export.xml, byte ").unwrap().parse::<usize>().unwrap();
             assert!(at >= second && at <= text.len(), "{at} {text}");
-            named.why
+            named.why.clone()
         };
         let insert = |part: &str| [&whole[..second], part, &whole[second..]].concat();
         for (part, why) in [
@@ -218,7 +218,7 @@ mod tests {
         let said = |bytes: &[u8]| {
             let (outcome, _) = read(bytes);
             assert_eq!((outcome.read, outcome.kept), (1, 0));
-            outcome.named.first().unwrap().clone()
+            (*outcome.named().first().unwrap()).clone()
         };
         let mut text = b"<?xml version='1.0' encoding='windows-1251'?><vulnerabilities><vul>\xcf</vul></vulnerabilities>".to_vec();
         assert!(said(&text).why.contains("encoding \"windows-1251\": only UTF-8 is read"));

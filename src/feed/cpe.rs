@@ -4,7 +4,10 @@
 //! cpe:2.3:part:vendor:product:version:update:edition:language:sw_edition:target_sw:target_hw:other
 //! ```
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
+
+/// The ecosystem of what is said of products, by their CPE names.
+pub(crate) const FEED: &str = "cpe";
 
 /// A name. Its values are as they are written: `*` is any, `-` is none, and a backslash quotes the character after it.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +61,51 @@ impl<'a> Cpe<'a> {
     }
 }
 
+/// A product, as [`Cpe::package`] names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Product {
+    /// The whole name.
+    pub(crate) key: String,
+    pub(crate) vendor: String,
+    pub(crate) product: String,
+    /// The software that it runs in; empty where that does not matter.
+    pub(crate) target: String,
+}
+
+impl Product {
+    pub(crate) fn of(key: String) -> Option<Self> {
+        let mut parts = [const { String::new() }; 3];
+        let mut rest = Some(key.as_str());
+        for part in &mut parts {
+            let Some(text) = rest else { break };
+            let (value, after) = first(text);
+            *part = unquoted(value)?.into_owned();
+            rest = after;
+        }
+        let [vendor, product, target] = parts;
+        (rest.is_none() && !product.is_empty()).then_some(Self { key, vendor, product, target })
+    }
+}
+
+/// The CPE name of all its versions.
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |text: &str| {
+            let mut out = String::with_capacity(text.len());
+            for letter in text.chars() {
+                if letter.is_ascii() && !letter.is_ascii_alphanumeric() && !"_-.".contains(letter) {
+                    out.push('\\');
+                }
+                out.push(letter);
+            }
+            if out.is_empty() { "*".to_owned() } else { out }
+        };
+        let Self { vendor, product, target, .. } = self;
+        let [vendor, product, target] = [vendor, product, target].map(|text| quoted(text));
+        write!(f, "cpe:2.3:a:{vendor}:{product}:*:*:*:*:*:{target}:*:*")
+    }
+}
+
 /// Whether it is the value that stands for every other.
 pub(super) fn is_any(value: &str) -> bool {
     value == "*"
@@ -107,6 +155,18 @@ mod tests {
         let plain = Cpe::parse("cpe:2.3:a:apache:http_server:2.4.1:*:*:*:*:*:*:*").unwrap();
         assert_eq!(plain.package().unwrap(), "apache:http_server");
         assert!(is_any(plain.update) && !is_any(r"\*"));
+    }
+
+    #[test]
+    fn products_by_their_names() {
+        for text in
+            [r"cpe:2.3:a:a\:b:c\+\+\\:*:*:*:*:*:node.js:*:*", "cpe:2.3:a:apache:http_server:*:*:*:*:*:*:*:*"]
+        {
+            let key = Cpe::parse(text).unwrap().package().unwrap();
+            assert_eq!(Product::of(key).unwrap().to_string(), text);
+        }
+        assert_eq!(Product::of("a".into()), None);
+        assert_eq!(Product::of("a:b:c:d".into()), None);
     }
 
     #[test]

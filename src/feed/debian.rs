@@ -227,7 +227,7 @@ mod tests {
               "c":{"TEMP-0000000-0CA7E3":{"releases":{"bookworm":{"status":"open","repositories":{"bookworm":"1"}}}}}}"#,
         );
         assert_eq!((outcome.read, outcome.kept, outcome.skipped, outcome.not_understood), (3, 3, 1, 0));
-        let sid = outcome.named.first().unwrap();
+        let sid = *outcome.named().first().unwrap();
         assert_eq!(
             (sid.what.as_str(), sid.why.as_str()),
             ("tracker.json, sid", "a release that no image is of: in 1 of the records")
@@ -269,7 +269,7 @@ mod tests {
               "b":[], "c":{"CVE-7":{"releases":{"bookworm":{"status":"open"}}}}, "d""#,
         );
         assert_eq!((outcome.read, outcome.kept, outcome.skipped, outcome.not_understood), (9, 3, 8, 1));
-        let named: Vec<_> = outcome.named.iter().map(|skipped| skipped.what.as_str()).collect();
+        let named: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.what.as_str()).collect();
         assert_eq!(
             named,
             [

@@ -135,7 +135,7 @@ mod tests {
             CVE-1999-0001,0.03351,0.88255\r\nCVE-1999-0002,1.5,0.1\r\nCVE-X,0.1,0.1\r\n";
         let outcome = import_document("a.csv", text.as_bytes(), &mut compiler);
         assert_eq!((outcome.read, outcome.kept, outcome.skipped), (3, 1, 2));
-        assert!(outcome.named.iter().any(|skipped| skipped.what == "a.csv:4"), "{outcome:?}");
+        assert!(outcome.named().into_iter().any(|skipped| skipped.what == "a.csv:4"), "{outcome:?}");
         let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
         let forecast = Some(Forecast { probability: 3351, percentile: 88_255 });
         let fact = Fact { forecast, ..Fact::default() };

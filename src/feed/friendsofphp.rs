@@ -115,7 +115,7 @@ mod tests {
              master:\n        time:     ~\n        versions: ['>2.1', '<=2.1.3']\n\
              reference: composer://acme/Http\ncomposer-repository: false\n",
         );
-        assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named);
+        assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named());
         let found = &snapshot.lookup("Packagist", "acme/http").unwrap()[0];
         assert_eq!((found.id.as_str(), found.source.as_str()), ("acme/Http/CVE-2024-1", "friendsofphp"));
         assert_eq!(found.aliases, ["CVE-2024-1"]);
@@ -141,16 +141,16 @@ mod tests {
         );
         assert_eq!((outcome.kept, outcome.skipped, outcome.not_understood), (1, 1, 1));
         assert!(
-            outcome.named.first().unwrap().why.contains("\"dev-main\", of branch dev"),
+            outcome.named().first().unwrap().why.contains("\"dev-main\", of branch dev"),
             "{:?}",
-            outcome.named
+            outcome.named()
         );
         assert_eq!(snapshot.lookup("Packagist", "acme/http").unwrap()[0].id, "acme/http/2012-08-28");
         let (outcome, _) = read(name, "branches: {a: {versions: ['<1']}}\nreference: pear://a/b\n");
-        assert_eq!(outcome.named.first().unwrap().why, "not a package of Composer: pear://a/b");
+        assert_eq!(outcome.named().first().unwrap().why, "not a package of Composer: pear://a/b");
         let (outcome, _) = read(name, "branches: {a: {versions: ['>2', '<1']}}\nreference: composer://a/b\n");
-        assert_eq!(outcome.named.first().unwrap().why, "affects no version");
+        assert_eq!(outcome.named().first().unwrap().why, "affects no version");
         let (outcome, _) = read(name, "branches: []\n");
-        assert!(outcome.named.first().unwrap().why.starts_with("malformed"));
+        assert!(outcome.named().first().unwrap().why.starts_with("malformed"));
     }
 }

@@ -167,7 +167,7 @@ mod tests {
         assert_eq!((fact.severity, fact.vector.as_str()), (Severity::Medium, vector));
         let none = r#"<VULDEF-Document><status:Status retCd="1" errMsg="x"/></VULDEF-Document>"#;
         let (outcome, _) = read("a.xml", none.as_bytes());
-        assert_eq!(outcome.named.first().unwrap().why, "no record in it");
+        assert_eq!(outcome.named().first().unwrap().why, "no record in it");
     }
 
     #[test]

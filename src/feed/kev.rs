@@ -143,6 +143,18 @@ mod tests {
     }
 
     #[test]
+    fn its_schema_is_no_catalogue() {
+        let schema = br#"{
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "title": "CISA Catalog of Known Exploited Vulnerabilities",
+  "properties": {"catalogVersion": {"type": "string"}, "vulnerabilities": {"type": "array"}}
+}"#;
+        let outcome = import_document("schema.json", schema, &mut Compiler::default());
+        assert_eq!((outcome.read, outcome.skipped), (0, 1));
+        assert_eq!(outcome.named().first().unwrap().why, "no form of advisories that is known");
+    }
+
+    #[test]
     fn the_catalogue_as_json() {
         let (outcome, facts) = read(
             "known_exploited_vulnerabilities.json",

@@ -6,7 +6,7 @@
 //! ```
 
 mod bdu;
-mod cpe;
+pub(crate) mod cpe;
 mod csaf;
 mod csv;
 mod cve;
@@ -45,6 +45,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use import::{Import, read};
+pub use name::raters;
 pub use part::Part;
 use sink::Sink;
 use walk::Document;
@@ -95,9 +96,10 @@ const SOURCES: &[&dyn Source] = &[
     &osv::Osv,
 ];
 
-/// The source that knows `document`.
+/// The source that knows `document`. None knows a JSON Schema, which some publish beside their files: it has the words of the
+/// form that it describes.
 fn source_of(document: &Document) -> Option<&'static dyn Source> {
-    SOURCES.iter().copied().find(|source| source.knows(document))
+    SOURCES.iter().copied().find(|source| !document.is_schema() && source.knows(document))
 }
 
 /// What an import took, and what it left.
@@ -111,15 +113,16 @@ pub struct Outcome {
     pub skipped: u64,
     /// How often for each reason; the first [`REASONS`] of them, in the order of their words.
     pub reasons: BTreeMap<String, u64>,
-    /// The first [`NAMED`] of what was left out, in the order of their names.
-    pub named: BTreeSet<SkippedRecord>,
+    /// Of what was left out for each of these reasons the first [`NAMED`], in the order of their names: thousands of one do
+    /// not hide the only one of another.
+    pub named: BTreeMap<String, BTreeSet<SkippedRecord>>,
     /// Records of which a range for a supported ecosystem was left out because nobody here understands it: what it
     /// affects may be missed.
     pub not_understood: u64,
 }
 
-/// Skipped records that are named one by one; the rest is counted.
-pub const NAMED: usize = 20;
+/// Skipped records of one reason that are named one by one; the rest is counted.
+pub const NAMED: usize = 5;
 
 /// Reasons that are counted one by one. A feed's own words are in some, so a hostile one has as many as it likes.
 pub const REASONS: usize = 40;
@@ -132,7 +135,11 @@ impl Outcome {
             None => drop(self.reasons.insert(reason.to_owned(), 1)),
         }
         let why = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
-        self.named.insert(SkippedRecord { what, why });
+        let record = SkippedRecord { what, why };
+        match self.named.get_mut(reason) {
+            Some(named) => drop(named.insert(record)),
+            None => drop(self.named.insert(reason.to_owned(), BTreeSet::from([record]))),
+        }
         self.trim();
     }
 
@@ -144,19 +151,29 @@ impl Outcome {
         for (reason, count) in reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
-        self.named.extend(named);
+        for (reason, named) in named {
+            self.named.entry(reason).or_default().extend(named);
+        }
         self.not_understood += not_understood;
         self.trim();
     }
 
     /// What is first of all is first of every part too, so neither threads nor their order change what stays.
     fn trim(&mut self) {
-        while self.named.len() > NAMED {
-            self.named.pop_last();
-        }
         while self.reasons.len() > REASONS {
             self.reasons.pop_last();
+            self.named.pop_last(); // it has the same reasons
         }
+        for named in self.named.values_mut() {
+            while named.len() > NAMED {
+                named.pop_last();
+            }
+        }
+    }
+
+    /// All that is named, in the order of the names.
+    pub fn named(&self) -> BTreeSet<&SkippedRecord> {
+        self.named.values().flatten().collect()
     }
 }
 
@@ -211,4 +228,33 @@ pub enum Error {
     /// Not one record in it.
     #[error("{0}: no advisory in it, in any form that is known")]
     Empty(PathBuf),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rare_reason_is_named_beside_thousands_of_another() {
+        let of = |places: &[usize]| {
+            let mut outcome = Outcome::default();
+            for place in places {
+                let reason = if *place == 4_321 { "malformed" } else { "no package that is known" };
+                outcome.skip(format!("CVE-{place:04}"), reason, "");
+            }
+            outcome
+        };
+        let all: Vec<usize> = (0..5_000).collect();
+        let whole = of(&all);
+        let named: Vec<&str> = whole.named().into_iter().map(|skipped| skipped.what.as_str()).collect();
+        assert_eq!(named, ["CVE-0000", "CVE-0001", "CVE-0002", "CVE-0003", "CVE-0004", "CVE-4321"]);
+        // Whoever reads what, in whatever order.
+        for middle in [1, 2_500, 4_322] {
+            let (mut first, mut second) = (of(&all[..middle]), of(&all[middle..]));
+            second.extend(first.clone());
+            assert_eq!(second, whole);
+            first.extend(of(&all[middle..]));
+            assert_eq!(first, whole);
+        }
+    }
 }

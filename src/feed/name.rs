@@ -40,6 +40,11 @@ const DATABASES: &[&str] = &[
     "wolfi",
 ];
 
+/// Those that say how bad a vulnerability is.
+pub fn raters() -> impl Iterator<Item = &'static str> {
+    DATABASES.iter().copied().filter(|name| !["cisa-kev", "epss"].contains(name))
+}
+
 /// Where files are counted that no source knows.
 pub(super) const NO_SOURCE: &str = "files";
 

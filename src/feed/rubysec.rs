@@ -118,7 +118,7 @@ mod tests {
              cvss_v3: 7.5\ncvss_v2: 2\npatched_versions:\n  - \"~> 2.1.4, >= 2.1.4.2\"\n  - \">= 3.0.4.2\"\n\
              unaffected_versions:\n  - \"< 1.2\"\nrelated:\n  cve:\n    - 2023-9\n",
         );
-        assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named);
+        assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named());
         let found = &snapshot.lookup("RubyGems", "rack").unwrap()[0];
         assert_eq!((found.id.as_str(), found.source.as_str()), ("CVE-2024-1", "rubysec"));
         assert_eq!(found.aliases, ["CVE-2024-1", "GHSA-aaaa-bbbb-cccc", "OSVDB-101137"]);
@@ -135,7 +135,7 @@ mod tests {
         let why = |text: &str| {
             let (outcome, snapshot) = read(text);
             assert_eq!((outcome.read, outcome.kept), (1, 0));
-            (outcome.named.into_iter().next().unwrap().why, snapshot.feeds().len())
+            (outcome.named().first().unwrap().why.clone(), snapshot.feeds().len())
         };
         let interpreter = "engine: jruby\ncve: 2022-1\npatched_versions:\n  - \">= 9.3.8.0\"\n";
         assert_eq!(why(interpreter), ("of an interpreter, which no package is: jruby".into(), 0));

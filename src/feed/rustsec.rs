@@ -165,7 +165,7 @@ mod tests {
         let lists = "patched = [\"^1.2.3\", \">= 2.0.1\"]\nunaffected = [\"< 1.0.0\"]";
         for text in [record(fields, lists), record(fields, lists).replace('\n', "\r\n")] {
             let (outcome, snapshot) = read("crates/a/RUSTSEC-2024-0001.md", &text);
-            assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named);
+            assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 1, 0), "{:?}", outcome.named());
             let found = &snapshot.lookup("crates.io", "a").unwrap()[0];
             assert_eq!((found.id.as_str(), found.source.as_str()), ("RUSTSEC-2024-0001", "rustsec"));
             assert_eq!((found.severity, found.summary.as_str()), (Severity::High, "Title of `it`"));
@@ -182,7 +182,7 @@ mod tests {
         let why = |name: &str, text: &str| {
             let (outcome, _) = read(name, text);
             assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 0, 1));
-            outcome.named.into_iter().next().unwrap().why
+            outcome.named().first().unwrap().why.clone()
         };
         let name = "db/crates/a/RUSTSEC-2024-0001.md";
         let unmaintained = record("informational = \"unmaintained\"", "patched = []");

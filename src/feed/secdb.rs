@@ -326,7 +326,7 @@ mod tests {
                {"pkg":{"name":"d","secfixes":{"1-r0":["CVE-1"],"1-r0":["CVE-2"]}}}"#,
         ));
         assert_eq!((outcome.read, outcome.kept), (6, 2));
-        let named: Vec<_> = outcome.named.iter().map(|skipped| skipped.what.as_str()).collect();
+        let named: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.what.as_str()).collect();
         assert_eq!(
             named,
             [
@@ -347,7 +347,7 @@ mod tests {
         let whole = alpine(r#"{"pkg":{"name":"a","secfixes":{"1-r0":["CVE-1"]}}},{"pkg":{"name":"b""#);
         let (outcome, snapshot) = read(whole.strip_suffix("]}").unwrap());
         assert_eq!((outcome.read, outcome.kept, outcome.skipped), (2, 1, 1));
-        assert!(outcome.named.first().unwrap().why.starts_with("malformed from here on"));
+        assert!(outcome.named().first().unwrap().why.starts_with("malformed from here on"));
         assert_eq!(told(&snapshot, "Alpine:v3.21", "a"), ["CVE-1  1-r0"]);
     }
 

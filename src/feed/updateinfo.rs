@@ -372,7 +372,7 @@ mod tests {
         ];
         let (outcome, snapshot) = read(&document(&updates.concat()));
         assert_eq!((outcome.read, outcome.kept, outcome.skipped), (7, 1, 6));
-        let named: Vec<_> = outcome.named.iter().map(|skipped| skipped.what.clone()).collect();
+        let named: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.what.clone()).collect();
         let place = |index| format!("updateinfo.xml, update {index}");
         assert_eq!(named, [1, 2, 3, 4, 5, 6].map(place));
         assert_eq!(snapshot.lookup("Amazon Linux:2", "a").unwrap()[0].id, "ALAS2-4");
@@ -391,8 +391,8 @@ mod tests {
         ] {
             let (outcome, _) = read(&text);
             let last = (outcome.kept, outcome.skipped, outcome.read);
-            assert_eq!(last, (kept, 1, kept + 1), "{:?}", outcome.named);
-            assert!(outcome.named.first().unwrap().why.starts_with("malformed from here on"));
+            assert_eq!(last, (kept, 1, kept + 1), "{:?}", outcome.named());
+            assert!(outcome.named().first().unwrap().why.starts_with("malformed from here on"));
         }
     }
 

@@ -53,6 +53,17 @@ impl Document {
         memmem::find(self.head(), text.as_bytes()).is_some()
     }
 
+    /// Whether it says of itself that it is a JSON Schema.
+    pub(super) fn is_schema(&self) -> bool {
+        let member = &b"\"$schema\""[..];
+        let after = memmem::find(self.head(), member).map(|at| &self.head()[at + member.len()..]);
+        let value = after.and_then(|after| after.trim_ascii_start().strip_prefix(b":"));
+        value.is_some_and(|value| {
+            let is = |start: &[u8]| value.trim_ascii_start().starts_with(start);
+            is(b"\"http://json-schema.org/") || is(b"\"https://json-schema.org/")
+        })
+    }
+
     /// Whether the name ends so, a `.gz` apart, in any case.
     pub(super) fn is_named(&self, end: &str) -> bool {
         let name = self.name.to_lowercase();
@@ -363,8 +374,8 @@ mod tests {
         import.add(path, part)?;
         assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
         import.compile(&mut compiler);
-        let skipped =
-            outcomes.into_values().flat_map(|outcome| outcome.named).map(|skipped| skipped.what).collect();
+        let skipped = outcomes.into_values().flat_map(|outcome| outcome.named).flat_map(|(_, named)| named);
+        let skipped = skipped.map(|skipped| skipped.what).collect();
         Ok((compiler.to_bytes().unwrap(), skipped))
     }
 

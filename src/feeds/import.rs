@@ -222,13 +222,14 @@ pub fn make_room(target: &Path) -> Result<(), Error> {
 
 /// Says what became of one source's records in one path.
 fn told(path: &Path, source: &str, outcome: &Outcome, tell: &dyn Tell) {
-    let Outcome { read, kept, skipped, reasons, named, not_understood } = outcome;
+    let Outcome { read, kept, skipped, reasons, not_understood, .. } = outcome;
+    let named = outcome.named();
     let path = path.display();
     tell.note(format_args!("{path}: {source}: {read} records read, {kept} kept, {skipped} skipped"));
     for (reason, count) in reasons {
         tell.note(format_args!("{path}: {source}: {count} skipped: {reason}"));
     }
-    for skipped in named {
+    for skipped in &named {
         tell.note(format_args!("skipped {}: {}", skipped.what, skipped.why));
     }
     if let Some(more) = skipped.checked_sub(named.len() as u64).filter(|more| *more > 0) {

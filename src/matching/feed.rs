@@ -48,10 +48,14 @@ fn two_numbers(release: &str) -> String {
     release.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
-/// An Ubuntu release as OSV has it, which marks those with long support: April's of each even year. What Ubuntu Pro fixes
-/// is in feeds of other names, such as `Ubuntu:Pro:22.04:LTS`, and no image is held against those: nothing in it says that
-/// somebody has a subscription. They stand among a snapshot's feeds, and that a release is past its support without one is
-/// part of what was looked at.
+/// The feed of what those get who pay for a release's extended support. Once the support for everybody has ended, a new
+/// vulnerability stands there alone: without it the release would look cleaner the older it gets.
+pub(super) fn extended(feed: &str) -> Option<String> {
+    let release = feed.strip_prefix("Ubuntu:").filter(|release| release.ends_with(":LTS"))?;
+    Some(format!("Ubuntu:Pro:{release}"))
+}
+
+/// An Ubuntu release as OSV has it, which marks those with long support: April's of each even year.
 fn ubuntu(release: &str) -> String {
     let number = two_numbers(release);
     let long = number.strip_suffix(".04").is_some_and(|year| year.ends_with(['0', '2', '4', '6', '8']));

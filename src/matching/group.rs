@@ -1,6 +1,9 @@
 //! What several sources say of one vulnerability in one package, and whose word counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use super::{affects, feed::Subject};
 use crate::{
@@ -41,6 +44,8 @@ pub(super) struct Said {
     pub(super) groups: Vec<Group>,
     /// Advisories that cannot be held against the version.
     pub(super) unjudged: Vec<Advisory>,
+    /// Whether the feed speaks of it at all, whichever version.
+    pub(super) is_known: bool,
 }
 
 impl Said {
@@ -64,7 +69,7 @@ impl Said {
         let hits = all.iter().filter(|(_, _, glance)| affected(glance));
         let worst = hits.map(|(_, _, glance)| rank(glance.source)).max();
         let mut words = Vec::new();
-        let mut said = Self::default();
+        let mut said = Self { is_known: !all.is_empty(), ..Self::default() };
         for (known, index, glance) in all {
             let affected = affected(&glance);
             let judged = affected || judgeable(scheme, certain, &glance);
@@ -77,6 +82,41 @@ impl Said {
         }
         said.groups = group(words);
         said.groups.retain(|group| group.deciding().next().is_some());
+        Ok(said)
+    }
+}
+
+impl Said {
+    /// What `extended` says of a package beyond what `feed` speaks of: vulnerabilities that this one does not name for any
+    /// version. Of the others the feed for everybody knows best what everybody has.
+    pub(super) fn beyond(
+        snapshot: &Snapshot,
+        extended: &str,
+        feed: &str,
+        subject: &Subject<'_>,
+        scheme: Scheme,
+    ) -> Result<Self, advisory::Error> {
+        let mut said = Self::of(snapshot, extended, subject, scheme)?;
+        let known = snapshot.known(feed, &subject.name)?;
+        if said.groups.is_empty() && said.unjudged.is_empty() {
+            return Ok(said);
+        }
+        let mut names = BTreeSet::new();
+        for index in 0..known.len() {
+            let Advisory { id, aliases, .. } = known.advisory(index)?;
+            names.extend(aliases.into_iter().chain([id]));
+        }
+        let is_new = |group: &Group| {
+            let has_cve = group.cves().next().is_some();
+            !group
+                .names
+                .iter()
+                .filter(|name| !has_cve || name.starts_with("CVE-"))
+                .any(|name| names.contains(name))
+        };
+        said.groups.retain(&is_new);
+        said.unjudged
+            .retain(|advisory| is_new(&Group::of(Word { advisory: advisory.clone(), affected: false })));
         Ok(said)
     }
 }
@@ -117,13 +157,12 @@ impl Group {
         best.filter(|word| word.affected).map(|word| &word.advisory)
     }
 
-    /// How bad, by the best of those who say.
-    pub(super) fn severity(&self) -> Severity {
-        let deciding = self.deciding().map(|advisory| advisory.severity).max().unwrap_or_default();
-        let affected = || self.words.iter().filter(|word| word.affected);
-        let others = affected().filter(|word| word.advisory.severity != Severity::Unknown);
-        let next = others.min_by_key(|word| rank(&word.advisory.source)).map(|word| word.advisory.severity);
-        if deciding == Severity::Unknown { next.unwrap_or_default() } else { deciding }
+    /// How bad, by the best of those who say, and who that is; of equally good ones the worst counts.
+    pub(super) fn severity(&self) -> (Severity, &str) {
+        let affected = self.words.iter().filter(|word| word.affected).map(|word| &word.advisory);
+        let rated = affected.filter(|advisory| advisory.severity != Severity::Unknown);
+        let key = |advisory: &&Advisory| (rank(&advisory.source), Reverse(advisory.severity));
+        rated.min_by_key(key).map_or_else(Default::default, |advisory| (advisory.severity, &*advisory.source))
     }
 
     /// What those who decide say of a fix, where they name none.
@@ -138,7 +177,15 @@ impl Group {
             let fixed_in = lowest_fix(&[advisory], scheme, version).filter(|_| *affected);
             let status = if fixed_in.is_some() { Status::Fixed } else { status(advisory.state) };
             let (source, id) = (advisory.source.clone(), advisory.id.clone());
-            Claim { source, id, affected: *affected, severity: advisory.severity, status, fixed_in }
+            Claim {
+                source,
+                id,
+                affected: *affected,
+                severity: advisory.severity,
+                status,
+                fixed_in,
+                cpe: String::new(),
+            }
         };
         let mut claims: Vec<Claim> = self.words.iter().map(claim).collect();
         claims.sort_by(|a, b| rank(&a.source).cmp(&rank(&b.source)).then_with(|| a.cmp(b)));

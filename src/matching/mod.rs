@@ -2,26 +2,26 @@
 //!
 //! Distribution packages are matched on the release that os-release names, by source package where the distribution does
 //! not name those that are installed; language packages by name.
+//! What no feed of its own speaks of is matched by CPE where that is asked for, which is a guess.
 //! Whatever cannot be judged is in [`Matched::skipped`]: no feed for it, or a version that has no place in the order.
 
+mod cpe;
 mod feed;
 mod group;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use feed::scheme;
-use feed::{Subject, covered, feed_of, language_feed, no_feed, subject};
+use feed::{Subject, covered, extended, feed_of, language_feed, no_feed, subject};
 use group::{Group, Said, fix};
 
 use crate::{
     advisory::{self, Advisory, Fact, Forecast, Glance, Range, Snapshot},
     finding::{
-        Epss, Exploited, Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Rating, Severity, Status,
+        Confidence, Epss, Exploited, Finding, FindingLayer, FindingPackage, MAX_INSTRUCTION, Rating,
+        Severity, Status,
     },
     image::Image,
     inventory::{Installed, Inventory, Skipped},
@@ -56,12 +56,18 @@ pub enum Error {
     },
 }
 
-/// Looks every package of `inventory` up in `snapshot`; `image` gives each finding its layer.
-pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Result<Matched, Error> {
+/// Looks every package of `inventory` up in `snapshot`; `image` gives each finding its layer. `by_cpe`: those that no feed of
+/// their own speaks of are looked up among what NVD says of products, too.
+pub fn findings(
+    inventory: &Inventory,
+    image: &Image,
+    snapshot: &Snapshot,
+    by_cpe: bool,
+) -> Result<Matched, Error> {
     let os = inventory.os.as_ref();
     let mut matched = Matched::default();
     let mut uncovered: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut unspoken) = (Vec::new(), Vec::new());
     let others = by_others(inventory, snapshot)?;
     for installed in inventory.packages.iter().chain(&others) {
         let ecosystem = feed_of(installed.package.ecosystem, os);
@@ -70,6 +76,7 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
         else {
             let (name, why) = no_feed(installed.package.ecosystem, ecosystem);
             *uncovered.entry((name, why)).or_default() += 1;
+            unspoken.push(installed);
             continue;
         };
         let subject = subject(ecosystem, &installed.package);
@@ -77,7 +84,15 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
             unnamed.push(&installed.package);
             continue;
         }
-        let Said { groups, unjudged } = Said::of(snapshot, ecosystem, &subject, scheme)?;
+        let Said { groups, mut unjudged, is_known } = Said::of(snapshot, ecosystem, &subject, scheme)?;
+        let extended = match extended(ecosystem).filter(|feed| snapshot.covers(feed)) {
+            Some(extended) => Said::beyond(snapshot, &extended, ecosystem, &subject, scheme)?,
+            None => Said::default(),
+        };
+        unjudged.extend(extended.unjudged);
+        if !is_known && !extended.is_known && installed.package.ecosystem.is_system() {
+            unspoken.push(installed);
+        }
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {
                 name: "unknown-version-order".into(),
@@ -85,28 +100,37 @@ pub fn findings(inventory: &Inventory, image: &Image, snapshot: &Snapshot) -> Re
                 why: why_unjudged(scheme, subject.version, &unjudged),
             });
         }
-        if !groups.is_empty() {
+        if !groups.is_empty() || !extended.groups.is_empty() {
             let layer = layer_of(installed, image)?;
-            for group in groups {
+            let all = groups.into_iter().map(|group| (group, false));
+            for (group, is_extended) in all.chain(extended.groups.into_iter().map(|group| (group, true))) {
                 let mut found = finding(&group, installed, &subject, scheme, &layer, os);
+                if is_extended {
+                    by_subscription(&mut found);
+                }
                 of_the_vulnerability(&mut found, snapshot)?;
                 matched.findings.push(found);
             }
         }
     }
     matched.skipped.extend(without_group(&unnamed, snapshot)?);
-    for ((name, why), count) in uncovered {
-        let what = if count == 1 { "1 package".to_owned() } else { format!("{count} packages") };
-        matched.skipped.push(Skipped { name, what, why });
+    matched.skipped.extend(uncovered.into_iter().map(|((name, why), count)| Skipped {
+        name,
+        what: packages(count),
+        why,
+    }));
+    if by_cpe {
+        let Matched { findings, skipped } = cpe::findings(&unspoken, image, os, snapshot)?;
+        matched.findings.extend(findings);
+        matched.skipped.extend(skipped);
     }
     matched.skipped.sort();
-    matched.findings.sort_by(|a, b| {
-        let key = |finding: &Finding| (Reverse(finding.severity), finding.layer.index);
-        let ((severity_a, layer_a), (severity_b, layer_b)) = (key(a), key(b));
-        (severity_a, &a.id, &a.package, layer_a, &a.paths)
-            .cmp(&(severity_b, &b.id, &b.package, layer_b, &b.paths))
-    });
+    matched.findings.sort_by(Finding::order);
     Ok(matched)
+}
+
+fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Most times that [`free_of_known`] gives a version up for a later one.
@@ -252,11 +276,14 @@ fn finding(
     let id = group.cves().next().or_else(|| deciding().map(|advisory| &advisory.id).min());
     let id = id.cloned().unwrap_or_default();
     let fixed_in = fix(group, scheme, version);
+    let (severity, severity_source) = group.severity();
     let mut summaries = deciding().map(|advisory| advisory.summary.as_str());
     Finding {
         aliases: group.names.iter().filter(|name| **name != id).cloned().collect(),
         id,
-        severity: group.severity(),
+        severity,
+        severity_source: severity_source.to_owned(),
+        confidence: Confidence::High,
         summary: summaries.find(|summary| !summary.is_empty()).unwrap_or_default().to_owned(),
         package: FindingPackage {
             name: installed.package.name.clone(),
@@ -274,6 +301,16 @@ fn finding(
         epss: None,
         layer: layer.clone(),
         paths: installed.paths.clone(),
+    }
+}
+
+/// Says that a fix is only for those who pay: nothing in an image tells that somebody does, so it is none for the policy. The
+/// claims still name its version.
+fn by_subscription(finding: &mut Finding) {
+    finding.fixed_in = None;
+    let claims = finding.claims.iter_mut().map(|claim| &mut claim.status);
+    for status in claims.chain([&mut finding.status]).filter(|status| **status == Status::Fixed) {
+        *status = Status::Subscription;
     }
 }
 
@@ -304,7 +341,10 @@ fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<()
             _ => 3,
         };
         let rated = finding.ratings.iter().filter(|rating| rating.severity != Severity::Unknown);
-        finding.severity = rated.min_by_key(order).map_or(Severity::Unknown, |rating| rating.severity);
+        if let Some(Rating { source, severity, .. }) = rated.min_by_key(order) {
+            finding.severity = *severity;
+            finding.severity_source.clone_from(source);
+        }
     }
     Ok(())
 }

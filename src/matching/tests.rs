@@ -39,11 +39,20 @@ fn installed(ecosystem: Ecosystem, name: &str, version: &str, source: Option<(&s
 }
 
 fn run(os: Option<(&str, &str)>, packages: Vec<Installed>, snapshot: &Snapshot) -> Matched {
+    run_with(false, os, packages, snapshot)
+}
+
+fn run_with(
+    by_cpe: bool,
+    os: Option<(&str, &str)>,
+    packages: Vec<Installed>,
+    snapshot: &Snapshot,
+) -> Matched {
     let os =
         os.map(|(id, version)| OsRelease { id: id.into(), version: version.into(), ..OsRelease::default() });
     let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     let image = Image::new(Digest::of(b"config"), platform, vec![Digest::of(b"layer")], &[]).unwrap();
-    findings(&Inventory { os, packages, ..Inventory::default() }, &image, snapshot).unwrap()
+    findings(&Inventory { os, packages, ..Inventory::default() }, &image, snapshot, by_cpe).unwrap()
 }
 
 fn told(matched: &Matched) -> Vec<(&str, &str, Severity, Option<&str>)> {
@@ -277,6 +286,82 @@ fn one_vulnerability_is_one_finding() {
 }
 
 #[test]
+fn names_that_another_ecosystem_links_are_one_vulnerability() {
+    let fixed = |id, aliases: &[&str], fix| advisory(id, aliases, Severity::High, &[("0", fix)]);
+    let snapshot = snapshot(&[
+        ("Wolfi", "p", fixed("CVE-1", &[], "1.0-r2")),
+        ("Wolfi", "p", fixed("GHSA-1", &[], "1.0-r2")),
+        ("Wolfi", "p", fixed("GHSA-2", &[], "1.0-r3")),
+        ("PyPI", "p", fixed("GHSA-1", &["CVE-1"], "2")),
+    ]);
+    let matched = run(Some(("wolfi", "1")), vec![installed(Ecosystem::Apk, "p", "1.0-r1", None)], &snapshot);
+    let ids: Vec<_> = matched.findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids, ["CVE-1", "GHSA-2"]);
+    assert_eq!(
+        (matched.findings[0].aliases.as_slice(), matched.findings[0].claims.len()),
+        (["GHSA-1".to_owned()].as_slice(), 2)
+    );
+}
+
+/// As Canonical publishes: one record for all releases, those past their support under `Pro` alone.
+#[test]
+fn what_ubuntu_says_of_extended_support_alone_is_found_and_has_no_fix_for_everybody() {
+    let affected = |ecosystem: &str, fixed: &str| {
+        let fixed = if fixed.is_empty() { String::new() } else { format!(r#",{{"fixed":"{fixed}"}}"#) };
+        format!(
+            r#"{{"package":{{"ecosystem":"{ecosystem}","name":"p","purl":"pkg:deb/ubuntu/p?arch=source"}},
+                "ranges":[{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}}{fixed}]}}],"versions":["0.9-1"],
+                "ecosystem_specific":{{"binaries":[]}}}}"#
+        )
+    };
+    let record = |number: u8, affected: &[String]| {
+        format!(
+            r#"{{"schema_version":"1.7.0","id":"UBUNTU-CVE-2025-{number}","upstream":["CVE-2025-{number}"],
+                "modified":"2025-07-01T00:00:00Z","severity":[{{"type":"Ubuntu","score":"medium"}}],"affected":[{}]}}"#,
+            affected.join(",")
+        )
+    };
+    let (plain, pro) = ("Ubuntu:18.04:LTS", "Ubuntu:Pro:18.04:LTS");
+    let records = [
+        record(1, &[affected(pro, "1.0-1ubuntu1+esm1"), affected("Ubuntu:22.04:LTS", "2.0-1")]),
+        record(2, &[affected(pro, "")]),
+        // The feed for everybody speaks of these.
+        record(3, &[affected(plain, "1.0-1"), affected(pro, "1.0-1ubuntu1+esm1")]),
+        record(4, &[affected(plain, ""), affected(pro, "1.0-1ubuntu1+esm1")]),
+        record(5, &[affected(plain, "1.0-2")]),
+    ];
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    std::fs::write(file.path(), format!("[{}]", records.join(","))).unwrap();
+    let (mut compiler, mut import) = (Compiler::default(), crate::feed::Import::default());
+    let part = crate::feed::read(file.path(), std::num::NonZeroUsize::MIN, &|_| ()).unwrap();
+    import.add(file.path(), part).unwrap();
+    import.compile(&mut compiler);
+    let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let told = |release, version| {
+        let package = installed(Ecosystem::Deb, "p", version, None);
+        let matched = run(Some(("ubuntu", release)), vec![package], &snapshot);
+        assert_eq!(matched.skipped, []);
+        let told = matched.findings.iter().map(|finding| {
+            let offered = finding.claims[0].fixed_in.as_deref().unwrap_or("-");
+            let fix = finding.fixed_in.as_deref().unwrap_or("-");
+            format!("{} {:?} {fix} {offered}", finding.id, finding.status)
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("18.04", "1.0-1"),
+        [
+            "CVE-2025-1 Subscription - 1.0-1ubuntu1+esm1",
+            "CVE-2025-2 Affected - -",
+            "CVE-2025-4 Affected - -",
+            "CVE-2025-5 Fixed 1.0-2 1.0-2",
+        ]
+    );
+    assert_eq!(told("18.04", "1.0-2+esm1"), ["CVE-2025-2 Affected - -", "CVE-2025-4 Affected - -"]);
+    assert_eq!(told("22.04", "1.0-1"), ["CVE-2025-1 Fixed 2.0-1 2.0-1"]);
+}
+
+#[test]
 fn the_fix_is_the_lowest_that_helps() {
     let snapshot = snapshot(&[
         ("PyPI", "p", advisory("PYSEC-1", &["CVE-1"], Severity::Low, &[("0", "2.2.5"), ("2.3.0", "2.3.2")])),
@@ -351,6 +436,63 @@ fn an_update_is_to_a_version_that_nothing_else_hits() {
 fn by(source: &str, mut advisory: Advisory) -> Advisory {
     advisory.source = source.into();
     advisory
+}
+
+#[test]
+fn what_no_feed_speaks_of_may_be_matched_by_cpe() {
+    let of = |id, fixed| by("nvd", advisory(id, &[], Severity::Unknown, &[("0", fixed)]));
+    let deb = || advisory("CVE-9", &[], Severity::High, &[("0", "1")]);
+    let snapshot = snapshot(&[
+        ("cpe", "nodejs:node.js", of("CVE-1", "20.1.0")),
+        ("cpe", "a:node", of("CVE-2", "99")),
+        ("cpe", "only-vendor:some_agent", of("CVE-3", "2.0")),
+        ("cpe", "only-vendor:some_agent:jenkins", of("CVE-4", "2.0")),
+        ("cpe", "one:twice", of("CVE-5", "2.0")),
+        ("cpe", "other:twice", of("CVE-6", "2.0")),
+        ("cpe", "named:named", of("CVE-7", "2.0")),
+        ("cpe", "other:named", of("CVE-8", "2.0")),
+        ("cpe", "named_project:named", of("CVE-7", "2.0")),
+        ("cpe", "x:spoken", of("CVE-9", "2.0")),
+        ("Debian:12", "spoken", deb()),
+    ]);
+    let found = |os, installed: Installed| {
+        let off = run(os, vec![installed.clone()], &snapshot);
+        let on = run_with(true, os, vec![installed], &snapshot);
+        assert_eq!((off.findings, off.skipped), (vec![], on.skipped.clone()), "what is not covered stays so");
+        assert!(on.findings.iter().all(|finding| finding.confidence == Confidence::Low));
+        on.findings
+    };
+    let ids = |os, installed| {
+        found(os, installed).into_iter().map(|finding| finding.id).collect::<Vec<_>>().join(" ")
+    };
+    let generic = |name, version| installed(Ecosystem::Generic, name, version, None);
+    let node = found(None, generic("node", "20.0.1"));
+    assert_eq!((node[0].id.as_str(), node[0].fixed_in.as_deref()), ("CVE-1", Some("20.1.0")));
+    assert_eq!(node[0].claims[0].cpe, "cpe:2.3:a:nodejs:node.js:*:*:*:*:*:*:*:*");
+    assert_eq!((node.len(), &node[0].package.source), (1, &None));
+    assert_eq!(ids(None, generic("node", "20.1.0")), "");
+    assert_eq!(ids(None, generic("twice", "1.0")), "", "nobody knows which");
+    assert_eq!(ids(None, generic("named", "1.0")), "CVE-7", "once");
+
+    let debian = Some(("debian", "12"));
+    let agent = || installed(Ecosystem::Deb, "some-agent", "1:1.9~beta1-2", None);
+    let found = found(debian, agent());
+    assert_eq!(found[0].id, "CVE-3");
+    let upstream = Source { name: "some_agent".into(), version: "1.9-beta1".into() };
+    assert_eq!(found[0].package.source, Some(upstream), "whose version the fix is");
+    assert_eq!(ids(Some(("kali", "1")), agent()), "CVE-3", "a system without a feed");
+    assert_eq!(
+        ids(debian, installed(Ecosystem::Deb, "spoken", "1.5", None)),
+        "",
+        "its own feed speaks of it"
+    );
+    assert_eq!(ids(None, installed(Ecosystem::Npm, "@x/twice", "1.0.0", None)), "");
+    assert_eq!(ids(None, installed(Ecosystem::Composer, "one/twice", "v1.0", None)), "CVE-5");
+
+    let without = self::snapshot(&[("Debian:12", "spoken", deb())]);
+    let matched = run_with(true, debian, vec![agent()], &without);
+    assert_eq!(matched.skipped[0].name, "advisories:cpe");
+    assert_eq!(run(debian, vec![agent()], &without).skipped, []);
 }
 
 fn claimed(finding: &Finding) -> Vec<(&str, bool, Option<&str>)> {

@@ -50,7 +50,7 @@ pub enum Problem {
     #[error("rule `{0}` has an empty `when`: give at least one of {conditions}", conditions = super::file::CONDITIONS)]
     EmptyWhen(String),
     /// A condition with an empty list, which nothing can match.
-    #[error("`{0}` is empty, so the rule could never match: name at least one")]
+    #[error("`{0}` is empty: name at least one")]
     EmptyList(&'static str),
     /// Two conditions on one thing.
     #[error("`severity` and `severity_at_least` in one rule: keep one of them")]
@@ -77,6 +77,9 @@ pub enum Problem {
         /// Most characters.
         limit: usize,
     },
+    /// A name that is in a list already, where the first place counts.
+    #[error("`{0}` is named twice: only its first place counts, so name it once")]
+    NamedTwice(String),
     /// No fraction.
     #[error("`{0}` must be a number from 0 to 1")]
     Fraction(&'static str),

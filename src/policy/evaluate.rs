@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::{Action, Class, Decision, Outcome, Policy, Reason, Rule, Verdict};
+use super::{Action, Class, Decision, Outcome, Policy, Reason, Rule, Verdict, severity};
 use crate::{
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     report::Judged,
 };
 
@@ -16,11 +16,13 @@ const NAMED: usize = 3;
 /// Decides every finding, and the gate.
 ///
 /// In each policy the first matching rule decides; of the decisions of all policies the strictest holds, and of equally
-/// strict ones that of the earlier policy. Without any policy the [standard one](Policy::standard) applies, so that
+/// strict ones that of the earlier policy. How bad a finding is, each policy reads by the order of the most general one up to
+/// itself that has one: no policy can make it milder for one that is more general. The finding then shows what the policy
+/// that decided went by. Without any policy the [standard one](Policy::standard) applies, so that
 /// leaving policies out never opens the gate. `today` is the day (UTC) that `until` is compared with.
 pub fn evaluate(
     policies: &[Policy],
-    findings: Vec<Finding>,
+    mut findings: Vec<Finding>,
     today: Date,
     class: Class,
 ) -> (Vec<Judged>, Verdict) {
@@ -31,18 +33,38 @@ pub fn evaluate(
     } else {
         policies
     };
-    let lookups: Vec<Lookup<'_>> = policies.iter().map(|policy| Lookup::new(policy, today)).collect();
-    let mut fired: BTreeMap<(usize, usize), Fired> = BTreeMap::new();
-    let mut judged: Vec<Judged> = Vec::with_capacity(findings.len());
-    for finding in findings {
+    let mut order: &[&str] = &[];
+    let lookups: Vec<Lookup<'_>> = policies
+        .iter()
+        .map(|policy| {
+            order = if order.is_empty() { &policy.severity_from } else { order };
+            Lookup::new(policy, order, today)
+        })
+        .collect();
+    let mut hits: Vec<Option<(usize, Hit)>> = Vec::with_capacity(findings.len());
+    for finding in &mut findings {
         let mut strictest: Option<(usize, Hit)> = None;
         for (policy, lookup) in lookups.iter().enumerate() {
-            if let Some(hit) = lookup.decide(&finding)
+            if let Some(hit) = lookup.decide(finding)
                 && strictest.as_ref().is_none_or(|(_, held)| hit.action > held.action)
             {
                 strictest = Some((policy, hit));
             }
         }
+        let by = strictest.as_ref().map_or(0, |(policy, _)| *policy);
+        if let Some((severity, source)) = severity::by(finding, lookups[by].order) {
+            (finding.severity, finding.severity_source) = (severity, source.to_owned());
+        }
+        hits.push(strictest);
+    }
+    if !order.is_empty() {
+        let mut both: Vec<_> = findings.into_iter().zip(hits).collect();
+        both.sort_by(|(one, _), (other, _)| one.order(other));
+        (findings, hits) = both.into_iter().unzip();
+    }
+    let mut fired: BTreeMap<(usize, usize), Fired> = BTreeMap::new();
+    let mut judged: Vec<Judged> = Vec::with_capacity(findings.len());
+    for (finding, strictest) in findings.into_iter().zip(hits) {
         let decision = match strictest {
             None => Decision { rule: None, action: None },
             Some((policy, hit)) => {
@@ -81,14 +103,17 @@ struct Hit {
 /// The rules of one policy, parted so that thousands of waivers by name cost one look-up.
 struct Lookup<'a> {
     rules: &'a [Rule],
+    /// Whose word of how bad a finding is counts.
+    order: &'a [&'static str],
     today: Date,
     by_name: HashMap<&'a str, Vec<usize>>,
     others: Vec<usize>,
 }
 
 impl<'a> Lookup<'a> {
-    fn new(policy: &'a Policy, today: Date) -> Self {
-        let mut lookup = Self { rules: &policy.rules, today, by_name: HashMap::new(), others: Vec::new() };
+    fn new(policy: &'a Policy, order: &'a [&'static str], today: Date) -> Self {
+        let mut lookup =
+            Self { rules: &policy.rules, order, today, by_name: HashMap::new(), others: Vec::new() };
         for (index, rule) in policy.rules.iter().enumerate() {
             if rule.when.cves.is_empty() {
                 lookup.others.push(index);
@@ -111,6 +136,7 @@ impl<'a> Lookup<'a> {
         let mut named = named.into_iter().peekable();
         let mut others = self.others.iter().copied().peekable();
         let mut expired = None;
+        let severity = severity::by(finding, self.order).map_or(finding.severity, |(severity, _)| severity);
         loop {
             // Both lists are in the policy's order; the lower index goes first.
             let index = match (named.peek(), others.peek()) {
@@ -119,7 +145,7 @@ impl<'a> Lookup<'a> {
                 _ => others.next(),
             }?;
             let rule = &self.rules[index];
-            if !rule.when.holds(finding) {
+            if !rule.when.holds(finding, severity) {
                 continue;
             }
             if !rule.expired(self.today) {
@@ -152,7 +178,8 @@ impl Fired {
             let of = package.built_from().map(|source| format!("{} ", source.name)).unwrap_or_default();
             let fix = finding.fixed_in.as_ref().map(|version| format!(" (fixed in {of}{version})"));
             let fix = fix.unwrap_or_default();
-            let text = format!("{} in {} {}{fix}", finding.id, package.name, package.version);
+            let unsure = if finding.confidence == Confidence::Low { ", of low confidence" } else { "" };
+            let text = format!("{} in {} {}{fix}{unsure}", finding.id, package.name, package.version);
             let known = told.contains(&text);
             if !known && told.len() == NAMED {
                 break;
@@ -213,7 +240,7 @@ mod tests {
     use super::*;
     use crate::{
         digest::Digest,
-        finding::{Epss, Exploited, FindingLayer, FindingPackage, Status},
+        finding::{Claim, Confidence, Epss, Exploited, FindingLayer, FindingPackage, Rating, Status},
         package::{Ecosystem, Source},
     };
 
@@ -225,6 +252,8 @@ mod tests {
             id: id.to_owned(),
             aliases: vec![format!("alias-of-{id}")],
             severity,
+            severity_source: String::new(),
+            confidence: Confidence::High,
             summary: String::new(),
             package: FindingPackage {
                 name,
@@ -263,6 +292,7 @@ mod tests {
     fn what_sources_say_of_a_fix_and_of_exploitation_can_be_asked() {
         let rules = "  - { name: known, when: { exploited: true }, action: fail }
   - { name: likely, when: { epss_at_least: 0.5 }, action: fail }
+  - { name: guess, when: { confidence: low }, action: warn }
   - { name: minor, when: { status: [no_dsa, postponed] }, action: ignore, reason: minor }
   - { name: rest, when: { exploited: false }, action: warn }
 ";
@@ -279,7 +309,71 @@ mod tests {
         assert_eq!(decided(&|finding| finding.epss = epss(50_000)), "likely");
         assert_eq!(decided(&|finding| finding.epss = epss(49_999)), "rest");
         assert_eq!(decided(&|finding| finding.status = Status::NoDsa), "minor");
+        assert_eq!(decided(&|finding| finding.confidence = Confidence::Low), "guess");
         assert_eq!(decided(&|_| ()), "rest");
+    }
+
+    #[test]
+    fn each_policy_reads_severities_by_its_own_order_or_a_more_general_one() {
+        let rated = |source: &str, severity| Rating {
+            source: source.into(),
+            severity,
+            vector: String::new(),
+            rejected: false,
+        };
+        let claim = |source: &str, severity| Claim {
+            source: source.into(),
+            id: "CVE-1".into(),
+            affected: true,
+            severity,
+            status: Status::Affected,
+            fixed_in: None,
+            cpe: String::new(),
+        };
+        let mut finding = Finding {
+            severity_source: "debian-tracker".into(),
+            claims: vec![claim("debian-tracker", Severity::Low), claim("cve", Severity::Medium)],
+            ratings: vec![rated("cve", Severity::High), rated("nvd", Severity::Critical)],
+            ..finding("CVE-1", Severity::Low, "a", None)
+        };
+        let rule = "- { name: severe, when: { severity_at_least: high }, action: fail }";
+        let ordered = |order: &str| {
+            Policy::parse("p", &format!("version: 1\nseverity_from: {order}\nrules:\n{rule}")).unwrap()
+        };
+        let plain = policy("p", rule);
+        let shown = |policies: &[Policy], finding: &Finding| {
+            let (judged, verdict) = evaluate(policies, vec![finding.clone()], TODAY, Class::Trusted);
+            let Finding { severity, severity_source, .. } = &judged[0].finding;
+            (severity.as_str(), severity_source.clone(), verdict.outcome)
+        };
+        let of = |severity, source: &str, outcome| (severity, source.to_owned(), outcome);
+        for (order, want) in [
+            ("nvd", of("critical", "nvd", Outcome::Fail)),
+            ("[github, nvd, debian]", of("critical", "nvd", Outcome::Fail)),
+            ("[debian, nvd]", of("low", "debian-tracker", Outcome::Pass)),
+            ("[own, nvd]", of("low", "debian-tracker", Outcome::Pass)),
+            ("cve", of("medium", "cve", Outcome::Pass)), // its word on the package
+            ("github", of("low", "debian-tracker", Outcome::Pass)),
+        ] {
+            assert_eq!(shown(&[ordered(order)], &finding), want, "{order}");
+        }
+        // A more general policy keeps what it went by, and hands its order down.
+        finding.severity = Severity::High;
+        let want = of("high", "debian-tracker", Outcome::Fail);
+        assert_eq!(shown(&[plain.clone(), ordered("debian")], &finding), want);
+        let want = of("low", "debian-tracker", Outcome::Pass);
+        assert_eq!(shown(&[ordered("debian"), ordered("nvd"), plain], &finding), want);
+        // A rating of an id that its database rejected is none.
+        finding.ratings[1].rejected = true;
+        assert_eq!(shown(&[ordered("nvd")], &finding).1, "debian-tracker");
+
+        let other = self::finding("CVE-0", Severity::Medium, "b", None);
+        let order = |policy: Policy| {
+            let findings = vec![finding.clone(), other.clone()];
+            let (judged, _) = evaluate(&[policy], findings, TODAY, Class::Trusted);
+            judged.into_iter().map(|judged| judged.finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(order(ordered("debian")), ["CVE-0", "CVE-1"], "the worst stay first");
     }
 
     #[test]

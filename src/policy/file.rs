@@ -15,10 +15,11 @@ use super::{
     Action, Error, Policy, Problem, Rule, When,
     condition::{OneOrMany, given, without_null_defaults},
     rule::at_least,
+    severity::Rater,
 };
 use crate::{
     digest::Digest,
-    finding::{Epss, Severity, Status},
+    finding::{Confidence, Epss, Severity, Status},
     package::Ecosystem,
 };
 
@@ -27,8 +28,7 @@ pub const MAX_POLICY_BYTES: usize = 1 << 20;
 /// `policy rules`: most rules of a policy file.
 pub const MAX_RULES: usize = 10_000;
 /// The conditions of a `when`, for messages.
-pub(super) const CONDITIONS: &str =
-    "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least";
+pub(super) const CONDITIONS: &str = "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, confidence, epss_at_least";
 
 /// Longest name of a rule, in characters.
 const MAX_NAME: usize = 100;
@@ -40,10 +40,21 @@ const MAX_REASON: usize = 1_000;
 /// A policy as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = without_null_defaults)]
 pub struct PolicyFile {
     /// Version of this form.
     #[schemars(with = "u64", extend("const" = 1))]
     version: Spanned<u64>,
+    /// Whose word of how bad a finding is counts: the first of these who rates it, then those who know the package best. A
+    /// more general policy's order holds for the policies after it, too.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "OneOrMany<Rater>")]
+    severity_from: Option<Spanned<OneOrMany<Rater>>>,
+    /// Whether packages that no feed of their own speaks of are matched by the CPE names of their products, which is a guess: it
+    /// only ever adds findings, of `confidence: low`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "bool")]
+    cpe: Option<bool>,
     /// In order: the first rule that matches a finding decides it.
     #[schemars(with = "Vec<RuleFile>", length(min = 1, max = MAX_RULES))]
     rules: Spanned<Vec<RuleFile>>,
@@ -115,6 +126,10 @@ struct WhenFile {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "bool")]
     exploited: Option<bool>,
+    /// How sure it is that the package is meant: what is matched by CPE alone is `low`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Confidence")]
+    confidence: Option<Spanned<String>>,
     /// The probability that it is exploited within 30 days (EPSS) is this or more, 0 to 1; what nobody has rated does not match.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "f64", range(min = 0, max = 1))]
@@ -150,6 +165,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
     if file.version.value != 1 {
         return Err(place.error(file.version.referenced, Problem::Version(file.version.value)));
     }
+    let severity_from = file.severity_from.map(|list| place.raters(list)).transpose()?.unwrap_or_default();
     let at = file.rules.referenced;
     let rules = file.rules.value;
     if rules.is_empty() {
@@ -166,7 +182,13 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
         }
     }
     let rules = rules.into_iter().map(|rule| place.rule(rule)).collect::<Result<_, _>>()?;
-    Ok(Policy { origin: origin.to_owned(), digest: Digest::of(text.as_bytes()), rules })
+    Ok(Policy {
+        origin: origin.to_owned(),
+        digest: Digest::of(text.as_bytes()),
+        severity_from,
+        cpe: file.cpe == Some(true),
+        rules,
+    })
 }
 
 #[derive(Deserialize)]
@@ -220,6 +242,28 @@ fn yaml_problem(error: &YamlError) -> Problem {
 }
 
 impl Place<'_> {
+    fn raters(&self, list: Spanned<OneOrMany<Rater>>) -> Result<Vec<&'static str>, Error> {
+        let accepted = Rater::names();
+        let mut named: Vec<&'static str> = Vec::new();
+        self.list("severity_from", list, |text, at| {
+            let Some(name) = accepted.iter().find(|name| **name == text) else {
+                let (what, found) = ("source of severity", text.chars().take(100).collect());
+                let problem = Problem::UnknownWord { what, found, accepted: accepted.clone() };
+                return Err(self.error(at, problem));
+            };
+            Ok((*name, at))
+        })?
+        .into_iter()
+        .try_for_each(|(name, at)| {
+            if named.contains(&name) {
+                return Err(self.error(at, Problem::NamedTwice(name.to_owned())));
+            }
+            named.push(name);
+            Ok(())
+        })?;
+        Ok(named)
+    }
+
     fn rule(&self, rule: RuleFile) -> Result<Rule, Error> {
         self.text("name", MAX_NAME, &rule.name.value, rule.name.referenced)?;
         let action: Action = self.word("action", &rule.action.value, rule.action.referenced)?;
@@ -273,6 +317,7 @@ impl Place<'_> {
             .map(|list| self.list("ecosystem", list, |text, at| self.word("ecosystem", text, at)));
         let statuses =
             when.status.map(|list| self.list("status", list, |text, at| self.word("status", text, at)));
+        let confidence = when.confidence.map(|word| self.word("confidence", &word.value, word.referenced));
         let epss = when.epss_at_least.map(|least| {
             let problem = || self.error(least.referenced, Problem::Fraction("epss_at_least"));
             Epss::parts(least.value).ok_or_else(problem)
@@ -285,6 +330,7 @@ impl Place<'_> {
             fixable: when.fixable,
             statuses: statuses.transpose()?.unwrap_or_default(),
             exploited: when.exploited,
+            confidence: confidence.transpose()?,
             epss_at_least: epss.transpose()?,
         })
     }
@@ -377,6 +423,7 @@ mod tests {
     #[test]
     fn every_condition_is_read() {
         let text = "version: 1
+cpe: true
 rules:
   - name: all
     when:
@@ -387,6 +434,7 @@ rules:
       fixable: true
       status: [no_dsa, fixed]
       exploited: false
+      confidence: low
       epss_at_least: 0.1
     action: ignore
     until: 2026-12-31
@@ -403,10 +451,30 @@ rules:
         assert_eq!(all.when.ecosystems, [Ecosystem::Deb]);
         assert_eq!(all.when.fixable, Some(true));
         assert_eq!(all.when.statuses, [Status::NoDsa, Status::Fixed]);
+        assert_eq!((policy.cpe, all.when.confidence), (true, Some(Confidence::Low)));
         assert_eq!((all.when.exploited, all.when.epss_at_least), (Some(false), Some(10_000)));
         assert_eq!(all.until, Some(jiff::civil::date(2026, 12, 31)));
         assert_eq!(all.reason.as_deref(), Some("not reachable"));
         assert_eq!(rest.when.severities, [Severity::Critical, Severity::High, Severity::Medium]);
+    }
+
+    #[test]
+    fn whose_severities_count_is_a_list_of_known_names() {
+        let of =
+            |names: &str| format!("version: 1\nseverity_from: {names}\n{}", &RULE["version: 1\n".len()..]);
+        let read = |names| Policy::parse("p.yaml", &(of(names) + "{ fixable: true }"));
+        assert_eq!(read("[own, github, nvd]").unwrap().severity_from, ["own", "github", "nvd"]);
+        assert_eq!(read("nvd").unwrap().severity_from, ["nvd"]);
+        let message = |names| read(names).expect_err(names).to_string();
+        let unknown = message("[nvd, debain]");
+        let want = "p.yaml:2:22: unknown source of severity `debain` (did you mean `debian`?); it is one of own, alpine,";
+        assert!(unknown.starts_with(want) && !unknown.contains("epss"), "{unknown}");
+        assert_eq!(
+            message("[nvd, own, nvd]"),
+            "p.yaml:2:27: `nvd` is named twice: only its first place counts, so name it once"
+        );
+        assert_eq!(message("[]"), "p.yaml:2:16: `severity_from` is empty: name at least one");
+        assert!(message("").starts_with("p.yaml:2:"));
     }
 
     #[test]
@@ -419,7 +487,7 @@ rules:
         assert_eq!(
             message(&format!("{RULE}{{ sevrity: high }}")),
             "p.yaml:5:13: unknown key `sevrity` (did you mean `severity`?); \
-             it takes severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, epss_at_least"
+             it takes severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, confidence, epss_at_least"
         );
         let (line, column, _) = problem(&format!("{RULE}{{ severity: hgh }}"));
         assert_eq!((line, column), (5, 23));
@@ -470,6 +538,7 @@ rules:
             ),
             (&format!("{RULE}{{ epss_at_least: .nan }}"), "`epss_at_least` must be a number from 0 to 1"),
             (&format!("{RULE}{{ status: maybe }}"), "unknown status `maybe`"),
+            (&format!("{RULE}{{ confidence: maybe }}"), "unknown confidence `maybe`; it is one of low, high"),
             (&format!("{RULE}{{ fixable: true }}\n---\nversion: 1\n"), "p.yaml:6:1: "),
             (&format!("{RULE}{{ fixable: true }}\n    until:\n"), "p.yaml:6:"),
             (&format!("{RULE}{{ package: \"a\\eb\" }}"), "`package` must be 1 to 256 printable characters"),

@@ -9,6 +9,7 @@ mod error;
 mod evaluate;
 mod file;
 mod rule;
+mod severity;
 
 pub use error::{Error, Problem};
 pub use evaluate::evaluate;

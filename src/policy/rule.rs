@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 use super::{Action, Error, PolicyRef, RuleRef, file};
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity, Status},
+    finding::{Confidence, Finding, Severity, Status},
     package::Ecosystem,
 };
 
@@ -17,6 +17,11 @@ pub struct Policy {
     pub origin: String,
     /// Digest of the policy's text.
     pub digest: Digest,
+    /// Whose word of how bad a finding is counts, the first who rates it; after these, and where there are none, those who
+    /// know the package best.
+    pub severity_from: Vec<&'static str>,
+    /// Packages that no feed of their own speaks of are matched by the CPE names of their products.
+    pub cpe: bool,
     /// In order: the first that matches decides.
     pub rules: Vec<Rule>,
 }
@@ -53,18 +58,22 @@ pub struct When {
     pub statuses: Vec<Status>,
     /// It is known to be exploited, or not; `None` for either.
     pub exploited: Option<bool>,
+    /// How sure it is that the package is meant; `None` for either.
+    pub confidence: Option<Confidence>,
     /// EPSS is this or more, in hundred-thousandths; `None` for any, and for none at all.
     pub epss_at_least: Option<u32>,
 }
 
 impl When {
-    /// Whether the finding fulfils every condition but the one on its names, which the caller looks up.
-    pub(super) fn holds(&self, finding: &Finding) -> bool {
+    /// Whether the finding, which the policy takes for as bad as `severity`, fulfils every condition but the one on its names,
+    /// which the caller looks up.
+    pub(super) fn holds(&self, finding: &Finding, severity: Severity) -> bool {
         let package = &finding.package;
-        (self.severities.is_empty() || self.severities.contains(&finding.severity))
+        (self.severities.is_empty() || self.severities.contains(&severity))
             && self.fixable.is_none_or(|fixable| fixable == finding.fixed_in.is_some())
             && (self.statuses.is_empty() || self.statuses.contains(&finding.status))
             && self.exploited.is_none_or(|exploited| exploited == finding.exploited.is_some())
+            && self.confidence.is_none_or(|confidence| confidence == finding.confidence)
             && self
                 .epss_at_least
                 .is_none_or(|least| finding.epss.is_some_and(|epss| epss.probability >= least))
@@ -100,6 +109,8 @@ impl Policy {
         Self {
             origin: "default".to_owned(),
             digest: Digest::of(STANDARD.as_bytes()),
+            severity_from: Vec::new(),
+            cpe: false,
             rules: vec![
                 rule("severe-with-fix", severe(true), Action::Fail),
                 rule("severe-without-fix", severe(false), Action::Warn),
@@ -115,6 +126,8 @@ impl Policy {
         Self {
             origin: format!("--fail-on {}", severity.as_str()),
             digest: Digest::of(fail_on_text(severity).as_bytes()),
+            severity_from: Vec::new(),
+            cpe: false,
             rules: vec![rule(&name, when, Action::Fail), unrated()],
         }
     }

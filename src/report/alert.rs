@@ -7,11 +7,11 @@ use super::{
     fix::{Ways, fix, way},
     place::{Place, places},
     text::cut,
-    words::count,
+    words::{self, count},
 };
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     policy::Action,
 };
 
@@ -72,6 +72,16 @@ impl<'a> Group<'a> {
     /// The worst.
     pub(super) fn severity(&self) -> Severity {
         self.findings().map(|finding| finding.severity).max().unwrap_or_default()
+    }
+
+    /// That, and whose word it is.
+    pub(super) fn severity_words(&self) -> Cow<'static, str> {
+        self.findings().max_by_key(|finding| finding.severity).map(words::severity).unwrap_or_default()
+    }
+
+    /// Whether one of its findings is of the very package.
+    pub(super) fn is_sure(&self) -> bool {
+        self.findings().any(|finding| finding.confidence == Confidence::High)
     }
 
     /// Whether the policy ignores all of it.
@@ -191,12 +201,12 @@ impl Alert<'_> {
     pub(super) fn message(&self, fix: &str) -> String {
         let group = &self.group;
         let finding = &group.first().1.finding;
-        let (versions, severity) = (group.versions(), group.severity().as_str());
+        let (versions, severity) = (group.versions(), group.severity_words());
         let decision = group.decision();
         let (paths, instructions) = (group.paths(), group.instructions());
         let layer = finding.layer.index.to_string();
         let mut parts: Vec<&str> = Vec::with_capacity(20);
-        parts.extend([&finding.package.name, " ", &versions, " has ", &finding.id, " (", severity, "). "]);
+        parts.extend([&finding.package.name, " ", &versions, " has ", &finding.id, " (", &severity, "). "]);
         if let Some(decision) = &decision {
             parts.extend([decision, " "]);
         }

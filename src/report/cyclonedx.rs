@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::{Confidence, Finding, Severity},
     inventory::Installed,
     package::{Ecosystem, OsRelease, purl},
     policy::Action,
@@ -116,7 +116,7 @@ struct Vulnerability<'a> {
     #[serde(rename = "bom-ref")]
     reference: String,
     id: &'a str,
-    ratings: [Rating; 1],
+    ratings: Vec<Rating<'a>>,
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -125,9 +125,21 @@ struct Vulnerability<'a> {
     properties: Vec<Property>,
 }
 
+/// How bad, in the word of one source. The first of several is the one that counts.
 #[derive(Serialize)]
-struct Rating {
+struct Rating<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<RatedBy<'a>>,
     severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    vector: &'a str,
+}
+
+#[derive(Serialize)]
+struct RatedBy<'a> {
+    name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -225,12 +237,13 @@ fn by_package<'a>(packages: impl Iterator<Item = (&'a Installed, &'a str)>) -> C
 
 /// The findings of each advisory and what the policy does about it, in the order of the first of each.
 fn advisories(result: &ScanResult) -> Vec<Vec<&Judged>> {
-    let mut places: HashMap<(&str, Severity, Option<Action>), usize> = HashMap::new();
+    let mut places: HashMap<(&str, Severity, &str, Confidence, Option<Action>), usize> = HashMap::new();
     let mut advisories: Vec<Vec<&Judged>> = Vec::new();
     for judged in &result.findings {
         let Judged { finding, decision, .. } = judged;
-        let place =
-            places.entry((&finding.id, finding.severity, decision.action)).or_insert(advisories.len());
+        let Finding { id, severity, severity_source, confidence, .. } = finding;
+        let key = (id.as_str(), *severity, severity_source.as_str(), *confidence, decision.action);
+        let place = places.entry(key).or_insert(advisories.len());
         match advisories.get_mut(*place) {
             Some(advisory) => advisory.push(judged),
             None => advisories.push(vec![judged]),
@@ -247,12 +260,11 @@ fn vulnerability<'a>(
     components: &Components<'a>,
 ) -> Vulnerability<'a> {
     let Judged { finding, decision, .. } = advisory[0];
-    let severity = match finding.severity {
-        Severity::Negligible => "info",
-        other => other.as_str(),
-    };
-    let said =
-        [("stella:action", Some(words::action(decision.action))), ("stella:rule", decision.rule.as_deref())];
+    let said = [
+        ("stella:action", Some(words::action(decision.action))),
+        ("stella:confidence", (finding.confidence == Confidence::Low).then_some("low")),
+        ("stella:rule", decision.rule.as_deref()),
+    ];
     let property = |(name, value): (&'static str, Option<&str>)| {
         Some(Property { name: name.into(), value: value?.to_owned() })
     };
@@ -271,11 +283,46 @@ fn vulnerability<'a>(
     Vulnerability {
         reference: format!("vulnerability-{number}"),
         id: &finding.id,
-        ratings: [Rating { severity }],
+        ratings: ratings(finding),
         description: &finding.summary,
         recommendation: ways.text(),
         affects: hit.into_iter().map(|reference| Affected { reference }).collect(),
         properties: said.into_iter().filter_map(property).collect(),
+    }
+}
+
+/// All that databases say of how bad the vulnerability is, the one that counts first.
+fn ratings(finding: &Finding) -> Vec<Rating<'_>> {
+    let (severity, source) = (finding.severity, finding.severity_source.as_str());
+    let (that, others): (Vec<_>, Vec<_>) = finding
+        .ratings
+        .iter()
+        .filter(|rating| !rating.rejected)
+        .partition(|rating| rating.source == source && rating.severity == severity);
+    let first = rating(source, severity, that.first().map_or("", |rating| &rating.vector));
+    let others = others.into_iter().map(|other| rating(&other.source, other.severity, &other.vector));
+    [first].into_iter().chain(others).collect()
+}
+
+fn rating<'a>(source: &'a str, severity: Severity, vector: &'a str) -> Rating<'a> {
+    Rating {
+        source: Some(RatedBy { name: source }).filter(|by| !by.name.is_empty()),
+        severity: match severity {
+            Severity::Negligible => "info",
+            other => other.as_str(),
+        },
+        method: (!vector.is_empty()).then(|| method(vector)),
+        vector,
+    }
+}
+
+/// How the form calls what a vector is of. Those of version 2 have no prefix.
+fn method(vector: &str) -> &'static str {
+    match vector.split('/').next() {
+        Some("CVSS:3.0") => "CVSSv3",
+        Some("CVSS:3.1") => "CVSSv31",
+        Some("CVSS:4.0") => "CVSSv4",
+        _ => "CVSSv2",
     }
 }
 

@@ -125,6 +125,10 @@ pub(super) fn way<'a>(result: &'a ScanResult, judged: &'a Judged) -> Way<'a> {
             Status::Undetermined => ["It is not known yet whether ", name, " is affected"].concat(),
             Status::Postponed => ["The fix of ", name, " is put off to a later update"].concat(),
             Status::NoDsa => ["No update of ", name, " is made for this alone, as it is minor"].concat(),
+            Status::Subscription => {
+                ["A fixed version of ", name, " is only for those with a subscription for extended support"]
+                    .concat()
+            }
             Status::Ignored => [name, " will not be fixed"].concat(),
             Status::EndOfLife => [name, " is not supported any more, and will not be fixed"].concat(),
         };

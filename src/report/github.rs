@@ -139,7 +139,7 @@ impl Group<'_> {
         let title = format!("{} ({})", count(self.findings.len(), "finding"), self.severities());
         let text = message(&self.findings, "finding", |(result, judged)| {
             let (finding, package) = (&judged.finding, &judged.finding.package);
-            let severity = finding.severity.as_str();
+            let severity = words::severity(finding);
             format!(
                 "{} ({severity}) in {} {}. {}",
                 finding.id,

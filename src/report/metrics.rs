@@ -11,9 +11,9 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Report, ScanResult, Timings, text::cut};
+use super::{Judged, Report, ScanResult, Timings, text::cut};
 use crate::{
-    finding::Severity,
+    finding::{Confidence, Severity},
     policy::{Action, Outcome},
 };
 
@@ -55,6 +55,12 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         Family::begin(&mut out, "stella_findings", "Findings by severity and by what the policy does.")?;
     for (labels, result) in all() {
         findings.findings(labels, result)?;
+    }
+    let help = "Findings of those that may speak of another package, as they were matched by CPE alone.";
+    let mut unsure = Family::begin(&mut out, "stella_findings_low_confidence", help)?;
+    for (labels, result) in all() {
+        let is_low = |judged: &&Judged| judged.finding.confidence == Confidence::Low;
+        unsure.series(labels, result.findings.iter().filter(is_low).count())?;
     }
     let mut skipped =
         Family::begin(&mut out, "stella_skipped", "Things that were not looked at, allowed or not.")?;

@@ -1,8 +1,10 @@
 //! Words that more than one report for people uses.
 
+use std::borrow::Cow;
+
 use super::{Judged, ScanResult, alert::is_ignored, text::grouped};
 use crate::{
-    finding::Severity,
+    finding::{Confidence, Finding, Severity},
     policy::{Action, Outcome, is_unpublished},
 };
 
@@ -85,6 +87,21 @@ pub(super) fn by_severity(severities: impl Iterator<Item = Severity>) -> String 
     some.map(|severity| format!("{} {}", counts[severity as usize], severity.as_str()))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// How bad, and whose word that is: `high by debian`; and where it is only a guess, that.
+pub(super) fn severity(finding: &Finding) -> Cow<'static, str> {
+    let word = finding.severity.as_str();
+    match (finding.severity_source.as_str(), unsure(finding)) {
+        ("", "") => word.into(),
+        ("", unsure) => [word, unsure].concat().into(),
+        (source, unsure) => [word, " by ", source, unsure].concat().into(),
+    }
+}
+
+/// What stands behind the severity of a finding that may speak of another package.
+pub(super) fn unsure(finding: &Finding) -> &'static str {
+    if finding.confidence == Confidence::Low { ", low confidence" } else { "" }
 }
 
 /// What the policy does with a finding, in one word; `-` where no rule matched.

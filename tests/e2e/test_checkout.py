@@ -94,6 +94,12 @@ class Checkout(program.Case):
                 origins = [one["origin"] for one in report["results"][0]["verdict"]["policies"]]
                 self.assertEqual(origins[0], "default")
                 self.assertTrue(origins[1].startswith(".stella.yaml: "), origins)
+        # Nor do findings become milder by another's word: the standard policy goes by its own.
+        self.write("lenient.yaml", "severity_from: nvd\n" + LENIENT)
+        self.write(".stella.yaml", "policy: [lenient.yaml]\n")
+        found = self.gate()[1]["results"][0]["findings"]
+        self.assertEqual([one["id"] for one in found if one["action"] == "fail"], fails)
+        self.assertTrue(all(one["severity_source"] for one in found if one["severity"] != "unknown"))
         # What the caller names itself replaces the standard policy, whatever the checkout says.
         self.write(".stella.yaml", "fail-on: low\n")
         self.assertEqual(self.gate("--policy", "lenient.yaml")[0], 1)

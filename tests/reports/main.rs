@@ -18,6 +18,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 use stella::{
+    finding::Confidence,
     inventory::Skipped,
     report::{Report, ScanResult},
 };
@@ -93,4 +94,26 @@ fn reports_are_valid_and_repeatable() {
     assert_eq!(junit(&report), junit(&report));
     assert_eq!(sarif(&report), sarif(&report));
     assert_eq!(table(&report, true, Some(100)), table(&report, true, Some(100)));
+}
+
+#[test]
+fn whose_word_a_severity_is_and_that_it_is_a_guess_stand_beside_it() {
+    let mut result = plain_result();
+    for judged in &mut result.findings {
+        judged.finding.severity_source = "debian".to_owned();
+        judged.finding.confidence = Confidence::Low;
+    }
+    let report = report(vec![result]);
+    let sarif = serde_json::to_string(&sarif(&report)).unwrap();
+    let codequality = serde_json::to_string(&codequality::codequality(&report)).unwrap();
+    let gitlab = serde_json::to_string(&gitlab::gitlab(&report)).unwrap();
+    let mut github = Vec::new();
+    stella::report::github::write(&report, &mut github).unwrap();
+    let mut junit = Vec::new();
+    stella::report::junit::write(&report, &mut junit).unwrap();
+    for text in
+        [sarif, codequality, gitlab, String::from_utf8(github).unwrap(), String::from_utf8(junit).unwrap()]
+    {
+        assert!(text.contains("critical by debian, low confidence"), "{text}");
+    }
 }

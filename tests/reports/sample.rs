@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stella::{
     digest::Digest,
-    finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
+    finding::{Confidence, Finding, FindingLayer, FindingPackage, Severity, Status},
     inventory::Skipped,
     package::Ecosystem,
     policy::{self, Class, Policy},
@@ -28,6 +28,8 @@ pub fn finding(id: &str, severity: Severity, package: &str, layer: usize, fixed_
         id: id.to_owned(),
         aliases: vec![],
         severity,
+        severity_source: String::new(),
+        confidence: Confidence::High,
         summary: format!("a flaw in {package}"),
         package: FindingPackage {
             name: package.to_owned(),

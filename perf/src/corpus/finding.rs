@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use stella::{
     digest::Digest,
-    finding::{Finding, FindingLayer, FindingPackage, Severity, Status},
+    finding::{Confidence, Finding, FindingLayer, FindingPackage, Severity, Status},
     package::Ecosystem,
 };
 
@@ -73,6 +73,8 @@ fn finding(index: usize) -> Finding {
         id,
         aliases,
         severity,
+        severity_source: String::new(),
+        confidence: Confidence::High,
         summary: prose::summary(random, size),
         fixed_in: fixable.then(|| match ecosystem {
             Ecosystem::Deb => debian::update(latest, 12),

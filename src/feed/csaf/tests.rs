@@ -182,7 +182,7 @@ fn what_red_hat_says_of_a_release() {
             ("not understood", 1),
         ]
     );
-    let why: Vec<_> = outcome.named.iter().map(|skipped| skipped.why.as_str()).collect();
+    let why: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.why.as_str()).collect();
     assert!(why.contains(&"another product than a release of the system: 2 of its products"), "{why:?}");
     let feed = snapshot.feeds().into_iter().find(|feed| feed.name == "Red Hat:9").unwrap();
     assert_eq!((feed.as_of.as_str(), feed.not_understood), ("2024-08-04T08:17:22Z", 1));
@@ -259,7 +259,7 @@ fn what_is_left_has_its_reason() {
     let why = |text: &str| {
         let (outcome, _) = read(text);
         assert_eq!((outcome.read, outcome.kept, outcome.skipped), (1, 0, 1));
-        outcome.named.into_iter().next().unwrap().why
+        outcome.named().first().unwrap().why.clone()
     };
     let only = |category, publisher, more| format!("{{{}}}", head(category, publisher, "CVE-2024-3", more));
     assert_eq!(why(&only("csaf_vex", SUSE, "")), "names no vulnerability");

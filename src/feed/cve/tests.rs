@@ -40,7 +40,7 @@ fn said(product: &str, ecosystem: &str) -> String {
     };
     let found: Vec<Advisory> = snapshot.lookup(ecosystem, "g:p").unwrap();
     let claims = found.iter().flat_map(|found| found.ranges.iter().map(range).chain(found.versions.clone()));
-    let left = outcome.named.iter().map(|skipped| skipped.why.clone());
+    let left = outcome.named().into_iter().map(|skipped| skipped.why.clone());
     claims.chain(left).collect::<Vec<_>>().join(" ")
 }
 

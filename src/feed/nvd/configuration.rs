@@ -139,7 +139,7 @@ impl Criterion<'_> {
             _ => return Err(NO_VERSION),
         };
         let (severity, state) = (Severity::Unknown, State::Affected); // the fact beside it says how bad
-        Ok(Package { ecosystem: "cpe".into(), name, severity, state, ranges, versions })
+        Ok(Package { ecosystem: cpe::FEED.into(), name, severity, state, ranges, versions })
     }
 
     /// The range that is given beside the name, if one is.

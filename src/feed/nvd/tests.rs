@@ -180,7 +180,7 @@ fn a_malformed_record_costs_itself() {
     let good = record("");
     let of = |records: &[String]| {
         let outcome = read(records).0;
-        let named: Vec<String> = outcome.named.into_iter().map(|skipped| skipped.what).collect();
+        let named: Vec<String> = outcome.named().into_iter().map(|skipped| skipped.what.clone()).collect();
         (outcome.read, outcome.kept, named.join("; "))
     };
     let bad =
@@ -210,7 +210,7 @@ fn a_large_file_is_read_in_parts() {
     let part = feed::read(&path, NonZeroUsize::new(2).unwrap(), &|_| ()).unwrap();
     let outcome = &part.outcomes["nvd"];
     assert_eq!((outcome.read, outcome.kept, outcome.skipped), (19, 18, 1), "{outcome:?}");
-    let named = &outcome.named.first().unwrap().what;
+    let named = &outcome.named().first().unwrap().what;
     assert!(named.contains("nvdcve-2.0-2024.json, record 7 after 7"), "{named}");
     let (mut import, mut compiler) = (Import::default(), Compiler::default());
     import.add(&path, part).unwrap();

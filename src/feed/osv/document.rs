@@ -183,8 +183,8 @@ mod tests {
         assert_eq!((outcome.read, outcome.kept), (1, 1));
         let why = "ecosystem OSS-Fuzz is not supported yet".to_owned();
         assert_eq!(
-            outcome.named.into_iter().collect::<Vec<_>>(),
-            [SkippedRecord { what: "PYSEC-1".into(), why }]
+            outcome.named().into_iter().collect::<Vec<_>>(),
+            [&SkippedRecord { what: "PYSEC-1".into(), why }]
         );
         let found = snapshot.lookup("PyPI", "foo.bar").unwrap();
         let versions: Vec<_> = found.iter().flat_map(|advisory| &advisory.versions).collect();
@@ -232,7 +232,7 @@ mod tests {
             {"id":"E"}"#,
         );
         assert_eq!((outcome.read, outcome.kept), (5, 0));
-        let skipped: Vec<_> = outcome.named.iter().map(|skipped| skipped.what.as_str()).collect();
+        let skipped: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.what.as_str()).collect();
         assert_eq!(skipped, ["A", "B", "C", "E", "many.jsonl:5"]);
         assert!(!snapshot.covers("npm"));
     }

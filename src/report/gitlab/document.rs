@@ -105,6 +105,8 @@ pub(super) struct Details<'a> {
     pub(super) instruction: Option<Detail<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<Detail<'a>>,
 }
 
 #[derive(Serialize)]

@@ -197,6 +197,9 @@ fn vulnerability<'a>(
         files: tell("Found in", group.paths()),
         image: tell("Image as named", named.into()),
         instruction: tell("Layer made by", group.instructions()),
+        severity: Some(group.severity_words())
+            .filter(|words| *words != group.severity().as_str())
+            .and_then(|words| tell("Severity", words)),
         line: place.map(|place| {
             let file_name = filled(place.file, MAX_TEXT);
             Detail::FileLocation { name: "Comes in by", file_name, line_start: place.line }

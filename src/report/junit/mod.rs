@@ -32,7 +32,7 @@ use super::{
     place::place,
     publisher::Publisher,
     text::cut,
-    words::{count, outcome},
+    words::{self, count, outcome},
 };
 use crate::{
     inventory::Skipped,
@@ -221,8 +221,8 @@ fn finding(result: &ScanResult, judged: &Judged) -> Case {
     let package = &finding.package;
     // Without the version: a test that is renamed is a test that was mended, and another one that broke.
     let title = cut([&finding.id, " in ", &package.name].concat(), MAX_NAME);
-    let severity = finding.severity.as_str();
-    let message = [&title, " ", &package.version, " (", severity, "): ", &fix(result, judged)].concat();
+    let severity = words::severity(finding);
+    let message = [&title, " ", &package.version, " (", &severity, "): ", &fix(result, judged)].concat();
     let place = Some(place(result, judged)).filter(|place| place.is_in_checkout());
     let line = place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
     let page = Publisher::of(&finding.id).map(|publisher| publisher.page(&finding.id));

@@ -321,8 +321,12 @@ fn looked_at(page: &mut String, result: &ScanResult, room: usize) {
 
 /// Strong where it fails the gate.
 fn severity(judged: &Judged) -> String {
-    let word = judged.finding.severity.as_str();
-    if judged.decision.action == Some(Action::Fail) { format!("**{word}**") } else { word.to_owned() }
+    let (word, unsure) = (judged.finding.severity.as_str(), say::unsure(&judged.finding));
+    if judged.decision.action == Some(Action::Fail) {
+        format!("**{word}**{unsure}")
+    } else {
+        [word, unsure].concat()
+    }
 }
 
 /// The version to update to, or the words to change, and where.
@@ -334,6 +338,7 @@ fn update_to(judged: &Judged) -> String {
             Status::Undetermined => "not known yet",
             Status::Postponed => "put off",
             Status::NoDsa => "none, as minor",
+            Status::Subscription => "by subscription",
             Status::Ignored => "will not be fixed",
             Status::EndOfLife => "end of life",
         }

@@ -157,7 +157,7 @@ fn rule(alert: &Alert<'_>, fix: &str) -> Box<RawValue> {
         default_configuration: Configuration { level: level(severity) },
         properties: RuleProperties {
             security_severity: security_severity(severity),
-            precision: "high",
+            precision: if alert.group.is_sure() { "high" } else { "low" },
             tags,
         },
     })

@@ -10,7 +10,7 @@ use crate::{
         columns::{fit, fit_end, width},
         fix::{and_more, target},
         text::{cut, plain},
-        words::action,
+        words::{self, action},
     },
 };
 
@@ -73,7 +73,10 @@ pub(super) fn row(judged: &Judged) -> Row<'_> {
     let rule = decision.rule.as_ref().map(|rule| format!("{}: {rule}", action(decision.action)));
     Row {
         cells: [
-            finding.severity.as_str().into(),
+            match words::unsure(finding) {
+                "" => finding.severity.as_str().into(),
+                unsure => [finding.severity.as_str(), unsure].concat().into(),
+            },
             cell(&finding.id),
             cell(&finding.package.name),
             cell(&finding.package.version),
