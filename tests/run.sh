@@ -266,6 +266,7 @@ cases() {
 for data in version-osv-scalibr extract-trivy-parsers osdb-trivy osrelease-syft sbom-trivy image-trivy schemas; do
     [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
 done
+[ -d "${STELLA_SHARED:-../shared}/data" ] || skip real-advisories 'their packs are not beside this checkout (../shared/data)'
 for tool in python npm promtool; do
     # The tests that need it say so too, and are skipped.
     why=$(python3 tests/validators/fetched.py $tool 2>&1) || skip "validators-$tool" "$why"
