@@ -260,10 +260,11 @@ pypi() {
 cases() {
     # Of the whole workspace: of one package alone, cargo would build everything again with that package's features.
     cargo test --release --locked --workspace --test versions --test parsers --test systems --test archives \
-        --test executables --test sboms -- --nocapture
+        --test executables --test sboms --test goldens -- --nocapture
 }
 
-for data in version-osv-scalibr extract-trivy-parsers osdb-trivy osrelease-syft sbom-trivy image-trivy schemas; do
+for data in version-osv-scalibr extract-trivy-parsers osdb-trivy osrelease-syft sbom-trivy image-trivy \
+    e2e-trivy-integration schemas; do
     [ -e "${STELLA_SHARED:-../shared}/suites/$data.tar.zst" ] || skip "$data" 'its vectors are not beside this checkout'
 done
 [ -d "${STELLA_SHARED:-../shared}/data" ] || skip real-advisories 'their packs are not beside this checkout (../shared/data)'

@@ -138,7 +138,7 @@ fn unnumbered_scheme(ecosystem: &str) -> Option<Scheme> {
         "PyPI" => Scheme::Pypi,
         "npm" => Scheme::Npm,
         "Maven" => Scheme::Maven,
-        "Go" | "crates.io" | "Hex" | "SwiftURL" | "Julia" | "Bitnami" => Scheme::Semver,
+        "Go" | "crates.io" | "Hex" | "SwiftURL" | "Julia" | "ConanCenter" | "Bitnami" => Scheme::Semver,
         "RubyGems" => Scheme::Rubygems,
         "Packagist" => Scheme::Composer,
         "NuGet" => Scheme::Nuget,

@@ -173,6 +173,8 @@ fn names_and_versions_as_each_language_writes_them() {
         ("crates.io", "time", high("RUSTSEC-1", "0.2.23")),
         ("Maven", "org.apache.logging.log4j:log4j-core", high("CVE-1", "2.15.0")),
         ("NuGet", "Newtonsoft.Json", high("GHSA-1", "13.0.1")),
+        ("ConanCenter", "pcre", high("CVE-2", "8.45")),
+        ("ConanCenter", "openssl", high("CVE-3", "1.1.1")),
     ]);
     let ids = |ecosystem, name: &str, version: &str| {
         let matched = run(None, vec![installed(ecosystem, name, version, None)], &snapshot);
@@ -183,6 +185,8 @@ fn names_and_versions_as_each_language_writes_them() {
     assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.0.0-20220722155237-a158d28d115b"), ["GO-1"]);
     assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "v0.17.0"), [""; 0]);
     assert_eq!(ids(Ecosystem::Golang, "golang.org/x/net", "(devel)"), ["unknown-version-order"]);
+    assert_eq!(ids(Ecosystem::Conan, "pcre", "8.43"), ["CVE-2"]);
+    assert_eq!(ids(Ecosystem::Conan, "openssl", "1.1.1q"), ["unknown-version-order"]);
     assert_eq!(ids(Ecosystem::Golang, "stdlib", "1.21.0-rc.2"), ["GO-2"]);
     assert_eq!(ids(Ecosystem::Cargo, "time", "0.1.43"), ["RUSTSEC-1"]);
     assert_eq!(ids(Ecosystem::Nuget, "newtonsoft.json", "12.0.3"), ["GHSA-1"]);

@@ -6,7 +6,7 @@
     reason = "a suite that cannot be read fails the test, and one that is not there is said"
 )]
 
-use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Read, path::PathBuf};
 
 /// Every file of a suite by its path, which begins with the suite's name; `None`, and said so, where the suite is not there.
 pub fn files(name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
@@ -16,9 +16,13 @@ pub fn files(name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         println!("skipped: the suite {name} is not beside this checkout");
         return None;
     };
-    let mut archive = tar::Archive::new(zstd::Decoder::new(packed).unwrap());
+    Some(unpack(zstd::Decoder::new(packed).unwrap()))
+}
+
+/// Every file of a tar by its path.
+pub fn unpack(tar: impl Read) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
+    for entry in tar::Archive::new(tar).entries().unwrap() {
         let mut entry = entry.unwrap();
         if entry.header().entry_type().is_file() {
             let path = entry.path().unwrap().display().to_string();
@@ -27,5 +31,5 @@ pub fn files(name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
             files.insert(path, bytes);
         }
     }
-    Some(files)
+    files
 }
