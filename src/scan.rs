@@ -1,11 +1,11 @@
 //! The right half of the pipeline in one place, so that the program and the server give the same answer to the byte.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    advisory::Snapshot,
+    advisory::{Feed, Snapshot},
     finding::{Finding, FindingPackage},
     image::Image,
     inventory::{self, Inventory, LockFiles, Skipped},
@@ -45,6 +45,8 @@ pub struct Discovered {
     inventory: Inventory,
     findings: Vec<Finding>,
     skipped: Vec<Skipped>,
+    /// Names of the feeds that were asked.
+    feeds: BTreeSet<String>,
 }
 
 impl Discovered {
@@ -90,18 +92,24 @@ impl Scan<'_> {
         skipped.extend(matched.skipped);
         skipped.sort();
         skipped.dedup();
-        Ok(Discovered { inventory, findings: matched.findings, skipped })
+        Ok(Discovered { inventory, findings: matched.findings, skipped, feeds: matched.feeds })
     }
 
     /// Judges what was discovered.
     pub fn judge(&self, discovered: Discovered) -> Result<ScanResult, Error> {
-        let Discovered { inventory, findings, skipped } = discovered;
+        let Discovered { inventory, findings, skipped, feeds } = discovered;
         let today = TimeZone::UTC.to_datetime(self.now).date();
         let (mut findings, mut verdict) = policy::evaluate(self.policies, findings, today, self.class);
         agree_on_updates(&mut findings, |package, fix| {
             matching::free_of_known(package, inventory.os.as_ref(), self.snapshot, fix)
         })?;
         verdict.consider(&skipped, self.allow_skipped);
+        // Of the demo everybody is told that it is one, and no more than that: it is as old as the program.
+        if !self.snapshot.demo() {
+            let all = self.snapshot.feeds();
+            let asked = all.iter().filter(|feed| feeds.contains(&feed.name));
+            verdict.consider_age(self.policies, asked.chain(self.snapshot.databases()), today);
+        }
         let mut packages: BTreeMap<String, usize> = BTreeMap::new();
         for installed in &inventory.packages {
             *packages.entry(installed.package.ecosystem.as_str().to_owned()).or_default() += 1;
@@ -202,11 +210,16 @@ pub fn merge(
 
 /// How reports name a snapshot.
 pub fn snapshot_ref(snapshot: &Snapshot) -> SnapshotRef {
-    let feed =
-        |feed: crate::advisory::Feed| FeedRef { name: feed.name, records: feed.records, as_of: feed.as_of };
+    let feed = |feed: &Feed| FeedRef {
+        name: feed.name.clone(),
+        records: feed.records,
+        as_of: feed.as_of.clone(),
+        checked: feed.checked.map(|day| day.to_string()),
+    };
     SnapshotRef {
         id: snapshot.id(),
         demo: snapshot.demo(),
-        feeds: snapshot.feeds().into_iter().map(feed).collect(),
+        feeds: snapshot.feeds().iter().map(feed).collect(),
+        databases: snapshot.databases().iter().map(feed).collect(),
     }
 }

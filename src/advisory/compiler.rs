@@ -8,10 +8,11 @@ use std::{
     thread,
 };
 
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::{
-    Advisory, Fact, Range, State, alias,
+    Advisory, Fact, Feed, Range, State, alias,
     format::{
         self, Contents, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, Section, StoredAdvisory, StoredFeed,
         Text, VERSION,
@@ -32,14 +33,16 @@ pub struct Compiler {
     /// Names of the databases that speak in advisories.
     sources: BTreeSet<Arc<str>>,
     facts: Vec<FactInput>,
+    /// Those whose facts they are, by name.
+    databases: BTreeMap<&'static str, Feed>,
     /// Of records that have an id of GitHub's.
     github: Vec<Arc<Text>>,
 }
 
 #[derive(Debug, Default)]
 struct FeedInput {
-    as_of: String,
-    not_understood: u64,
+    /// Its records are counted at the end.
+    feed: Feed,
     advisories: Vec<Held>,
 }
 
@@ -158,14 +161,14 @@ impl Compiler {
             Cow::Borrowed(_) => package,
             Cow::Owned(name) => name,
         };
-        let feed = self.feed(ecosystem);
-        if feed.as_of.as_str() < modified {
-            feed.as_of = modified.to_owned();
+        let input = self.input(ecosystem);
+        if input.feed.as_of.as_str() < modified {
+            input.feed.as_of = modified.to_owned();
         }
-        feed.advisories.push(Held { package, text, source, affected });
+        input.advisories.push(Held { package, text, source, affected });
     }
 
-    fn feed(&mut self, ecosystem: &str) -> &mut FeedInput {
+    fn input(&mut self, ecosystem: &str) -> &mut FeedInput {
         if !self.feeds.contains_key(ecosystem) {
             self.feeds.insert(ecosystem.to_owned(), FeedInput::default());
         }
@@ -174,12 +177,26 @@ impl Compiler {
 
     /// Takes what `source` says of the vulnerability `id` itself; one word of each source.
     pub fn add_fact(&mut self, id: String, source: &'static str, fact: Fact) {
+        self.database(source);
         self.facts.push(FactInput { id, source, fact });
+    }
+
+    /// The database of facts of that name; its records are counted at the end.
+    pub(crate) fn database(&mut self, name: &'static str) -> &mut Feed {
+        self.databases.entry(name).or_insert_with(|| Feed { name: name.to_owned(), ..Feed::default() })
+    }
+
+    /// Takes the word that what is known of an ecosystem, or of a database, was the newest on this day.
+    pub fn set_checked(&mut self, name: &str, day: Date) {
+        let feed = self.feeds.get_mut(name).map(|input| &mut input.feed);
+        if let Some(feed) = feed.or_else(|| self.databases.get_mut(name)) {
+            feed.checked = Some(day);
+        }
     }
 
     /// Takes the word that a record for `ecosystem` was not understood in part, so that the count stands in the file.
     pub fn add_not_understood(&mut self, ecosystem: &str) {
-        self.feed(ecosystem).not_understood += 1;
+        self.input(ecosystem).feed.not_understood += 1;
     }
 
     /// The compiled file's bytes.
@@ -193,7 +210,8 @@ impl Compiler {
         let mut parts = Parts { sources: places, ..Parts::default() };
         let mut feeds = Vec::with_capacity(self.feeds.len());
         let with_cves = alias::with_cves(self.github.iter());
-        let named = self.feeds.values_mut().flat_map(|feed| &mut feed.advisories);
+        self.github = Vec::new();
+        let named = self.feeds.values_mut().flat_map(|input| &mut input.advisories);
         for advisory in named.filter(|advisory| alias::is_of_github(&advisory.text)) {
             if let Some(text) = with_cves.get(&advisory.text) {
                 advisory.text = Arc::clone(text);
@@ -202,15 +220,15 @@ impl Compiler {
         // Half of the time is spent on putting things in order, and facts and advisories are about as many.
         thread::scope(|scope| {
             scope.spawn(|| self.facts.sort_unstable());
-            self.feeds.values_mut().for_each(|feed| feed.advisories.sort_unstable());
+            self.feeds.values_mut().for_each(|input| input.advisories.sort_unstable());
         });
-        for (name, mut feed) in self.feeds {
+        for (name, FeedInput { feed, mut advisories }) in self.feeds {
             let first_entry = parts.count();
-            feed.advisories.dedup_by(|next, known| known.takes(next));
-            let ids: HashSet<&str> = feed.advisories.iter().map(|advisory| &*advisory.text.id).collect();
+            advisories.dedup_by(|next, known| known.takes(next));
+            let ids: HashSet<&str> = advisories.iter().map(|advisory| &*advisory.text.id).collect();
             let records = ids.len() as u64;
             // What is encoded is let go: both forms of all advisories would take twice the memory.
-            let mut advisories = feed.advisories.into_iter().peekable();
+            let mut advisories = advisories.into_iter().peekable();
             while let Some(first) = advisories.next() {
                 let package = first.package.clone();
                 let mut stored = vec![parts.stored(first)?];
@@ -220,23 +238,22 @@ impl Compiler {
                 parts.entry(&package, encode(&stored)?)?;
             }
             let entries = parts.count() - first_entry;
-            feeds.push(StoredFeed {
-                name,
-                records,
-                as_of: feed.as_of,
-                not_understood: feed.not_understood,
-                first_entry,
-                entries,
-            });
+            feeds.push(StoredFeed { feed: Feed { name, records, ..feed }, first_entry, entries });
         }
         let first_fact = parts.count();
         for facts in self.facts.chunk_by(|a, b| a.id == b.id) {
             let said: BTreeMap<&str, &Fact> = facts.iter().map(|said| (said.source, &said.fact)).collect();
             parts.entry(&facts[0].id, encode(&said)?)?;
+            for source in said.keys() {
+                if let Some(database) = self.databases.get_mut(source) {
+                    database.records += 1;
+                }
+            }
         }
         let facts = parts.count() - first_fact;
         let sources = parts.sources.keys().map(|source| source.to_string()).collect();
-        let contents = Contents { sources, feeds, first_fact, facts };
+        let databases = self.databases.into_values().collect();
+        let contents = Contents { sources, feeds, databases, first_fact, facts };
         Ok(File::new(if self.demo { FLAG_DEMO } else { 0 }, encode(&contents)?, parts))
     }
 

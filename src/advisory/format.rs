@@ -1,4 +1,4 @@
-//! The compiled file, version 3. All numbers are little-endian.
+//! The compiled file, version 4. All numbers are little-endian.
 //!
 //! | part | what it holds |
 //! | --- | --- |
@@ -16,11 +16,11 @@ use std::{borrow::Cow, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Range, State};
+use super::{Feed, Range, State};
 use crate::{digest::Digest, finding::Severity};
 
 pub(super) const MAGIC: &[u8; 8] = b"stelladb";
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 pub(super) const HEADER_BYTES: usize = 144;
 pub(super) const ENTRY_BYTES: usize = 32;
 pub(super) const FLAG_DEMO: u32 = 1;
@@ -206,6 +206,8 @@ pub(super) struct Contents {
     /// Names of the databases that speak here, sorted.
     pub sources: Vec<String>,
     pub feeds: Vec<StoredFeed>,
+    /// Those who speak of vulnerabilities themselves, sorted by name.
+    pub databases: Vec<Feed>,
     /// The part of the index that is of vulnerabilities.
     pub first_fact: u64,
     pub facts: u64,
@@ -214,10 +216,7 @@ pub(super) struct Contents {
 /// A feed as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredFeed {
-    pub name: String,
-    pub records: u64,
-    pub as_of: String,
-    pub not_understood: u64,
+    pub feed: Feed,
     pub first_entry: u64,
     pub entries: u64,
 }

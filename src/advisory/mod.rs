@@ -7,6 +7,7 @@
 mod alias;
 mod compiler;
 mod fact;
+mod feed;
 mod format;
 mod map;
 mod snapshot;
@@ -21,8 +22,9 @@ use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 pub(crate) use compiler::Affected;
 pub use compiler::Compiler;
 pub use fact::{Exploited, Fact, Forecast};
+pub use feed::Feed;
 pub use format::Error;
-pub use snapshot::{Feed, Glance, Known, Snapshot};
+pub use snapshot::{Glance, Known, Snapshot};
 pub use whole::{replace, write_whole};
 
 /// One advisory for one package, as a feed's parser hands it to the [`Compiler`] and a [`Snapshot`] gives it back.

@@ -3,7 +3,7 @@
 use std::{fmt, fs::OpenOptions, path::Path};
 
 use super::{
-    Advisory, Fact, Range, State,
+    Advisory, Fact, Feed, Range, State,
     format::{
         self, Contents, ENTRY_BYTES, Entry, Error, FLAG_DEMO, HEADER_BYTES, Header, StoredAdvisory,
         StoredFeed, Text, corrupt,
@@ -21,19 +21,6 @@ pub struct Snapshot {
     bytes: Bytes,
     header: Header,
     contents: Contents,
-}
-
-/// One feed of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// The feed's own name of what it covers, such as `Debian:12` or `PyPI`.
-    pub name: String,
-    /// Distinct advisories.
-    pub records: u64,
-    /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
-    pub as_of: String,
-    /// Records of which a part was not understood when they were imported: what it affects may be missed.
-    pub not_understood: u64,
 }
 
 impl fmt::Debug for Snapshot {
@@ -96,13 +83,12 @@ impl Snapshot {
 
     /// The feeds, sorted by name.
     pub fn feeds(&self) -> Vec<Feed> {
-        let feed = |feed: &StoredFeed| Feed {
-            name: feed.name.clone(),
-            records: feed.records,
-            as_of: feed.as_of.clone(),
-            not_understood: feed.not_understood,
-        };
-        self.contents.feeds.iter().map(feed).collect()
+        self.contents.feeds.iter().map(|stored| stored.feed.clone()).collect()
+    }
+
+    /// Those who speak of vulnerabilities themselves, such as `nvd` or `cisa-kev`, sorted by name.
+    pub fn databases(&self) -> &[Feed] {
+        &self.contents.databases
     }
 
     /// Whether the snapshot knows anything of `ecosystem`; where it does not, finding nothing means nothing.
@@ -112,7 +98,7 @@ impl Snapshot {
 
     fn feed(&self, ecosystem: &str) -> Option<&StoredFeed> {
         let feeds = &self.contents.feeds;
-        let index = feeds.binary_search_by(|feed| feed.name.as_str().cmp(ecosystem)).ok()?;
+        let index = feeds.binary_search_by(|stored| stored.feed.name.as_str().cmp(ecosystem)).ok()?;
         feeds.get(index)
     }
 
@@ -143,7 +129,7 @@ impl Snapshot {
         let stored = match self.feed(ecosystem) {
             Some(feed) => {
                 let name = lookup_name(ecosystem, package);
-                match self.find(feed.first_entry, feed.entries, &name, &feed.name)? {
+                match self.find(feed.first_entry, feed.entries, &name, &feed.feed.name)? {
                     Some(entry) => {
                         self.bytes_of(&entry).and_then(|record| postcard::from_bytes(&record).ok())
                     }
@@ -191,7 +177,7 @@ impl Snapshot {
     pub fn names(&self, ecosystem: &str) -> Result<Vec<String>, Error> {
         let Some(feed) = self.feed(ecosystem) else { return Ok(Vec::new()) };
         let name = |index| {
-            Ok(String::from_utf8_lossy(self.entry(feed.first_entry, index, &feed.name)?.1).into_owned())
+            Ok(String::from_utf8_lossy(self.entry(feed.first_entry, index, &feed.feed.name)?.1).into_owned())
         };
         (0..feed.entries).map(name).collect()
     }
@@ -321,6 +307,8 @@ mod tests {
             compiler.add_fact(id.into(), "nvd", fact(id));
         }
         compiler.add_fact("A".into(), "cisa", Fact { rejected: true, ..Fact::default() });
+        compiler.set_checked("Debian:12", jiff::civil::date(2024, 2, 1));
+        compiler.set_checked("npm", jiff::civil::date(2024, 2, 1));
         compiler.to_bytes().unwrap()
     }
 
@@ -341,8 +329,11 @@ mod tests {
         assert_eq!(snapshot.names("Debian:12").unwrap(), ["curl", "zlib"]);
         assert!(snapshot.covers("PyPI") && !snapshot.covers("Debian:13") && !snapshot.demo());
         let (name, as_of) = ("Debian:12".into(), "2024-01-03T00:00:00Z".into());
-        let debian = Feed { name, records: 2, as_of, not_understood: 0 };
+        let checked = "2024-02-01".parse().ok();
+        let debian = Feed { name, records: 2, as_of, checked, not_understood: 0 };
         assert_eq!(snapshot.feeds()[0], debian);
+        let cisa = Feed { name: "cisa".into(), records: 1, ..Feed::default() };
+        assert_eq!((snapshot.databases()[0].clone(), snapshot.databases()[1].records), (cisa, 3));
         snapshot.verify().unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! What an import holds until every path is read: of each record the newest word.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     hash::{Hash, Hasher},
     mem,
     sync::atomic::{AtomicU64, Ordering},
@@ -152,6 +152,11 @@ mod time {
     }
 }
 
+/// As feeds are dated.
+fn whole_seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
 impl Held {
     /// Takes a revision, if it is the newest of its kind; `size_bytes` follows what is held.
     pub(super) fn add(&mut self, key: Key, revision: Revision, size_bytes: &AtomicU64) {
@@ -233,6 +238,22 @@ impl Held {
         }
     }
 
+    /// The ecosystems and databases that are spoken of.
+    pub(super) fn feeds(&self) -> BTreeSet<&str> {
+        let packages = self.revisions.values().flat_map(|revision| &revision.packages);
+        let ecosystems = packages.map(|package| package.ecosystem.as_str());
+        // One after another most are the same, and a tree is slow to ask.
+        let mut feeds = BTreeSet::new();
+        let mut last = "";
+        for feed in ecosystems.chain(self.facts.keys().map(|named| named.by)) {
+            if feed != last {
+                feeds.insert(feed);
+                last = feed;
+            }
+        }
+        feeds
+    }
+
     /// Hands every revision that was not withdrawn since to `compiler`, and every fact.
     pub(super) fn compile(self, compiler: &mut Compiler) -> Merged {
         let mut merged = Merged { kept: 0, facts: 0, replaced: self.replaced, withdrawn: 0 };
@@ -249,8 +270,7 @@ impl Held {
             for ecosystem in not_understood {
                 compiler.add_not_understood(&ecosystem);
             }
-            let whole = time.and_then(|time| Timestamp::from_second(time.as_second()).ok());
-            let modified = whole.map(|time| time.to_string()).unwrap_or_default();
+            let modified = time.map(whole_seconds).unwrap_or_default();
             merged.kept += u64::from(!packages.is_empty());
             let last = names.len().saturating_sub(1);
             for (index, aliases) in names.into_iter().enumerate() {
@@ -262,9 +282,17 @@ impl Held {
                 }
             }
         }
-        for (Named { by, id }, Dated { said, .. }) in self.facts {
+        let mut newest: BTreeMap<Name, Timestamp> = BTreeMap::new();
+        for (Named { by, id }, Dated { said, time }) in self.facts {
             merged.facts += 1;
+            if let Some(time) = time {
+                let known = newest.entry(by).or_insert(time);
+                *known = time.max(*known);
+            }
             compiler.add_fact(id, by, said);
+        }
+        for (database, time) in newest {
+            compiler.database(database).as_of = whole_seconds(time);
         }
         merged
     }

@@ -1,6 +1,8 @@
 //! From paths to a compiler: documents are read in order, and parsed on several threads by the source that knows them.
 
-use std::{num::NonZeroUsize, path::Path, sync::atomic::Ordering, thread};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::atomic::Ordering, thread};
+
+use jiff::civil::Date;
 
 use super::{
     Error, Merged, Outcome, Part,
@@ -86,22 +88,34 @@ fn over(budget: &Budget, path: &Path) -> Result<(), Error> {
 pub struct Import {
     budget: Budget,
     held: Held,
+    /// The oldest check of all that a feed is made of, by the name of its ecosystem or database.
+    checked: BTreeMap<String, Date>,
 }
 
 impl Import {
-    /// Takes what `path` gave.
-    pub fn add(&mut self, path: &Path, part: Part) -> Result<(), Error> {
+    /// Takes what `path` gave, and the last day (UTC) on which that was the newest there was, where somebody knows it.
+    pub fn add(&mut self, path: &Path, part: Part, checked: Option<Date>) -> Result<(), Error> {
         let Part { held, records, held_bytes, .. } = part;
         self.budget.records.fetch_add(records, Ordering::Relaxed);
         self.budget.held_bytes.fetch_add(held_bytes, Ordering::Relaxed);
         over(&self.budget, path)?;
+        if let Some(checked) = checked {
+            for feed in held.feeds() {
+                let known = self.checked.entry(feed.to_owned()).or_insert(checked);
+                *known = checked.min(*known);
+            }
+        }
         self.held.extend(held, &self.budget.held_bytes);
         Ok(())
     }
 
     /// Hands what counts to `compiler`.
     pub fn compile(self, compiler: &mut Compiler) -> Merged {
-        self.held.compile(compiler)
+        let merged = self.held.compile(compiler);
+        for (feed, day) in self.checked {
+            compiler.set_checked(&feed, day);
+        }
+        merged
     }
 }
 

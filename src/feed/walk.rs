@@ -373,7 +373,7 @@ mod tests {
         let (mut compiler, mut import) = (Compiler::default(), Import::default());
         let part = feed::read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
         let outcomes = part.outcomes.clone();
-        import.add(path, part)?;
+        import.add(path, part, None)?;
         assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
         import.compile(&mut compiler);
         let skipped = outcomes.into_values().flat_map(|outcome| outcome.named).flat_map(|(_, named)| named);

@@ -13,6 +13,8 @@ use std::{
     thread,
 };
 
+use jiff::civil::Date;
+
 use super::{
     Error, Target, Tell,
     parts::{Kept, Parts},
@@ -44,16 +46,25 @@ impl Imported {
     }
 }
 
-/// Makes the database of all that `paths` hold. A path that cannot be read gives way to what it gave last, if it was of the database
+/// A file or folder of advisories, as somebody publishes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The last day (UTC) on which it was the newest that there is, where somebody knows it.
+    pub checked: Option<Date>,
+}
+
+/// Makes the database of all that `inputs` hold. A path that cannot be read gives way to what it gave last, if it was of the database
 /// before; the others are taken.
-pub fn import(paths: &[PathBuf], target: &Target, tell: &dyn Tell) -> Result<Imported, Error> {
+pub fn import(inputs: &[Input], target: &Target, tell: &dyn Tell) -> Result<Imported, Error> {
     let mut import = Import::new(target, tell);
-    if let Some((place, snapshot)) = import.made_of(paths) {
+    if let Some((place, snapshot)) = import.made_of(inputs) {
         tell.note(format_args!("{}: nothing has changed since it was written", place.display()));
         return Ok(Imported { snapshot, failed: 0 });
     }
     let mut failed = 0usize;
-    for (path, read) in paths.iter().zip(import.read(paths)) {
+    for (Input { path, .. }, read) in inputs.iter().zip(import.read(inputs)) {
         let Err(error) = read else { continue };
         if !import.read_last(path).is_ok_and(|read| read) {
             return Err(Error::unfinished(error));
@@ -90,7 +101,7 @@ impl Taken {
         for (source, outcome) in &part.outcomes {
             told(path, source, outcome, tell);
         }
-        self.import.add(path, part)?;
+        self.import.add(path, part, kept.checked)?;
         self.kept.push(kept);
         Ok(())
     }
@@ -105,45 +116,47 @@ impl<'a> Import<'a> {
     }
 
     /// The database that is there, and where, if it is made of just these paths as they are now.
-    pub fn made_of(&mut self, paths: &[PathBuf]) -> Option<(PathBuf, Snapshot)> {
-        if !self.parts.are_of(paths) {
+    pub fn made_of(&mut self, inputs: &[Input]) -> Option<(PathBuf, Snapshot)> {
+        if !self.parts.are_of(inputs) {
             return None;
         }
-        let now = |path: &PathBuf| Some((path.clone(), Kept::of(path).ok()?));
-        let now: Vec<(PathBuf, Kept)> = paths.iter().map(now).collect::<Option<_>>()?;
-        self.now.extend(now.iter().cloned());
-        let now: Vec<Kept> = now.into_iter().map(|(_, kept)| kept).collect();
+        let now = inputs.iter().map(|input| Kept::of(input).ok()).collect::<Option<Vec<Kept>>>()?;
+        self.now.extend(inputs.iter().map(|input| input.path.clone()).zip(now.iter().cloned()));
         self.parts.made(self.target, &now)
+    }
+
+    /// The day on which what `path` is now was last known to be the newest, by what the last database was made of.
+    pub fn checked(&self, path: &Path) -> Option<Date> {
+        self.parts.checked(path)
     }
 
     /// Reads files and folders, several at a time, unless they were read before and have not changed, and says what became of
     /// each, in their order. Where that fails, nothing of it is taken.
-    pub fn read(&mut self, paths: &[PathBuf]) -> Vec<Result<(), feed::Error>> {
+    pub fn read(&mut self, inputs: &[Input]) -> Vec<Result<(), feed::Error>> {
         let Self { parts, now, taken, threads, tell, .. } = self;
         let size_bytes =
-            |path: &PathBuf| path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
-        let bar = match paths {
-            [path] => {
-                tell.begin(&format!("importing {}", path.file_name().unwrap_or(path.as_os_str()).display()))
-            }
-            paths => tell.begin(&format!("importing {} files", paths.len())),
+            |input: &Input| input.path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+        let what = match inputs {
+            [Input { path, .. }] => path.file_name().unwrap_or(path.as_os_str()).display().to_string(),
+            inputs => format!("{} files", inputs.len()),
         };
-        bar.expect(0, paths.iter().map(size_bytes).sum());
+        let bar = tell.begin(&format!("importing {what}"));
+        bar.expect(0, inputs.iter().map(size_bytes).sum());
         // Reading, keeping and taking all have a part that no two threads can share, so several paths are on their way at a
         // time; the largest first, so that none is left for the end.
-        let mut order: Vec<usize> = (0..paths.len()).collect();
-        order.sort_by_key(|index| Reverse(size_bytes(&paths[*index])));
-        let lanes = (*threads).min(paths.len()).max(1);
+        let mut order: Vec<usize> = (0..inputs.len()).collect();
+        order.sort_by_key(|index| Reverse(size_bytes(&inputs[*index])));
+        let lanes = (*threads).min(inputs.len()).max(1);
         let threads = NonZero::new(*threads / lanes).unwrap_or(NonZero::<usize>::MIN);
         let next = AtomicUsize::new(0);
-        let read = |path: &PathBuf| -> Read {
-            let kept = now.get(path).cloned().map_or_else(|| Kept::of(path), Ok)?;
-            let part = parts.part(path, &kept, threads, &|bytes| bar.bytes(bytes))?;
+        let read = |input: &Input| -> Read {
+            let kept = now.get(&input.path).cloned().map_or_else(|| Kept::of(input), Ok)?;
+            let part = parts.part(&input.path, &kept, threads, &|bytes| bar.bytes(bytes))?;
             Ok((kept, part))
         };
         let lane = |done: mpsc::Sender<(usize, Read)>| {
             while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let _ = done.send((index, read(&paths[index]))); // who waits for it lives as long as this
+                let _ = done.send((index, read(&inputs[index]))); // who waits for it lives as long as this
             }
         };
         thread::scope(|scope| {
@@ -153,11 +166,11 @@ impl<'a> Import<'a> {
                 scope.spawn(move || lane(done));
             }
             drop(done);
-            let (mut waiting, mut results) = (BTreeMap::new(), Vec::with_capacity(paths.len()));
+            let (mut waiting, mut results) = (BTreeMap::new(), Vec::with_capacity(inputs.len()));
             for (index, read) in all_done {
                 waiting.insert(index, read);
                 while let Some(read) = waiting.remove(&results.len()) {
-                    let path = &paths[results.len()];
+                    let path = &inputs[results.len()].path;
                     results.push(read.and_then(|(kept, part)| taken.add(path, kept, part, *tell)));
                 }
             }

@@ -14,9 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::{Target, import::Input};
 use crate::{
     advisory::{Snapshot, write_whole},
     digest::Digest,
@@ -42,12 +43,15 @@ pub struct Kept {
     /// As absolute as it can be told.
     path: PathBuf,
     key: Digest,
+    /// The last day (UTC) on which it was the newest that there is, where somebody knows it.
+    pub checked: Option<Date>,
 }
 
 impl Kept {
-    /// What `path` is now.
-    pub fn of(path: &Path) -> Result<Self, feed::Error> {
-        Ok(Self { path: absolute(path), key: Part::key(path)? })
+    /// What is there now.
+    pub fn of(input: &Input) -> Result<Self, feed::Error> {
+        let Input { path, checked } = input;
+        Ok(Self { path: absolute(path), key: Part::key(path)?, checked: *checked })
     }
 }
 
@@ -64,15 +68,19 @@ impl Parts {
         Self { folder, merged: merged.unwrap_or_default() }
     }
 
-    /// Whether the last database was made of what lies at just these paths.
-    pub fn are_of(&self, paths: &[PathBuf]) -> bool {
-        self.merged.snapshot.is_some()
-            && self
-                .merged
-                .parts
-                .iter()
-                .map(|kept| kept.path.clone())
-                .eq(paths.iter().map(|path| absolute(path)))
+    /// Whether the last database was made of what lies at just these paths, as far as can be told without reading it.
+    pub fn are_of(&self, inputs: &[Input]) -> bool {
+        let same = |(kept, input): (&Kept, &Input)| {
+            kept.path == absolute(&input.path) && kept.checked == input.checked
+        };
+        let parts = &self.merged.parts;
+        self.merged.snapshot.is_some() && parts.len() == inputs.len() && parts.iter().zip(inputs).all(same)
+    }
+
+    /// The day on which what `path` is now was last known to be the newest, by what the last database was made of.
+    pub fn checked(&self, path: &Path) -> Option<Date> {
+        let key = Part::key(path).ok()?;
+        self.merged.parts.iter().find(|kept| kept.key == key)?.checked
     }
 
     /// The database that is there, and where, if it is made of just these.

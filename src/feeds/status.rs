@@ -8,7 +8,10 @@ use super::{
     catalog::named,
     store::{State, Store},
 };
-use crate::{advisory::Snapshot, report::plain};
+use crate::{
+    advisory::{Feed, Snapshot},
+    report::plain,
+};
 
 /// All that is known, as JSON for programs; for people, each part has its own lines.
 #[derive(Debug, Default, Serialize)]
@@ -28,19 +31,8 @@ pub struct Database {
     pub demo: bool,
     /// By name.
     pub feeds: Vec<Feed>,
-}
-
-/// One of its feeds.
-#[derive(Debug, Serialize)]
-pub struct Feed {
-    /// Such as `Debian:12` or `PyPI`.
-    pub name: String,
-    /// Vulnerabilities.
-    pub records: u64,
-    /// The newest record's time, RFC 3339; empty where none has one.
-    pub as_of: String,
-    /// Records that were not understood in part.
-    pub not_understood: u64,
+    /// Those who speak of vulnerabilities themselves, by name.
+    pub databases: Vec<Feed>,
 }
 
 /// One file of a source.
@@ -81,16 +73,11 @@ impl Status {
 impl Database {
     /// What a database holds.
     pub fn new(snapshot: &Snapshot) -> Self {
-        let feed = |feed: crate::advisory::Feed| Feed {
-            name: feed.name,
-            records: feed.records,
-            as_of: feed.as_of,
-            not_understood: feed.not_understood,
-        };
         Self {
             id: snapshot.id().to_string(),
             demo: snapshot.demo(),
-            feeds: snapshot.feeds().into_iter().map(feed).collect(),
+            feeds: snapshot.feeds(),
+            databases: snapshot.databases().to_vec(),
         }
     }
 }
@@ -99,8 +86,15 @@ impl Database {
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "snapshot {}{}", self.id, if self.demo { " (demo)" } else { "" })?;
-        for Feed { name, records, as_of, not_understood } in &self.feeds {
-            write!(f, "{name:<24} {records:>8} records, newest {as_of}")?;
+        for Feed { name, records, as_of, checked, not_understood } in self.feeds.iter().chain(&self.databases)
+        {
+            write!(f, "{name:<24} {records:>8} records")?;
+            if !as_of.is_empty() {
+                write!(f, ", newest {as_of}")?;
+            }
+            if let Some(day) = checked {
+                write!(f, ", checked {day}")?;
+            }
             match not_understood {
                 0 => writeln!(f)?,
                 count => writeln!(f, ", {count} not understood in part")?,

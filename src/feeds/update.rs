@@ -5,11 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
 use super::{
     Error, Target, Tell, catalog,
     fetch::{Fetched, Fetcher, Limits, Task},
     http::excerpt,
-    import::Import,
+    import::{Import, Input},
     mirror::Mirrors,
     store::{Place, State, Store},
 };
@@ -145,12 +147,13 @@ fn import(
     tell: &dyn Tell,
 ) -> Result<Snapshot, Error> {
     let mut files: Vec<(String, Place, State)> = Vec::new();
-    let mut paths = Vec::new();
+    let mut inputs = Vec::new();
     let mut missing = BTreeSet::new();
     for (file, place, state) in store.files() {
         match place.file(&state) {
             Some(path) => {
-                paths.push(path);
+                let checked = state.checked.as_deref().and_then(day);
+                inputs.push(Input { path, checked });
                 files.push((file.to_string(), place, state));
             }
             None => drop(missing.insert(file.to_string())),
@@ -161,7 +164,7 @@ fn import(
             .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
     }
     let mut import = Import::new(target, tell);
-    if let Some((path, made)) = import.made_of(&paths) {
+    if let Some((path, made)) = import.made_of(&inputs) {
         if path == target.live() {
             tell.note(format_args!("nothing changed: the database stays"));
         } else {
@@ -170,7 +173,7 @@ fn import(
         return Ok(made);
     }
     let held = Snapshot::open(target.live()).map(|before| names(&before)).unwrap_or_default();
-    for ((name, place, state), read) in files.iter_mut().zip(import.read(&paths)) {
+    for ((name, place, state), read) in files.iter_mut().zip(import.read(&inputs)) {
         let Err(why) = read else { continue };
         let replaced = read_old(&mut import, place, state);
         tell.error(format_args!(
@@ -198,7 +201,15 @@ fn import(
 fn read_old(import: &mut Import<'_>, place: &Place, state: &mut State) -> bool {
     let restored = place.restore(state).is_ok_and(|restored| restored);
     let old = if restored { place.file(state) } else { None };
-    old.is_some_and(|old| import.read(&[old]).iter().all(Result::is_ok))
+    old.is_some_and(|path| {
+        let checked = import.checked(&path);
+        import.read(&[Input { path, checked }]).iter().all(Result::is_ok)
+    })
+}
+
+/// The day of a moment, in UTC.
+fn day(time: &str) -> Option<Date> {
+    Some(TimeZone::UTC.to_datetime(time.parse::<Timestamp>().ok()?).date())
 }
 
 /// What a database covers.

@@ -76,6 +76,7 @@ pub(super) fn findings<'a>(
         matched.skipped.push(Skipped { name: format!("advisories:{FEED}"), what, why });
         return Ok(matched);
     }
+    matched.asked(FEED);
     let names_of = |installed: &&'a Installed| {
         let called = of_program(&installed.package).iter().map(|(_, product)| *product);
         names(&installed.package).chain(called).map(spelling)

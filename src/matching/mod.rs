@@ -36,6 +36,16 @@ pub struct Matched {
     pub findings: Vec<Finding>,
     /// Sorted.
     pub skipped: Vec<Skipped>,
+    /// Names of the feeds that were asked: on them the findings rest, and that there are no others.
+    pub feeds: BTreeSet<String>,
+}
+
+impl Matched {
+    fn asked(&mut self, feed: &str) {
+        if !self.feeds.contains(feed) {
+            self.feeds.insert(feed.to_owned());
+        }
+    }
 }
 
 /// Why packages could not be matched.
@@ -79,6 +89,7 @@ pub fn findings(
             unspoken.push(installed);
             continue;
         };
+        matched.asked(ecosystem);
         let subject = subject(ecosystem, &installed.package);
         if installed.package.ecosystem == Ecosystem::Maven && !subject.name.contains(':') {
             unnamed.push(&installed.package);
@@ -86,7 +97,10 @@ pub fn findings(
         }
         let Said { groups, mut unjudged, is_known } = Said::of(snapshot, ecosystem, &subject, scheme)?;
         let extended = match extended(ecosystem).filter(|feed| snapshot.covers(feed)) {
-            Some(extended) => Said::beyond(snapshot, &extended, ecosystem, &subject, scheme)?,
+            Some(extended) => {
+                matched.asked(&extended);
+                Said::beyond(snapshot, &extended, ecosystem, &subject, scheme)?
+            }
             None => Said::default(),
         };
         unjudged.extend(extended.unjudged);
@@ -120,7 +134,8 @@ pub fn findings(
         why,
     }));
     if by_cpe {
-        let Matched { findings, skipped } = cpe::findings(&unspoken, image, os, snapshot)?;
+        let Matched { findings, skipped, feeds } = cpe::findings(&unspoken, image, os, snapshot)?;
+        matched.feeds.extend(feeds);
         matched.findings.extend(findings);
         matched.skipped.extend(skipped);
     }

@@ -80,6 +80,9 @@ pub enum Problem {
     /// A name that is in a list already, where the first place counts.
     #[error("`{0}` is named twice: only its first place counts, so name it once")]
     NamedTwice(String),
+    /// More days than anyone counts.
+    #[error("`max_age_days` must be a number from 0 to {0}")]
+    Days(u32),
     /// No fraction.
     #[error("`{0}` must be a number from 0 to 1")]
     Fraction(&'static str),

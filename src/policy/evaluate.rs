@@ -89,7 +89,7 @@ pub fn evaluate(
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.action)); // stable: policies and rules keep their order
     let outcome = Outcome::of(reasons.first().map(|reason| reason.action));
     let policies = policies.iter().map(|policy| policy.reference(today)).collect();
-    (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons })
+    (judged, Verdict { outcome, class, policies, allowed: Vec::new(), reasons, degraded: Vec::new() })
 }
 
 /// The rule of one policy that decides a finding.

@@ -12,7 +12,7 @@ use serde_saphyr::{Error as YamlError, Location, MessageFormatter, Spanned, User
 use wildmatch::WildMatch;
 
 use super::{
-    Action, Error, Policy, Problem, Rule, When,
+    Action, Error, FeedAge, Policy, Problem, Rule, When,
     condition::{OneOrMany, given, without_null_defaults},
     rule::at_least,
     severity::Rater,
@@ -30,6 +30,8 @@ pub const MAX_RULES: usize = 10_000;
 /// The conditions of a `when`, for messages.
 pub(super) const CONDITIONS: &str = "severity, severity_at_least, package, cve, ecosystem, fixable, status, exploited, confidence, epss_at_least";
 
+/// Most days that advisories may be old.
+const MAX_DAYS: u32 = 36_500;
 /// Longest name of a rule, in characters.
 const MAX_NAME: usize = 100;
 /// Longest glob or CVE, in characters.
@@ -55,9 +57,29 @@ pub struct PolicyFile {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "bool")]
     cpe: Option<bool>,
+    /// How old the advisories may be. Where no policy says anything, a verdict on some that are older than five days warns.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "FeedsFile")]
+    feeds: Option<FeedsFile>,
     /// In order: the first rule that matches a finding decides it.
     #[schemars(with = "Vec<RuleFile>", length(min = 1, max = MAX_RULES))]
     rules: Spanned<Vec<RuleFile>>,
+}
+
+/// How old the advisories may be: of each feed that the image is held against the last day on which it was known to be the
+/// newest, else that of its newest record.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "Feeds")]
+#[schemars(transform = without_null_defaults, extend("minProperties" = 1))]
+struct FeedsFile {
+    /// Whole days; older is too old. 5 where it is not given.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u32", range(max = MAX_DAYS))]
+    max_age_days: Option<Spanned<u64>>,
+    /// What a feed that is too old does; `warn` where it is not given. With `ignore` the verdict names it all the same.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Action")]
+    when_older: Option<Spanned<String>>,
 }
 
 /// One rule.
@@ -166,6 +188,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
         return Err(place.error(file.version.referenced, Problem::Version(file.version.value)));
     }
     let severity_from = file.severity_from.map(|list| place.raters(list)).transpose()?.unwrap_or_default();
+    let feeds = file.feeds.map(|feeds| place.feeds(feeds)).transpose()?;
     let at = file.rules.referenced;
     let rules = file.rules.value;
     if rules.is_empty() {
@@ -187,6 +210,7 @@ pub(super) fn parse(origin: &str, text: &str) -> Result<Policy, Error> {
         digest: Digest::of(text.as_bytes()),
         severity_from,
         cpe: file.cpe == Some(true),
+        feeds,
         rules,
     })
 }
@@ -262,6 +286,19 @@ impl Place<'_> {
             Ok(())
         })?;
         Ok(named)
+    }
+
+    fn feeds(&self, feeds: FeedsFile) -> Result<FeedAge, Error> {
+        let FeedAge { max_days, when_older } = FeedAge::default();
+        let days = |days: Spanned<u64>| {
+            let fits = u32::try_from(days.value).ok().filter(|days| *days <= MAX_DAYS);
+            fits.ok_or_else(|| self.error(days.referenced, Problem::Days(MAX_DAYS)))
+        };
+        let action = |word: Spanned<String>| self.word("when_older", &word.value, word.referenced);
+        Ok(FeedAge {
+            max_days: feeds.max_age_days.map(days).transpose()?.unwrap_or(max_days),
+            when_older: feeds.when_older.map(action).transpose()?.unwrap_or(when_older),
+        })
     }
 
     fn rule(&self, rule: RuleFile) -> Result<Rule, Error> {
@@ -537,6 +574,15 @@ rules:
                 "p.yaml:5:28: `epss_at_least` must be a number from 0 to 1",
             ),
             (&format!("{RULE}{{ epss_at_least: .nan }}"), "`epss_at_least` must be a number from 0 to 1"),
+            (
+                &(RULE.replace("rules", "feeds: {max_age_days: 40000}\nrules") + "{ fixable: true }"),
+                "`max_age_days` must be",
+            ),
+            (&(RULE.replace("rules", "feeds: {max_age_days: -1}\nrules") + "{ fixable: true }"), "p.yaml:2:"),
+            (
+                &(RULE.replace("rules", "feeds: {when_older: wrn}\nrules") + "{ fixable: true }"),
+                "unknown when_older `wrn`",
+            ),
             (&format!("{RULE}{{ status: maybe }}"), "unknown status `maybe`"),
             (&format!("{RULE}{{ confidence: maybe }}"), "unknown confidence `maybe`; it is one of low, high"),
             (&format!("{RULE}{{ fixable: true }}\n---\nversion: 1\n"), "p.yaml:6:1: "),

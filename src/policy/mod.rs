@@ -4,6 +4,7 @@
 //! so that a server's policy is a floor that a repository's can only tighten; a policy without a matching rule has no
 //! say.
 
+mod age;
 mod condition;
 mod error;
 mod evaluate;
@@ -11,6 +12,7 @@ mod file;
 mod rule;
 mod severity;
 
+pub use age::{FeedAge, OldFeed};
 pub use error::{Error, Problem};
 pub use evaluate::evaluate;
 pub use file::{MAX_POLICY_BYTES, MAX_RULES, PolicyFile};
@@ -70,6 +72,9 @@ pub struct Verdict {
     pub allowed: Vec<String>,
     /// One entry per rule that fired, strictest first.
     pub reasons: Vec<Reason>,
+    /// Feeds that it rests on and that are too old, by name: the verdict is worth less than it looks, whatever it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<OldFeed>,
 }
 
 impl Outcome {

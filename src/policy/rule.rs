@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use wildmatch::WildMatch;
 
-use super::{Action, Error, PolicyRef, RuleRef, file};
+use super::{Action, Error, FeedAge, PolicyRef, RuleRef, file};
 use crate::{
     digest::Digest,
     finding::{Confidence, Finding, Severity, Status},
@@ -22,6 +22,8 @@ pub struct Policy {
     pub severity_from: Vec<&'static str>,
     /// Packages that no feed of their own speaks of are matched by the CPE names of their products.
     pub cpe: bool,
+    /// How old advisories may be; `None` where the policy has no word on it.
+    pub feeds: Option<FeedAge>,
     /// In order: the first that matches decides.
     pub rules: Vec<Rule>,
 }
@@ -111,6 +113,7 @@ impl Policy {
             digest: Digest::of(STANDARD.as_bytes()),
             severity_from: Vec::new(),
             cpe: false,
+            feeds: None,
             rules: vec![
                 rule("severe-with-fix", severe(true), Action::Fail),
                 rule("severe-without-fix", severe(false), Action::Warn),
@@ -128,6 +131,7 @@ impl Policy {
             digest: Digest::of(fail_on_text(severity).as_bytes()),
             severity_from: Vec::new(),
             cpe: false,
+            feeds: None,
             rules: vec![rule(&name, when, Action::Fail), unrated()],
         }
     }

@@ -224,6 +224,9 @@ pub struct SnapshotRef {
     pub demo: bool,
     /// Its feeds, sorted by name.
     pub feeds: Vec<FeedRef>,
+    /// Those who speak of vulnerabilities themselves, such as `nvd` or `cisa-kev`, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<FeedRef>,
 }
 
 /// One feed of a snapshot.
@@ -235,6 +238,23 @@ pub struct FeedRef {
     pub records: u64,
     /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
     pub as_of: String,
+    /// The last day (UTC) on which all that it is made of was the newest that its publishers had, YYYY-MM-DD; absent where nobody
+    /// asked them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<String>,
+}
+
+impl FeedRef {
+    /// How old it is, for people.
+    fn age(&self) -> String {
+        let newest = if self.as_of.is_empty() {
+            "of unknown date".to_owned()
+        } else {
+            format!("newest {}", self.as_of)
+        };
+        let checked = self.checked.as_ref().map(|day| format!(", checked {day}")).unwrap_or_default();
+        newest + &checked
+    }
 }
 
 /// What was looked at.

@@ -1,4 +1,5 @@
 """`stella feeds update` against servers that misbehave, all of them on this machine."""
+import datetime
 import email.utils
 import fcntl
 import gzip
@@ -86,6 +87,31 @@ class Fetching(Case):
         self.answers("npm/all.zip", polite(archive("npm", "A", "B"), '"2"'))
         self.update("osv:npm", say="bytes fetched")
         self.assertEqual(self.feeds(), {"npm": 2})
+
+    def test_what_is_in_use_is_as_old_as_its_last_check(self):
+        def checked():
+            return {feed["checked"] for feed in self.status()["database"]["feeds"]}
+        self.answers("npm/all.zip", polite(archive("npm", "A")))
+        self.update("osv:npm")
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        self.assertEqual(checked(), {today})
+        # As if it had been a week ago: an answer that nothing changed makes it as new as today, a failure does not.
+        state = os.path.join(self.work, "cache", "stella", "feeds", "osv", "npm.zip.state")
+        with open(state, encoding="utf-8") as file:
+            old = json.load(file)
+        old["checked"] = "2026-01-05T01:00:00Z"
+        with open(state, "w", encoding="utf-8") as file:
+            json.dump(old, file)
+        self.answers("npm/all.zip", status(404))
+        self.update("osv:npm", code=3)
+        self.assertEqual(checked(), {"2026-01-05"})
+        # A new file that cannot be read: what is in use was the newest a week ago.
+        self.answers("npm/all.zip", polite(b"PK rubbish", '"2"'))
+        self.update("osv:npm", code=3)
+        self.assertEqual((checked(), self.feeds()), ({"2026-01-05"}, {"npm": 1}))
+        self.answers("npm/all.zip", polite(archive("npm", "A"), '"3"'))
+        self.update("osv:npm")
+        self.assertEqual(checked(), {today})
 
     def test_a_date_says_it_too(self):
         date = "Fri, 02 Jan 2026 03:04:05 GMT"

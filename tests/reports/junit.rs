@@ -261,7 +261,8 @@ fn the_worst_texts_make_no_file_too_large() {
     result.findings.truncate(10);
     result.image.reference = "&".repeat(2_000);
     result.image.platform = "&".repeat(2_000);
-    let feed = FeedRef { name: "\"".repeat(2_000), records: u64::MAX, as_of: "&".repeat(2_000) };
+    let feed =
+        FeedRef { name: "\"".repeat(2_000), records: u64::MAX, as_of: "&".repeat(2_000), checked: None };
     result.snapshot.feeds = vec![feed; 30];
     let xml = junit(&report(vec![result; 600]));
     assert!((10_000_000..20_000_000).contains(&xml.len()), "{}", xml.len());

@@ -86,7 +86,9 @@ pub fn result(policy: &str, findings: Vec<Finding>) -> ScanResult {
                 name: "Debian:12".to_owned(),
                 records: 12_345,
                 as_of: "2026-06-14T00:00:00Z".to_owned(),
+                checked: None,
             }],
+            databases: Vec::new(),
         },
         looked_at: LookedAt {
             layers: 2,

@@ -225,6 +225,7 @@ fn report(size: Size) -> Result<Report, Failure> {
         name: name.to_owned(),
         records,
         as_of: "2025-12-28T23:23:11Z".to_owned(),
+        checked: None,
     });
     let run = Run {
         layers: LayerCount { hits: 0, misses: layers.len() },
@@ -248,7 +249,12 @@ fn report(size: Size) -> Result<Report, Failure> {
             base_argument: None,
             layers,
         },
-        snapshot: SnapshotRef { id: Digest::of(b"snapshot"), demo: false, feeds: feeds.to_vec() },
+        snapshot: SnapshotRef {
+            id: Digest::of(b"snapshot"),
+            demo: false,
+            feeds: feeds.to_vec(),
+            databases: Vec::new(),
+        },
         looked_at: LookedAt {
             layers: finding::INSTRUCTIONS.len(),
             files: 9_400,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint, builder::FalseyValueParser};
+use jiff::civil::Date;
 use stella::feeds;
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +58,10 @@ pub struct Import {
     /// What to read; together they replace the database
     #[arg(required = true, value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// The day (UTC) on which all of it was fetched, and so was the newest that there is, such as 2026-11-27: a gate measures the
+    /// age of the advisories by it [default: by the newest record of each feed]
+    #[arg(long, value_name = "DAY", env = "STELLA_FEEDS_FETCHED")]
+    pub fetched: Option<Date>,
     /// A public key of those whose bundles are taken, in PEM; repeats
     #[arg(long, value_name = "FILE", env = "STELLA_FEEDS_SIGNER", value_delimiter = ',', value_hint = ValueHint::FilePath)]
     pub signer: Vec<PathBuf>,

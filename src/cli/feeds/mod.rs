@@ -47,7 +47,9 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
         print(&feeds::take(path, &signers, args.allow_older, &target, &log)?)?;
         return Ok(Exit::Pass);
     }
-    let imported = feeds::import(&args.paths, &target, &log)?;
+    let input = |path: &PathBuf| feeds::Input { path: path.clone(), checked: args.fetched };
+    let inputs: Vec<feeds::Input> = args.paths.iter().map(input).collect();
+    let imported = feeds::import(&inputs, &target, &log)?;
     print(&imported.snapshot)?;
     imported.is_whole()?;
     Ok(Exit::Pass)

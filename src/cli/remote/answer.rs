@@ -111,7 +111,11 @@ fn in_words(inventory: Option<&str>) -> String {
 
 /// The verdict that what was found, and what was not looked at, leads to.
 fn follows(request: &ScanRequest, result: &ScanResult) -> Verdict {
-    let worst = result.findings.iter().filter_map(|judged| judged.decision.action).max();
+    let found = result.findings.iter().filter_map(|judged| judged.decision.action);
+    // What is no finding's, such as the age of the advisories.
+    let others =
+        result.verdict.reasons.iter().filter(|reason| reason.findings == 0).map(|reason| reason.action);
+    let worst = found.chain(others).max();
     let mut verdict = Verdict { outcome: Outcome::of(worst), ..result.verdict.clone() };
     verdict.consider(&result.looked_at.skipped, &request.allow_skipped);
     verdict

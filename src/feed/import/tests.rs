@@ -12,7 +12,7 @@ fn import(texts: &[&str]) -> (Merged, Vec<u8>) {
     for text in texts {
         let path = folder.path().join("a.json");
         fs::write(&path, text).unwrap();
-        import.add(&path, read(&path, NonZeroUsize::MIN, &|_| ()).unwrap()).unwrap();
+        import.add(&path, read(&path, NonZeroUsize::MIN, &|_| ()).unwrap(), None).unwrap();
     }
     let mut compiler = Compiler::default();
     (import.compile(&mut compiler), compiler.to_bytes().unwrap())
@@ -117,7 +117,7 @@ fn a_part_is_kept_whole_or_not_at_all() {
     assert_eq!((again.to_bytes().unwrap(), &again.outcomes), (bytes.clone(), &part.outcomes));
     let compiled = |part| {
         let (mut import, mut compiler) = (Import::default(), Compiler::default());
-        import.add(folder.path(), part).unwrap();
+        import.add(folder.path(), part, None).unwrap();
         import.compile(&mut compiler);
         compiler.to_bytes().unwrap()
     };

@@ -213,7 +213,7 @@ fn a_large_file_is_read_in_parts() {
     let named = &outcome.named().first().unwrap().what;
     assert!(named.contains("nvdcve-2.0-2024.json, record 7 after 7"), "{named}");
     let (mut import, mut compiler) = (Import::default(), Compiler::default());
-    import.add(&path, part).unwrap();
+    import.add(&path, part, None).unwrap();
     import.compile(&mut compiler);
     let (_, whole) = read(&records);
     assert_eq!(Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap().id(), whole.id());

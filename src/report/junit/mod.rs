@@ -287,7 +287,7 @@ fn looked_at(suite: &mut Suite, result: &ScanResult) -> io::Result<()> {
     }
     let feeds = &result.snapshot.feeds;
     for feed in feeds.iter().take(MAX_LISTED) {
-        let value = format!("{} advisories, the newest of {}", feed.records, feed.as_of);
+        let value = format!("{} advisories, {}", feed.records, feed.age());
         suite.say(&cut(format!("feed {}", feed.name), MAX_NAME), &cut(value, MAX_NAME))?;
     }
     match feeds.len().saturating_sub(MAX_LISTED) {

@@ -309,8 +309,12 @@ fn looked_at(page: &mut String, result: &ScanResult, room: usize) {
         items.push(count(looked_at.lock_files.len(), "lock file"));
     }
     items.extend(snapshot.feeds.iter().map(|feed| {
-        let as_of = if feed.as_of.is_empty() { "of unknown date".to_owned() } else { code(&feed.as_of) };
-        format!("advisories of {}: {} records, newest {as_of}", code(&feed.name), grouped(feed.records))
+        format!(
+            "advisories of {}: {} records, {}",
+            code(&feed.name),
+            grouped(feed.records),
+            prose(&feed.age())
+        )
     }));
     items.push(format!("snapshot of advisories {}", code(&snapshot.id.to_string())));
     items.extend(result.verdict.policies.iter().map(|policy| format!("policy {}", code(&policy.origin))));

@@ -251,9 +251,8 @@ impl Table {
             self.whole("1;31", "  advisories  NONE: nothing was matched");
         }
         self.each(&snapshot.feeds, "feed", |table, feed| {
-            let as_of = if feed.as_of.is_empty() { "of unknown date" } else { &feed.as_of };
             let records = grouped(feed.records);
-            table.painted("", &format!("  advisories  {}: {records} records, newest {as_of}", feed.name));
+            table.painted("", &format!("  advisories  {}: {records} records, {}", feed.name, feed.age()));
         });
         self.painted("2", &format!("  snapshot    {}", snapshot.id));
         if snapshot.demo {

@@ -1,0 +1,46 @@
+//! A feed of a snapshot, and how old it is.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// One feed of a snapshot: what is known of the packages of an ecosystem, or what a database says of vulnerabilities
+/// themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    /// What it covers, such as `Debian:12` or `PyPI`; of a database its own name, such as `nvd`.
+    pub name: String,
+    /// Distinct advisories; of a database, vulnerabilities.
+    pub records: u64,
+    /// The newest `modified` among them, RFC 3339; empty where the feed gives none.
+    pub as_of: String,
+    /// The last day (UTC) on which all that it is made of was the newest that its publishers had; `None` where nobody
+    /// asked them.
+    pub checked: Option<Date>,
+    /// Records of which a part was not understood when they were imported: what it affects may be missed.
+    pub not_understood: u64,
+}
+
+impl Feed {
+    /// The last day (UTC) of which the feed certainly knows: that of the last check, else that of its newest record. `None`
+    /// where it has neither.
+    pub fn known_until(&self) -> Option<Date> {
+        let newest = || self.as_of.parse::<Timestamp>().ok();
+        self.checked.or_else(|| Some(TimeZone::UTC.to_datetime(newest()?).date()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_check_says_more_than_the_newest_record() {
+        let feed = Feed { as_of: "2024-01-03T23:59:59Z".into(), ..Feed::default() };
+        assert_eq!(feed.known_until(), Some(date(2024, 1, 3)));
+        let checked = Some(date(2024, 2, 1));
+        assert_eq!(Feed { checked, ..feed }.known_until(), checked);
+        assert_eq!(Feed::default().known_until(), None);
+    }
+}
