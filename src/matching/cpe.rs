@@ -59,8 +59,8 @@ fn target(ecosystem: Ecosystem) -> &'static str {
 }
 
 /// What NVD says of `packages`.
-pub(super) fn findings<'a>(
-    packages: &[&'a Installed],
+pub(super) fn findings(
+    packages: &[&Installed],
     image: &Image,
     os: Option<&OsRelease>,
     snapshot: &Snapshot,
@@ -77,11 +77,11 @@ pub(super) fn findings<'a>(
         return Ok(matched);
     }
     matched.asked(FEED);
-    let names_of = |installed: &&'a Installed| {
-        let called = of_program(&installed.package).iter().map(|(_, product)| *product);
-        names(&installed.package).chain(called).map(spelling)
-    };
-    let wanted: BTreeSet<String> = packages.iter().flat_map(names_of).collect();
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    for installed in packages {
+        wanted.extend(names(&installed.package).map(spelling));
+        wanted.extend(of_program(&installed.package).iter().map(|(_, product)| spelling(product)));
+    }
     let mut products: BTreeMap<String, Vec<Product>> = BTreeMap::new();
     for product in snapshot.names(FEED)?.into_iter().filter_map(Product::of) {
         let name = spelling(&product.product);
@@ -139,7 +139,7 @@ fn names(package: &Package) -> impl Iterator<Item = &str> {
 fn of_program(package: &Package) -> &'static [(&'static str, &'static str)] {
     let is_language = !package.ecosystem.is_system() && package.ecosystem != Ecosystem::Generic;
     let known = PROGRAMS.iter().find(|(program, _)| !is_language && *program == package.source().0);
-    known.map_or(&[], |(_, products)| products)
+    known.map_or(&[], |(_, products)| *products)
 }
 
 /// The products that a package may be of.
@@ -169,8 +169,7 @@ fn candidates<'a>(package: &Package, products: &'a BTreeMap<String, Vec<Product>
 
 /// The version of the product, as its makers write it: without what a distribution puts around it.
 fn version(package: &Package) -> String {
-    let (_, version) = package.source();
-    let mut version = version;
+    let mut version = package.source().1;
     if package.ecosystem.is_system() {
         version = version.split_once(':').map_or(version, |(_epoch, rest)| rest);
         version = version.rsplit_once('-').map_or(version, |(upstream, _revision)| upstream);

@@ -97,10 +97,10 @@ impl Said {
         scheme: Scheme,
     ) -> Result<Self, advisory::Error> {
         let mut said = Self::of(snapshot, extended, subject, scheme)?;
-        let known = snapshot.known(feed, &subject.name)?;
         if said.groups.is_empty() && said.unjudged.is_empty() {
             return Ok(said);
         }
+        let known = snapshot.known(feed, &subject.name)?;
         let mut names = BTreeSet::new();
         for index in 0..known.len() {
             let Advisory { id, aliases, .. } = known.advisory(index)?;

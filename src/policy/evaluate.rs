@@ -22,7 +22,7 @@ const NAMED: usize = 3;
 /// leaving policies out never opens the gate. `today` is the day (UTC) that `until` is compared with.
 pub fn evaluate(
     policies: &[Policy],
-    mut findings: Vec<Finding>,
+    findings: Vec<Finding>,
     today: Date,
     class: Class,
 ) -> (Vec<Judged>, Verdict) {
@@ -41,41 +41,38 @@ pub fn evaluate(
             Lookup::new(policy, order, today)
         })
         .collect();
+    let mut judged: Vec<Judged> = Vec::with_capacity(findings.len());
     let mut hits: Vec<Option<(usize, Hit)>> = Vec::with_capacity(findings.len());
-    for finding in &mut findings {
+    for mut finding in findings {
         let mut strictest: Option<(usize, Hit)> = None;
         for (policy, lookup) in lookups.iter().enumerate() {
-            if let Some(hit) = lookup.decide(finding)
+            if let Some(hit) = lookup.decide(&finding)
                 && strictest.as_ref().is_none_or(|(_, held)| hit.action > held.action)
             {
                 strictest = Some((policy, hit));
             }
         }
         let by = strictest.as_ref().map_or(0, |(policy, _)| *policy);
-        if let Some((severity, source)) = severity::by(finding, lookups[by].order) {
+        if let Some((severity, source)) = severity::by(&finding, lookups[by].order) {
             (finding.severity, finding.severity_source) = (severity, source.to_owned());
         }
+        let decision = Decision { rule: None, action: None };
+        judged.push(Judged { finding, decision, update_to: None, asked: None, found: Vec::new() });
         hits.push(strictest);
     }
     if !order.is_empty() {
-        let mut both: Vec<_> = findings.into_iter().zip(hits).collect();
-        both.sort_by(|(one, _), (other, _)| one.order(other));
-        (findings, hits) = both.into_iter().unzip();
+        let mut both: Vec<_> = judged.into_iter().zip(hits).collect();
+        both.sort_by(|(one, _), (other, _)| one.finding.order(&other.finding));
+        (judged, hits) = both.into_iter().unzip();
     }
     let mut fired: BTreeMap<(usize, usize), Fired> = BTreeMap::new();
-    let mut judged: Vec<Judged> = Vec::with_capacity(findings.len());
-    for (finding, strictest) in findings.into_iter().zip(hits) {
-        let decision = match strictest {
-            None => Decision { rule: None, action: None },
-            Some((policy, hit)) => {
-                let fired = fired.entry((policy, hit.rule)).or_default();
-                fired.findings.push(judged.len());
-                fired.expired.extend(hit.expired);
-                let name = policies[policy].rules[hit.rule].name.clone();
-                Decision { rule: Some(name), action: Some(hit.action) }
-            }
-        };
-        judged.push(Judged { finding, decision, update_to: None, asked: None, found: Vec::new() });
+    for (index, hit) in hits.into_iter().enumerate() {
+        let Some((policy, hit)) = hit else { continue };
+        let fired = fired.entry((policy, hit.rule)).or_default();
+        fired.findings.push(index);
+        fired.expired.extend(hit.expired);
+        let name = policies[policy].rules[hit.rule].name.clone();
+        judged[index].decision = Decision { rule: Some(name), action: Some(hit.action) };
     }
     let mut reasons: Vec<Reason> = fired
         .into_iter()
