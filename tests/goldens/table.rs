@@ -178,9 +178,14 @@ pub const DIFFERENT: &[(&[&str], &str, &str)] = &[
         "one finding of all files that name the package, and go.sum is one of them",
     ),
     (
-        &["gomod", "gomod-skip", "gomod-vex"],
+        &["gomod", "gomod-vex"],
         "+ GMS-2022-20 github.com/docker/distribution v2.7.1+incompatible unknown submod2/go.sum",
         OF_GO_SUM,
+    ),
+    (
+        &["gomod-skip"],
+        "+ GMS-2022-20 github.com/docker/distribution v2.7.1+incompatible unknown submod2/go.sum",
+        "a setting that leaves a file out; here no path is left out",
     ),
     (
         &["gomod", "gomod-vex"],
