@@ -35,7 +35,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 4_000_000, held_bytes: 384 << 20, record_bytes: 2 << 20, record_advisories: 250_000 }
+        Self { records: 4_000_000, held_bytes: 2 << 30, record_bytes: 2 << 20, record_advisories: 250_000 }
     }
 }
 
