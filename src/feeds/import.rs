@@ -94,12 +94,17 @@ type Read = Result<(Kept, feed::Part), feed::Error>;
 struct Taken {
     import: feed::Import,
     kept: Vec<Kept>,
+    /// Records that each source gave.
+    records: BTreeMap<String, u64>,
 }
 
 impl Taken {
     fn add(&mut self, path: &Path, kept: Kept, part: feed::Part, tell: &dyn Tell) -> Result<(), feed::Error> {
         for (source, outcome) in &part.outcomes {
             told(path, source, outcome, tell);
+            if outcome.kept > 0 {
+                *self.records.entry((*source).to_owned()).or_default() += outcome.kept;
+            }
         }
         self.import.add(path, part, kept.checked)?;
         self.kept.push(kept);
@@ -186,7 +191,7 @@ impl<'a> Import<'a> {
 
     /// Writes the database, once `accept` has seen what it will be. What is there stays until then.
     pub fn write(self, accept: impl FnOnce(&Snapshot) -> Result<(), Error>) -> Result<Snapshot, Error> {
-        let Self { target, parts, taken: Taken { import, kept: read }, tell, .. } = self;
+        let Self { target, parts, taken: Taken { import, kept: read, records }, tell, .. } = self;
         let bar = tell.begin("compiling");
         let mut compiler = Compiler::default();
         let Merged { kept, facts, replaced, withdrawn } = import.compile(&mut compiler);
@@ -220,7 +225,7 @@ impl<'a> Import<'a> {
         }
         tell.note(format_args!("{} written", place.display()));
         let written = open(&place)?;
-        if let Err(error) = parts.merged(written.id(), read) {
+        if let Err(error) = parts.merged(target, written.id(), read, records) {
             tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
         }
         Ok(written)

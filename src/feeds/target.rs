@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// advisories.db             the one that is in use
-/// advisories.db.candidate   the next one, whole, until it was tried
+/// advisories.db.candidate   the next one, whole, until it is tried
+/// advisories.db.trying      one that is being tried
 /// advisories.db.held        one that was tried and not taken
 /// advisories.db.parts/      what each path gave
 /// ```
@@ -37,6 +38,11 @@ impl Target {
         self.beside(".candidate")
     }
 
+    /// The one that is being tried.
+    pub fn trying(&self) -> PathBuf {
+        self.beside(".trying")
+    }
+
     /// The one that was tried and not taken.
     pub fn held(&self) -> PathBuf {
         self.beside(".held")
@@ -50,7 +56,7 @@ impl Target {
     /// All that may be there, the newest first.
     pub(super) fn all(&self) -> Vec<PathBuf> {
         let live = self.live.clone();
-        if self.is_tried { vec![self.candidate(), self.held(), live] } else { vec![live] }
+        if self.is_tried { vec![self.candidate(), self.trying(), self.held(), live] } else { vec![live] }
     }
 
     /// A file whose name begins with the database's.
