@@ -214,21 +214,22 @@ impl<'a> Import<'a> {
         let next = target.beside(".next");
         compiler.write(&next).map_err(|error| failed(&error))?;
         drop(bar);
-        // Nobody has a file open that is moved, or replaced: where that matters, it would fail.
         let open = |path: &Path| Snapshot::open(path).map_err(|error| failed(&error));
-        let placed = open(&next)
-            .and_then(|next| accept(&next))
-            .and_then(|()| replace(&place, &next).map_err(|error| failed(&error)));
-        if let Err(error) = placed {
-            let _ = fs::remove_file(&next);
-            return Err(error);
-        }
+        let placed = open(&next).and_then(|written| {
+            accept(&written)?;
+            // Before it is there: who finds it may ask what it was made of.
+            if let Err(error) = parts.merged(target, written.id(), read, records) {
+                tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
+            }
+            // A server may take the new one away at once, so it is opened before. Where a file that is open cannot be moved or
+            // replaced, there is no server.
+            let written = target.is_tried().then_some(written);
+            replace(&place, &next).map_err(|error| failed(&error))?;
+            Ok(written)
+        });
+        let written = placed.inspect_err(|_| drop(fs::remove_file(&next)))?;
         tell.note(format_args!("{} written", place.display()));
-        let written = open(&place)?;
-        if let Err(error) = parts.merged(target, written.id(), read, records) {
-            tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
-        }
-        Ok(written)
+        written.map_or_else(|| open(&place), Ok)
     }
 }
 

@@ -28,6 +28,11 @@ impl Target {
         Self { live: live.into(), is_tried: true }
     }
 
+    /// Whether the next one is tried before it is in use.
+    pub fn is_tried(&self) -> bool {
+        self.is_tried
+    }
+
     /// The one that is in use.
     pub fn live(&self) -> &Path {
         &self.live
