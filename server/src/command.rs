@@ -252,11 +252,12 @@ fn said_of(report: &Report) -> String {
     let (images, findings) = (&report.images, &report.findings);
     let new = report.new.map_or_else(|| "a file".to_owned(), |id| id.to_string());
     let mut text = format!(
-        "canary {}: {new} {outcome}; {} images matched, {} of {} findings came, {} went\n",
+        "canary {}: {new} {outcome}; {} images matched, {} findings before and {} now: {} came, {} went\n",
         report.tried,
         images.matched,
-        findings.added(),
+        findings.old,
         findings.new,
+        findings.added(),
         findings.removed(),
     );
     for reason in &report.reasons {

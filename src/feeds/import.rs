@@ -219,7 +219,10 @@ impl<'a> Import<'a> {
             accept(&written)?;
             // Before it is there: who finds it may ask what it was made of.
             if let Err(error) = parts.merged(target, written.id(), read, records) {
-                tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
+                tell.note(format_args!(
+                    "{}: {error}: the next import reads everything again",
+                    place.display()
+                ));
             }
             // A server may take the new one away at once, so it is opened before. Where a file that is open cannot be moved or
             // replaced, there is no server.
