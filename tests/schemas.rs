@@ -18,6 +18,7 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("problem", written::<api::Problem>()),
         ("missing-request", read::<api::MissingRequest>()),
         ("missing-answer", written::<api::MissingAnswer>()),
+        ("server-config", read::<stella_server::Settings>()),
     ]
 }
 

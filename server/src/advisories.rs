@@ -1,5 +1,5 @@
-//! The advisories that are open. A new file of the same name, such as `stella feeds import` puts there by renaming, is
-//! opened when the next scan asks; each scan keeps the one it began with.
+//! The advisories that are open. A new file of the same name, put there by renaming, is opened when the next scan asks; each
+//! scan keeps the one it began with.
 
 use std::{
     fs::Metadata,
@@ -23,46 +23,58 @@ pub struct Advisories {
 }
 
 struct Open {
-    snapshot: Arc<Snapshot>,
-    stamp: Stamp,
+    /// `None` where no file was there yet.
+    file: Option<(Stamp, Arc<Snapshot>)>,
     looked: Instant,
     /// Why the file that is there now cannot be opened.
     failure: Option<String>,
 }
 
 impl Advisories {
-    /// Opens a compiled file.
+    /// Opens a compiled file; one that is not there is opened once it is.
     pub fn open(path: &Path, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let stamp = Stamp::of(path)?;
-        let snapshot = Arc::new(open(path)?);
-        metrics.snapshot(&snapshot);
-        let open = Open { snapshot, stamp, looked: Instant::now(), failure: None };
+        let file = if path.exists() { Some((Stamp::of(path)?, Arc::new(open(path)?))) } else { None };
+        if let Some((_, snapshot)) = &file {
+            metrics.snapshot(snapshot);
+        }
+        let open = Open { file, looked: Instant::now(), failure: None };
         Ok(Self { path: path.to_owned(), metrics, open: Mutex::new(open) })
     }
 
+    /// Where they are, or will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The newest that can be opened.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.looked.elapsed() >= LOOK_EVERY {
-            open.looked = Instant::now();
             self.look(&mut open);
         }
-        Arc::clone(&open.snapshot)
+        open.file.as_ref().map(|(_, snapshot)| Arc::clone(snapshot))
+    }
+
+    /// Looks whether there is a new file, without waiting until somebody asks.
+    pub fn refresh(&self) {
+        self.look(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn look(&self, open: &mut Open) {
-        match self.newer(open.stamp) {
+        open.looked = Instant::now();
+        let known = open.file.as_ref().map(|(stamp, _)| *stamp);
+        match self.newer(known) {
             Ok(None) => open.failure = None,
             Ok(Some((stamp, snapshot))) => {
                 tracing::info!(id = %snapshot.id(), path = %self.path.display(), "new advisories");
                 self.metrics.snapshot(&snapshot);
-                (open.stamp, open.snapshot, open.failure) = (stamp, Arc::new(snapshot), None);
+                (open.file, open.failure) = (Some((stamp, Arc::new(snapshot))), None);
             }
             Err(error) => {
                 self.metrics.snapshot_errors.inc();
                 if open.failure.as_ref() != Some(&error) {
-                    let (path, id) = (self.path.display(), open.snapshot.id());
-                    tracing::error!(%error, %path, %id, "advisories cannot be opened: the old ones stay");
+                    let path = self.path.display();
+                    tracing::error!(%error, %path, "advisories cannot be opened: what is open stays");
                     open.failure = Some(error);
                 }
             }
@@ -70,9 +82,12 @@ impl Advisories {
     }
 
     /// The stamp comes first: a file that is replaced meanwhile is looked at again.
-    fn newer(&self, known: Stamp) -> Result<Option<(Stamp, Snapshot)>, String> {
+    fn newer(&self, known: Option<Stamp>) -> Result<Option<(Stamp, Snapshot)>, String> {
+        if known.is_none() && !self.path.exists() {
+            return Ok(None);
+        }
         let stamp = Stamp::of(&self.path)?;
-        if stamp == known { Ok(None) } else { Ok(Some((stamp, open(&self.path)?))) }
+        if Some(stamp) == known { Ok(None) } else { Ok(Some((stamp, open(&self.path)?))) }
     }
 }
 

@@ -1,32 +1,182 @@
 //! The server's configuration: where things are, and every limit and deadline by name.
 
 use std::{
+    ffi::OsString,
+    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// All that a server needs to know.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where the embedded store is.
     pub data_dir: PathBuf,
-    /// The compiled advisories; without them the server runs and is not ready.
+    /// The compiled advisories, which must be there; `None` for `advisories.db` in the data directory, and until that is there the
+    /// server runs and is not ready.
     pub advisories: Option<PathBuf>,
+    /// What starts this program, with the arguments that come before a command; empty where nothing can be started.
+    pub program: Vec<OsString>,
     /// Bounds and deadlines.
     pub settings: Settings,
 }
 
 /// The configuration file: YAML, every key optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// What one caller, and all of them, may cost.
     pub limits: Limits,
     /// How long things may take.
     pub deadlines: Deadlines,
+    /// What is fetched of advisories, and when. Where this section is, that is done once a day.
+    pub feeds: Feeds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let feeds = Feeds { schedule: Schedule::Off, ..Feeds::default() };
+        Self { limits: Limits::default(), deadlines: Deadlines::default(), feeds }
+    }
+}
+
+/// What is fetched of advisories, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Feeds {
+    /// `HH:MM` in UTC, once a day, and up to 15 minutes later, so that not all servers ask at once; or `off`.
+    pub schedule: Schedule,
+    /// `SOURCE` or `SOURCE:PART`, as `stella-server feeds update` takes them; empty for those that are on by default.
+    pub sources: Vec<String>,
+    /// `SOURCE=URL`: fetched from there instead of from its publisher.
+    pub mirrors: Vec<String>,
+    /// PEM files of authorities that publishers and mirrors may be certified by, beside the system's.
+    pub ca: Vec<PathBuf>,
+    /// What one file gets, its mirrors and retries included.
+    pub deadline_ms: u64,
+    /// What a caller of `POST /v1/feeds/update` must bring as its bearer token, 16 characters at least. Without it nobody may call.
+    /// The variable `STELLA_SERVER_FEEDS_TOKEN` comes before it.
+    pub token: Option<Secret>,
+    /// When a new database is held back.
+    pub canary: Canary,
+}
+
+impl Default for Feeds {
+    fn default() -> Self {
+        Self {
+            schedule: Schedule::Daily { hour: 1, minute: 0 },
+            sources: Vec::new(),
+            mirrors: Vec::new(),
+            ca: Vec::new(),
+            deadline_ms: 1_800_000,
+            token: None,
+            canary: Canary::default(),
+        }
+    }
+}
+
+/// When a new database is held back, and what it is tried on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Canary {
+    /// A feed may lose so many percent of its records,
+    pub lost_percent: u64,
+    /// or so many, whichever is more.
+    pub lost_records: u64,
+    /// Findings that come or go may be so many percent of the old ones,
+    pub moved_percent: u64,
+    /// or so many, whichever is more.
+    pub moved_findings: u64,
+    /// Scans whose images are matched again, the newest first.
+    pub scans: usize,
+    /// How long that may take; images that are left then are not matched.
+    pub time_ms: u64,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self {
+            lost_percent: 20,
+            lost_records: 50,
+            moved_percent: 25,
+            moved_findings: 20,
+            scans: 200,
+            time_ms: 30_000,
+        }
+    }
+}
+
+/// When something is done by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub enum Schedule {
+    /// Never.
+    Off,
+    /// Each day, UTC.
+    Daily {
+        /// 0 to 23.
+        hour: i8,
+        /// 0 to 59.
+        minute: i8,
+    },
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let number = |text: &str, most: i8| {
+            let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|number| is_plain && *number <= most)
+        };
+        let time =
+            text.split_once(':').and_then(|(hour, minute)| Some((number(hour, 23)?, number(minute, 59)?)));
+        let (hour, minute) = time.ok_or_else(|| {
+            format!("schedule {text:?}: want \"HH:MM\" in UTC, such as \"01:00\", or \"off\"")
+        })?;
+        Ok(Self::Daily { hour, minute })
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Secret(String);
+
+/// Fewer can be guessed.
+const LEAST_SECRET_CHARS: usize = 16;
+
+impl TryFrom<String> for Secret {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().count() >= LEAST_SECRET_CHARS {
+            Ok(Self(text))
+        } else {
+            Err(format!("the token for updates of the feeds has less than {LEAST_SECRET_CHARS} characters"))
+        }
+    }
+}
+
+impl Secret {
+    /// Whether it is the same text; how long that takes says nothing about it.
+    pub fn is(&self, text: &str) -> bool {
+        let digests = [&self.0, text].map(|text| *stella::digest::Digest::of(text.as_bytes()).bytes());
+        let [a, b] = digests;
+        a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What one caller, and all of them, may cost.
@@ -156,6 +306,32 @@ mod tests {
         let settings = read("limits:\n  connections: 9\n").unwrap();
         assert_eq!(settings.limits, Limits { connections: 9, ..Limits::default() });
         assert_eq!(settings.deadlines, Deadlines::default());
+    }
+
+    #[test]
+    fn advisories_are_fetched_where_somebody_asked_for_it() {
+        let schedule = |text: &str| read(text).unwrap().feeds.schedule;
+        assert_eq!(schedule("{}"), Schedule::Off);
+        assert_eq!(schedule("feeds:\n  sources: [kev]\n"), Schedule::Daily { hour: 1, minute: 0 });
+        assert_eq!(schedule("feeds:\n  schedule: off\n"), Schedule::Off);
+        for text in ["23:59", "\"23:59\""] {
+            let daily = Schedule::Daily { hour: 23, minute: 59 };
+            assert_eq!(schedule(&format!("feeds:\n  schedule: {text}\n")), daily);
+        }
+        for wrong in ["24:00", "1:00", "+1:00", "01:60", "\"\"", "daily", "3600"] {
+            let error = read(&format!("feeds:\n  schedule: {wrong}\n")).unwrap_err().to_string();
+            assert!(error.contains("HH:MM"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let feeds = read("feeds:\n  token: 0123456789abcdef\n").unwrap().feeds;
+        assert!(!format!("{feeds:?}").contains("0123"), "{feeds:?}");
+        let token = feeds.token.unwrap();
+        assert!(token.is("0123456789abcdef") && !token.is("0123456789abcdeF") && !token.is(""));
+        let error = read("feeds:\n  token: short\n").unwrap_err().to_string();
+        assert!(error.contains("16 characters"), "{error}");
     }
 
     #[test]

@@ -70,8 +70,8 @@ pub struct Evaluated {
 /// Merges, matches and judges.
 pub fn evaluate(job: Job<'_>, snapshot: Option<&Snapshot>) -> Result<Evaluated, Problem> {
     let Some(snapshot) = snapshot else {
-        let detail = "No advisories are open: compile them with `stella feeds import --advisories FILE PATH...`, then \
-                      start the server with --advisories FILE.";
+        let detail = "No advisories are open: fetch them with `stella-server feeds update --data-dir DIR`, or compile files \
+                      with `stella-server feeds import --data-dir DIR PATH...`; the server takes them as soon as they are there.";
         return Err(Problem::new(problem::NO_ADVISORIES, detail));
     };
     let policies = job.policies.iter().map(|policy| Policy::parse(&policy.origin, &policy.text));

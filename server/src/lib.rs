@@ -9,6 +9,8 @@
 
 mod advisories;
 mod bounds;
+mod canary;
+pub mod command;
 mod config;
 mod evaluate;
 mod fragments;
@@ -20,6 +22,8 @@ mod routes;
 mod sbom;
 mod scan;
 pub mod store;
+mod trial;
+mod updates;
 mod work;
 
 use std::{io::ErrorKind, path::PathBuf, pin::pin, sync::Arc, time::Duration};
@@ -33,12 +37,15 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 
 use metrics::Metrics;
 
-pub use config::{Config, Deadlines, Limits, Settings};
+pub use config::{Canary, Config, Deadlines, Feeds, Limits, Schedule, Secret, Settings};
+
+/// The compiled advisories in the data directory, where no others are named.
+const ADVISORIES: &str = "advisories.db";
 
 /// What a connection may have in its buffers: longest request line and headers.
 const HEADERS_BYTES: usize = 64 << 10;
@@ -67,24 +74,24 @@ pub enum Error {
 
 /// A server that is ready to answer.
 pub struct Server {
+    shared: Arc<routes::Shared>,
     router: Router,
     settings: Settings,
-    stopping: watch::Sender<bool>,
 }
 
 impl Server {
     /// Opens the store and the advisories.
     pub fn open(config: Config) -> Result<Self, Error> {
-        let Config { data_dir, advisories, settings } = config;
+        let Config { data_dir, advisories, program, settings } = config;
         let limits = &settings.limits;
         let metrics = Arc::new(Metrics::new());
         let errors = metrics.store_errors.clone();
         let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans, errors)?;
-        let open = |path: PathBuf| {
-            advisories::Advisories::open(&path, Arc::clone(&metrics))
-                .map_err(|why| Error::Advisories { path, why })
-        };
-        let advisories = advisories.map(open).transpose()?;
+        let (path, is_named) =
+            advisories.map_or_else(|| (data_dir.join(ADVISORIES), false), |path| (path, true));
+        let wrong = |why| Error::Advisories { path: path.clone(), why };
+        let advisories = advisories::Advisories::open(&path, Arc::clone(&metrics)).map_err(&wrong)?;
+        let updates = updates::Updates::new(&settings.feeds, program, &data_dir, &path, Arc::clone(&metrics));
         let scans = scan::Scans {
             store: Arc::new(store),
             fragments: fragments::Fragments::new(limits.fragment_cache_bytes),
@@ -93,23 +100,31 @@ impl Server {
             sbom_bytes: limits.sbom_bytes,
             metrics,
         };
-        if scans.advisories.is_none() {
-            tracing::warn!(
-                "no advisories: scans are answered 503 until the server is started with --advisories"
-            );
+        if scans.advisories.snapshot().is_none() {
+            // The first one need not wait for anybody.
+            trial::look(&scans, &settings.feeds.canary);
+        }
+        if scans.advisories.snapshot().is_none() {
+            if is_named {
+                return Err(wrong(
+                    "no such file; `stella-server feeds update` or `import` makes it".to_owned(),
+                ));
+            }
+            tracing::warn!(path = %path.display(), "no advisories: scans are answered 503 until they are there");
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let shared = Arc::new(routes::Shared::new(scans, settings.clone(), threads));
+        let shared = Arc::new(routes::Shared::new(scans, updates, settings.clone(), threads));
         Ok(Self::new(shared, settings))
     }
 
     fn new(shared: Arc<routes::Shared>, settings: Settings) -> Self {
-        Self { stopping: shared.stopping.clone(), router: routes::router(shared), settings }
+        Self { router: routes::router(Arc::clone(&shared)), shared, settings }
     }
 
     /// Serves until `shutdown` ends, then lets running requests finish within their bound.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
+        let advisories = tokio::spawn(routes::keep_advisories(Arc::clone(&self.shared)));
         let graceful = GracefulShutdown::new();
         let slots =
             Arc::new(Semaphore::new(self.settings.limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
@@ -134,12 +149,14 @@ impl Server {
             }
         }
         drop(listener);
-        self.stopping.send_replace(true);
+        self.shared.stopping.send_replace(true);
         tracing::info!(connections = graceful.count(), "stopping");
         let bound = Duration::from_millis(self.settings.deadlines.shutdown_ms);
         if tokio::time::timeout(bound, graceful.shutdown()).await.is_err() {
             tracing::warn!(shutdown_ms = self.settings.deadlines.shutdown_ms, "requests were cut off");
         }
+        // An update ended with the first word of the stop; a trial that is cut begins again.
+        advisories.abort();
     }
 
     fn serve(&self, stream: TcpStream, slot: OwnedSemaphorePermit, watcher: Watcher) {

@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     cell::Cell,
+    io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -31,6 +32,12 @@ pub fn start(format: Format, filter: &str) -> Result<(), Box<dyn std::error::Err
         }
         Format::Json => lines.json().try_init(),
     }
+}
+
+/// A line on stderr that scripts wait for, whatever the log's filter is.
+pub fn say(line: &str) {
+    // A closed stderr must not stop the server.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 thread_local! {

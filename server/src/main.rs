@@ -1,10 +1,10 @@
 //! The server's program: arguments in, exit code out. All else is in the library.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit};
-use stella_server::{Config, Server, Settings, log};
+use stella_server::{Config, Server, Settings, command, log, log::say};
 use tokio::{net::TcpListener, signal};
 
 /// The shared server of Stella: which layers are known, what they hold, what the policy says.
@@ -28,6 +28,17 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// What starts this program with the same log; empty where that is not known.
+    fn program(&self) -> Vec<OsString> {
+        // By what runs, not by its name: that may be another release's by now.
+        let program =
+            if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+        let Ok(program) = program else { return Vec::new() };
+        let format = self.log_format.to_possible_value();
+        let format = format.map(|format| format.get_name().to_owned()).unwrap_or_default();
+        vec![program.into(), "--log-format".into(), format.into(), "--log".into(), OsString::from(&self.log)]
+    }
+
     /// Parses the command line and its variables; ends the program where that cannot be done.
     fn read() -> Self {
         let matches = without_empty_variables(Self::command()).get_matches();
@@ -47,6 +58,9 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 enum Command {
     /// Serve the HTTP API
     Serve(Serve),
+    /// The advisories: fetch them, import them, see what they are, accept what was held back
+    #[command(subcommand)]
+    Feeds(command::Feeds),
 }
 
 #[derive(Debug, Args)]
@@ -57,13 +71,16 @@ struct Serve {
     /// Directory of the embedded store
     #[arg(long, env = "STELLA_SERVER_DATA_DIR", value_name = "DIR")]
     data_dir: PathBuf,
-    /// Limits and deadlines, YAML
+    /// Limits, deadlines and what is fetched of advisories, YAML
     #[arg(long, env = "STELLA_SERVER_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Compiled advisories
+    /// Compiled advisories [default: advisories.db in the data directory, once it is there]
     #[arg(long, env = "STELLA_SERVER_ADVISORIES", value_name = "FILE")]
     advisories: Option<PathBuf>,
 }
+
+/// What a caller of an update must bring. No flag: who may list processes would see it.
+const TOKEN: &str = "STELLA_SERVER_FEEDS_TOKEN";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -76,9 +93,11 @@ const FILES_KEPT: usize = 64;
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     log::take_panics();
+    let program = arguments.program();
     let done = match (log::start(arguments.log_format, &arguments.log), arguments.command) {
         (Err(error), _) => Err(error),
-        (Ok(()), Command::Serve(command)) => run(serve(command)),
+        (Ok(()), Command::Serve(command)) => run(serve(command, program)),
+        (Ok(()), Command::Feeds(command)) => return feeds(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +108,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Ends as `stella feeds` does: 2 for a call that is wrong, 3 for work that could not be finished.
+fn feeds(command: command::Feeds) -> ExitCode {
+    let Err(error) = command::run(command) else { return ExitCode::SUCCESS };
+    let advice = if error.advice.is_empty() { String::new() } else { format!("; {}", error.advice) };
+    say(&format!("error: {error}{advice}"));
+    ExitCode::from(if error.is_usage { 2 } else { 3 })
+}
+
 fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let done = runtime.block_on(work);
@@ -96,10 +123,14 @@ fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     done
 }
 
-async fn serve(command: Serve) -> Result<(), Failure> {
+async fn serve(command: Serve, program: Vec<OsString>) -> Result<(), Failure> {
     let mut settings = command.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
     settings.limits.connections = settings.limits.connections.min(files() - FILES_KEPT);
-    let config = Config { data_dir: command.data_dir, advisories: command.advisories, settings };
+    if let Some(token) = std::env::var_os(TOKEN).filter(|token| !token.is_empty()) {
+        let token = token.into_string().map_err(|_| format!("{TOKEN} is no text"))?;
+        settings.feeds.token = Some(token.try_into().map_err(|why| format!("{TOKEN}: {why}"))?);
+    }
+    let config = Config { data_dir: command.data_dir, advisories: command.advisories, program, settings };
     // Before the listener: whoever sees the port open may ask at once.
     let server = Server::open(config)?;
     let listener = TcpListener::bind(command.listen)
@@ -129,10 +160,4 @@ fn stop() -> Result<impl Future<Output = ()>, std::io::Error> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-/// A line that scripts wait for, whatever the log's filter is.
-fn say(line: &str) {
-    // A closed stderr must not stop the server.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -79,6 +79,10 @@ pub struct Metrics {
     feeds: Family<Feed, Gauge>,
     /// Times that a new file of advisories could not be opened.
     pub snapshot_errors: Counter,
+    candidates: Family<Outcome, Counter>,
+    updates: Family<Outcome, Counter>,
+    /// 1 while a new database is held back.
+    pub held: Gauge,
     /// Calls of the store that failed.
     pub store_errors: StoreErrors,
     /// Requests that are worked on now.
@@ -101,6 +105,9 @@ impl Metrics {
             snapshot: Family::default(),
             feeds: Family::default(),
             snapshot_errors: Counter::default(),
+            candidates: Family::default(),
+            updates: Family::default(),
+            held: Gauge::default(),
             store_errors: StoreErrors::default(),
             running: Gauge::default(),
             waiting: Gauge::default(),
@@ -143,6 +150,21 @@ impl Metrics {
             "snapshot_errors",
             "Times that a new file of advisories could not be opened",
             metrics.snapshot_errors.clone(),
+        );
+        registry.register(
+            "snapshot_candidates",
+            "New databases of advisories, by what became of them",
+            metrics.candidates.clone(),
+        );
+        registry.register(
+            "snapshot_held",
+            "1 while a new database of advisories is held back",
+            metrics.held.clone(),
+        );
+        registry.register(
+            "feed_updates",
+            "Updates of the advisories, by how they ended",
+            metrics.updates.clone(),
         );
         let build = vec![("version", env!("CARGO_PKG_VERSION")), ("analyzer", stella::layer::ANALYZER)];
         registry.register("build", "This server", Info::new(build));
@@ -192,6 +214,16 @@ impl Metrics {
                 self.feeds.get_or_create(&Feed { feed: feed.name }).set(as_of.as_second());
             }
         }
+    }
+
+    /// One new database: `taken`, `held`, or `failed` where it could not be put in place.
+    pub fn candidate(&self, outcome: &'static str) {
+        self.candidates.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// One update: `done` or `failed`.
+    pub fn update(&self, outcome: &'static str) {
+        self.updates.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// One request for work: `begun`, `refused` because the queue was full, or `abandoned` while it waited.

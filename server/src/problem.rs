@@ -56,6 +56,17 @@ pub const FULL: Kind = Kind(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "The 
 /// The rest of the request is not waited for.
 pub const STOPPING: Kind = Kind(StatusCode::SERVICE_UNAVAILABLE, "stopping", "The server is stopping");
 
+/// Who asks does not show what is asked for.
+pub const UNAUTHORIZED: Kind =
+    Kind(StatusCode::UNAUTHORIZED, "unauthorized", "The request does not show the right token");
+
+/// Nobody may ask, as no token is set.
+pub const UPDATES_OFF: Kind =
+    Kind(StatusCode::FORBIDDEN, "updates-off", "This server is not set up to be updated by a call");
+
+/// One at a time.
+pub const UPDATE_RUNNING: Kind = Kind(StatusCode::CONFLICT, "update-running", "An update runs already");
+
 /// How long a caller that met a full server should wait.
 const RETRY_AFTER_SECONDS: u16 = 1;
 
@@ -103,6 +114,9 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.kind == UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.kind == BUSY {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }

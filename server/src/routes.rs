@@ -1,17 +1,23 @@
 //! The HTTP API: paths, bodies, bounds. What a call means is in [`crate::scan`].
 
-use std::{any::Any, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use stella::{api::ScanAnswer, digest::Digest};
+use serde_json::json;
+use stella::{api::ScanAnswer, digest::Digest, feeds::Target};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -21,7 +27,8 @@ use crate::{
     log::panic_text,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, pack, to_json},
-    store,
+    store, trial,
+    updates::{Refused, Updates},
     work::Work,
 };
 
@@ -39,6 +46,7 @@ pub struct Shared {
     work: Work,
     probes: Arc<Semaphore>,
     keeping: Keeping,
+    updates: Updates,
     /// Whether a stop was asked for.
     pub stopping: watch::Sender<bool>,
 }
@@ -47,13 +55,14 @@ type Handle = State<Arc<Shared>>;
 
 impl Shared {
     /// Bounds everything by the settings; `threads` is how many CPUs there are.
-    pub fn new(scans: Scans, settings: Settings, threads: usize) -> Self {
+    pub fn new(scans: Scans, updates: Updates, settings: Settings, threads: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
             blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
             keeping: Keeping::default(),
+            updates,
             stopping: watch::Sender::new(false),
             scans,
             settings,
@@ -68,6 +77,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/scan/{name}", get(scan))
         .route("/v1/scan/{name}/layers/{diff_id}", put(upload))
         .route("/v1/layers/missing", post(missing))
+        .route("/v1/feeds", get(feeds))
+        .route("/v1/feeds/update", post(update_feeds))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), bounded));
     Router::new()
         .merge(api)
@@ -116,6 +127,75 @@ async fn missing(State(shared): Handle, request: Request) -> Result<Response, Pr
     on_a_thread(&shared, move |scans| to_json(&scans.missing(&body.bytes)?)).await.map(json_response)
 }
 
+/// How the advisories stand; of a trial no more than its outcome: what images hold is for their callers.
+async fn feeds(State(shared): Handle) -> Result<Response, Problem> {
+    let update = shared.updates.state();
+    on_a_thread(&shared, move |scans| {
+        let target = Target::tried(scans.advisories.path());
+        let canary = trial::report(&target).map(|report| {
+            json!({ "tried": report.tried, "outcome": report.outcome, "reasons": report.reasons, "new": report.new })
+        });
+        to_json(&json!({
+            "snapshot": scans.advisories.snapshot().map(|snapshot| snapshot.id()),
+            "held": target.held().exists(),
+            "canary": canary,
+            "update": update,
+        }))
+    })
+    .await
+    .map(json_response)
+}
+
+async fn update_feeds(State(shared): Handle, headers: HeaderMap) -> Result<Response, Problem> {
+    let off = |detail: &str| Problem::new(problem::UPDATES_OFF, detail);
+    let token = shared.updates.token().ok_or_else(|| {
+        off("Start the server with STELLA_SERVER_FEEDS_TOKEN, or with `token` in the section `feeds` of its configuration, and \
+             send the same as `Authorization: Bearer TOKEN`.")
+    })?;
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent =
+        sent.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+    if !sent.is_some_and(|(_, sent)| token.is(sent.trim())) {
+        let detail = "Send the server's STELLA_SERVER_FEEDS_TOKEN as `Authorization: Bearer TOKEN`.";
+        return Err(Problem::new(problem::UNAUTHORIZED, detail));
+    }
+    let began = shared.updates.ask().map_err(|refused| match refused {
+        Refused::Running(since) => Problem::new(
+            problem::UPDATE_RUNNING,
+            format!("It runs since {since}: GET /v1/feeds says how it ends."),
+        ),
+        Refused::Unable => off("This server does not know its own program, which it would start for that."),
+    })?;
+    let json = to_json(&json!({ "running_since": began }))?;
+    Ok((StatusCode::ACCEPTED, json_response(json)).into_response())
+}
+
+/// Updates and tries the advisories until the server stops.
+pub async fn keep_advisories(shared: Arc<Shared>) {
+    let trials = async {
+        let mut stopping = shared.stopping.subscribe();
+        let mut pause = LOOK_EVERY;
+        loop {
+            tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let looking = Arc::clone(&shared);
+            let look = move || trial::look(&looking.scans, &looking.settings.feeds.canary);
+            let is_settled = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+            // What cannot be put in place now may be later; to say so once a second helps nobody.
+            pause = if is_settled { LOOK_EVERY } else { LOOK_AGAIN };
+        }
+    };
+    tokio::join!(trials, shared.updates.run(shared.stopping.subscribe()));
+}
+
+/// How often it is looked whether there is a new database.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one that could not be put in place is let be.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 /// Apart from the work queue: a server that has much to do is ready.
 async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
     let not_ready = |detail: &str| Problem::new(problem::NOT_READY, detail);
@@ -139,9 +219,11 @@ async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {
         tracing::error!(ready_ms = deadline.as_millis(), "not ready: the store does not answer");
         Err(not_ready("The store does not answer."))
     })?;
-    match shared.scans.advisories {
+    match shared.scans.advisories.snapshot() {
         Some(_) => Ok("ready\n"),
-        None => Err(not_ready("No advisories are open: start with --advisories.")),
+        None => {
+            Err(not_ready("No advisories are open: make them with `stella-server feeds update` or `import`."))
+        }
     }
 }
 

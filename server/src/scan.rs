@@ -13,6 +13,7 @@ use stella::{
     api::{ImageClaim, MissingAnswer, MissingRequest, Pair, ScanAnswer, ScanRequest},
     digest::{Digest, Hasher},
     image::{Image, MAX_LAYERS},
+    inventory::{self, Inventory, LockFiles},
     layer::{self, Fragment},
     policy::Class,
     report::Timings,
@@ -38,8 +39,8 @@ pub struct Scans {
     pub store: Arc<dyn Store>,
     /// Decoded fragments.
     pub fragments: Fragments,
-    /// The advisories, where there are any.
-    pub advisories: Option<Advisories>,
+    /// The advisories.
+    pub advisories: Advisories,
     /// Bounds on a fragment.
     pub limits: layer::Limits,
     /// `sbom_bytes`: bytes of one SBOM, uncompressed.
@@ -141,6 +142,52 @@ impl Scans {
     /// out again.
     pub fn keep(&self, name: &str, packed: &[u8]) -> Result<(), Problem> {
         Ok(self.store.close_scan(name, packed)?)
+    }
+
+    /// Hands the images of the newest scans over, each once, with what it holds; `None` where not all of it is known. Ends early once
+    /// `take` gives `false`.
+    pub fn newest_images(
+        &self,
+        most: usize,
+        mut take: impl FnMut(&Image, Option<&Inventory>) -> bool,
+    ) -> Result<(), Problem> {
+        let mut seen: BTreeSet<Vec<Digest>> = BTreeSet::new();
+        for name in self.store.newest_scans(most)? {
+            let Some(stored) = self.store.scan(&name)? else { continue };
+            // One that another release was sent says nothing to this one.
+            let request = json(&stored.request);
+            let Ok(scan) = request.and_then(|request| Scan::new(name, request, stored.sent)) else {
+                continue;
+            };
+            if !seen.insert(scan.image.layers.iter().map(|layer| layer.diff_id).collect()) {
+                continue;
+            }
+            let inventory = self.inventory(&scan)?;
+            if !take(&scan.image, inventory.as_ref()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a stored scan's image holds, if all of it is known.
+    fn inventory(&self, scan: &Scan) -> Result<Option<Inventory>, Problem> {
+        let standing = self.standing(scan)?;
+        if !standing.missing.is_empty() {
+            return Ok(None);
+        }
+        let mut fragments: Vec<Arc<Fragment>> = Vec::new();
+        for layer in &scan.image.layers {
+            let diff_id = layer.diff_id;
+            let Some(&content) = standing.contents.get(&diff_id) else {
+                fragments.push(Arc::new(Fragment::unseen(diff_id)));
+                continue;
+            };
+            let Some(fragment) = self.read_fragment(&scan.space, diff_id, content)? else { return Ok(None) };
+            fragments.push(fragment);
+        }
+        let fragments: Vec<&Fragment> = fragments.iter().map(AsRef::as_ref).collect();
+        Ok(inventory::merge(&fragments, LockFiles::of(&scan.image)).ok())
     }
 
     /// `POST /v1/layers/missing`.
@@ -270,7 +317,7 @@ impl Scans {
             class,
             inventory: request.inventory,
         };
-        let snapshot = self.advisories.as_ref().map(Advisories::snapshot);
+        let snapshot = self.advisories.snapshot();
         evaluate(job, snapshot.as_deref())
     }
 
@@ -281,16 +328,26 @@ impl Scans {
         diff_id: Digest,
         content: Digest,
     ) -> Result<Option<Arc<Fragment>>, Problem> {
+        let fragment = self.read_fragment(space, diff_id, content)?;
+        if let Some(fragment) = &fragment {
+            self.fragments.insert(content, Arc::clone(fragment));
+        }
+        Ok(fragment)
+    }
+
+    /// As [`fragment`](Self::fragment), and what was not at hand is not kept there.
+    fn read_fragment(
+        &self,
+        space: &Space,
+        diff_id: Digest,
+        content: Digest,
+    ) -> Result<Option<Arc<Fragment>>, Problem> {
         if let Some(fragment) = self.fragments.get(content) {
             return Ok(Some(fragment));
         }
         let Some(bytes) = self.store.fragment(space, diff_id, content)? else { return Ok(None) };
         match Fragment::decode(&bytes, &self.limits) {
-            Ok(fragment) => {
-                let fragment = Arc::new(fragment);
-                self.fragments.insert(content, Arc::clone(&fragment));
-                Ok(Some(fragment))
-            }
+            Ok(fragment) => Ok(Some(Arc::new(fragment))),
             Err(error) => {
                 tracing::warn!(%diff_id, %error, "a stored fragment cannot be read: it is asked for again");
                 Ok(None)

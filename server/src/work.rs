@@ -115,6 +115,7 @@ mod tests {
     use crate::{
         Server, Settings, advisories, fragments, routes, scan,
         store::{Error, Owner, Scan, Space, Store, Stored, Upload},
+        updates::Updates,
     };
 
     /// A store that answers once the test lets it.
@@ -152,6 +153,9 @@ mod tests {
         fn scan(&self, _: &str) -> Result<Option<Scan>, Error> {
             Ok(None)
         }
+        fn newest_scans(&self, _: usize) -> Result<Vec<String>, Error> {
+            Ok(Vec::new())
+        }
         fn close_scan(&self, _: &str, _: &[u8]) -> Result<(), Error> {
             drop(self.closing.lock().unwrap());
             Ok(())
@@ -176,12 +180,14 @@ mod tests {
         let scans = scan::Scans {
             store,
             fragments: fragments::Fragments::new(0),
-            advisories: Some(advisories::Advisories::open(file.path(), Arc::clone(&metrics)).unwrap()),
+            advisories: advisories::Advisories::open(file.path(), Arc::clone(&metrics)).unwrap(),
             limits: stella::layer::Limits::default(),
             sbom_bytes: 0,
             metrics: Arc::clone(&metrics),
         };
-        let shared = Arc::new(routes::Shared::new(scans, settings.clone(), 8));
+        let updates =
+            Updates::new(&settings.feeds, Vec::new(), file.path(), file.path(), Arc::clone(&metrics));
+        let shared = Arc::new(routes::Shared::new(scans, updates, settings.clone(), 8));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

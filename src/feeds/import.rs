@@ -94,12 +94,17 @@ type Read = Result<(Kept, feed::Part), feed::Error>;
 struct Taken {
     import: feed::Import,
     kept: Vec<Kept>,
+    /// Records that each source gave.
+    records: BTreeMap<String, u64>,
 }
 
 impl Taken {
     fn add(&mut self, path: &Path, kept: Kept, part: feed::Part, tell: &dyn Tell) -> Result<(), feed::Error> {
         for (source, outcome) in &part.outcomes {
             told(path, source, outcome, tell);
+            if outcome.kept > 0 {
+                *self.records.entry((*source).to_owned()).or_default() += outcome.kept;
+            }
         }
         self.import.add(path, part, kept.checked)?;
         self.kept.push(kept);
@@ -186,7 +191,7 @@ impl<'a> Import<'a> {
 
     /// Writes the database, once `accept` has seen what it will be. What is there stays until then.
     pub fn write(self, accept: impl FnOnce(&Snapshot) -> Result<(), Error>) -> Result<Snapshot, Error> {
-        let Self { target, parts, taken: Taken { import, kept: read }, tell, .. } = self;
+        let Self { target, parts, taken: Taken { import, kept: read, records }, tell, .. } = self;
         let bar = tell.begin("compiling");
         let mut compiler = Compiler::default();
         let Merged { kept, facts, replaced, withdrawn } = import.compile(&mut compiler);
@@ -209,21 +214,25 @@ impl<'a> Import<'a> {
         let next = target.beside(".next");
         compiler.write(&next).map_err(|error| failed(&error))?;
         drop(bar);
-        // Nobody has a file open that is moved, or replaced: where that matters, it would fail.
         let open = |path: &Path| Snapshot::open(path).map_err(|error| failed(&error));
-        let placed = open(&next)
-            .and_then(|next| accept(&next))
-            .and_then(|()| replace(&place, &next).map_err(|error| failed(&error)));
-        if let Err(error) = placed {
-            let _ = fs::remove_file(&next);
-            return Err(error);
-        }
+        let placed = open(&next).and_then(|written| {
+            accept(&written)?;
+            // Before it is there: who finds it may ask what it was made of.
+            if let Err(error) = parts.merged(target, written.id(), read, records) {
+                tell.note(format_args!(
+                    "{}: {error}: the next import reads everything again",
+                    place.display()
+                ));
+            }
+            // A server may take the new one away at once, so it is opened before. Where a file that is open cannot be moved or
+            // replaced, there is no server.
+            let written = target.is_tried().then_some(written);
+            replace(&place, &next).map_err(|error| failed(&error))?;
+            Ok(written)
+        });
+        let written = placed.inspect_err(|_| drop(fs::remove_file(&next)))?;
         tell.note(format_args!("{} written", place.display()));
-        let written = open(&place)?;
-        if let Err(error) = parts.merged(written.id(), read) {
-            tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
-        }
-        Ok(written)
+        written.map_or_else(|| open(&place), Ok)
     }
 }
 

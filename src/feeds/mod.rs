@@ -24,6 +24,7 @@ pub use catalog::help;
 pub use directory::own_directory;
 pub use fetch::Limits;
 pub use import::{Imported, Input, import};
+pub use parts::records_by_source;
 pub use status::{Database, Download, Status};
 pub use store::Store;
 pub use target::Target;
@@ -42,11 +43,13 @@ pub struct Error {
 }
 
 impl Error {
-    fn usage(message: impl ToString) -> Self {
+    /// The call is wrong.
+    pub fn usage(message: impl ToString) -> Self {
         Self { is_usage: true, message: message.to_string(), advice: String::new() }
     }
 
-    fn unfinished(message: impl ToString) -> Self {
+    /// The work could not be finished.
+    pub fn unfinished(message: impl ToString) -> Self {
         Self { is_usage: false, message: message.to_string(), advice: String::new() }
     }
 
@@ -55,7 +58,8 @@ impl Error {
         Self::unfinished(format!("{}: {why}", path.display()))
     }
 
-    fn advise(mut self, advice: impl ToString) -> Self {
+    /// Adds what to do about it.
+    pub fn advise(mut self, advice: impl ToString) -> Self {
         self.advice = advice.to_string();
         self
     }

@@ -9,6 +9,7 @@
 //! ```
 
 use std::{
+    collections::BTreeMap,
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -35,6 +36,14 @@ pub struct Parts {
 struct Merged {
     snapshot: Option<Digest>,
     parts: Vec<Kept>,
+    /// Records that each source gave, by the id of the database; of all databases that are there.
+    #[serde(default)]
+    records: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+/// Records that each source gave to a database that is there; `None` where that is not known.
+pub fn records_by_source(target: &Target, snapshot: Digest) -> Option<BTreeMap<String, u64>> {
+    Parts::beside(target).merged.records.remove(&snapshot.to_string())
 }
 
 /// One path's part.
@@ -126,9 +135,20 @@ impl Parts {
     }
 
     /// Says that the database is made of these now, and lets all other parts go.
-    pub fn merged(&self, snapshot: Digest, parts: Vec<Kept>) -> std::io::Result<()> {
+    pub fn merged(
+        &self,
+        target: &Target,
+        snapshot: Digest,
+        parts: Vec<Kept>,
+        records: BTreeMap<String, u64>,
+    ) -> std::io::Result<()> {
+        let there = target.all().into_iter().filter_map(|path| Snapshot::open(&path).ok());
+        let there: Vec<String> = there.map(|snapshot| snapshot.id().to_string()).collect();
+        let mut all = self.merged.records.clone();
+        all.retain(|id, _| there.contains(id));
+        all.insert(snapshot.to_string(), records);
         let wanted: Vec<PathBuf> = parts.iter().map(|kept| self.place(kept)).collect();
-        let merged = serde_json::to_vec(&Merged { snapshot: Some(snapshot), parts })?;
+        let merged = serde_json::to_vec(&Merged { snapshot: Some(snapshot), parts, records: all })?;
         fs::create_dir_all(&self.folder)?;
         write_whole(&self.folder.join(MERGED), &[&merged])?;
         for entry in fs::read_dir(&self.folder)? {

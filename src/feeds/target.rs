@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// advisories.db             the one that is in use
-/// advisories.db.candidate   the next one, whole, until it was tried
+/// advisories.db.candidate   the next one, whole, until it is tried
+/// advisories.db.trying      one that is being tried
 /// advisories.db.held        one that was tried and not taken
 /// advisories.db.parts/      what each path gave
 /// ```
@@ -27,6 +28,11 @@ impl Target {
         Self { live: live.into(), is_tried: true }
     }
 
+    /// Whether the next one is tried before it is in use.
+    pub fn is_tried(&self) -> bool {
+        self.is_tried
+    }
+
     /// The one that is in use.
     pub fn live(&self) -> &Path {
         &self.live
@@ -35,6 +41,11 @@ impl Target {
     /// The one that is to be tried.
     pub fn candidate(&self) -> PathBuf {
         self.beside(".candidate")
+    }
+
+    /// The one that is being tried.
+    pub fn trying(&self) -> PathBuf {
+        self.beside(".trying")
     }
 
     /// The one that was tried and not taken.
@@ -50,7 +61,7 @@ impl Target {
     /// All that may be there, the newest first.
     pub(super) fn all(&self) -> Vec<PathBuf> {
         let live = self.live.clone();
-        if self.is_tried { vec![self.candidate(), self.held(), live] } else { vec![live] }
+        if self.is_tried { vec![self.candidate(), self.trying(), self.held(), live] } else { vec![live] }
     }
 
     /// A file whose name begins with the database's.

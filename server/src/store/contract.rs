@@ -109,6 +109,7 @@ fn scans_are_bounded(store: &dyn Store) {
         store.close_scan(name, b"answer").unwrap();
     }
     assert_eq!(store.scan("scan-1").unwrap(), None, "the oldest goes");
+    assert_eq!(store.newest_scans(2).unwrap(), ["scan-6", "scan-5"]);
     assert_eq!(store.scan("scan-4").unwrap().unwrap().answer.as_deref(), Some(b"answer".as_slice()));
     // A scan that missed nothing was never opened.
     store.close_scan("scan-7", b"answer").unwrap();

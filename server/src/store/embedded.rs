@@ -201,6 +201,17 @@ impl Store for Embedded {
         self.read(|read| Self::read_scan(read, name))
     }
 
+    fn newest_scans(&self, most: usize) -> Result<Vec<String>, Error> {
+        self.read(|read| {
+            let table = read.open_table(SCANS)?;
+            let name = |entry: Result<_, redb::StorageError>| {
+                let (name, _): (redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>) = entry?;
+                Ok(String::from_utf8_lossy(name.value()).into_owned())
+            };
+            table.iter()?.rev().take(most).map(name).collect()
+        })
+    }
+
     fn close_scan(&self, name: &str, answer: &[u8]) -> Result<(), Error> {
         self.write_lazily(|write| {
             write.open_table(ANSWERS)?.insert(name.as_bytes(), answer)?;

@@ -166,6 +166,9 @@ pub trait Store: Send + Sync + 'static {
     /// A scan by name.
     fn scan(&self, name: &str) -> Result<Option<Scan>, Error>;
 
+    /// Names of scans that were opened, the newest first, so many at most.
+    fn newest_scans(&self, most: usize) -> Result<Vec<String>, Error>;
+
     /// Keeps a scan's answer; the scan may be one that was never opened, because nothing was missing.
     fn close_scan(&self, name: &str, answer: &[u8]) -> Result<(), Error>;
 }

@@ -1,0 +1,311 @@
+//! `stella-server feeds`: the advisories of a server, whether it runs or not. What it makes is put beside the database that is in
+//! use, and the server tries it: at once where it runs, else when it starts.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Arguments,
+    fs,
+    io::{ErrorKind, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use serde::Serialize;
+use stella::{
+    advisory::{Snapshot, replace},
+    digest::Digest,
+    feeds::{self, Bar, Database, Error, Input, Limits, Store, Target, Tell, records_by_source},
+    report::plain,
+    signer::Signer,
+};
+
+use crate::{
+    canary::{Outcome, Report},
+    trial,
+};
+
+/// The words of `stella-server feeds`.
+#[derive(Debug, Subcommand)]
+pub enum Feeds {
+    /// Fetch what changed of the advisories that people publish, and compile all of it for the server to try: exit 3 where a source
+    /// could not be had, which is named; what was had of it before stays
+    #[command(after_long_help = feeds::help())]
+    Update(Update),
+    /// Compile advisories for the server to try, from directories, archives and files as their sources publish them; or take a
+    /// database that `stella feeds export` wrote
+    Import(Import),
+    /// What the database holds and how old it is, what was fetched for it, and the last word on a new one
+    Status(Status),
+    /// Take the database that the server held back
+    Accept(Place),
+}
+
+/// Where things are.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Directory of the server; downloads are kept there
+    #[arg(long, env = "STELLA_SERVER_DATA_DIR", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Compiled advisories [default: advisories.db in the data directory]
+    #[arg(long, env = "STELLA_SERVER_ADVISORIES", value_name = "FILE")]
+    advisories: Option<PathBuf>,
+}
+
+/// `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// What to fetch: a source, or a part of one, such as kev, osv:npm, alpine:v3.20
+    /// [default: those that are on, in the list below, and what was fetched before]
+    #[arg(value_name = "SOURCE", value_delimiter = ',')]
+    sources: Vec<String>,
+    /// Fetch a source from this address instead of its publisher's; repeats, and they are asked in this order
+    #[arg(long, value_name = "SOURCE=URL", value_delimiter = ',')]
+    mirror: Vec<String>,
+    /// Fetch nothing: compile what was fetched before
+    #[arg(long)]
+    offline: bool,
+    /// Give up on a file after this many seconds, its mirrors and retries included
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    deadline: u64,
+    /// A PEM file of authorities that publishers may be certified by, beside the system's; repeats
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// What to read; together they replace the database
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// A public key of those whose bundles are taken, in PEM; repeats
+    #[arg(long, value_name = "FILE")]
+    signer: Vec<PathBuf>,
+    /// Take a bundle that is older than the database which is there, or has less feeds
+    #[arg(long)]
+    allow_older: bool,
+    /// The day (UTC) on which all of it was fetched, and so was the newest that there is, such as 2026-11-27: a gate measures the
+    /// age of the advisories by it [default: by the newest record of each feed]
+    #[arg(long, value_name = "DAY")]
+    fetched: Option<Date>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    place: Place,
+    /// How to write it
+    #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = Form::Table)]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+impl Place {
+    fn target(&self) -> Target {
+        let default = || self.data_dir.join(crate::ADVISORIES);
+        Target::tried(self.advisories.clone().unwrap_or_else(default))
+    }
+}
+
+/// Longer is as good as never.
+const MOST_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// Does what the words say.
+pub fn run(command: Feeds) -> Result<(), Error> {
+    match command {
+        Feeds::Update(args) => update(args),
+        Feeds::Import(args) => import(&args),
+        Feeds::Status(args) => status(&args),
+        Feeds::Accept(place) => accept(&place.target()),
+    }
+}
+
+fn update(args: Update) -> Result<(), Error> {
+    let deadline = Duration::from_secs(args.deadline.min(MOST_SECONDS));
+    let update = feeds::Update {
+        sources: args.sources,
+        mirrors: args.mirror,
+        authorities: args.ca,
+        limits: Limits { deadline, ..Limits::default() },
+        is_offline: args.offline,
+        year: Offset::UTC.to_datetime(Timestamp::now()).year(),
+    };
+    let updated = update.run(Some(&args.place.target()), &args.place.data_dir, &Log)?;
+    if let Some(snapshot) = &updated.snapshot {
+        print(&Database::new(snapshot).to_string())?;
+    }
+    updated.is_whole()
+}
+
+fn import(args: &Import) -> Result<(), Error> {
+    let target = args.place.target();
+    // One at a time, as with updates.
+    let _held = Store::open(&args.place.data_dir).map_err(Error::unfinished)?;
+    if let [path] = args.paths.as_slice()
+        && feeds::is_bundle(path)
+    {
+        let signers = args.signer.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
+        let snapshot = feeds::take(path, &signers, args.allow_older, &target, &Log)?;
+        return print(&Database::new(&snapshot).to_string());
+    }
+    let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched };
+    let inputs: Vec<Input> = args.paths.iter().map(input).collect();
+    let imported = feeds::import(&inputs, &target, &Log)?;
+    print(&Database::new(&imported.snapshot).to_string())?;
+    imported.is_whole()
+}
+
+/// A public key has some hundred bytes.
+const MOST_KEY_BYTES: u64 = 1 << 20;
+
+fn signer(path: &PathBuf) -> Result<Signer, Error> {
+    use std::io::Read as _;
+    let wrong = |why: &dyn std::fmt::Display| Error::usage(format!("--signer {} {why}", path.display()));
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MOST_KEY_BYTES).read_to_string(&mut text));
+    read.map_err(|error| wrong(&error))?;
+    Signer::parse(path, &text).map_err(|error| wrong(&error))
+}
+
+/// `stella-server feeds status -o json`.
+#[derive(Serialize)]
+struct Said {
+    #[serde(flatten)]
+    status: feeds::Status,
+    /// Records that each form of advisories gave to the database; `null` where that is not known.
+    records: Option<BTreeMap<String, u64>>,
+    /// Id of a new database that the server has not tried yet.
+    candidate: Option<Digest>,
+    /// Id of one that it held back.
+    held: Option<Digest>,
+    /// What the last trial saw.
+    canary: Option<Report>,
+}
+
+fn status(args: &Status) -> Result<(), Error> {
+    let target = args.place.target();
+    let snapshot = Snapshot::open(target.live());
+    let id = |path: PathBuf| Snapshot::open(&path).ok().map(|snapshot| snapshot.id());
+    let records = snapshot.as_ref().ok().and_then(|snapshot| records_by_source(&target, snapshot.id()));
+    let said = Said {
+        records,
+        status: feeds::Status::new(snapshot.as_ref().ok(), Some(&args.place.data_dir)),
+        candidate: id(target.candidate()).or_else(|| id(target.trying())),
+        held: id(target.held()),
+        canary: trial::report(&target),
+    };
+    match args.output {
+        Form::Json => {
+            let text = serde_json::to_string_pretty(&said).map_err(Error::unfinished)?;
+            print(&format!("{text}\n"))?;
+        }
+        Form::Table => print(&said.text())?,
+    }
+    snapshot.map(drop).map_err(|error| {
+        Error::unfinished(format!("{}: {error}", target.live().display()))
+            .advise("run `stella-server feeds update`, and the server if it does not run")
+    })
+}
+
+impl Said {
+    fn text(&self) -> String {
+        let mut text = self.status.database.as_ref().map(ToString::to_string).unwrap_or_default();
+        text += &self.status.sources_text();
+        if let Some(records) = &self.records {
+            let each = records.iter().map(|(source, records)| format!("{source} {records}"));
+            text += &format!("records: {}\n", each.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(id) = self.candidate {
+            text += &format!("candidate {id}: not tried yet\n");
+        }
+        if let Some(report) = &self.canary {
+            text += &said_of(report);
+        }
+        if let Some(id) = self.held {
+            text += &format!("held {id}: `stella-server feeds accept` takes it\n");
+        }
+        text
+    }
+}
+
+/// The last word of the canary, for people.
+fn said_of(report: &Report) -> String {
+    let outcome = match report.outcome {
+        Outcome::Taken => "taken",
+        Outcome::Held => "held back",
+        Outcome::Accepted => "held back, then accepted",
+    };
+    let (images, findings) = (&report.images, &report.findings);
+    let new = report.new.map_or_else(|| "a file".to_owned(), |id| id.to_string());
+    let mut text = format!(
+        "canary {}: {new} {outcome}; {} images matched, {} findings before and {} now: {} came, {} went\n",
+        report.tried,
+        images.matched,
+        findings.old,
+        findings.new,
+        findings.added(),
+        findings.removed(),
+    );
+    for reason in &report.reasons {
+        text += &format!("  {}\n", plain(reason));
+    }
+    text
+}
+
+fn accept(target: &Target) -> Result<(), Error> {
+    let held = target.held();
+    let new = trial::open(&held).map_err(|error| match error {
+        stella::advisory::Error::Read(error) if error.kind() == ErrorKind::NotFound => {
+            Error::unfinished(format!("{}: nothing is held back", held.display()))
+        }
+        error => Error::unfinished(format!("{}: {error}", held.display()))
+            .advise("update again; a file that cannot be read is not taken"),
+    })?;
+    let failed = |error: std::io::Error| Error::unfinished(format!("{}: {error}", held.display()));
+    if let Some(report) = trial::report(target).filter(|report| report.new == Some(new.id())) {
+        print(&said_of(&report))?;
+        trial::write_report(target, &Report { outcome: Outcome::Accepted, ..report }).map_err(failed)?;
+    }
+    replace(target.live(), &held).map_err(failed)?;
+    print(&format!("{} is in use: a server that runs takes it with its next scan\n", new.id()))
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let written = std::io::stdout().lock().write_all(text.as_bytes());
+    written.map_err(|error| Error::unfinished(format!("stdout: {error}")))
+}
+
+/// The work is told in the server's own log.
+struct Log;
+
+impl Tell for Log {
+    fn note(&self, text: Arguments<'_>) {
+        tracing::info!("{}", plain(&text.to_string()));
+    }
+
+    fn warn(&self, text: Arguments<'_>) {
+        tracing::warn!("{}", plain(&text.to_string()));
+    }
+
+    fn error(&self, text: Arguments<'_>) {
+        tracing::error!("{}", plain(&text.to_string()));
+    }
+
+    fn begin(&self, _work: &str) -> Box<dyn Bar> {
+        Box::new(())
+    }
+}

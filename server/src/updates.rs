@@ -1,0 +1,307 @@
+//! Updates of the advisories: by themselves once a day, and when somebody asks. Each is a child process of this program, so that
+//! what it takes, and what it may die of, is not the server's.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::Offset};
+use rustix::process::{Pid, setpriority_process};
+use serde::Serialize;
+use stella::{digest::Digest, report::plain};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+    sync::{Notify, watch},
+};
+
+use crate::{
+    canary::now,
+    config::{Feeds, Schedule},
+    metrics::Metrics,
+};
+
+/// After the time that is set, servers begin within so many seconds, each with its own delay.
+const JITTER_SECONDS: u64 = 15 * 60;
+
+/// How long a sleep may be: a clock may be set meanwhile, a machine may have slept.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Of how little worth the child's time is: least.
+const NICE: i32 = 19;
+
+/// A line of the child is no longer.
+const MOST_LINE_BYTES: u64 = 8192;
+
+/// Updates, of which one runs at a time.
+pub struct Updates {
+    settings: Feeds,
+    /// Program and arguments of an update; empty where none can be made.
+    command: Vec<OsString>,
+    delay_seconds: u64,
+    state: Mutex<State>,
+    asked: Notify,
+    metrics: Arc<Metrics>,
+}
+
+/// How updates stand; times are RFC 3339.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct State {
+    /// Since when one runs, or is about to.
+    pub running_since: Option<String>,
+    /// When the next one begins by itself.
+    pub next: Option<String>,
+    /// The last one that ended, since the server began.
+    pub last: Option<Last>,
+}
+
+/// An update that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Last {
+    /// When it began.
+    pub began: String,
+    /// When it ended.
+    pub ended: String,
+    /// What was wrong; `null` where nothing was.
+    pub error: Option<String>,
+}
+
+/// Why an update is not begun.
+pub enum Refused {
+    /// One runs since then.
+    Running(String),
+    /// This server cannot.
+    Unable,
+}
+
+impl Updates {
+    /// Of a data directory and a database; `program` is this program with its own arguments.
+    pub fn new(
+        settings: &Feeds,
+        program: Vec<OsString>,
+        data_dir: &Path,
+        advisories: &Path,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut command = program;
+        if !command.is_empty() {
+            command.extend(["feeds", "update", "--data-dir"].map(OsString::from));
+            command.extend([data_dir.into(), "--advisories".into(), advisories.into()]);
+            command.extend(["--deadline".into(), settings.deadline_ms.div_ceil(1000).to_string().into()]);
+            // One word each, so that none can be taken for another option.
+            let option = |name: &str, value: &OsString| {
+                let mut word = OsString::from(name);
+                word.push(value);
+                word
+            };
+            command.extend(settings.mirrors.iter().map(|mirror| option("--mirror=", &mirror.into())));
+            command.extend(settings.ca.iter().map(|path| option("--ca=", &path.into())));
+            command.push("--".into());
+            command.extend(settings.sources.iter().map(OsString::from));
+        }
+        Self {
+            settings: settings.clone(),
+            command,
+            delay_seconds: delay_seconds(data_dir),
+            state: Mutex::default(),
+            asked: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// How they stand now.
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// What a caller of an update must bring.
+    pub fn token(&self) -> Option<&crate::config::Secret> {
+        self.settings.token.as_ref()
+    }
+
+    /// Begins an update, unless one runs.
+    pub fn ask(&self) -> Result<String, Refused> {
+        let began = self.begin()?;
+        self.asked.notify_one();
+        Ok(began)
+    }
+
+    fn begin(&self) -> Result<String, Refused> {
+        if self.command.is_empty() {
+            return Err(Refused::Unable);
+        }
+        let mut state = self.lock();
+        if let Some(since) = &state.running_since {
+            return Err(Refused::Running(since.clone()));
+        }
+        let began = now();
+        state.running_since = Some(began.clone());
+        Ok(began)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes updates until the server stops.
+    pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
+        if self.command.is_empty() {
+            return;
+        }
+        loop {
+            let next = next(self.settings.schedule, Timestamp::now(), self.delay_seconds);
+            self.lock().next = next.map(|next| next.to_string());
+            if let Some(next) = next {
+                tracing::info!(%next, "advisories are updated next");
+            }
+            tokio::select! {
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+                () = self.asked.notified() => {}
+                () = until(next) => if self.begin().is_err() { continue },
+            }
+            let began = self.lock().running_since.clone().unwrap_or_else(now);
+            tracing::info!("update of the advisories begins");
+            let error = tokio::select! {
+                done = self.update() => done.err(),
+                // Its work is dropped with it, and it is killed.
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            };
+            match &error {
+                None => {
+                    self.metrics.update("done");
+                    tracing::info!("update of the advisories is done");
+                }
+                Some(error) => {
+                    self.metrics.update("failed");
+                    tracing::error!(error, "update of the advisories failed");
+                }
+            }
+            let mut state = self.lock();
+            state.last = Some(Last { began, ended: now(), error });
+            state.running_since = None;
+        }
+    }
+
+    async fn update(&self) -> Result<(), String> {
+        let [program, arguments @ ..] = self.command.as_slice() else { return Ok(()) };
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.kill_on_drop(true).spawn();
+        let mut child = child.map_err(|error| format!("{}: {error}", PathBuf::from(program).display()))?;
+        yield_to_all(&child);
+        let mut last = String::new();
+        if let Some(lines) = child.stderr.take() {
+            let mut lines = BufReader::new(lines);
+            let mut line = Vec::new();
+            while (&mut lines).take(MOST_LINE_BYTES).read_until(b'\n', &mut line).await.unwrap_or_default()
+                > 0
+            {
+                let text = String::from_utf8_lossy(&line);
+                let text = plain(text.trim_end());
+                crate::log::say(&text);
+                if let Some(error) = text.strip_prefix("error: ") {
+                    last = error.to_owned();
+                }
+                line.clear();
+            }
+        }
+        let status = child.wait().await.map_err(|error| error.to_string())?;
+        if status.success() { Ok(()) } else { Err(why(status, &last)) }
+    }
+}
+
+fn why(status: ExitStatus, said: &str) -> String {
+    let died = status.code().is_none();
+    match said {
+        _ if died => format!("the child process died: {status}; the advisories stay as they were"),
+        "" => format!("the child process ended with {status}"),
+        said => said.to_owned(),
+    }
+}
+
+/// Others go before it, where that can be said.
+fn yield_to_all(child: &Child) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = setpriority_process(Some(pid), NICE)
+    {
+        tracing::debug!(%error, "priority of the update");
+    }
+}
+
+async fn until(moment: Option<Timestamp>) {
+    let Some(moment) = moment else { return std::future::pending().await };
+    loop {
+        let left = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+    }
+}
+
+/// The first moment after `after` that is set.
+fn next(schedule: Schedule, after: Timestamp, delay_seconds: u64) -> Option<Timestamp> {
+    let Schedule::Daily { hour, minute } = schedule else { return None };
+    let delay = i64::try_from(delay_seconds).ok()?.seconds();
+    let of = |day: Date| Offset::UTC.to_timestamp(day.at(hour, minute, 0, 0)).ok()?.checked_add(delay).ok();
+    let today = Offset::UTC.to_datetime(after).date();
+    // Yesterday's may be delayed into today.
+    [today.yesterday().ok()?, today, today.tomorrow().ok()?]
+        .into_iter()
+        .filter_map(of)
+        .find(|moment| *moment > after)
+}
+
+/// The same for one data directory each time, and another for the next one.
+fn delay_seconds(data_dir: &Path) -> u64 {
+    let mut text = std::path::absolute(data_dir).unwrap_or_default().into_os_string().into_encoded_bytes();
+    #[cfg(unix)]
+    if let Ok(directory) = std::fs::metadata(data_dir) {
+        use std::os::unix::fs::MetadataExt;
+        // Many servers have it at the same place, each on its own disk.
+        text.extend(directory.dev().to_le_bytes());
+        text.extend(directory.ino().to_le_bytes());
+    }
+    let digest = Digest::of(&text);
+    let (head, _) = digest.bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_le_bytes(*head) % JITTER_SECONDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_one_is_the_first_that_is_set_after_now() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let daily = Schedule::Daily { hour: 1, minute: 0 };
+        for (after, delay_seconds, want) in [
+            ("2026-02-28T00:59:59Z", 0, "2026-02-28T01:00:00Z"),
+            ("2026-02-28T01:00:00Z", 0, "2026-03-01T01:00:00Z"),
+            ("2026-02-28T01:00:00Z", 60, "2026-02-28T01:01:00Z"),
+        ] {
+            assert_eq!(next(daily, at(after), delay_seconds), Some(at(want)), "{after}");
+        }
+        let late = Schedule::Daily { hour: 23, minute: 59 };
+        assert_eq!(
+            next(late, at("2026-03-01T00:01:00Z"), 120),
+            Some(at("2026-03-01T00:01:00Z") + 23.hours() + 60.minutes())
+        );
+        assert_eq!(next(late, at("2026-03-01T00:00:30Z"), 120), Some(at("2026-03-01T00:01:00Z")));
+        assert_eq!(next(Schedule::Off, at("2026-03-01T00:00:00Z"), 0), None);
+    }
+
+    #[test]
+    fn each_data_directory_has_its_own_delay() {
+        let directories = [(); 8].map(|()| tempfile::tempdir().unwrap());
+        let delays: std::collections::BTreeSet<u64> =
+            directories.iter().map(|directory| delay_seconds(directory.path())).collect();
+        assert!(delays.len() > 1 && delays.iter().all(|delay| *delay < JITTER_SECONDS), "{delays:?}");
+        assert_eq!(delay_seconds(directories[0].path()), delay_seconds(directories[0].path()));
+    }
+}
