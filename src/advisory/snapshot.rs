@@ -118,10 +118,10 @@ impl Snapshot {
         package: &str,
         wanted: impl Fn(&Glance<'_>) -> bool,
     ) -> Result<Vec<Advisory>, Error> {
-        let known = self.known(ecosystem, package)?;
-        let wanted =
-            (0..known.len()).filter(|index| known.glance(*index).is_some_and(|glance| wanted(&glance)));
-        wanted.map(|index| known.advisory(index)).collect()
+        let mut known = self.known(ecosystem, package)?;
+        let stored = std::mem::take(&mut known.stored);
+        let wanted = stored.into_iter().filter(|stored| wanted(&known.glance_of(stored)));
+        wanted.map(|stored| known.worded(stored)).collect()
     }
 
     /// What is known of `package` in `ecosystem`, whatever version; nothing if the ecosystem is not covered.
@@ -244,8 +244,12 @@ impl Known<'_> {
 
     /// A glance at the advisory at `index`.
     pub fn glance(&self, index: usize) -> Option<Glance<'_>> {
-        let StoredAdvisory { state, ranges, versions, source, .. } = self.stored.get(index)?;
-        Some(Glance { source: self.source(*source), state: *state, ranges, versions })
+        self.stored.get(index).map(|stored| self.glance_of(stored))
+    }
+
+    fn glance_of<'a>(&'a self, stored: &'a StoredAdvisory) -> Glance<'a> {
+        let StoredAdvisory { state, ranges, versions, source, .. } = stored;
+        Glance { source: self.source(*source), state: *state, ranges, versions }
     }
 
     fn source(&self, place: u32) -> &str {
@@ -255,10 +259,14 @@ impl Known<'_> {
 
     /// The advisory at `index`, which is below [`Known::len`].
     pub fn advisory(&self, index: usize) -> Result<Advisory, Error> {
-        let stored = self.stored.get(index).ok_or_else(|| self.damaged())?;
+        self.worded(self.stored.get(index).ok_or_else(|| self.damaged())?.clone())
+    }
+
+    /// The advisory with its words.
+    fn worded(&self, stored: StoredAdvisory) -> Result<Advisory, Error> {
         let text = Text::read(self.snapshot.section(3)?, stored.text).ok_or_else(|| self.damaged())?;
         let Text { id, aliases, summary } = text;
-        let StoredAdvisory { severity, state, ranges, versions, source, .. } = stored.clone();
+        let StoredAdvisory { severity, state, ranges, versions, source, .. } = stored;
         let source = self.source(source).to_owned();
         Ok(Advisory { id, source, aliases, summary, severity, state, ranges, versions })
     }

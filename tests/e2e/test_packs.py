@@ -26,7 +26,8 @@ TABLE = [
     ("epss-sample", "epss", 17, 17, {}),
     ("go-osv", "osv", 4_291, 4_274, {"withdrawn": 17}),
     ("jvn-sample", "jvn", 4, 4, {"products by CPE or in words, not by package": 4}),
-    ("kev", "kev", 2_809, 2_808, {"malformed from here on": 1}),
+    ("kev", "kev", 2_808, 2_808, {}),
+    ("kev", "files", 0, 0, {"no form of advisories that is known": 2}),
     ("maven-ghsa", "osv", 5_305, 5_305, {}),
     ("npm-ghsa", "osv", 3_792, 3_792, {}),
     ("nvd2-derived", "nvd", 35_918, 35_918, {"an operating system or hardware": 4_447, "no versions that are understood": 355}),
@@ -37,7 +38,7 @@ TABLE = [
      {"information, no vulnerability": 264, "withdrawn": 13, "of Rust itself, which no package is": 20}),
     # A repository's licence is packed with it.
     *((name, "files", 0, 0, {"no form of advisories that is known": 1})
-      for name in ("cve5", "go-osv", "kev", "ruby", "rustsec")),
+      for name in ("cve5", "go-osv", "ruby", "rustsec")),
 ]
 
 # Why each is rightly left.
@@ -57,12 +58,10 @@ REASONS = {
         "no package of an image is one; a system's packages are its distribution's to judge",
     "information, no vulnerability":
         "RustSec says that a crate is unmaintained, or gives notice: nothing that a version would fix",
-    "malformed from here on":
-        "CISA's JSON schema of the catalogue, which lies beside it and has the same members, is no catalogue",
     "no affected versions":
         "CVE-2024-4068 has one range, and it is of git commits",
     "no form of advisories that is known":
-        "the licence of the repository",
+        "a repository's licence, and the JSON schema that lies beside CISA's catalogue",
     "no versions that are understood":
         "NVD says a product without a version (`-`), or a range of an update, whose order nobody states",
     "not understood":

@@ -15,6 +15,7 @@ PHASES = [
     ("QUOTA_WAIT", "hard", 60004, 60000, None, "hard"), ("QUOTA_WAIT", "soft", 4400, 5000, None, "hard"),
     ("SCHED_RESCAN", None, 9100, 30000, None, "soft"), ("FEED_MERGE", "cold", 5200, 60000, 6000, "soft"),
     ("FEED_MERGE", "unchanged", 420, 60000, 500, "soft"),
+    ("FEED_LOOKUP", "open", 0.03, 10, 2, "hard"), ("FEED_LOOKUP", "packages", 3.2, 25, 5, "hard"),
     ("API_P95", None, 6.2, 200, 50, "hard"), ("COLD_GATE", None, 910, 5000, 1500, "hard"),
     ("KNOWN_GATE", None, 24, 200, 50, "hard"), ("LAYERS_MISSING", None, 0.21, 50, 5, "hard"),
     ("REPORTS", None, 12, 20, None, "hard"), ("REPORTS_MANY", None, 310, 500, None, "hard"), ("START", None, 1.3, 50, 15, "hard"),
@@ -23,7 +24,7 @@ PHASES = [
 ]
 STEPS = {"DELTA_SBOM": {"missing": 0.1, "analyse": 0.6, "upload": 0.2, "match": 0.1},
          "QUOTA_WAIT": {"check": 0.001, "wait": 0.999}}
-WITHOUT_IMAGE = {"POLICY_EVAL", "QUOTA_WAIT", "FEED_MERGE", "REPORTS", "REPORTS_MANY", "START"}
+WITHOUT_IMAGE = {"POLICY_EVAL", "QUOTA_WAIT", "FEED_MERGE", "FEED_LOOKUP", "REPORTS", "REPORTS_MANY", "START"}
 MACHINE = {"cpu": "Some Processor 3000", "cores": 2, "memory_bytes": 16 << 30, "kernel": "Linux 6.1.0",
            "disk": "ext4 on /dev/vda", "work": "tmpfs on tmpfs", "commit": "0123456789abcdef0123456789abcdef01234567"}
 
