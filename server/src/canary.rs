@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stella::{
-    advisory::Snapshot,
+    advisory::{Feed, Snapshot},
     digest::Digest,
     finding::{Finding, Severity},
     image::Image,
@@ -59,7 +59,7 @@ pub enum Outcome {
 /// Records of one feed or source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
-    /// `feed Debian:12`, `source nvd`.
+    /// `feed Debian:12`, `database nvd`, `source osv`.
     pub name: String,
     /// Before.
     pub old: u64,
@@ -151,13 +151,16 @@ impl Report {
 
     /// Feeds of both databases.
     pub fn feeds(&mut self, old: &Snapshot, new: &Snapshot) {
-        let known: BTreeMap<String, u64> =
-            new.feeds().into_iter().map(|feed| (feed.name, feed.records)).collect();
-        for feed in old.feeds() {
-            self.records("feed", &feed.name, feed.records, known.get(&feed.name).copied());
-        }
+        self.lists("feed", &old.feeds(), &new.feeds());
         // What NVD and its like say of ids, whichever package they are in.
-        self.records("list of", "vulnerabilities", old.vulnerabilities(), Some(new.vulnerabilities()));
+        self.lists("database", old.databases(), new.databases());
+    }
+
+    fn lists(&mut self, kind: &str, old: &[Feed], new: &[Feed]) {
+        let known: BTreeMap<&str, u64> = new.iter().map(|feed| (feed.name.as_str(), feed.records)).collect();
+        for Feed { name, records, .. } in old {
+            self.records(kind, name, *records, known.get(name.as_str()).copied());
+        }
     }
 
     /// Matches the images of the newest scans with both.

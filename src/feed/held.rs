@@ -15,7 +15,7 @@ use super::{
     sink::Package,
 };
 use crate::{
-    advisory::{Affected, Compiler, Fact, Range},
+    advisory::{Affected, Compiler, Fact},
     feed::Merged,
 };
 
@@ -31,10 +31,26 @@ pub(super) struct Revision {
     pub summary: String,
     /// The lists of other names: an advisory for each.
     pub names: Vec<Vec<String>>,
-    /// Sorted by ecosystem and name, each once.
-    pub packages: Vec<Package>,
+    pub packages: Packages,
     /// Ecosystems of which a part was not understood.
     pub not_understood: BTreeSet<String>,
+}
+
+/// Packages sorted by ecosystem and name, each once, as postcard: a database has millions, and as texts and lists they would
+/// take six times the memory.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Packages(Box<[u8]>);
+
+impl Packages {
+    /// `None` where there are more than the form can hold.
+    pub(super) fn new(packages: &[Package]) -> Option<Self> {
+        Some(Self(postcard::to_stdvec(packages).ok()?.into_boxed_slice()))
+    }
+
+    fn get(&self) -> Vec<Package> {
+        // What was written above: a part's bytes are held against their digest before this.
+        postcard::from_bytes(&self.0).unwrap_or_default()
+    }
 }
 
 /// About what a text takes in memory, with the allocator's own.
@@ -46,18 +62,12 @@ impl Revision {
     /// About what it takes in memory.
     fn size_bytes(&self, key: &Key) -> u64 {
         let texts = |list: &[String]| list.iter().map(|item| text_bytes(item)).sum::<usize>();
-        let range = |range: &Range| size_of::<Range>() + range.bounds().map(text_bytes).sum::<usize>();
-        let package = |package: &Package| {
-            let Package { ecosystem, name, ranges, versions, .. } = package;
-            let parts = text_bytes(ecosystem) + text_bytes(name) + texts(versions);
-            size_of::<Package>() + parts + ranges.iter().map(range).sum::<usize>()
-        };
         let size = size_of::<(Key, Self)>() * 2
             + key.id.len()
             + key.scope.len()
             + text_bytes(&self.summary)
             + self.names.iter().map(|names| size_of::<Vec<String>>() + texts(names)).sum::<usize>()
-            + self.packages.iter().map(package).sum::<usize>()
+            + self.packages.0.len()
             + self.not_understood.iter().map(|name| text_bytes(name)).sum::<usize>();
         size as u64
     }
@@ -114,6 +124,8 @@ struct Dated<T> {
 pub(super) struct Held {
     #[serde(serialize_with = "sorted")]
     revisions: HashMap<Key, Revision>,
+    /// Of all revisions.
+    ecosystems: BTreeSet<String>,
     /// When each withdrawn id of a form was.
     #[serde(serialize_with = "sorted")]
     withdrawn: HashMap<Named, Dated<()>>,
@@ -158,6 +170,16 @@ fn whole_seconds(time: Timestamp) -> String {
 }
 
 impl Held {
+    /// Takes the word that revisions speak of these.
+    pub(super) fn speaks_of(&mut self, packages: &[Package]) {
+        // Sorted: one after another, most are of one ecosystem.
+        for packages in packages.chunk_by(|a, b| a.ecosystem == b.ecosystem) {
+            if !self.ecosystems.contains(&packages[0].ecosystem) {
+                self.ecosystems.insert(packages[0].ecosystem.clone());
+            }
+        }
+    }
+
     /// Takes a revision, if it is the newest of its kind; `size_bytes` follows what is held.
     pub(super) fn add(&mut self, key: Key, revision: Revision, size_bytes: &AtomicU64) {
         let size = revision.size_bytes(&key);
@@ -224,6 +246,7 @@ impl Held {
             mem::swap(self, &mut other);
         }
         self.replaced += other.replaced;
+        self.ecosystems.append(&mut other.ecosystems);
         self.revisions.reserve(other.revisions.len());
         self.facts.reserve(other.facts.len());
         for (key, revision) in other.revisions {
@@ -240,17 +263,8 @@ impl Held {
 
     /// The ecosystems and databases that are spoken of.
     pub(super) fn feeds(&self) -> BTreeSet<&str> {
-        let packages = self.revisions.values().flat_map(|revision| &revision.packages);
-        let ecosystems = packages.map(|package| package.ecosystem.as_str());
-        // One after another most are the same, and a tree is slow to ask.
-        let mut feeds = BTreeSet::new();
-        let mut last = "";
-        for feed in ecosystems.chain(self.facts.keys().map(|named| named.by)) {
-            if feed != last {
-                feeds.insert(feed);
-                last = feed;
-            }
-        }
+        let mut feeds: BTreeSet<&str> = self.ecosystems.iter().map(String::as_str).collect();
+        feeds.extend(self.facts.keys().map(|named| named.by));
         feeds
     }
 
@@ -266,7 +280,8 @@ impl Held {
                 merged.withdrawn += 1;
                 continue;
             }
-            let Revision { time, database, summary, names, mut packages, not_understood } = revision;
+            let Revision { time, database, summary, names, packages, not_understood } = revision;
+            let mut packages = packages.get();
             for ecosystem in not_understood {
                 compiler.add_not_understood(&ecosystem);
             }

@@ -13,7 +13,7 @@ use super::{Error, Outcome, held::Held};
 use crate::digest::{Digest, Hasher};
 
 /// Changes with whatever a source reads or a part holds: a part of another one is not believed.
-const READS: u32 = 2;
+const READS: u32 = 3;
 
 /// What one path gave.
 #[derive(Default, Serialize, Deserialize)]

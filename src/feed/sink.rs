@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Outcome,
-    held::{Held, Key, Revision},
+    held::{Held, Key, Packages, Revision},
     json,
 };
 use crate::{
@@ -202,6 +202,11 @@ impl<'a> Sink<'a> {
             let detail = format!("{} names of {} packages, more than {most}", names.len(), packages.len());
             return self.skip(id, "over the limit `feed record advisories`", &detail);
         }
+        let Some(encoded) = Packages::new(&packages) else {
+            return self.skip(id, "malformed", "its packages cannot be written down");
+        };
+        self.held.speaks_of(&packages);
+        let packages = encoded;
         let revision = Revision { time, database, summary, names, packages, not_understood };
         self.held.add(Key::new(self.form, scope, id), revision, &self.budget.held_bytes);
     }
@@ -246,12 +251,7 @@ fn joined(packages: Vec<Package>) -> Vec<Package> {
             }
         }
     }
-    let mut packages: Vec<Package> = by_name.into_values().collect();
-    for package in &mut packages {
-        package.ranges.shrink_to_fit(); // they are held until the last path is read
-        package.versions.shrink_to_fit();
-    }
-    packages
+    by_name.into_values().collect()
 }
 
 /// The beginning of a day, such as `2024-02-03`, in UTC.
