@@ -191,7 +191,6 @@ fn gate(settings: &GateSettings, log: Log, started: Instant) -> Result<Exit, Fai
         sboms.extend(sbom);
         results.push(result);
     }
-    run.degraded |= results.iter().any(|result| !result.verdict.degraded.is_empty());
     let mut report = Report { schema: SCHEMA, results, stopped: None, run };
     report.run.timings_ms.total = ms(started.elapsed());
     let exit = verdict(&report);

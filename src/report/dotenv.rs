@@ -32,6 +32,6 @@ pub fn write(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "STELLA_SKIPPED={skipped}")?;
     writeln!(out, "STELLA_NEW_LAYERS={}", run.layers.misses)?;
     writeln!(out, "STELLA_CACHED_LAYERS={}", run.layers.hits)?;
-    writeln!(out, "STELLA_DEGRADED={}", run.degraded)?;
+    writeln!(out, "STELLA_DEGRADED={}", report.is_degraded())?;
     writeln!(out, "STELLA_ELAPSED_MS={:.0}", run.timings_ms.total)
 }

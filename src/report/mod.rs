@@ -34,7 +34,7 @@ pub use versions::without_versions;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de::Unexpected};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Unexpected};
 
 use crate::{
     base::Base,
@@ -84,6 +84,11 @@ impl Report {
     fn now(&self) -> &str {
         let stopped = self.stopped.as_ref().map(|stopped| stopped.now.as_str());
         self.results.first().map(|result| result.now.as_str()).or(stopped).unwrap_or_default()
+    }
+
+    /// Whether it is worth less than it looks: something fell back, or the advisories are too old.
+    fn is_degraded(&self) -> bool {
+        self.run.degraded || self.results.iter().any(|result| !result.verdict.degraded.is_empty())
     }
 
     /// Why there is no result; `None` where there is one.
@@ -408,22 +413,33 @@ pub enum Proof {
     AssertedByTheEngine,
 }
 
+/// As a number of milliseconds that is read back as it was written; what a clock says beyond is noise.
+fn to_the_microsecond<S: Serializer>(milliseconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((milliseconds * 1000.0).round() / 1000.0)
+}
+
 /// Milliseconds per phase.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
     /// Asking which layers are missing.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub missing: f64,
     /// Reading and analysing them.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub analyse: f64,
     /// Sending their fragments.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub upload: f64,
     /// Merging and matching.
-    #[serde(rename = "match")]
+    #[serde(rename = "match", serialize_with = "to_the_microsecond")]
     pub matching: f64,
     /// Applying the policy.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub policy: f64,
     /// Writing the reports.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub report: f64,
     /// From start to here.
+    #[serde(serialize_with = "to_the_microsecond")]
     pub total: f64,
 }
