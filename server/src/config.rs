@@ -43,6 +43,9 @@ impl Default for Settings {
     }
 }
 
+/// The variable that comes before [`Feeds::token`].
+pub const FEEDS_TOKEN: &str = "STELLA_SERVER_FEEDS_TOKEN";
+
 /// What is fetched of advisories, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -286,7 +289,8 @@ impl Settings {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|why| Error::Read { path: path.to_owned(), why })?;
-        serde_saphyr::from_str(&text)
+        // Without the lines around the place: one of them may be the token.
+        serde_saphyr::from_str_with_options(&text, serde_saphyr::options! { with_snippet: false })
             .map_err(|error| Error::Form { path: path.to_owned(), why: error.to_string() })
     }
 }
@@ -332,6 +336,18 @@ mod tests {
         assert!(token.is("0123456789abcdef") && !token.is("0123456789abcdeF") && !token.is(""));
         let error = read("feeds:\n  token: short\n").unwrap_err().to_string();
         assert!(error.contains("16 characters"), "{error}");
+    }
+
+    #[test]
+    fn an_error_shows_no_token() {
+        for text in [
+            "feeds:\n  token: SuperSecretToken0123\n  scedule: off\n",
+            "feeds:\n  token: [SuperSecretToken0123]\n",
+            "feeds: {token: SuperSecret}\n",
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(!error.contains("SuperSecret"), "{error}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ use tokio::{
 
 use metrics::Metrics;
 
-pub use config::{Canary, Config, Deadlines, Feeds, Limits, Schedule, Secret, Settings};
+pub use config::{Canary, Config, Deadlines, FEEDS_TOKEN, Feeds, Limits, Schedule, Secret, Settings};
 
 /// The compiled advisories in the data directory, where no others are named.
 const ADVISORIES: &str = "advisories.db";

@@ -4,7 +4,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit};
-use stella_server::{Config, Server, Settings, command, log, log::say};
+use stella_server::{Config, FEEDS_TOKEN, Server, Settings, command, log, log::say};
 use tokio::{net::TcpListener, signal};
 
 /// The shared server of Stella: which layers are known, what they hold, what the policy says.
@@ -79,9 +79,6 @@ struct Serve {
     advisories: Option<PathBuf>,
 }
 
-/// What a caller of an update must bring. No flag: who may list processes would see it.
-const TOKEN: &str = "STELLA_SERVER_FEEDS_TOKEN";
-
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What work on other threads gets to end after the requests have: all it could still write is what can be made again.
@@ -126,9 +123,10 @@ fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
 async fn serve(command: Serve, program: Vec<OsString>) -> Result<(), Failure> {
     let mut settings = command.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
     settings.limits.connections = settings.limits.connections.min(files() - FILES_KEPT);
-    if let Some(token) = std::env::var_os(TOKEN).filter(|token| !token.is_empty()) {
-        let token = token.into_string().map_err(|_| format!("{TOKEN} is no text"))?;
-        settings.feeds.token = Some(token.try_into().map_err(|why| format!("{TOKEN}: {why}"))?);
+    // No flag: who may list processes would see it.
+    if let Some(token) = std::env::var_os(FEEDS_TOKEN).filter(|token| !token.is_empty()) {
+        let token = token.into_string().map_err(|_| format!("{FEEDS_TOKEN} is no text"))?;
+        settings.feeds.token = Some(token.try_into().map_err(|why| format!("{FEEDS_TOKEN}: {why}"))?);
     }
     let config = Config { data_dir: command.data_dir, advisories: command.advisories, program, settings };
     // Before the listener: whoever sees the port open may ask at once.

@@ -190,6 +190,7 @@ impl Updates {
         let [program, arguments @ ..] = self.command.as_slice() else { return Ok(()) };
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_remove(crate::config::FEEDS_TOKEN);
         let child = command.kill_on_drop(true).spawn();
         let mut child = child.map_err(|error| format!("{}: {error}", PathBuf::from(program).display()))?;
         yield_to_all(&child);

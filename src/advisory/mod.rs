@@ -112,8 +112,16 @@ impl Range {
     }
 }
 
+/// Longest name of an ecosystem.
+const MOST_NAME_BYTES: usize = 64;
+
 /// The version order of a feed's ecosystem, such as `Debian:12`; `None` where it is not supported yet.
 pub fn scheme(ecosystem: &str) -> Option<Scheme> {
+    // Names come from feeds, and go to terminals and into reports.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" .:_-".contains(&byte);
+    if ecosystem.len() > MOST_NAME_BYTES || !ecosystem.bytes().all(is_plain) {
+        return None;
+    }
     match ecosystem.split_once(':') {
         Some((_, "")) => None,
         Some(("Debian" | "Ubuntu", _)) => Some(Scheme::Deb),
@@ -202,6 +210,7 @@ mod tests {
             ("openSUSE:tumbleweed", Some(Scheme::Rpm)),
             ("openSUSE:Leap 15.6", None),
             ("Ubuntu:", None),
+            ("Debian:12\u{1b}[2J", None),
             ("Ubuntu", None),
             ("Wolfi:1", None),
         ] {

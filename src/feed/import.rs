@@ -88,8 +88,9 @@ fn over(budget: &Budget, path: &Path) -> Result<(), Error> {
 pub struct Import {
     budget: Budget,
     held: Held,
-    /// The oldest check of all that a feed is made of, by the name of its ecosystem or database.
-    checked: BTreeMap<String, Date>,
+    /// The oldest check of all that a feed is made of, by the name of its ecosystem or database; `None` where one was never
+    /// checked.
+    checked: BTreeMap<String, Option<Date>>,
 }
 
 impl Import {
@@ -99,11 +100,9 @@ impl Import {
         self.budget.records.fetch_add(records, Ordering::Relaxed);
         self.budget.held_bytes.fetch_add(held_bytes, Ordering::Relaxed);
         over(&self.budget, path)?;
-        if let Some(checked) = checked {
-            for feed in held.feeds() {
-                let known = self.checked.entry(feed.to_owned()).or_insert(checked);
-                *known = checked.min(*known);
-            }
+        for feed in held.feeds() {
+            let known = self.checked.entry(feed.to_owned()).or_insert(checked);
+            *known = checked.and_then(|day| Some(day.min((*known)?)));
         }
         self.held.extend(held, &self.budget.held_bytes);
         Ok(())
@@ -113,7 +112,9 @@ impl Import {
     pub fn compile(self, compiler: &mut Compiler) -> Merged {
         let merged = self.held.compile(compiler);
         for (feed, day) in self.checked {
-            compiler.set_checked(&feed, day);
+            if let Some(day) = day {
+                compiler.set_checked(&feed, day);
+            }
         }
         merged
     }

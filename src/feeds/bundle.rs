@@ -229,21 +229,29 @@ fn taken(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     rest.split_at_checked(usize::try_from(size_bytes).map_err(|_| Error::Form)?).ok_or(Error::Form)
 }
 
-/// Whether the database at `path`, if one is there, has a feed that is newer than in `new`, or that `new` lacks.
+/// Whether the database at `path`, if one is there, has a feed or a database of facts that is newer than in `new`, or that
+/// `new` lacks.
 fn refuse_older(path: &Path, new: &Snapshot) -> Result<(), Error> {
     // One that cannot be opened is not worth keeping.
     let Ok(old) = Snapshot::open(path) else { return Ok(()) };
-    let feeds = new.feeds();
-    for old in old.feeds() {
-        match feeds.iter().find(|feed| feed.name == old.name) {
-            None => return Err(Error::Older(format!("it has no feed {}", old.name))),
-            Some(feed) if feed.as_of < old.as_of => {
-                let (name, new, old) = (&feed.name, &feed.as_of, &old.as_of);
-                return Err(Error::Older(format!(
-                    "{name} ends with {new}, and the one that is there with {old}"
-                )));
-            }
-            Some(_) => {}
+    let all = |snapshot: &Snapshot| [snapshot.feeds(), snapshot.databases().to_vec()].concat();
+    let known = all(new);
+    for old in all(&old) {
+        let Some(new) = known.iter().find(|feed| feed.name == old.name) else {
+            return Err(Error::Older(format!("it has no feed {}", old.name)));
+        };
+        if new.as_of < old.as_of {
+            let (name, new, old) = (&new.name, &new.as_of, &old.as_of);
+            return Err(Error::Older(format!(
+                "{name} ends with {new}, and the one that is there with {old}"
+            )));
+        }
+        if let Some(day) = old.checked.filter(|day| new.checked.is_none_or(|new| new < *day)) {
+            let (name, new) =
+                (&new.name, new.checked.map_or_else(|| "never".to_owned(), |day| day.to_string()));
+            return Err(Error::Older(format!(
+                "{name} was last checked {new}, and in the one that is there {day}"
+            )));
         }
     }
     Ok(())

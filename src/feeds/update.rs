@@ -203,6 +203,8 @@ fn read_old(import: &mut Import<'_>, place: &Place, state: &mut State) -> bool {
     let old = if restored { place.file(state) } else { None };
     old.is_some_and(|path| {
         let checked = import.checked(&path);
+        // The new file's days are not the old one's.
+        (state.fetched, state.checked) = (None, checked.map(|day| format!("{day}T00:00:00Z")));
         import.read(&[Input { path, checked }]).iter().all(Result::is_ok)
     })
 }
@@ -214,7 +216,8 @@ fn day(time: &str) -> Option<Date> {
 
 /// What a database covers.
 fn names(snapshot: &Snapshot) -> BTreeSet<String> {
-    snapshot.feeds().into_iter().map(|feed| feed.name).collect()
+    let databases = snapshot.databases().iter().map(|database| database.name.clone());
+    snapshot.feeds().into_iter().map(|feed| feed.name).chain(databases).collect()
 }
 
 fn would_lose(target: &Target, lost: &[String], missing: &BTreeSet<String>) -> Error {

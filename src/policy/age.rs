@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use jiff::civil::Date;
+use jiff::{ToSpan as _, civil::Date};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,13 +36,19 @@ pub struct OldFeed {
     pub days: Option<i32>,
 }
 
+/// How far ahead of the moment of a verdict a record's day is believed.
+const FAR_DAYS: i32 = 366;
+
 /// Most feeds that one sentence names.
 const NAMED: usize = 3;
 
 impl OldFeed {
     /// The feed, if it is older than so many days.
     fn of(feed: &Feed, today: Date, max_days: u32) -> Option<Self> {
-        let known_until = feed.known_until();
+        // A record of a day that will not come soon says nothing of how old the feed is. One of a later day does, in a verdict
+        // for a moment of the past.
+        let far = today.checked_add(FAR_DAYS.days()).unwrap_or(Date::MAX);
+        let known_until = feed.known_until().filter(|day| feed.checked.is_some() || *day < far);
         let days = known_until.map(|day| today.duration_since(day).as_hours() / 24);
         let is_old = days.is_none_or(|days| days > i64::from(max_days));
         let days = days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
@@ -59,18 +65,18 @@ impl OldFeed {
 }
 
 impl Verdict {
-    /// Takes the age of the feeds into account that it rests on: the strictest of the policies that say something of it holds.
+    /// Takes the age of the feeds into account that it rests on: the strictest word of the policies holds.
     pub fn consider_age<'a>(
         &mut self,
         policies: &[Policy],
         feeds: impl Iterator<Item = &'a Feed> + Clone,
         today: Date,
     ) {
-        let mut said: Vec<(usize, FeedAge)> =
-            policies.iter().enumerate().filter_map(|(index, policy)| Some((index, policy.feeds?))).collect();
-        if said.is_empty() {
-            said.push((0, FeedAge::default()));
-        }
+        // The most general one always speaks, so that one after it, such as a checkout's, can only tighten it.
+        let first = policies.first().and_then(|policy| policy.feeds).unwrap_or_default();
+        let others = policies.iter().enumerate().skip(1);
+        let others = others.filter_map(|(index, policy)| Some((index, policy.feeds?)));
+        let said = [(0, first)].into_iter().chain(others);
         for (policy, FeedAge { max_days, when_older }) in said {
             let mut old: Vec<OldFeed> =
                 feeds.clone().filter_map(|feed| OldFeed::of(feed, today, max_days)).collect();
@@ -140,7 +146,18 @@ mod tests {
     }
 
     #[test]
-    fn the_strictest_policy_that_says_something_holds() {
+    fn what_is_of_a_far_future_is_of_unknown_age() {
+        let days = |as_of| run(&[""], &[feed("npm", None, as_of)]).degraded.first().map(|old| old.days);
+        assert_eq!(days("2027-06-15T12:00:00Z"), None);
+        assert_eq!(days("2027-06-16T00:00:00Z"), Some(None));
+        assert_eq!(days("9999-01-01T00:00:00Z"), Some(None));
+        assert_eq!(days("0001-01-01T00:00:00Z"), Some(Some(739_781)));
+        // A verdict for a moment of the past, on what was checked since.
+        assert!(run(&[""], &[feed("npm", Some(date(2026, 9, 1)), "")]).degraded.is_empty());
+    }
+
+    #[test]
+    fn the_strictest_word_holds() {
         let week = [feed("npm", Some(date(2026, 6, 8)), "")];
         let outcome = |policies: &[&str]| run(policies, &week).outcome;
         assert_eq!(outcome(&["feeds: {max_age_days: 7}\n"]), Outcome::Pass);
@@ -149,6 +166,7 @@ mod tests {
             outcome(&["feeds: {max_age_days: 6, when_older: fail}\n", "feeds: {when_older: ignore}\n"]),
             Outcome::Fail
         );
+        assert_eq!(outcome(&["", "feeds: {max_age_days: 99, when_older: ignore}\n"]), Outcome::Warn);
         let ignored = run(&["feeds: {when_older: ignore}\n"], &week);
         assert_eq!((ignored.outcome, ignored.degraded.len()), (Outcome::Pass, 1), "it is said all the same");
     }

@@ -1,5 +1,6 @@
 """Every report of runs that end in every way, made once by the program itself."""
 import atexit
+import datetime
 import functools
 import json
 import os
@@ -47,7 +48,8 @@ def run(*command, code=0, **more):
 def advisories():
     """The demo's advisories, imported: unlike the demo's snapshot fit to say that an image is clean."""
     path = os.path.join(work(), "advisories.db")
-    run(STELLA, "feeds", "import", ADVISORIES, "--advisories", path)
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    run(STELLA, "feeds", "import", ADVISORIES, "--fetched", today, "--advisories", path)
     return path
 
 

@@ -150,7 +150,7 @@ const FORMS: [Form; 11] = [
         name: "metrics",
         write: |scan, out| metrics::write(&scan.report, out),
         count: LINES,
-        holds: [76, 76],
+        holds: [79, 79],
     },
     // A line for each finding that is not ignored, and 55 of heads, layers, counts, verdict and reasons.
     Form {
