@@ -18,7 +18,7 @@ use std::{
 
 use stella::{
     advisory::{Advisory, Compiler, End, Snapshot},
-    feed::{self, Import},
+    feed::{self, Import, Memory},
 };
 
 /// Packages of npm, and what NVD calls them; some have two names.
@@ -102,8 +102,9 @@ fn snapshot(name: &str) -> Option<Snapshot> {
         println!("skipped: the pack {name} is not beside this checkout");
         return None;
     }
-    let (mut import, mut compiler) = (Import::default(), Compiler::default());
-    let part = feed::read(&path, NonZeroUsize::new(2).unwrap(), &|_| ()).unwrap();
+    let memory = Memory::default();
+    let (mut import, mut compiler) = (Import::new(&memory), Compiler::default());
+    let part = feed::read(&path, NonZeroUsize::new(2).unwrap(), &memory, &|_| ()).unwrap();
     import.add(&path, part, None).unwrap();
     import.compile(&mut compiler);
     Some(Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap())

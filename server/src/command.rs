@@ -143,6 +143,7 @@ fn update(args: Update) -> Result<(), Error> {
         limits: Limits { deadline, ..Limits::default() },
         is_offline: args.offline,
         year: Offset::UTC.to_datetime(Timestamp::now()).year(),
+        ..feeds::Update::default()
     };
     let updated = update.run(Some(&args.place.target()), &args.place.data_dir, &Log)?;
     if let Some(snapshot) = &updated.snapshot {
@@ -162,9 +163,9 @@ fn import(args: &Import) -> Result<(), Error> {
         let snapshot = feeds::take(path, &signers, args.allow_older, &target, &Log)?;
         return print(&Database::new(&snapshot).to_string());
     }
-    let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched };
+    let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched, ..Input::default() };
     let inputs: Vec<Input> = args.paths.iter().map(input).collect();
-    let imported = feeds::import(&inputs, &target, &Log)?;
+    let imported = feeds::import(&inputs, &target, feeds::Allowed::default(), &Log)?;
     print(&Database::new(&imported.snapshot).to_string())?;
     imported.is_whole()
 }

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    io::Write as _,
     path::Path,
     sync::Arc,
     thread,
@@ -18,7 +19,7 @@ use super::{
         Text, VERSION,
     },
     lookup_name,
-    whole::write_whole,
+    whole::{Aside, write_whole},
 };
 use crate::{
     digest::{Digest, Hasher},
@@ -263,6 +264,16 @@ impl Compiler {
         let file = self.compile()?;
         write_whole(path, &file.pieces()).map_err(Error::Write)?;
         Ok(file.content)
+    }
+
+    /// Writes the compiled file beside `path` alone, for who looks at it before it is put in place.
+    pub fn write_aside(self, path: &Path) -> Result<Aside, Error> {
+        let file = self.compile()?;
+        let mut aside = Aside::of(path).map_err(Error::Write)?;
+        for piece in file.pieces() {
+            aside.write_all(piece).map_err(Error::Write)?;
+        }
+        Ok(aside)
     }
 }
 

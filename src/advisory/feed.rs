@@ -1,6 +1,6 @@
 //! A feed of a snapshot, and how old it is.
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// One feed of a snapshot: what is known of the packages of an ecosystem, or what a database says of vulnerabilities
@@ -20,12 +20,28 @@ pub struct Feed {
     pub not_understood: u64,
 }
 
+/// How far ahead a day is believed. A record of a later one says nothing of how old a feed is.
+const FAR_DAYS: i32 = 366;
+
+/// Whether a day is too far ahead of `today` to be believed.
+pub fn is_far(day: Date, today: Date) -> bool {
+    day >= today.checked_add(FAR_DAYS.days()).unwrap_or(Date::MAX)
+}
+
 impl Feed {
+    /// Whether its newest record is of a day that is not believed.
+    pub fn is_newest_far(&self, today: Date) -> bool {
+        self.newest().is_some_and(|day| is_far(day, today))
+    }
+
+    fn newest(&self) -> Option<Date> {
+        Some(TimeZone::UTC.to_datetime(self.as_of.parse::<Timestamp>().ok()?).date())
+    }
+
     /// The last day (UTC) of which the feed certainly knows: that of the last check, else that of its newest record. `None`
     /// where it has neither.
     pub fn known_until(&self) -> Option<Date> {
-        let newest = || self.as_of.parse::<Timestamp>().ok();
-        self.checked.or_else(|| Some(TimeZone::UTC.to_datetime(newest()?).date()))
+        self.checked.or_else(|| self.newest())
     }
 }
 

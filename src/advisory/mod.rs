@@ -22,10 +22,10 @@ use crate::{finding::Severity, package::normal_python_name, version::Scheme};
 pub(crate) use compiler::Affected;
 pub use compiler::Compiler;
 pub use fact::{Exploited, Fact, Forecast};
-pub use feed::Feed;
+pub use feed::{Feed, is_far};
 pub use format::Error;
 pub use snapshot::{Glance, Known, Snapshot};
-pub use whole::{replace, write_whole};
+pub use whole::{Aside, replace, write_whole};
 
 /// One advisory for one package, as a feed's parser hands it to the [`Compiler`] and a [`Snapshot`] gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

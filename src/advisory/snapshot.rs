@@ -76,6 +76,11 @@ impl Snapshot {
         self.header.content
     }
 
+    /// The compiled file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether this is the small snapshot of the demo.
     pub fn demo(&self) -> bool {
         self.header.flags & FLAG_DEMO != 0

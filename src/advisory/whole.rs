@@ -2,37 +2,69 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, Write},
     path::Path,
 };
+
+use tempfile::NamedTempFile;
 
 /// How files that are being written are named: dotted, and told from everybody else's.
 const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
 
-/// Writes the file aside first, then puts it in place in one step, so that a reader sees the old file or the new one, and a
-/// crash leaves the old one.
-pub fn write_whole(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
-    let parent = folder(path);
-    remove_stale(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(ASIDE.0).suffix(ASIDE.1);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The rights of an ordinary new file: the process's umask applies on top.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// A file that is being written aside. It is gone when it is dropped; what a killed run left of one, the next removes.
+pub struct Aside(NamedTempFile);
+
+impl Aside {
+    /// In the folder of `path`, and of a name that nobody else has.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let parent = folder(path);
+        remove_stale(parent)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(ASIDE.0).suffix(ASIDE.1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // The rights of an ordinary new file: the process's umask applies on top.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let aside = builder.tempfile_in(parent)?;
+        // Held while this run lives, so that another one sees that the file is not stale. Where files cannot be locked,
+        // nothing is removed either.
+        let _ = aside.as_file().try_lock();
+        Ok(Self(aside))
     }
-    let mut aside = builder.tempfile_in(parent)?;
-    // Held while this run lives, so that another one sees that the file is not stale. Where files cannot be locked,
-    // nothing is removed either.
-    let _ = aside.as_file().try_lock();
+
+    /// Where it is until it is put in place.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Puts it in place of `path` in one step, so that a reader sees the old file or the new one, and a crash leaves the old one.
+    pub fn put(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_all()?;
+        self.0.persist(path)?;
+        // The new name must survive a power cut as the bytes do.
+        fs::File::open(folder(path))?.sync_all()
+    }
+}
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes the file aside first, then puts it in place.
+pub fn write_whole(path: &Path, pieces: &[&[u8]]) -> io::Result<()> {
+    let mut aside = Aside::of(path)?;
     for piece in pieces {
         aside.write_all(piece)?;
     }
-    aside.as_file().sync_all()?;
-    aside.persist(path)?;
-    // The new name must survive a power cut as the bytes do.
-    fs::File::open(parent)?.sync_all()
+    aside.put(path)
 }
 
 /// Puts a file that was written whole in another's place in one step, in the same folder; a power cut afterwards does not undo it.

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     hash::{Hash, Hasher},
     mem,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use jiff::Timestamp;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     name::{self, Name},
-    sink::Package,
+    sink::{Budget, Package},
 };
 use crate::{
     advisory::{Affected, Compiler, Fact},
@@ -56,6 +55,22 @@ impl Packages {
 /// About what a text takes in memory, with the allocator's own.
 fn text_bytes(text: &str) -> usize {
     text.len() + size_of::<String>() + 8
+}
+
+/// The ecosystems of packages that are sorted: most revisions are of one.
+fn ecosystems(packages: &[Package]) -> impl Iterator<Item = &str> {
+    packages.chunk_by(|a, b| a.ecosystem == b.ecosystem).map(|packages| packages[0].ecosystem.as_str())
+}
+
+/// About what a withdrawal takes in memory. A map is between half and nearly full.
+fn withdrawal_bytes(id: &str) -> u64 {
+    (text_bytes(id) + 2 * size_of::<(Named, Dated<()>)>() - size_of::<String>()) as u64
+}
+
+/// About what a fact takes in memory, as a withdrawal does.
+fn fact_bytes(id: &str, fact: &Fact) -> u64 {
+    let since = fact.exploited.as_ref().map_or(0, |exploited| exploited.since.len());
+    (text_bytes(id) + fact.vector.len() + since + 2 * size_of::<(Named, Dated<Fact>)>()) as u64
 }
 
 impl Revision {
@@ -124,8 +139,8 @@ struct Dated<T> {
 pub(super) struct Held {
     #[serde(serialize_with = "sorted")]
     revisions: HashMap<Key, Revision>,
-    /// Of all revisions.
-    ecosystems: BTreeSet<String>,
+    /// How many of the revisions speak of each; none of those that are not understood.
+    ecosystems: BTreeMap<String, u64>,
     /// When each withdrawn id of a form was.
     #[serde(serialize_with = "sorted")]
     withdrawn: HashMap<Named, Dated<()>>,
@@ -170,32 +185,45 @@ fn whole_seconds(time: Timestamp) -> String {
 }
 
 impl Held {
-    /// Takes the word that revisions speak of these.
-    pub(super) fn speaks_of(&mut self, packages: &[Package]) {
-        // Sorted: one after another, most are of one ecosystem.
-        for packages in packages.chunk_by(|a, b| a.ecosystem == b.ecosystem) {
-            if !self.ecosystems.contains(&packages[0].ecosystem) {
-                self.ecosystems.insert(packages[0].ecosystem.clone());
+    /// Takes the word that one more revision, which is added next, speaks of these.
+    pub(super) fn speaks_of(&mut self, packages: &[Package], not_understood: &BTreeSet<String>) {
+        for ecosystem in ecosystems(packages) {
+            match self.ecosystems.get_mut(ecosystem) {
+                Some(count) => *count += 1,
+                None => drop(self.ecosystems.insert(ecosystem.to_owned(), 1)),
+            }
+        }
+        for ecosystem in not_understood {
+            if !self.ecosystems.contains_key(ecosystem) {
+                self.ecosystems.insert(ecosystem.clone(), 0);
             }
         }
     }
 
-    /// Takes a revision, if it is the newest of its kind; `size_bytes` follows what is held.
-    pub(super) fn add(&mut self, key: Key, revision: Revision, size_bytes: &AtomicU64) {
+    /// Takes a revision, if it is the newest of its kind; `budget` follows what is held.
+    pub(super) fn add(&mut self, key: Key, revision: Revision, budget: &Budget) {
         let size = revision.size_bytes(&key);
-        match self.revisions.entry(key) {
+        let gone = match self.revisions.entry(key) {
             Entry::Vacant(place) => {
                 place.insert(revision);
-                size_bytes.fetch_add(size, Ordering::Relaxed);
+                budget.hold(size);
+                return;
             }
             Entry::Occupied(mut place) => {
                 self.replaced += 1;
                 if *place.get() < revision {
                     let old = place.get().size_bytes(place.key());
-                    size_bytes.fetch_add(size, Ordering::Relaxed);
-                    size_bytes.fetch_sub(old, Ordering::Relaxed);
-                    place.insert(revision);
+                    budget.hold(size);
+                    budget.release(old);
+                    place.insert(revision)
+                } else {
+                    revision
                 }
+            }
+        };
+        for ecosystem in ecosystems(&gone.packages.get()) {
+            if let Some(count) = self.ecosystems.get_mut(ecosystem) {
+                *count = count.saturating_sub(1);
             }
         }
     }
@@ -206,11 +234,13 @@ impl Held {
         form: &'static str,
         id: String,
         time: Option<Timestamp>,
-        size_bytes: &AtomicU64,
+        budget: &Budget,
     ) {
-        let size = id.len() + 2 * size_of::<(Named, Dated<()>)>();
-        size_bytes.fetch_add(size as u64, Ordering::Relaxed);
-        let known = self.withdrawn.entry(Named { by: form, id }).or_insert(Dated { time, said: () });
+        let size = withdrawal_bytes(&id);
+        let known = self.withdrawn.entry(Named { by: form, id }).or_insert_with(|| {
+            budget.hold(size);
+            Dated { time, said: () }
+        });
         known.time = known.time.max(time);
     }
 
@@ -221,18 +251,20 @@ impl Held {
         database: &'static str,
         time: Option<Timestamp>,
         fact: Fact,
-        size_bytes: &AtomicU64,
+        budget: &Budget,
     ) {
-        let size = id.len() + fact.vector.len() + 2 * size_of::<(Named, Dated<Fact>)>();
+        let size = fact_bytes(&id, &fact);
         let said = Dated { time, said: fact };
         match self.facts.entry(Named { by: database, id }) {
             Entry::Vacant(place) => {
-                size_bytes.fetch_add(size as u64, Ordering::Relaxed);
+                budget.hold(size);
                 place.insert(said);
             }
             Entry::Occupied(mut place) => {
                 self.replaced += 1;
                 if *place.get() < said {
+                    budget.hold(size);
+                    budget.release(fact_bytes(&place.key().id, &place.get().said));
                     place.insert(said);
                 }
             }
@@ -240,31 +272,46 @@ impl Held {
     }
 
     /// Takes what another thread holds.
-    pub(super) fn extend(&mut self, mut other: Self, size_bytes: &AtomicU64) {
+    pub(super) fn extend(&mut self, mut other: Self, budget: &Budget) {
         // Whoever says it, the newest word of each stays: so the smaller goes into the larger.
         if self.revisions.len() + self.facts.len() < other.revisions.len() + other.facts.len() {
             mem::swap(self, &mut other);
         }
         self.replaced += other.replaced;
-        self.ecosystems.append(&mut other.ecosystems);
+        for (ecosystem, count) in other.ecosystems {
+            *self.ecosystems.entry(ecosystem).or_default() += count;
+        }
         self.revisions.reserve(other.revisions.len());
         self.facts.reserve(other.facts.len());
         for (key, revision) in other.revisions {
-            size_bytes.fetch_sub(revision.size_bytes(&key), Ordering::Relaxed);
-            self.add(key, revision, size_bytes);
+            budget.release(revision.size_bytes(&key));
+            self.add(key, revision, budget);
         }
         for (Named { by, id }, Dated { time, .. }) in other.withdrawn {
-            self.withdraw(by, id, time, size_bytes);
+            budget.release(withdrawal_bytes(&id));
+            self.withdraw(by, id, time, budget);
         }
         for (Named { by, id }, Dated { time, said }) in other.facts {
-            self.fact(id, by, time, said, size_bytes);
+            budget.release(fact_bytes(&id, &said));
+            self.fact(id, by, time, said, budget);
         }
     }
 
-    /// The ecosystems and databases that are spoken of.
-    pub(super) fn feeds(&self) -> BTreeSet<&str> {
-        let mut feeds: BTreeSet<&str> = self.ecosystems.iter().map(String::as_str).collect();
-        feeds.extend(self.facts.keys().map(|named| named.by));
+    /// The ecosystems that are spoken of.
+    pub(super) fn ecosystems(&self) -> usize {
+        self.ecosystems.len()
+    }
+
+    /// The ecosystems and databases that are spoken of, and by how many records.
+    pub(super) fn feeds(&self) -> BTreeMap<String, u64> {
+        let mut feeds = self.ecosystems.clone();
+        let mut by_database: BTreeMap<Name, u64> = BTreeMap::new();
+        for Named { by, .. } in self.facts.keys() {
+            *by_database.entry(by).or_default() += 1;
+        }
+        for (database, count) in by_database {
+            *feeds.entry(database.to_owned()).or_default() += count;
+        }
         feeds
     }
 
@@ -310,5 +357,35 @@ impl Held {
             compiler.database(database).as_of = whole_seconds(time);
         }
         merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what a map of facts takes, its table is counted exactly, and for each text what an allocator adds at least.
+    #[test]
+    fn the_size_of_facts_is_near_the_truth() {
+        for count in [1_000_usize, 28_000, 29_000, 57_000] {
+            let (mut held, budget) = (Held::default(), Budget::default());
+            for index in 0..count {
+                let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H".to_owned();
+                let fact = Fact { vector, ..Fact::default() };
+                held.fact(format!("CVE-2024-{index:06}"), "nvd", None, fact, &budget);
+            }
+            let table = held.facts.capacity() * 8 / 7 * (size_of::<(Named, Dated<Fact>)>() + 1);
+            let texts: usize =
+                held.facts.iter().map(|(named, fact)| named.id.len() + fact.said.vector.len() + 16).sum();
+            let (said, real) = (budget.memory.held(), (table + texts) as u64);
+            assert!(
+                said * 10 > real * 7 && said * 10 < real * 16,
+                "{count} facts: {said} said, {real} taken"
+            );
+            // Another thread's: what is the same is not counted twice.
+            let mut all = Held::default();
+            all.extend(held, &budget);
+            assert_eq!(budget.memory.held(), said);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::atomic::Or
 use jiff::civil::Date;
 
 use super::{
-    Error, Merged, Outcome, Part,
+    Error, Memory, Merged, Outcome, Part,
     held::Held,
     name::NO_SOURCE,
     queue::Queue,
@@ -20,22 +20,32 @@ const MOST_THREADS: usize = 4;
 
 /// Reads every record of `path`: a folder, an archive (`.zip`, `.tar`, `.tar.gz`, `.tar.zst`) or a file, on `threads`
 /// threads. A record that is malformed is skipped and named; an archive that is cut is an error, for nobody knows what is
-/// missing. `progress` is told how many more bytes were read, as stored.
-pub fn read(path: &Path, threads: NonZeroUsize, progress: &dyn Fn(u64)) -> Result<Part, Error> {
-    read_within(path, threads, Limits::default(), progress)
+/// missing. What it holds is of `memory`. `progress` is told how many more bytes were read, as stored.
+pub fn read(
+    path: &Path,
+    threads: NonZeroUsize,
+    memory: &Memory,
+    progress: &dyn Fn(u64),
+) -> Result<Part, Error> {
+    let limits = Limits { held_bytes: memory.of_one_path(), ..Limits::default() };
+    let budget = Budget { limits, memory: memory.clone(), ..Budget::default() };
+    let part = read_within(path, threads, &budget, progress);
+    if part.is_err() {
+        memory.release(budget.held_bytes.into_inner());
+    }
+    part
 }
 
 fn read_within(
     path: &Path,
     threads: NonZeroUsize,
-    limits: Limits,
+    budget: &Budget,
     progress: &dyn Fn(u64),
 ) -> Result<Part, Error> {
-    let queue = Queue::default();
-    let budget = Budget { limits, ..Budget::default() };
+    let queue = Queue::new(budget.memory.clone());
     let (read, sinks, other) = thread::scope(|scope| {
         let work = || {
-            let mut sink = Sink::new(&budget);
+            let mut sink = Sink::new(budget);
             while queue.next(|document| {
                 if sink.over() {
                     queue.abandon();
@@ -56,7 +66,7 @@ fn read_within(
         });
         (read, sinks.collect::<Vec<_>>(), other)
     });
-    over(&budget, path)?;
+    budget.over(path)?;
     read?;
     let mut part = Part::default();
     if other != Outcome::default() {
@@ -66,25 +76,26 @@ fn read_within(
         for (source, outcome) in outcomes {
             part.outcomes.entry(source).or_default().extend(outcome);
         }
-        part.held.extend(held, &budget.held_bytes);
+        part.held.extend(held, budget);
     }
     if part.outcomes.values().all(|outcome| outcome.read == 0) {
         return Err(Error::Empty(path.to_owned()));
     }
-    part.records = budget.records.into_inner();
-    part.held_bytes = budget.held_bytes.into_inner();
+    few_ecosystems(part.held.ecosystems(), budget, path)?;
+    part.records = budget.records.load(Ordering::Relaxed);
+    part.held_bytes = budget.held_bytes.load(Ordering::Relaxed);
     Ok(part)
 }
 
-fn over(budget: &Budget, path: &Path) -> Result<(), Error> {
-    match budget.over() {
-        Some((limit, most)) => Err(Error::Limit { what: path.display().to_string(), limit, most }),
-        None => Ok(()),
+fn few_ecosystems(count: usize, budget: &Budget, path: &Path) -> Result<(), Error> {
+    let most = budget.limits.ecosystems;
+    if count <= most {
+        return Ok(());
     }
+    Err(Error::Limit { what: path.display().to_string(), limit: "feed ecosystems", most: most as u64 })
 }
 
 /// Parts that are one set of records: of one id the newest counts, whichever part has it.
-#[derive(Default)]
 pub struct Import {
     budget: Budget,
     held: Held,
@@ -94,17 +105,32 @@ pub struct Import {
 }
 
 impl Import {
-    /// Takes what `path` gave, and the last day (UTC) on which that was the newest there was, where somebody knows it.
+    /// Of parts that are read into `memory`.
+    pub fn new(memory: &Memory) -> Self {
+        // What is added was counted when it was read.
+        let limits = Limits { held_bytes: u64::MAX, ..Limits::default() };
+        let budget = Budget { limits, memory: memory.clone(), ..Budget::default() };
+        Self { budget, held: Held::default(), checked: BTreeMap::new() }
+    }
+
+    /// Takes what `path` gave, and the last day (UTC) on which that was the newest there was, where somebody knows it. Where it
+    /// would be over a limit, nothing of it is taken.
     pub fn add(&mut self, path: &Path, part: Part, checked: Option<Date>) -> Result<(), Error> {
         let Part { held, records, held_bytes, .. } = part;
         self.budget.records.fetch_add(records, Ordering::Relaxed);
         self.budget.held_bytes.fetch_add(held_bytes, Ordering::Relaxed);
-        over(&self.budget, path)?;
-        for feed in held.feeds() {
-            let known = self.checked.entry(feed.to_owned()).or_insert(checked);
+        let feeds = held.feeds();
+        let all = feeds.keys().filter(|feed| !self.checked.contains_key(*feed)).count() + self.checked.len();
+        if let Err(error) = self.budget.over(path).and_then(|()| few_ecosystems(all, &self.budget, path)) {
+            self.budget.records.fetch_sub(records, Ordering::Relaxed);
+            self.budget.release(held_bytes);
+            return Err(error);
+        }
+        for feed in feeds.into_keys() {
+            let known = self.checked.entry(feed).or_insert(checked);
             *known = checked.and_then(|day| Some(day.min((*known)?)));
         }
-        self.held.extend(held, &self.budget.held_bytes);
+        self.held.extend(held, &self.budget);
         Ok(())
     }
 

@@ -48,6 +48,7 @@ pub use import::{Import, read};
 pub use name::raters;
 pub use part::Part;
 use sink::Sink;
+pub use sink::{MOST_HELD_BYTES, Memory};
 use walk::Document;
 
 /// A form in which advisories are published.
@@ -224,6 +225,14 @@ pub enum Error {
         limit: &'static str,
         /// Its value.
         most: u64,
+    },
+    /// With it, all paths of an import together are over the limit `feed memory`.
+    #[error("{what}: with it, all that is read is over the limit `feed memory` of {most_bytes} bytes")]
+    Memory {
+        /// The path.
+        what: String,
+        /// The limit's value.
+        most_bytes: u64,
     },
     /// Not one record in it.
     #[error("{0}: no advisory in it, in any form that is known")]

@@ -9,11 +9,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Outcome, held::Held};
+use super::{Error, Memory, Outcome, held::Held};
 use crate::digest::{Digest, Hasher};
 
 /// Changes with whatever a source reads or a part holds: a part of another one is not believed.
-const READS: u32 = 3;
+const READS: u32 = 4;
 
 /// What one path gave.
 #[derive(Default, Serialize, Deserialize)]
@@ -29,6 +29,16 @@ pub struct Part {
 }
 
 impl Part {
+    /// The ecosystems and databases that it speaks of, and by how many records.
+    pub fn feeds(&self) -> BTreeMap<String, u64> {
+        self.held.feeds()
+    }
+
+    /// Gives back what it takes of the memory that it was read into: it is not used.
+    pub fn let_go(self, memory: &Memory) {
+        memory.release(self.held_bytes);
+    }
+
     /// The part as bytes, in front of them the digest of all that follows.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let head = vec![0; size_of::<Digest>()];
@@ -39,7 +49,7 @@ impl Part {
     }
 
     /// Reads a part back; `None` where it is damaged, or of another release: then its path is read again.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8], memory: &Memory) -> Option<Self> {
         let (sum, body) = bytes.split_at_checked(size_of::<Digest>())?;
         if Digest::of(body).bytes() != sum {
             return None;
@@ -48,7 +58,9 @@ impl Part {
         if reads != READS {
             return None;
         }
-        postcard::from_bytes(rest).ok()
+        let part: Self = postcard::from_bytes(rest).ok()?;
+        memory.hold(part.held_bytes);
+        Some(part)
     }
 
     /// What a part of `path` is called by: a digest of the release that reads it, and of names and bytes of all that is

@@ -5,7 +5,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use super::walk::Document;
+use super::{Memory, walk::Document};
 
 /// Documents that wait.
 const WAITING_DOCUMENTS: usize = 64;
@@ -18,6 +18,8 @@ const IN_FLIGHT_BYTES: usize = 64 << 20;
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    /// What is in flight takes of it.
+    memory: Memory,
 }
 
 #[derive(Default)]
@@ -28,6 +30,10 @@ struct State {
 }
 
 impl Queue {
+    pub(super) fn new(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Whoever panicked inside left a state that is whole; the panic itself comes out where its thread is joined.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,6 +56,7 @@ impl Queue {
     pub(super) fn push(&self, document: Document) {
         let mut state = self.state();
         state.in_flight_bytes += document.bytes.len();
+        self.memory.hold(document.bytes.len() as u64);
         state.waiting.push_back(document);
         drop(state);
         self.changed.notify_all();
@@ -63,6 +70,7 @@ impl Queue {
         work(&document);
         let size_bytes = document.bytes.len();
         drop(document);
+        self.memory.release(size_bytes as u64);
         self.state().in_flight_bytes -= size_bytes;
         self.changed.notify_all();
         true
@@ -76,7 +84,8 @@ impl Queue {
 
     /// No more work: what waits is dropped.
     pub(super) fn abandon(&self) {
-        self.state().waiting.clear();
+        let left: usize = self.state().waiting.drain(..).map(|document| document.bytes.len()).sum();
+        self.memory.release(left as u64);
         self.close();
     }
 }

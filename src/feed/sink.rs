@@ -2,14 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicU64, Ordering},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Outcome,
+    Error, Outcome,
     held::{Held, Key, Packages, Revision},
     json,
 };
@@ -23,8 +27,11 @@ use crate::{
 pub(super) struct Limits {
     /// `feed records`: of all paths, whatever is in them. All of osv.dev is below a million.
     pub records: u64,
-    /// `feed memory`: about the bytes that all kept records take until they are compiled.
+    /// `feed path memory`: about the bytes that the kept records of one path take, so that no path alone uses up what all
+    /// of them together may.
     pub held_bytes: u64,
+    /// `feed ecosystems`: each is a feed, and a report has a line for each. All of osv.dev has hundreds.
+    pub ecosystems: usize,
     /// `feed record bytes`: of one record's text; longer ones are skipped. Parsed, a hostile one takes a hundred times
     /// as much.
     pub record_bytes: usize,
@@ -35,7 +42,69 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 4_000_000, held_bytes: 2 << 30, record_bytes: 2 << 20, record_advisories: 250_000 }
+        Self {
+            records: 4_000_000,
+            held_bytes: MOST_HELD_BYTES / 2,
+            ecosystems: 8_192,
+            record_bytes: 2 << 20,
+            record_advisories: 250_000,
+        }
+    }
+}
+
+/// `feed memory` where nobody gives another.
+pub const MOST_HELD_BYTES: u64 = 2 << 30;
+
+/// `feed memory`: about the bytes that all paths of an import together take until they are compiled, those that are read and not
+/// yet parsed included. Clones are one.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most_bytes: u64,
+    held_bytes: AtomicU64,
+    /// Whether it ever was passed: who stopped for it has not read everything, whatever was given back since.
+    was_over: AtomicBool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::of(MOST_HELD_BYTES)
+    }
+}
+
+impl Memory {
+    /// At most so many bytes.
+    pub fn of(most_bytes: u64) -> Self {
+        Self(Arc::new(Shared { most_bytes, held_bytes: AtomicU64::new(0), was_over: AtomicBool::new(false) }))
+    }
+
+    /// What one path may take of it.
+    pub(super) fn of_one_path(&self) -> u64 {
+        self.0.most_bytes / 2
+    }
+
+    /// The limit, if it was passed.
+    pub(super) fn over(&self) -> Option<u64> {
+        self.0.was_over.load(Ordering::Relaxed).then_some(self.0.most_bytes)
+    }
+
+    /// What is held now.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> u64 {
+        self.0.held_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hold(&self, size_bytes: u64) {
+        let held_bytes = self.0.held_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+        if held_bytes.saturating_add(size_bytes) > self.0.most_bytes {
+            self.0.was_over.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn release(&self, size_bytes: u64) {
+        self.0.held_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
     }
 }
 
@@ -47,16 +116,41 @@ pub(super) struct Budget {
     pub records: AtomicU64,
     /// About what the held records take in memory.
     pub held_bytes: AtomicU64,
+    /// Whether they ever took more than the limit.
+    pub was_over: AtomicBool,
+    /// What all paths take.
+    pub memory: Memory,
 }
 
 impl Budget {
-    /// The limit that is passed, and its value.
-    pub(super) fn over(&self) -> Option<(&'static str, u64)> {
+    /// The error of a limit that is passed, if `what` passed one.
+    pub(super) fn over(&self, what: &Path) -> Result<(), Error> {
+        let what = || what.display().to_string();
         let Limits { records, held_bytes, .. } = self.limits;
-        let over =
-            |count: &AtomicU64, limit, most| (count.load(Ordering::Relaxed) > most).then_some((limit, most));
-        over(&self.records, "feed records", records)
-            .or_else(|| over(&self.held_bytes, "feed memory", held_bytes))
+        if let Some(most_bytes) = self.memory.over() {
+            return Err(Error::Memory { what: what(), most_bytes });
+        }
+        let (limit, most) = if self.records.load(Ordering::Relaxed) > records {
+            ("feed records", records)
+        } else if self.was_over.load(Ordering::Relaxed) {
+            ("feed path memory", held_bytes)
+        } else {
+            return Ok(());
+        };
+        Err(Error::Limit { what: what(), limit, most })
+    }
+
+    pub(super) fn hold(&self, size_bytes: u64) {
+        let held_bytes = self.held_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+        if held_bytes.saturating_add(size_bytes) > self.limits.held_bytes {
+            self.was_over.store(true, Ordering::Relaxed);
+        }
+        self.memory.hold(size_bytes);
+    }
+
+    pub(super) fn release(&self, size_bytes: u64) {
+        self.held_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
+        self.memory.release(size_bytes);
     }
 }
 
@@ -117,7 +211,7 @@ impl<'a> Sink<'a> {
 
     /// Whether the import is over a limit: nothing more needs to be read.
     pub(super) fn over(&self) -> bool {
-        self.budget.over().is_some()
+        self.budget.over(Path::new("")).is_err()
     }
 
     /// `feed record bytes`, for the forms whose records are not read by [`Self::json`].
@@ -205,20 +299,20 @@ impl<'a> Sink<'a> {
         let Some(encoded) = Packages::new(&packages) else {
             return self.skip(id, "malformed", "its packages cannot be written down");
         };
-        self.held.speaks_of(&packages);
+        self.held.speaks_of(&packages, &not_understood);
         let packages = encoded;
         let revision = Revision { time, database, summary, names, packages, not_understood };
-        self.held.add(Key::new(self.form, scope, id), revision, &self.budget.held_bytes);
+        self.held.add(Key::new(self.form, scope, id), revision, self.budget);
     }
 
     /// Takes the word that the record `id` of this form was withdrawn.
     pub(super) fn withdraw(&mut self, id: String, time: Option<Timestamp>) {
-        self.held.withdraw(self.form, id, time, &self.budget.held_bytes);
+        self.held.withdraw(self.form, id, time, self.budget);
     }
 
     /// Takes what `database` says of the vulnerability `id` itself, whichever package has it; the newest counts.
     pub(super) fn fact(&mut self, id: String, database: &'static str, time: Option<Timestamp>, fact: Fact) {
-        self.held.fact(id, database, time, fact, &self.budget.held_bytes);
+        self.held.fact(id, database, time, fact, self.budget);
     }
 
     /// Counts a record of which something was taken.

@@ -20,6 +20,8 @@ const DOCUMENT_BYTES: u64 = 256 << 20;
 const FEED_BYTES: u64 = 16 << 30;
 /// Most bytes of a tar from one member to the next: long names are read whole.
 const HEADER_BYTES: u64 = 1 << 20;
+/// What a tar is made of.
+const TAR_BLOCK_BYTES: u64 = 512;
 /// The widest window of a zstd archive, as `zstd --long=27` writes it: 128 MiB.
 const WINDOW_LOG: u32 = 27;
 /// How far into a document its form is looked for.
@@ -135,10 +137,11 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// A reader that ends with an error after `left_bytes`.
+/// A reader that ends with an error after `left_bytes`, and counts how many zeros it gave last.
 struct Metered<'a, R> {
     inner: R,
     left_bytes: &'a Cell<u64>,
+    zeros: &'a Cell<u64>,
 }
 
 impl<R: Read> Read for Metered<'_, R> {
@@ -150,6 +153,8 @@ impl<R: Read> Read for Metered<'_, R> {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let read = self.inner.read(&mut buffer[..most])?;
         self.left_bytes.set(left - read as u64);
+        let zeros = buffer[..read].iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros.set(zeros as u64 + if zeros == read { self.zeros.get() } else { 0 });
         Ok(read)
     }
 }
@@ -297,7 +302,7 @@ impl Feed<'_> {
     fn tar(&mut self, file: File, packed: Packed) -> Result<(), Error> {
         let path = self.path.clone();
         let io = |source| Error::Io { path: path.clone(), source };
-        let left_bytes = Cell::new(0);
+        let (left_bytes, zeros) = (Cell::new(0), Cell::new(0));
         let file = Counted { inner: file, read: self.read };
         let inner: Box<dyn Read> = match packed {
             Packed::Plain => Box::new(file),
@@ -310,11 +315,12 @@ impl Feed<'_> {
                 Box::new(decoder)
             }
         };
-        let reader = Metered { inner, left_bytes: &left_bytes };
+        let reader = Metered { inner, left_bytes: &left_bytes, zeros: &zeros };
         let mut archive = tar::Archive::new(reader);
         let mut entries = archive.entries().map_err(io)?;
         loop {
             left_bytes.set(HEADER_BYTES);
+            zeros.set(0); // what fills up the member before has less than a block
             let Some(entry) = entries.next() else { break };
             let mut entry = entry.map_err(io)?;
             left_bytes.set(u64::MAX); // the limits of documents hold here
@@ -328,6 +334,12 @@ impl Feed<'_> {
             } else if !self.take(name, &mut entry)? {
                 return Ok(());
             }
+        }
+        // The end is marked by two blocks of zeros (POSIX pax, "ustar Interchange Format"), and a tar that is cut between two
+        // members has none. One will do: behind it there is no member, as other programs read it too.
+        if zeros.get() < TAR_BLOCK_BYTES {
+            let why = "its end is not marked: it is cut";
+            return Err(io(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
         }
         // A tar says itself where it ends, but its checksum stands behind that, and is looked at by whoever reads so far.
         left_bytes.set(u64::MAX);
@@ -363,15 +375,16 @@ mod tests {
     use super::*;
     use crate::{
         advisory::Compiler,
-        feed::{self, Import},
+        feed::{self, Import, Memory},
     };
 
     const RECORD: &[u8] =
         br#"{"id":"CVE-1","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
 
     fn import(path: &Path) -> Result<(Vec<u8>, Vec<String>), Error> {
-        let (mut compiler, mut import) = (Compiler::default(), Import::default());
-        let part = feed::read(path, NonZeroUsize::new(2).unwrap(), &|_| ())?;
+        let memory = Memory::default();
+        let (mut compiler, mut import) = (Compiler::default(), Import::new(&memory));
+        let part = feed::read(path, NonZeroUsize::new(2).unwrap(), &memory, &|_| ())?;
         let outcomes = part.outcomes.clone();
         import.add(path, part, None)?;
         assert_eq!((outcomes["osv"].read, outcomes["osv"].kept), (1, 1));
@@ -422,6 +435,16 @@ mod tests {
                 assert!(matches!(import(&at(cut)), Err(Error::Io { .. })), "{cut}, {size} bytes");
             }
         }
+        // Between two members, where nothing else tells that it is cut; the directories come first.
+        let whole = fs::read(at("feed.tar")).unwrap();
+        assert!(whole[whole.len() - 1024..].iter().all(|byte| *byte == 0));
+        for (size, is_whole) in [(1536, false), (1024, false), (513, false), (512, true), (0, true)] {
+            fs::write(at("cut.tar"), &whole[..whole.len() - size]).unwrap();
+            assert_eq!(import(&at("cut.tar")).is_ok(), is_whole, "{size} bytes less");
+        }
+        // Others write whole records of 10,240 bytes.
+        fs::write(at("long.tar"), [&whole[..], &[0; 9216]].concat()).unwrap();
+        assert_eq!(import(&at("long.tar")).unwrap().0, want);
         let mut tar =
             tar::Builder::new(zstd::Encoder::new(File::create(at("name.tar.zst")).unwrap(), 0).unwrap());
         let mut header = tar::Header::new_gnu();

@@ -8,17 +8,19 @@
 //! database, so who has checked the signature may unpack. Ed25519 (RFC 8032) or ECDSA P-256 with SHA-256.
 
 use std::{
-    fs::{self, File},
-    io::Read as _,
+    fs::File,
+    io::{self, BufReader, Read, Write as _},
     path::Path,
 };
 
-use super::{Target, Tell};
+use super::{Target, Tell, store::each_chunk};
 use crate::{
-    advisory::{self, Snapshot, write_whole},
-    digest::Digest,
+    advisory::{self, Aside, Feed, Snapshot, is_far},
+    digest::{Digest, Hasher},
+    report::plain,
     signer::Signer,
 };
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
@@ -70,6 +72,9 @@ pub enum Error {
     /// The database in it.
     #[error("holds a database that cannot be read: {0}")]
     Database(#[from] advisory::Error),
+    /// The file system says no.
+    #[error("cannot be read, or what is in it cannot be written: {0}")]
+    Io(#[from] io::Error),
     /// Something that is there is newer.
     #[error("is older than the database that it would replace: {0}")]
     Older(String),
@@ -133,7 +138,7 @@ pub fn is_bundle(path: &Path) -> bool {
 }
 
 /// Puts the database of the bundle at `path` in place, if one of `signers` signed it, and, unless `allow_older`, it is not older
-/// than the one that is in use.
+/// than the one that is in use. It is never whole in memory.
 pub fn take(
     path: &Path,
     signers: &[Signer],
@@ -153,35 +158,46 @@ pub fn take(
         };
         super::Error::unfinished(format!("{} {error}", path.display())).advise(advice)
     };
-    let bytes = fs::read(path).map_err(|error| super::Error::at(path, &error))?;
-    let (database, signer) = unpack(&bytes, signers).map_err(failed)?;
-    let snapshot = Snapshot::from_bytes(database.clone()).map_err(|error| failed(error.into()))?;
+    let _lock = target.lock()?;
+    let next = target.next();
+    let file = File::open(path).map_err(|error| super::Error::at(path, &error))?;
+    let mut file = BufReader::new(file);
+    let (head, signer) = signed_head(&mut file, signers).map_err(failed)?;
+    let mut aside = Aside::of(&next).map_err(|error| super::Error::at(&next, &error))?;
+    unpack(file, &head, &mut aside).map_err(failed)?;
+    let open = |path: &Path| Snapshot::open(path).map_err(|error| failed(error.into()));
+    let snapshot = open(aside.path())?;
     snapshot.verify().map_err(|error| failed(error.into()))?;
     if !allow_older {
-        refuse_older(target.live(), &snapshot).map_err(failed)?;
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        refuse_older(target.live(), &snapshot, today).map_err(failed)?;
     }
-    let next = target.next();
-    super::import::make_room(&next)?;
-    write_whole(&next, &[&database]).map_err(|error| super::Error::at(&next, &error))?;
+    // As with an import: where what is open cannot be moved, there is no server.
+    let snapshot = target.is_tried().then_some(snapshot);
+    aside.put(&next).map_err(|error| super::Error::at(&next, &error))?;
     tell.note(format_args!("{} written, as {} signed it", next.display(), signer.file));
-    Ok(snapshot)
+    snapshot.map_or_else(|| open(&next), Ok)
 }
 
-/// The bundle of a compiled file's bytes.
-pub fn pack(database: Vec<u8>, key: &Key) -> Result<Vec<u8>, Error> {
-    let (digest, bytes) = (Digest::of(&database), database.len() as u64);
-    let packed = zstd::bulk::compress(&database, LEVEL).map_err(|_| Error::Content)?;
-    let snapshot = Snapshot::from_bytes(database)?;
-    snapshot.verify()?;
-    let head = Head { database: digest, bytes, snapshot: snapshot.id() };
+/// Writes the bundle of a database; gives its size.
+pub fn pack(database: &Snapshot, key: &Key, bundle: &Path) -> Result<u64, Error> {
+    database.verify()?;
+    let bytes = database.bytes();
+    let head = Head { database: Digest::of(bytes), bytes: bytes.len() as u64, snapshot: database.id() };
     let head = serde_json::to_vec(&head).map_err(|_| Error::Form)?;
-    let mut bundle = MAGIC.to_vec();
-    bundle.extend(VERSION.to_le_bytes());
-    part(&mut bundle, &head)?;
-    let signature = key.sign(&bundle)?;
-    part(&mut bundle, &signature)?;
-    bundle.extend(packed);
-    Ok(bundle)
+    let mut beginning = MAGIC.to_vec();
+    beginning.extend(VERSION.to_le_bytes());
+    part(&mut beginning, &head)?;
+    let signature = key.sign(&beginning)?;
+    part(&mut beginning, &signature)?;
+    let mut aside = Aside::of(bundle)?;
+    aside.write_all(&beginning)?;
+    let mut packer = zstd::Encoder::new(&mut aside, LEVEL)?;
+    packer.write_all(bytes)?;
+    packer.finish()?;
+    let size_bytes = aside.path().metadata()?.len();
+    aside.put(bundle)?;
+    Ok(size_bytes)
 }
 
 fn part(bundle: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
@@ -190,69 +206,126 @@ fn part(bundle: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The compiled file in a bundle that one of `signers` signed, and which of them did. Nothing of it is unpacked before.
-fn unpack<'a>(bundle: &[u8], signers: &'a [Signer]) -> Result<(Vec<u8>, &'a Signer), Error> {
-    let rest = bundle.strip_prefix(MAGIC).ok_or(Error::Form)?;
-    let (version, rest) = number(rest)?;
+/// What a bundle says of itself, if one of `signers` signed it, and which of them did. What comes next in `bundle` is the database.
+fn signed_head<'a>(bundle: &mut impl Read, signers: &'a [Signer]) -> Result<(Head, &'a Signer), Error> {
+    let mut signed = Vec::new();
+    if take_bytes(bundle, MAGIC.len(), &mut signed)? != MAGIC {
+        return Err(Error::Form);
+    }
+    let version = number(bundle, &mut signed)?;
     if version != VERSION {
         return Err(Error::Version(version));
     }
-    let (head, rest) = taken(rest)?;
-    let signed = &bundle[..bundle.len() - rest.len()];
-    let (signature, packed) = taken(rest)?;
+    let head = taken(bundle, &mut signed)?;
+    let signature = taken(bundle, &mut Vec::new())?;
     let named = || signers.iter().map(|signer| signer.file.as_str()).collect::<Vec<_>>().join(", ");
-    let signer = signers.iter().find(|signer| signer.signed(signed, signature));
+    let signer = signers.iter().find(|signer| signer.signed(&signed, &signature));
     let signer = signer.ok_or_else(|| Error::Signature(named()))?;
-    let head: Head = serde_json::from_slice(head).map_err(|_| Error::Form)?;
+    let head: Head = serde_json::from_slice(&head).map_err(|_| Error::Form)?;
     if head.bytes > MOST_DATABASE_BYTES {
         return Err(Error::Size { bytes: head.bytes });
     }
-    let mut database = Vec::new();
-    let decoder = zstd::Decoder::new(packed).map_err(|_| Error::Content)?;
-    decoder.take(head.bytes.saturating_add(1)).read_to_end(&mut database).map_err(|_| Error::Content)?;
-    if Digest::of(&database) != head.database {
+    Ok((head, signer))
+}
+
+/// Writes the database of a bundle, if it is the one that its head is of.
+fn unpack(packed: impl Read, head: &Head, to: &mut Aside) -> Result<(), Error> {
+    let decoder = zstd::Decoder::new(packed)?;
+    let mut hasher = Hasher::default();
+    let mut written = Ok(());
+    let read = each_chunk(decoder.take(head.bytes.saturating_add(1)), |chunk| {
+        hasher.update(chunk);
+        // What cannot be written is told from what cannot be read.
+        to.write_all(chunk).map_err(|error| {
+            let kind = error.kind();
+            written = Err(error);
+            kind.into()
+        })
+    });
+    written?;
+    if read.is_err() || hasher.finish() != head.database {
         return Err(Error::Content);
     }
-    Ok((database, signer))
+    Ok(())
 }
 
-fn number(bytes: &[u8]) -> Result<(u32, &[u8]), Error> {
-    let (number, rest) = bytes.split_first_chunk().ok_or(Error::Form)?;
-    Ok((u32::from_le_bytes(*number), rest))
+/// The next bytes, which are added to `all` too.
+fn take_bytes<'a>(
+    bundle: &mut impl Read,
+    size_bytes: usize,
+    all: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Error> {
+    let from = all.len();
+    bundle.take(size_bytes as u64).read_to_end(all)?;
+    all.get(from..).filter(|bytes| bytes.len() == size_bytes).ok_or(Error::Form)
 }
 
-fn taken(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let (size_bytes, rest) = number(bytes)?;
+fn number(bundle: &mut impl Read, all: &mut Vec<u8>) -> Result<u32, Error> {
+    let bytes = take_bytes(bundle, size_of::<u32>(), all)?;
+    Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| Error::Form)?))
+}
+
+fn taken(bundle: &mut impl Read, all: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
+    let size_bytes = number(bundle, all)?;
     if size_bytes > MOST_HEAD_BYTES {
         return Err(Error::Form);
     }
-    rest.split_at_checked(usize::try_from(size_bytes).map_err(|_| Error::Form)?).ok_or(Error::Form)
+    let size_bytes = usize::try_from(size_bytes).map_err(|_| Error::Form)?;
+    take_bytes(bundle, size_bytes, all).map(<[u8]>::to_vec)
 }
 
 /// Whether the database at `path`, if one is there, has a feed or a database of facts that is newer than in `new`, or that
 /// `new` lacks.
-fn refuse_older(path: &Path, new: &Snapshot) -> Result<(), Error> {
+fn refuse_older(path: &Path, new: &Snapshot, today: Date) -> Result<(), Error> {
     // One that cannot be opened is not worth keeping.
     let Ok(old) = Snapshot::open(path) else { return Ok(()) };
     let all = |snapshot: &Snapshot| [snapshot.feeds(), snapshot.databases().to_vec()].concat();
     let known = all(new);
     for old in all(&old) {
         let Some(new) = known.iter().find(|feed| feed.name == old.name) else {
-            return Err(Error::Older(format!("it has no feed {}", old.name)));
+            return Err(Error::Older(format!("it has no feed {}", plain(&old.name))));
         };
-        if new.as_of < old.as_of {
-            let (name, new, old) = (&new.name, &new.as_of, &old.as_of);
-            return Err(Error::Older(format!(
-                "{name} ends with {new}, and the one that is there with {old}"
-            )));
-        }
-        if let Some(day) = old.checked.filter(|day| new.checked.is_none_or(|new| new < *day)) {
-            let (name, new) =
-                (&new.name, new.checked.map_or_else(|| "never".to_owned(), |day| day.to_string()));
-            return Err(Error::Older(format!(
-                "{name} was last checked {new}, and in the one that is there {day}"
-            )));
-        }
+        is_no_older(new, &old, today)?;
     }
     Ok(())
+}
+
+/// A day that will not come soon is none, in either: one record of the year 9999 would make every bundle older for ever.
+fn is_no_older(new: &Feed, old: &Feed, today: Date) -> Result<(), Error> {
+    let name = plain(&new.name);
+    if !old.is_newest_far(today) && !new.is_newest_far(today) && new.as_of < old.as_of {
+        let (new, old) = (plain(&new.as_of), plain(&old.as_of));
+        return Err(Error::Older(format!("{name} ends with {new}, and the one that is there with {old}")));
+    }
+    let checked = |feed: &Feed| feed.checked.filter(|day| !is_far(*day, today));
+    if let Some(day) = checked(old).filter(|day| checked(new).is_none_or(|new| new < *day)) {
+        let new = checked(new).map_or_else(|| "never".to_owned(), |day| day.to_string());
+        return Err(Error::Older(format!(
+            "{name} was last checked {new}, and in the one that is there {day}"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_day_that_will_not_come_soon_is_none() {
+        let today = date(2026, 6, 15);
+        let feed = |as_of: &str, checked| Feed { as_of: as_of.into(), checked, ..Feed::default() };
+        let is_taken = |new: &Feed, old: &Feed| is_no_older(new, old, today).is_ok();
+        let (may, june) = (feed("2026-05-01T00:00:00Z", None), feed("2026-06-01T00:00:00Z", None));
+        let far = feed("9999-01-01T00:00:00Z", None);
+        assert!(is_taken(&june, &may) && is_taken(&may, &may) && !is_taken(&may, &june));
+        assert!(is_taken(&may, &far) && is_taken(&far, &may) && is_taken(&far, &far));
+        let checked = |day| feed("2026-05-01T00:00:00Z", Some(day));
+        let (old, new) = (checked(date(2026, 5, 2)), checked(date(2026, 5, 3)));
+        assert!(is_taken(&new, &old) && !is_taken(&old, &new) && !is_taken(&may, &old));
+        let far = checked(date(2999, 1, 1));
+        assert!(is_taken(&new, &far) && is_taken(&far, &far) && !is_taken(&far, &old));
+    }
 }

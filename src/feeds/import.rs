@@ -2,8 +2,9 @@
 
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
-    fs::{self, Metadata},
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Display},
+    fs::{File, Metadata},
     num::NonZero,
     path::{Path, PathBuf},
     sync::{
@@ -17,11 +18,12 @@ use jiff::civil::Date;
 
 use super::{
     Error, Target, Tell,
-    parts::{Kept, Parts},
+    loss::lost,
+    parts::{Gave, Kept, Parts},
 };
 use crate::{
-    advisory::{Compiler, Snapshot, replace},
-    feed::{self, Merged, Outcome},
+    advisory::{Compiler, Snapshot},
+    feed::{self, MOST_HELD_BYTES, Memory, Merged, Outcome},
 };
 
 /// What became of an import.
@@ -29,55 +31,105 @@ use crate::{
 pub struct Imported {
     /// The database.
     pub snapshot: Snapshot,
-    /// Paths that could not be read, of which the database has what they gave last.
+    /// Paths that were not taken as they are, of which the database has what they gave last.
     pub failed: usize,
 }
 
 impl Imported {
-    /// Whether everything could be read.
+    /// Whether everything was taken.
     pub fn is_whole(&self) -> Result<(), Error> {
         match self.failed {
             0 => Ok(()),
-            1 => Err(Error::unfinished("1 path could not be read: the database has what it gave last")),
+            1 => Err(Error::unfinished("1 path was not taken: the database has what it gave last")),
             failed => Err(Error::unfinished(format!(
-                "{failed} paths could not be read: the database has what they gave last"
+                "{failed} paths were not taken: the database has what they gave last"
             ))),
         }
     }
 }
 
 /// A file or folder of advisories, as somebody publishes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Input {
     /// Where it is.
     pub path: PathBuf,
     /// The last day (UTC) on which it was the newest that there is, where somebody knows it.
     pub checked: Option<Date>,
+    /// Whether it is of what changed lately, and so may have much less than it had.
+    pub is_recent: bool,
 }
 
-/// Makes the database of all that `inputs` hold. A path that cannot be read gives way to what it gave last, if it was of the database
-/// before; the others are taken.
-pub fn import(inputs: &[Input], target: &Target, tell: &dyn Tell) -> Result<Imported, Error> {
-    let mut import = Import::new(target, tell);
+/// What an import may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    /// A path may give much less than it gave last.
+    pub shrink: bool,
+    /// `feed memory`: about what all records may take together; those of one path half of it.
+    pub memory_bytes: u64,
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        Self { shrink: false, memory_bytes: MOST_HELD_BYTES }
+    }
+}
+
+/// Makes the database of all that `inputs` hold. A path that cannot be read, or that lost much, gives way to what it gave last, if
+/// it was of the database before; the others are taken.
+pub fn import(
+    inputs: &[Input],
+    target: &Target,
+    allowed: Allowed,
+    tell: &dyn Tell,
+) -> Result<Imported, Error> {
+    let mut import = Import::new(target, allowed, tell)?;
     if let Some((place, snapshot)) = import.made_of(inputs) {
         tell.note(format_args!("{}: nothing has changed since it was written", place.display()));
         return Ok(Imported { snapshot, failed: 0 });
     }
     let mut failed = 0usize;
-    for (Input { path, .. }, read) in inputs.iter().zip(import.read(inputs)) {
-        let Err(error) = read else { continue };
-        if !import.read_last(path).is_ok_and(|read| read) {
-            return Err(Error::unfinished(error));
+    for fallen in import.read(inputs)?.into_iter().flatten() {
+        if !fallen.stays {
+            return Err(Error::unfinished(fallen));
         }
         failed += 1;
-        tell.error(format_args!("{error}; what it gave when it last could be read stays"));
+        tell.error(format_args!("{fallen}"));
     }
     Ok(Imported { snapshot: import.write(|_| Ok(()))?, failed })
 }
 
+/// Why a path is not taken as it is, and what of it is.
+#[derive(Debug)]
+pub struct Fallen {
+    /// Names the path.
+    pub why: String,
+    /// It was read, and has much less than it gave last.
+    pub is_less: bool,
+    /// What it gave last is taken.
+    pub stays: bool,
+}
+
+impl Display for Fallen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stays = match (self.stays, self.is_less) {
+            (false, _) => "",
+            (true, true) => "; what it gave before stays",
+            (true, false) => "; what it gave when it last could be read stays",
+        };
+        write!(f, "{}{stays}", self.why)
+    }
+}
+
+/// Most paths that are read at a time: a disk does not feed more, and each holds what it has read.
+const MOST_LANES: usize = 4;
+
 /// Paths that become one database.
 pub struct Import<'a> {
     target: &'a Target,
+    /// Nobody else makes the next one until this ends.
+    _lock: File,
+    allowed: Allowed,
+    memory: Memory,
     parts: Parts,
     /// What each path is now, so that it is looked at once.
     now: BTreeMap<PathBuf, Kept>,
@@ -90,10 +142,9 @@ pub struct Import<'a> {
 type Read = Result<(Kept, feed::Part), feed::Error>;
 
 /// What was taken of the paths that were read.
-#[derive(Default)]
 struct Taken {
     import: feed::Import,
-    kept: Vec<Kept>,
+    gave: Vec<Gave>,
     /// Records that each source gave.
     records: BTreeMap<String, u64>,
 }
@@ -106,18 +157,24 @@ impl Taken {
                 *self.records.entry((*source).to_owned()).or_default() += outcome.kept;
             }
         }
-        self.import.add(path, part, kept.checked)?;
-        self.kept.push(kept);
+        let gave = Gave { feeds: part.feeds(), kept };
+        self.import.add(path, part, gave.kept.checked)?;
+        self.gave.push(gave);
         Ok(())
     }
 }
 
 impl<'a> Import<'a> {
     /// Nothing is read yet; `target` is the database that it will be.
-    pub fn new(target: &'a Target, tell: &'a dyn Tell) -> Self {
+    pub fn new(target: &'a Target, allowed: Allowed, tell: &'a dyn Tell) -> Result<Self, Error> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
+        let memory = Memory::of(allowed.memory_bytes);
+        let import = feed::Import::new(&memory);
+        let taken = Taken { import, gave: Vec::new(), records: BTreeMap::new() };
+        // Before what lies beside the database is read.
+        let lock = target.lock()?;
         let (parts, now) = (Parts::beside(target), BTreeMap::new());
-        Self { target, parts, now, taken: Taken::default(), threads, tell }
+        Ok(Self { target, _lock: lock, allowed, memory, parts, now, taken, threads, tell })
     }
 
     /// The database that is there, and where, if it is made of just these paths as they are now.
@@ -130,17 +187,21 @@ impl<'a> Import<'a> {
         self.parts.made(self.target, &now)
     }
 
-    /// The day on which what `path` is now was last known to be the newest, by what the last database was made of.
-    pub fn checked(&self, path: &Path) -> Option<Date> {
-        self.parts.checked(path)
+    /// What the last database was made of: its ecosystems and databases, by what lies beside it.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.parts.names()
     }
 
-    /// Reads files and folders, several at a time, unless they were read before and have not changed, and says what became of
-    /// each, in their order. Where that fails, nothing of it is taken.
-    pub fn read(&mut self, inputs: &[Input]) -> Vec<Result<(), feed::Error>> {
-        let Self { parts, now, taken, threads, tell, .. } = self;
+    /// Reads files and folders, several at a time, unless they were read before and have not changed, and says of each, in their
+    /// order, if it is not taken as it is: then what it gave last is taken. Where it gave something last that cannot be had
+    /// any more, or where all of them together are over a limit, there is no database to be made.
+    pub fn read(&mut self, inputs: &[Input]) -> Result<Vec<Option<Fallen>>, Error> {
+        let Self { target, allowed, memory, parts, now, taken, threads, tell, .. } = self;
+        // Who tries the next one sees what it lost.
+        let may_shrink = allowed.shrink || target.is_tried();
         let size_bytes =
             |input: &Input| input.path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+        let before = Before { parts, inputs, memory, may_shrink, tell: *tell };
         let what = match inputs {
             [Input { path, .. }] => path.file_name().unwrap_or(path.as_os_str()).display().to_string(),
             inputs => format!("{} files", inputs.len()),
@@ -151,12 +212,12 @@ impl<'a> Import<'a> {
         // time; the largest first, so that none is left for the end.
         let mut order: Vec<usize> = (0..inputs.len()).collect();
         order.sort_by_key(|index| Reverse(size_bytes(&inputs[*index])));
-        let lanes = (*threads).min(inputs.len()).max(1);
+        let lanes = (*threads).min(inputs.len()).clamp(1, MOST_LANES);
         let threads = NonZero::new(*threads / lanes).unwrap_or(NonZero::<usize>::MIN);
         let next = AtomicUsize::new(0);
         let read = |input: &Input| -> Read {
             let kept = now.get(&input.path).cloned().map_or_else(|| Kept::of(input), Ok)?;
-            let part = parts.part(&input.path, &kept, threads, &|bytes| bar.bytes(bytes))?;
+            let part = parts.part(&input.path, &kept, threads, memory, &|bytes| bar.bytes(bytes))?;
             Ok((kept, part))
         };
         let lane = |done: mpsc::Sender<(usize, Read)>| {
@@ -175,23 +236,22 @@ impl<'a> Import<'a> {
             for (index, read) in all_done {
                 waiting.insert(index, read);
                 while let Some(read) = waiting.remove(&results.len()) {
-                    let path = &inputs[results.len()].path;
-                    results.push(read.and_then(|(kept, part)| taken.add(path, kept, part, *tell)));
+                    match before.take(taken, &inputs[results.len()], read) {
+                        Ok(fallen) => results.push(fallen),
+                        Err(error) => {
+                            next.store(inputs.len(), Ordering::Relaxed); // no lane begins another
+                            return Err(error);
+                        }
+                    }
                 }
             }
-            results
+            Ok(results)
         })
-    }
-
-    /// Takes what `path` gave when it last could be read; whether it ever could.
-    pub fn read_last(&mut self, path: &Path) -> Result<bool, feed::Error> {
-        let Some((kept, part)) = self.parts.last(path) else { return Ok(false) };
-        self.taken.add(path, kept, part, self.tell).map(|()| true)
     }
 
     /// Writes the database, once `accept` has seen what it will be. What is there stays until then.
     pub fn write(self, accept: impl FnOnce(&Snapshot) -> Result<(), Error>) -> Result<Snapshot, Error> {
-        let Self { target, parts, taken: Taken { import, kept: read, records }, tell, .. } = self;
+        let Self { target, parts, taken: Taken { import, gave, records }, tell, _lock, .. } = self;
         let bar = tell.begin("compiling");
         let mut compiler = Compiler::default();
         let Merged { kept, facts, replaced, withdrawn } = import.compile(&mut compiler);
@@ -208,38 +268,79 @@ impl<'a> Import<'a> {
             return Err(Error::unfinished("nothing was imported: no record was kept"));
         }
         let place = target.next();
-        make_room(&place)?;
         let failed = |error: &dyn std::fmt::Display| Error::at(&place, error);
         let bar = tell.begin("writing");
-        let next = target.beside(".next");
-        compiler.write(&next).map_err(|error| failed(&error))?;
+        let next = compiler.write_aside(&place).map_err(|error| failed(&error))?;
         drop(bar);
         let open = |path: &Path| Snapshot::open(path).map_err(|error| failed(&error));
-        let placed = open(&next).and_then(|written| {
-            accept(&written)?;
-            // Before it is there: who finds it may ask what it was made of.
-            if let Err(error) = parts.merged(target, written.id(), read, records) {
-                tell.note(format_args!(
-                    "{}: {error}: the next import reads everything again",
-                    place.display()
-                ));
-            }
-            // A server may take the new one away at once, so it is opened before. Where a file that is open cannot be moved or
-            // replaced, there is no server.
-            let written = target.is_tried().then_some(written);
-            replace(&place, &next).map_err(|error| failed(&error))?;
-            Ok(written)
-        });
-        let written = placed.inspect_err(|_| drop(fs::remove_file(&next)))?;
+        let written = open(next.path())?;
+        accept(&written)?;
+        // Before it is there: who finds it may ask what it was made of.
+        if let Err(error) = parts.merged(target, written.id(), gave, records) {
+            tell.note(format_args!("{}: {error}: the next import reads everything again", place.display()));
+        }
+        // A server may take the new one away at once, so it is opened before. Where a file that is open cannot be moved or
+        // replaced, there is no server.
+        let written = target.is_tried().then_some(written);
+        next.put(&place).map_err(|error| failed(&error))?;
         tell.note(format_args!("{} written", place.display()));
         written.map_or_else(|| open(&place), Ok)
     }
 }
 
-/// Makes the folder that `target` is in.
-pub fn make_room(target: &Path) -> Result<(), Error> {
-    let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
-    fs::create_dir_all(parent).map_err(|error| Error::at(parent, &error))
+/// What is known of the paths of an import when they are taken.
+struct Before<'a> {
+    parts: &'a Parts,
+    inputs: &'a [Input],
+    memory: &'a Memory,
+    may_shrink: bool,
+    tell: &'a dyn Tell,
+}
+
+impl Before<'_> {
+    /// Takes what a path gave, else what it gave last.
+    fn take(&self, taken: &mut Taken, input: &Input, read: Read) -> Result<Option<Fallen>, Error> {
+        let Input { path, is_recent, .. } = input;
+        let last = self.parts.last(path, self.inputs);
+        let compared = last.filter(|_| !self.may_shrink && !is_recent);
+        let (why, is_less) = match read {
+            Ok((kept, part)) => match compared.and_then(|last| lost(&last.feeds, &part.feeds())) {
+                Some(lost) => {
+                    part.let_go(self.memory);
+                    (format!("{} {lost} (--allow-shrink takes it)", path.display()), true)
+                }
+                None => match taken.add(path, kept, part, self.tell) {
+                    Ok(()) => return Ok(None),
+                    Err(error) => (self.unread(error)?, false),
+                },
+            },
+            Err(error) => (self.unread(error)?, false),
+        };
+        let Some(last) = last else { return Ok(Some(Fallen { why, is_less, stays: false })) };
+        match self.parts.load(&last.kept, self.memory) {
+            Some(part) => match taken.add(path, last.kept.clone(), part, self.tell) {
+                Ok(()) => Ok(Some(Fallen { why, is_less, stays: true })),
+                Err(error) => Err(Error::unfinished(self.unread(error)?)),
+            },
+            None if self.may_shrink => Ok(Some(Fallen { why, is_less, stays: false })),
+            None => Err(Error::unfinished(format!(
+                "{why}; what it gave before cannot be had any more, so the database stays as it is"
+            ))
+            .advise("--allow-shrink makes it without")),
+        }
+    }
+
+    /// The error in words, unless it is of all paths together.
+    fn unread(&self, error: feed::Error) -> Result<String, Error> {
+        match error {
+            feed::Error::Memory { .. } => Err(Error::unfinished(error).advise(if self.may_shrink {
+                "take less at once"
+            } else {
+                "--max-memory SIZE lets it take more"
+            })),
+            error => Ok(error.to_string()),
+        }
+    }
 }
 
 /// Says what became of one source's records in one path.

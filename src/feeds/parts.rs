@@ -4,12 +4,12 @@
 //! ```text
 //! advisories.db
 //! advisories.db.parts/
-//!   merged.json     the paths of the database that is there, each with its part, and the database's id
+//!   merged.json     the paths of the database that is there, each with its part and what it gave, and the database's id
 //!   HEX.part        one for each path
 //! ```
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ use super::{Target, import::Input};
 use crate::{
     advisory::{Snapshot, write_whole},
     digest::Digest,
-    feed::{self, Part},
+    feed::{self, Memory, Part},
 };
 
 /// The folder of parts.
@@ -35,7 +35,7 @@ pub struct Parts {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Merged {
     snapshot: Option<Digest>,
-    parts: Vec<Kept>,
+    parts: Vec<Gave>,
     /// Records that each source gave, by the id of the database; of all databases that are there.
     #[serde(default)]
     records: BTreeMap<String, BTreeMap<String, u64>>,
@@ -44,6 +44,14 @@ struct Merged {
 /// Records that each source gave to a database that is there; `None` where that is not known.
 pub fn records_by_source(target: &Target, snapshot: Digest) -> Option<BTreeMap<String, u64>> {
     Parts::beside(target).merged.records.remove(&snapshot.to_string())
+}
+
+/// What one path gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gave {
+    pub kept: Kept,
+    /// How many of its records speak of each ecosystem, or are of each database.
+    pub feeds: BTreeMap<String, u64>,
 }
 
 /// One path's part.
@@ -59,7 +67,7 @@ pub struct Kept {
 impl Kept {
     /// What is there now.
     pub fn of(input: &Input) -> Result<Self, feed::Error> {
-        let Input { path, checked } = input;
+        let Input { path, checked, .. } = input;
         Ok(Self { path: absolute(path), key: Part::key(path)?, checked: *checked })
     }
 }
@@ -79,22 +87,22 @@ impl Parts {
 
     /// Whether the last database was made of what lies at just these paths, as far as can be told without reading it.
     pub fn are_of(&self, inputs: &[Input]) -> bool {
-        let same = |(kept, input): (&Kept, &Input)| {
+        let same = |(Gave { kept, .. }, input): (&Gave, &Input)| {
             kept.path == absolute(&input.path) && kept.checked == input.checked
         };
         let parts = &self.merged.parts;
         self.merged.snapshot.is_some() && parts.len() == inputs.len() && parts.iter().zip(inputs).all(same)
     }
 
-    /// The day on which what `path` is now was last known to be the newest, by what the last database was made of.
-    pub fn checked(&self, path: &Path) -> Option<Date> {
-        let key = Part::key(path).ok()?;
-        self.merged.parts.iter().find(|kept| kept.key == key)?.checked
+    /// What the last database was made of: its ecosystems and databases.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.merged.parts.iter().flat_map(|gave| gave.feeds.keys().cloned()).collect()
     }
 
     /// The database that is there, and where, if it is made of just these.
     pub fn made(&self, target: &Target, parts: &[Kept]) -> Option<(PathBuf, Snapshot)> {
-        let made = self.merged.snapshot.filter(|_| self.merged.parts == parts)?;
+        let made =
+            self.merged.snapshot.filter(|_| self.merged.parts.iter().map(|gave| &gave.kept).eq(parts))?;
         let open = |path: PathBuf| Some((Snapshot::open(&path).ok()?, path));
         let mut there = target.all().into_iter().filter_map(open);
         there.find(|(snapshot, _)| snapshot.id() == made).map(|(snapshot, path)| (path, snapshot))
@@ -107,27 +115,37 @@ impl Parts {
         path: &Path,
         kept: &Kept,
         threads: NonZeroUsize,
+        memory: &Memory,
         progress: &dyn Fn(u64),
     ) -> Result<Part, feed::Error> {
-        if let Some(part) = self.load(kept) {
+        if let Some(part) = self.load(kept, memory) {
             return Ok(part);
         }
-        let part = feed::read(path, threads, progress)?;
+        let part = feed::read(path, threads, memory, progress)?;
         if let Some(bytes) = part.to_bytes() {
             let _ = fs::create_dir_all(&self.folder).and_then(|()| write_whole(&self.place(kept), &[&bytes]));
         }
         Ok(part)
     }
 
-    /// What the path gave when it last could be read.
-    pub fn last(&self, path: &Path) -> Option<(Kept, Part)> {
-        let path = absolute(path);
-        let kept = self.merged.parts.iter().find(|kept| kept.path == path)?;
-        Some((kept.clone(), self.load(kept)?))
+    /// What the path gave to the last database. A download may be compressed today and not be so tomorrow: what is one of
+    /// `inputs` is itself alone.
+    pub fn last(&self, path: &Path, inputs: &[Input]) -> Option<&Gave> {
+        let of = |path: &Path| self.merged.parts.iter().find(|gave| gave.kept.path == absolute(path));
+        of(path).or_else(|| {
+            let mut other = path.to_owned();
+            if path.extension().is_some_and(|end| end == "gz") {
+                other.set_extension("");
+            } else {
+                other.as_mut_os_string().push(".gz");
+            }
+            of(&other).filter(|_| inputs.iter().all(|input| input.path != other))
+        })
     }
 
-    fn load(&self, kept: &Kept) -> Option<Part> {
-        Part::from_bytes(&fs::read(self.place(kept)).ok()?)
+    /// A part that was kept; `None` where it is gone, damaged, or of another release.
+    pub fn load(&self, kept: &Kept, memory: &Memory) -> Option<Part> {
+        Part::from_bytes(&fs::read(self.place(kept)).ok()?, memory)
     }
 
     fn place(&self, kept: &Kept) -> PathBuf {
@@ -139,7 +157,7 @@ impl Parts {
         &self,
         target: &Target,
         snapshot: Digest,
-        parts: Vec<Kept>,
+        parts: Vec<Gave>,
         records: BTreeMap<String, u64>,
     ) -> std::io::Result<()> {
         let there = target.all().into_iter().filter_map(|path| Snapshot::open(&path).ok());
@@ -147,7 +165,7 @@ impl Parts {
         let mut all = self.merged.records.clone();
         all.retain(|id, _| there.contains(id));
         all.insert(snapshot.to_string(), records);
-        let wanted: Vec<PathBuf> = parts.iter().map(|kept| self.place(kept)).collect();
+        let wanted: Vec<PathBuf> = parts.iter().map(|gave| self.place(&gave.kept)).collect();
         let merged = serde_json::to_vec(&Merged { snapshot: Some(snapshot), parts, records: all })?;
         fs::create_dir_all(&self.folder)?;
         write_whole(&self.folder.join(MERGED), &[&merged])?;

@@ -88,9 +88,9 @@ impl fmt::Display for Database {
         writeln!(f, "snapshot {}{}", self.id, if self.demo { " (demo)" } else { "" })?;
         for Feed { name, records, as_of, checked, not_understood } in self.feeds.iter().chain(&self.databases)
         {
-            write!(f, "{name:<24} {records:>8} records")?;
+            write!(f, "{:<24} {records:>8} records", plain(name))?;
             if !as_of.is_empty() {
-                write!(f, ", newest {as_of}")?;
+                write!(f, ", newest {}", plain(as_of))?;
             }
             if let Some(day) = checked {
                 write!(f, ", checked {day}")?;

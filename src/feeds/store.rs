@@ -3,7 +3,6 @@
 //! ```text
 //! feeds/lock
 //! feeds/osv/npm.zip             what was fetched last
-//! feeds/osv/npm.zip.old         what was imported last, until the file above is imported too
 //! feeds/osv/npm.zip.part        what is being fetched
 //! feeds/osv/npm.zip.state       from where, when, its validators, the last error
 //! ```
@@ -18,7 +17,7 @@ use super::{
     catalog::{self, File},
     directory::own_directory,
 };
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// A file of ours of one JSON value, at most; one that is larger was written by somebody else.
@@ -103,45 +102,11 @@ impl Place {
         self.beside(".part")
     }
 
-    /// Makes the part the file. What was imported last stays beside it.
-    pub fn keep(&self, state: &State, packed: bool) -> io::Result<()> {
-        if let Some(file) = self.file(state)
-            && self.old().is_none()
-        {
-            fs::rename(file, self.old_path(state.packed))?;
-        }
+    /// Makes the part the file.
+    pub fn keep(&self, packed: bool) -> io::Result<()> {
         fs::rename(self.part(), self.path(packed))?;
         // Under its other name it would be read beside it.
         remove(&self.path(!packed))
-    }
-
-    /// Puts back what was imported last, in place of a file that cannot be. Whether there was one.
-    pub fn restore(&self, state: &mut State) -> io::Result<bool> {
-        state.forget();
-        let Some((old, packed)) = self.old() else { return Ok(false) };
-        let digest = digest(&old)?;
-        remove(&self.path(!packed))?;
-        fs::rename(&old, self.path(packed))?;
-        (state.digest, state.packed) = (Some(digest), packed);
-        state.size_bytes = fs::metadata(self.path(packed))?.len();
-        Ok(true)
-    }
-
-    /// The file was imported: what was before it is needed no more.
-    pub fn imported(&self) -> io::Result<()> {
-        remove(&self.old_path(false))?;
-        remove(&self.old_path(true))
-    }
-
-    fn old(&self) -> Option<(PathBuf, bool)> {
-        [false, true]
-            .map(|packed| (self.old_path(packed), packed))
-            .into_iter()
-            .find(|(path, _)| path.is_file())
-    }
-
-    fn old_path(&self, packed: bool) -> PathBuf {
-        self.beside(if packed { ".gz.old" } else { ".old" })
     }
 
     fn path(&self, packed: bool) -> PathBuf {
@@ -218,16 +183,6 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// The digest of a whole file.
-fn digest(path: &Path) -> io::Result<Digest> {
-    let mut hasher = Hasher::default();
-    each_chunk(fs::File::open(path)?, |chunk| {
-        hasher.update(chunk);
-        Ok(())
-    })?;
-    Ok(hasher.finish())
 }
 
 /// Hands over all that a reader gives.

@@ -1,6 +1,12 @@
 //! Where a database is, and where the next one is put.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
 
 /// The file of a database. A server tries the next one before it takes it, so there that is put beside the file.
 ///
@@ -10,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// advisories.db.trying      one that is being tried
 /// advisories.db.held        one that was tried and not taken
 /// advisories.db.parts/      what each path gave
+/// advisories.db.lock        held by who makes the next one
 /// ```
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -62,6 +69,29 @@ impl Target {
     pub(super) fn all(&self) -> Vec<PathBuf> {
         let live = self.live.clone();
         if self.is_tried { vec![self.candidate(), self.trying(), self.held(), live] } else { vec![live] }
+    }
+
+    /// Keeps everybody else from making the next one until the result is dropped; makes the folder where it is not there.
+    pub(super) fn lock(&self) -> Result<File, Error> {
+        let path = self.beside(".lock");
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            fs::create_dir_all(parent).map_err(|error| Error::at(parent, &error))?;
+        }
+        // What may lie there under that name is not ours to empty.
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(|error| Error::at(&path, &error))?;
+        match lock.try_lock() {
+            // Where files cannot be locked, each still writes aside and puts its own in place in one step.
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
+                Err(Error::at(&path, &error))
+            }
+            Err(TryLockError::WouldBlock) => Err(Error::unfinished(format!(
+                "{}: another import or update of this database is at work",
+                path.display()
+            ))),
+            _ => Ok(lock),
+        }
     }
 
     /// A file whose name begins with the database's.

@@ -11,7 +11,7 @@ use super::{
     Error, Target, Tell, catalog,
     fetch::{Fetched, Fetcher, Limits, Task},
     http::excerpt,
-    import::{Import, Input},
+    import::{Allowed, Fallen, Import, Input},
     mirror::Mirrors,
     store::{Place, State, Store},
 };
@@ -28,6 +28,8 @@ pub struct Update {
     pub authorities: Vec<PathBuf>,
     /// What a file may cost.
     pub limits: Limits,
+    /// What making the database may.
+    pub allowed: Allowed,
     /// Nothing is fetched: what was fetched before is compiled.
     pub is_offline: bool,
     /// The present year, of which sources have a file each.
@@ -65,7 +67,8 @@ impl Update {
             let files = asked.unwrap_or_else(|| usual(&store, self.year));
             failed = fetch(self, &files, &store, &mirrors, tell)?;
         }
-        let snapshot = target.map(|target| import(target, &store, &mut failed, tell)).transpose()?;
+        let snapshot =
+            target.map(|target| import(target, &store, self.allowed, &mut failed, tell)).transpose()?;
         Ok(Updated { snapshot, failed })
     }
 }
@@ -138,32 +141,40 @@ fn fetch(
     Ok(failed)
 }
 
-/// Makes the database of everything that was fetched. A file that cannot be read gives way to the one that was imported before
-/// it, and its name is added to those that failed.
+/// Makes the database of everything that was fetched. A file that is not taken gives way to what was taken of it before, and its
+/// name is added to those that failed.
 fn import(
     target: &Target,
     store: &Store,
+    allowed: Allowed,
     failed: &mut BTreeSet<String>,
     tell: &dyn Tell,
 ) -> Result<Snapshot, Error> {
-    let mut files: Vec<(String, Place, State)> = Vec::new();
+    let mut files: Vec<(catalog::File, Place, State)> = Vec::new();
     let mut inputs = Vec::new();
-    let mut missing = BTreeSet::new();
+    let mut absent = Vec::new();
     for (file, place, state) in store.files() {
         match place.file(&state) {
             Some(path) => {
                 let checked = state.checked.as_deref().and_then(day);
-                inputs.push(Input { path, checked });
-                files.push((file.to_string(), place, state));
+                inputs.push(Input { path, checked, is_recent: is_recent(&file) });
+                files.push((file, place, state));
             }
-            None => drop(missing.insert(file.to_string())),
+            None => absent.push(file),
         }
     }
+    // A feed of which a part is not there was on no day all that there was.
+    for (input, (file, ..)) in inputs.iter_mut().zip(&files) {
+        if absent.iter().any(|absent| speak_of_one(absent, file)) {
+            input.checked = None;
+        }
+    }
+    let mut missing: BTreeSet<String> = absent.iter().map(catalog::File::to_string).collect();
     if files.is_empty() {
         return Err(Error::unfinished("nothing was fetched, so there is nothing to import")
             .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
     }
-    let mut import = Import::new(target, tell);
+    let mut import = Import::new(target, allowed, tell)?;
     if let Some((path, made)) = import.made_of(&inputs) {
         if path == target.live() {
             tell.note(format_args!("nothing changed: the database stays"));
@@ -172,19 +183,27 @@ fn import(
         }
         return Ok(made);
     }
-    let held = Snapshot::open(target.live()).map(|before| names(&before)).unwrap_or_default();
-    for ((name, place, state), read) in files.iter_mut().zip(import.read(&inputs)) {
-        let Err(why) = read else { continue };
-        let replaced = read_old(&mut import, place, state);
-        tell.error(format_args!(
-            "{name}: {why}{}",
-            if replaced { "; what was imported before stays" } else { "" }
-        ));
-        if !replaced {
-            missing.insert(name.clone());
+    let held = match Snapshot::open(target.live()) {
+        Ok(before) => names(&before),
+        // Another release's cannot be opened; what it was made of is known all the same.
+        Err(_) if target.live().exists() => import.names(),
+        Err(_) => BTreeSet::new(),
+    };
+    for ((file, place, state), fallen) in files.iter_mut().zip(import.read(&inputs)?) {
+        let Some(fallen) = fallen else { continue };
+        tell.error(format_args!("{file}: {fallen}"));
+        let Fallen { why, is_less, stays } = fallen;
+        if !stays {
+            missing.insert(file.to_string());
         }
-        failed.insert(name.clone());
-        state.error = Some(excerpt(&why.to_string()));
+        // Why there is no newer one says more.
+        if failed.insert(file.to_string()) {
+            state.error = Some(excerpt(&why));
+        }
+        if !is_less {
+            // It may have been broken on its way: it is fetched again.
+            state.forget();
+        }
         place.write_state(state).map_err(Error::unfinished)?;
     }
     let accept = |next: &Snapshot| {
@@ -192,21 +211,22 @@ fn import(
         // What is turned off on purpose may go; what could not be had must not go unseen.
         if missing.is_empty() || lost.is_empty() { Ok(()) } else { Err(would_lose(target, &lost, &missing)) }
     };
-    let written = import.write(accept)?;
-    files.iter().try_for_each(|(_, place, _)| place.imported()).map_err(Error::unfinished)?;
-    Ok(written)
+    import.write(accept)
 }
 
-/// Puts back what was imported before, and takes it; whether there was any.
-fn read_old(import: &mut Import<'_>, place: &Place, state: &mut State) -> bool {
-    let restored = place.restore(state).is_ok_and(|restored| restored);
-    let old = if restored { place.file(state) } else { None };
-    old.is_some_and(|path| {
-        let checked = import.checked(&path);
-        // The new file's days are not the old one's.
-        (state.fetched, state.checked) = (None, checked.map(|day| format!("{day}T00:00:00Z")));
-        import.read(&[Input { path, checked }]).iter().all(Result::is_ok)
-    })
+/// Whether it is of what changed in the last days alone.
+fn is_recent(file: &catalog::File) -> bool {
+    file.source.name == "nvd" && file.part == "modified"
+}
+
+/// Whether two files speak of the same feeds, as far as their names tell: those of years, and those of one release.
+fn speak_of_one(one: &catalog::File, other: &catalog::File) -> bool {
+    let is_of_years = |file: &catalog::File| {
+        is_recent(file) || (file.part.len() == 4 && file.part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    one.source.name == other.source.name
+        && (one.part.split('/').next() == other.part.split('/').next()
+            || (is_of_years(one) && is_of_years(other)))
 }
 
 /// The day of a moment, in UTC.

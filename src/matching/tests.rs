@@ -336,8 +336,9 @@ fn what_ubuntu_says_of_extended_support_alone_is_found_and_has_no_fix_for_everyb
     ];
     let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
     std::fs::write(file.path(), format!("[{}]", records.join(","))).unwrap();
-    let (mut compiler, mut import) = (Compiler::default(), crate::feed::Import::default());
-    let part = crate::feed::read(file.path(), std::num::NonZeroUsize::MIN, &|_| ()).unwrap();
+    let memory = crate::feed::Memory::default();
+    let (mut compiler, mut import) = (Compiler::default(), crate::feed::Import::new(&memory));
+    let part = crate::feed::read(file.path(), std::num::NonZeroUsize::MIN, &memory, &|_| ()).unwrap();
     import.add(file.path(), part, None).unwrap();
     import.compile(&mut compiler);
     let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();

@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
-use jiff::{ToSpan as _, civil::Date};
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Outcome, Policy, Reason, RuleRef, Verdict};
-use crate::advisory::Feed;
+use crate::advisory::{Feed, is_far};
 
 /// What one policy says of old advisories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,6 @@ pub struct OldFeed {
     pub days: Option<i32>,
 }
 
-/// How far ahead of the moment of a verdict a record's day is believed.
-const FAR_DAYS: i32 = 366;
-
 /// Most feeds that one sentence names.
 const NAMED: usize = 3;
 
@@ -47,8 +44,7 @@ impl OldFeed {
     fn of(feed: &Feed, today: Date, max_days: u32) -> Option<Self> {
         // A record of a day that will not come soon says nothing of how old the feed is. One of a later day does, in a verdict
         // for a moment of the past.
-        let far = today.checked_add(FAR_DAYS.days()).unwrap_or(Date::MAX);
-        let known_until = feed.known_until().filter(|day| feed.checked.is_some() || *day < far);
+        let known_until = feed.known_until().filter(|day| feed.checked.is_some() || !is_far(*day, today));
         let days = known_until.map(|day| today.duration_since(day).as_hours() / 24);
         let is_old = days.is_none_or(|days| days > i64::from(max_days));
         let days = days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));

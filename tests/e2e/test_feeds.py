@@ -1,8 +1,10 @@
 """`stella feeds`: what is not read twice, what stays when a path cannot be read, and bundles that are signed."""
+import fcntl
 import gzip
 import json
 import os
 import shutil
+import subprocess
 import unittest
 
 import program
@@ -91,10 +93,87 @@ class Import(Feeds):
         self.put("one.json", record("A", "1.0.0"), record("C", "1.0.0"))
         done = self.into(one, two, code=3)
         self.assertIn("what it gave when it last could be read stays", done.stderr)
-        self.assertIn("1 path could not be read", done.stderr)
+        self.assertIn("1 path was not taken", done.stderr)
         self.assertRegex(self.snapshot(), r"(?m)^PyPI +1 records.*\n^npm +2 records")
         # It stays as long as it takes.
         self.into(one, two, code=3)
+
+    def many(self, name, count, **more):
+        return self.put(name, *(record(f"A-{index}", "1.0.0", **more) for index in range(count)))
+
+    def test_a_path_that_lost_much_keeps_what_it_gave_last(self):
+        one, two = self.put("one.json", record("B", "1.0.0", ecosystem="PyPI")), self.many("two.json", 40)
+        self.into(one, two)
+        self.many("two.json", 1)
+        self.put("one.json", record("B", "1.0.0", ecosystem="PyPI"), record("C", "1.0.0", ecosystem="PyPI"))
+        for _ in range(2):  # It stays as long as it takes.
+            done = self.into(one, two, code=3)
+            self.assertIn(f"{two} lost 39 of 40 records of npm (--allow-shrink takes it); what it gave before stays", done.stderr)
+            self.assertRegex(self.snapshot(), r"(?m)^PyPI +2 records.*\n^npm +40 records")
+        self.into(one, two, "--allow-shrink")
+        self.assertRegex(self.snapshot(), r"(?m)^npm +1 records")
+        # From then on that is what it had.
+        self.assertIn("nothing has changed", self.into(one, two).stderr)
+
+    def test_what_is_less_is_not_taken_for_want_of_what_it_gave_before(self):
+        two = self.many("two.json", 40)
+        self.into(two)
+        want, folder = self.snapshot(), self.database + ".parts"
+        for name in os.listdir(folder):
+            if name.endswith(".part"):
+                os.remove(os.path.join(folder, name))
+        self.many("two.json", 1)
+        done = self.into(two, code=3)
+        self.assertIn("the database stays as it is", done.stderr)
+        self.assertIn("--allow-shrink", done.stderr)
+        self.assertEqual(self.snapshot(), want)
+        self.into(two, "--allow-shrink")
+
+    def test_one_import_into_a_database_at_a_time(self):
+        one = self.put("one.json", record("A", "1.0.0"))
+        self.into(one)
+        with open(self.database + ".lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertIn("another import or update of this database is at work", self.into(one, code=3).stderr)
+            self.into(one, database=self.path("b.db"))
+        self.into(one)
+
+    def test_two_imports_at_once_leave_a_database_and_its_parts(self):
+        paths = [self.many(f"{index}.json", 300, package=f"p{index}") for index in range(4)]
+        into = [STELLA, "feeds", "import", "--advisories", self.database]
+        running = [subprocess.Popen([*into, path], env=program.environment(self.work), stderr=subprocess.PIPE, text=True,
+                                    stdout=subprocess.DEVNULL) for path in paths for _ in range(2)]
+        said = [process.communicate()[1] for process in running]
+        for process, text in zip(running, said):
+            self.assertIn(process.returncode, (0, 3), text)
+            self.assertEqual("at work" in text, process.returncode == 3, text)
+        self.assertIn(0, {process.returncode for process in running})
+        with open(self.database + ".parts/merged.json", encoding="utf-8") as file:
+            merged = json.load(file)
+        self.assertIn(f"snapshot {merged['snapshot']}", self.snapshot())
+        kept = [name for name in os.listdir(self.database + ".parts") if name.endswith(".part")]
+        self.assertEqual(len(kept), 1)
+        self.assertEqual([name for name in os.listdir(self.path("a")) if name.startswith(".stella")], [])
+
+    def test_what_a_killed_import_left_is_removed_by_the_next(self):
+        one = self.put("one.json", record("A", "1.0.0"))
+        self.into(one)
+        stale = self.path("a/.stella-advisories-abc.part")
+        with open(stale, "wb") as file:
+            file.write(b"x")
+        self.put("one.json", record("A", "2.0.0"))
+        self.into(one)
+        self.assertFalse(os.path.exists(stale))
+
+    def test_memory_has_a_limit_that_is_said(self):
+        one, two = self.many("one.json", 2000), self.many("two.json", 2000, ecosystem="PyPI")
+        done = self.into(one, two, "--max-memory", "1500KB", code=3)
+        self.assertIn("`feed memory` of 1536000 bytes", done.stderr)
+        self.assertIn("--max-memory", done.stderr)
+        self.assertFalse(os.path.exists(self.database))
+        self.assertIn("`feed path memory`", self.into(one, "--max-memory", "1MB", code=3).stderr)
+        self.into(one, two, "--max-memory", "4MB")
+        self.assertIn("--max-memory", self.into(one, "--max-memory", "much", code=2).stderr)
 
     def test_the_same_records_in_any_form_are_one_database(self):
         self.put("one.json", record("A", "1.0.0"))
@@ -165,6 +244,17 @@ class Bundles(Feeds):
         self.assertEqual(self.snapshot(self.there), newer)
         self.take("--allow-older")
         self.assertNotEqual(self.snapshot(self.there), newer)
+
+    def test_a_record_of_a_far_day_makes_no_bundle_older(self):
+        self.put("one.json", record("A", "1.0.0", modified="9999-06-01T00:00:00Z"))
+        self.into(self.path("one.json"))
+        self.export()
+        self.take()
+        self.put("one.json", record("A", "1.0.0", modified="2024-06-01T00:00:00Z"))
+        self.into(self.path("one.json"))
+        self.export()
+        self.take()
+        self.assertEqual(self.snapshot(self.there), self.snapshot())
 
     def test_what_is_no_key_or_no_database_is_said(self):
         done = self.feeds("export", self.bundle, "--key", self.key.public, "--advisories", self.database, code=2)

@@ -338,6 +338,53 @@ class Database(Case):
         self.assertEqual(self.feeds(), {"npm": 1, "PyPI": 1})
         self.assertEqual([name for name in os.listdir(self.work) if ".next" in name], [])
 
+    def test_a_file_that_lost_much_is_not_taken(self):
+        self.two()
+        ids = [f"A-{index}" for index in range(40)]
+        self.answers("npm/all.zip", polite(archive("npm", *ids)))
+        self.update("osv:npm", "osv:PyPI")
+        self.answers("npm/all.zip", polite(archive("npm", ids[0]), '"2"'))
+        self.answers("PyPI/all.zip", polite(archive("PyPI", "B", "C"), '"2"'))
+        for _ in range(2):
+            self.update("osv:npm", "osv:PyPI", code=3,
+                        say=["lost 39 of 40 records of npm", "what it gave before stays", "not up to date: osv:npm"])
+            self.assertEqual(self.feeds(), {"npm": 40, "PyPI": 2})
+        [download] = [file for file in self.status()["sources"]["osv"] if file["part"] == "npm"]
+        self.assertIn("lost 39 of 40", download["error"])
+        self.assertEqual(len(self.server.to("npm/all.zip")), 3)
+        self.update("osv:npm", "--allow-shrink")
+        self.assertEqual(self.feeds(), {"npm": 1, "PyPI": 2})
+        self.update("osv:npm", say="nothing changed")
+
+    def test_what_a_database_of_another_release_was_made_of_is_not_lost(self):
+        self.two()
+        self.update("osv:npm", "osv:PyPI")
+        with open(self.database, "r+b") as file:
+            file.seek(8)
+            file.write(b"\xff\xff\xff\xff")
+        shutil.rmtree(self.path("cache"))
+        self.answers("PyPI/all.zip", status(404))
+        self.update("osv:npm", "osv:PyPI", code=3, say=["stays as it is", "it would lose PyPI"])
+
+    def test_a_feed_of_which_a_part_never_came_was_never_checked(self):
+        def page(number):
+            body = json.dumps({"format": "NVD_CVE", "version": "2.0", "vulnerabilities": [{"cve": {
+                "id": f"CVE-{number}-0001", "lastModified": "2026-01-02T03:04:05.000", "vulnStatus": "Analyzed",
+                "descriptions": [{"lang": "en", "value": "x"}], "metrics": {}, "references": []}}]}).encode()
+            meta = f"size:1\r\nsha256:{hashlib.sha256(body).hexdigest().upper()}\r\n".encode()
+            self.answers(f"nvdcve-2.0-{number}.json.gz", polite(gzip.compress(body)))
+            self.answers(f"nvdcve-2.0-{number}.meta", plain(meta))
+
+        def checked():
+            return [feed["checked"] is not None for feed in self.status()["database"]["databases"]]
+        page(2023)
+        self.answers("nvdcve-2.0-2024.meta", status(404))
+        self.update("nvd:2023", "nvd:2024", code=3)
+        self.assertEqual(checked(), [False])
+        page(2024)
+        self.update("nvd:2023", "nvd:2024")
+        self.assertEqual(checked(), [True])
+
     def test_what_was_fetched_can_be_compiled_later(self):
         self.two()
         self.update("osv:npm", "--fetch-only")

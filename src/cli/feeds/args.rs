@@ -46,6 +46,12 @@ pub struct Update {
     /// The most that one file may have, such as 500MB
     #[arg(long, value_name = "SIZE", env = "STELLA_FEEDS_MAX_SIZE", default_value = "4GB")]
     pub max_size: String,
+    /// Take a file too that has much less than it had, or that cannot be read and of which nothing is left
+    #[arg(long, env = "STELLA_FEEDS_ALLOW_SHRINK", value_parser = FalseyValueParser::new())]
+    pub allow_shrink: bool,
+    /// About the most memory that what is read may take until it is compiled, such as 2GB; one file at most half of it
+    #[arg(long, value_name = "SIZE", env = "STELLA_FEEDS_MAX_MEMORY", default_value = "2GB")]
+    pub max_memory: String,
     /// A PEM file of authorities that publishers may be certified by, beside the system's; repeats
     #[arg(long, value_name = "FILE", env = "STELLA_CA", value_hint = ValueHint::FilePath, value_delimiter = ',')]
     pub ca: Vec<PathBuf>,
@@ -68,6 +74,12 @@ pub struct Import {
     /// Take a bundle that is older than the database which is there, or has less feeds
     #[arg(long)]
     pub allow_older: bool,
+    /// Take a path too that has much less than it had, or that cannot be read and of which nothing is left
+    #[arg(long, env = "STELLA_FEEDS_ALLOW_SHRINK", value_parser = FalseyValueParser::new())]
+    pub allow_shrink: bool,
+    /// About the most memory that what is read may take until it is compiled, such as 2GB; one path at most half of it
+    #[arg(long, value_name = "SIZE", env = "STELLA_FEEDS_MAX_MEMORY", default_value = "2GB")]
+    pub max_memory: String,
     /// The database [default: in the user's data directory]
     #[arg(long, value_name = "FILE", env = "STELLA_ADVISORIES", value_hint = ValueHint::FilePath)]
     pub advisories: Option<String>,

@@ -3,7 +3,7 @@
 use std::{fmt::Display, fs, path::Path};
 
 use stella::{
-    advisory::write_whole,
+    advisory::Snapshot,
     feeds::{Key, pack},
 };
 
@@ -23,13 +23,12 @@ pub fn run(args: &Export, environment: &Environment, log: Log) -> Result<Exit, F
     let text = fs::read_to_string(&args.key).map_err(|error| failed(&args.key, &error))?;
     let key = Key::parse(&text)
         .map_err(|error| Failure::usage(format!("--key {}: {error}", args.key.display())))?;
-    let bytes = fs::read(database).map_err(|error| {
+    let snapshot = Snapshot::open(database).map_err(|error| {
         failed(database, &error).advise("run `stella feeds import PATH...` first, or give --advisories FILE")
     })?;
     let bar = Progress::new(log).begin("packing");
-    let packed = pack(bytes, &key).map_err(|error| failed(database, &error))?;
+    let size_bytes = pack(&snapshot, &key, &args.bundle).map_err(|error| failed(&args.bundle, &error))?;
     drop(bar);
-    write_whole(&args.bundle, &[&packed]).map_err(|error| failed(&args.bundle, &error))?;
-    log.note(format_args!("{} written, {} bytes", args.bundle.display(), packed.len()));
+    log.note(format_args!("{} written, {size_bytes} bytes", args.bundle.display()));
     Ok(Exit::Pass)
 }

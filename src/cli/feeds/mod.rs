@@ -47,12 +47,26 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
         print(&feeds::take(path, &signers, args.allow_older, &target, &log)?)?;
         return Ok(Exit::Pass);
     }
-    let input = |path: &PathBuf| feeds::Input { path: path.clone(), checked: args.fetched };
+    let input = |path: &PathBuf| feeds::Input {
+        path: path.clone(),
+        checked: args.fetched,
+        ..feeds::Input::default()
+    };
     let inputs: Vec<feeds::Input> = args.paths.iter().map(input).collect();
-    let imported = feeds::import(&inputs, &target, &log)?;
+    let allowed = allowed(args.allow_shrink, &args.max_memory)?;
+    let imported = feeds::import(&inputs, &target, allowed, &log)?;
     print(&imported.snapshot)?;
     imported.is_whole()?;
     Ok(Exit::Pass)
+}
+
+fn allowed(shrink: bool, max_memory: &str) -> Result<feeds::Allowed, Failure> {
+    Ok(feeds::Allowed { shrink, memory_bytes: size("--max-memory", max_memory)? })
+}
+
+fn size(flag: &str, text: &str) -> Result<u64, Failure> {
+    let wrong = || Failure::usage(format!("{flag} {text:?} is no size")).advise("write N, NMB or NGB");
+    settings::amount(text).ok_or_else(wrong)
 }
 
 /// Where downloads are kept; `None` where nobody says so and there is no home.

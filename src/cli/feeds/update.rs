@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use stella::feeds::{Limits, Target};
 
-use super::{args::Update, cache, print, target};
+use super::{allowed, args::Update, cache, print, size, target};
 use crate::{
     exit::{Exit, Failure},
     log::Log,
-    settings::{Advisories, Environment, amount, now},
+    settings::{Advisories, Environment, now},
 };
 
 /// Runs `stella feeds update`.
@@ -18,6 +18,7 @@ pub fn run(args: &Update, environment: &Environment, log: Log) -> Result<Exit, F
         mirrors: args.mirror.clone(),
         authorities: args.ca.clone(),
         limits: limits(args)?,
+        allowed: allowed(args.allow_shrink, &args.max_memory)?,
         is_offline: args.offline,
         year: jiff::tz::Offset::UTC.to_datetime(now(environment)?).year(),
     };
@@ -39,12 +40,10 @@ pub fn run(args: &Update, environment: &Environment, log: Log) -> Result<Exit, F
 }
 
 fn limits(args: &Update) -> Result<Limits, Failure> {
-    let wrong =
-        || Failure::usage(format!("--max-size {:?} is no size", args.max_size)).advise("write N, NMB or NGB");
     Ok(Limits {
         deadline: Duration::from_secs(args.deadline.min(MOST_SECONDS)),
         silence: Duration::from_secs(args.silence.min(MOST_SECONDS)),
-        size_bytes: amount(&args.max_size).ok_or_else(wrong)?,
+        size_bytes: size("--max-size", &args.max_size)?,
     })
 }
 

@@ -207,12 +207,13 @@ fn a_large_file_is_read_in_parts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nvdcve-2.0-2024.json");
     std::fs::write(&path, page(&records)).unwrap();
-    let part = feed::read(&path, NonZeroUsize::new(2).unwrap(), &|_| ()).unwrap();
+    let memory = feed::Memory::default();
+    let part = feed::read(&path, NonZeroUsize::new(2).unwrap(), &memory, &|_| ()).unwrap();
     let outcome = &part.outcomes["nvd"];
     assert_eq!((outcome.read, outcome.kept, outcome.skipped), (19, 18, 1), "{outcome:?}");
     let named = &outcome.named().first().unwrap().what;
     assert!(named.contains("nvdcve-2.0-2024.json, record 7 after 7"), "{named}");
-    let (mut import, mut compiler) = (Import::default(), Compiler::default());
+    let (mut import, mut compiler) = (Import::new(&memory), Compiler::default());
     import.add(&path, part, None).unwrap();
     import.compile(&mut compiler);
     let (_, whole) = read(&records);

@@ -103,7 +103,7 @@ impl Job<'_> {
             }
         }
         let packed = compressible && is_gzip(&part).map_err(io)?;
-        self.place.keep(&self.state, packed).map_err(io)?;
+        self.place.keep(packed).map_err(io)?;
         let now = super::now();
         self.state = State {
             part: self.file.part.clone(),
