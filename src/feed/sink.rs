@@ -90,6 +90,14 @@ impl Memory {
         self.0.was_over.load(Ordering::Relaxed).then_some(self.0.most_bytes)
     }
 
+    /// Does some work that takes so many bytes as long as it lasts.
+    pub fn during<T>(&self, size_bytes: usize, work: impl FnOnce() -> T) -> T {
+        self.hold(size_bytes as u64);
+        let done = work();
+        self.release(size_bytes as u64);
+        done
+    }
+
     /// What is held now.
     #[cfg(test)]
     pub(super) fn held(&self) -> u64 {

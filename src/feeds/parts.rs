@@ -123,7 +123,8 @@ impl Parts {
         }
         let part = feed::read(path, threads, memory, progress)?;
         if let Some(bytes) = part.to_bytes() {
-            let _ = fs::create_dir_all(&self.folder).and_then(|()| write_whole(&self.place(kept), &[&bytes]));
+            let write = || write_whole(&self.place(kept), &[&bytes]);
+            let _ = memory.during(bytes.len(), || fs::create_dir_all(&self.folder).and_then(|()| write()));
         }
         Ok(part)
     }
@@ -145,7 +146,8 @@ impl Parts {
 
     /// A part that was kept; `None` where it is gone, damaged, or of another release.
     pub fn load(&self, kept: &Kept, memory: &Memory) -> Option<Part> {
-        Part::from_bytes(&fs::read(self.place(kept)).ok()?, memory)
+        let bytes = fs::read(self.place(kept)).ok()?;
+        memory.during(bytes.len(), || Part::from_bytes(&bytes, memory))
     }
 
     fn place(&self, kept: &Kept) -> PathBuf {
