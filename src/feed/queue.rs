@@ -31,7 +31,7 @@ struct State {
 
 impl Queue {
     pub(super) fn new(memory: Memory) -> Self {
-        Self { memory, ..Self::default() }
+        Self { state: Mutex::default(), changed: Condvar::default(), memory }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -82,10 +82,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// No more work: what waits is dropped.
+    /// No more work: what waits is dropped, and holds nothing more.
     pub(super) fn abandon(&self) {
         let left: usize = self.state().waiting.drain(..).map(|document| document.bytes.len()).sum();
         self.memory.release(left as u64);
         self.close();
+    }
+}
+
+impl Drop for Queue {
+    /// What came when nobody worked any more still waits.
+    fn drop(&mut self) {
+        self.abandon();
     }
 }

@@ -9,7 +9,7 @@ use stella::feeds;
 #[derive(Debug, Subcommand)]
 pub enum Feeds {
     /// Fetch what changed of the advisories that people publish, and compile all of it into the database: exit 3 where a source
-    /// could not be had, which is named; what was had of it before stays
+    /// could not be had, or lost much of what it had, which is named; what was had of it before stays
     #[command(after_long_help = feeds::help())]
     Update(Update),
     /// Compile advisories into the database, from directories, archives and files as their sources publish them; or take a
