@@ -161,7 +161,7 @@ fn import(
     }
     if files.is_empty() {
         return Err(Error::unfinished("nothing was fetched, so there is nothing to import")
-            .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
+            .advise("run `feeds update` with a network, or `feeds import FILE...`"));
     }
     let mut import = Import::new(target, tell);
     if let Some((path, made)) = import.made_of(&inputs) {
