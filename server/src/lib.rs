@@ -23,6 +23,7 @@ mod problem;
 mod routes;
 mod sbom;
 mod scan;
+mod schedule;
 pub mod store;
 mod trial;
 mod updates;

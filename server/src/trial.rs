@@ -230,7 +230,8 @@ fn put_in_place(target: &Target, report: &Report, scans: &Scans) -> io::Result<(
     scans.advisories.refresh();
     scans.metrics.candidate("taken");
     let (images, added, removed) = (report.images.matched, moved.added(), moved.removed());
-    tracing::info!(new, images, added, removed, "new advisories are in use");
+    let (opened, closed) = (report.images.opened, report.images.closed);
+    tracing::info!(new, images, added, removed, opened, closed, "new advisories are in use");
     Ok(())
 }
 
