@@ -23,15 +23,16 @@ TOKEN = "0123456789abcdef"
 UTC = datetime.timezone.utc
 
 
-def archive(ecosystem, package, ids):
-    """An archive as OSV's: each record hits every version of the package."""
+def archive(ecosystem, package, ids, fixed=None, **more):
+    """An archive as OSV's: each record hits every version of the package, before that which is fixed."""
     out = io.BytesIO()
+    events = [{"introduced": "0"}] + ([{"fixed": fixed}] if fixed else [])
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as members:
         for name in ids:
             members.writestr(f"{name}.json", json.dumps({
                 "id": name, "modified": "2026-01-02T03:04:05Z",
                 "affected": [{"package": {"ecosystem": ecosystem, "name": package},
-                              "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}))
+                              "ranges": [{"type": "ECOSYSTEM", "events": events}]}], **more}))
     return out.getvalue()
 
 
@@ -337,6 +338,27 @@ class Moving(Trial):
             self.assertEqual(canary["findings"]["ecosystems"], {"deb": {"old": found, "new": found}})
             ids = {named["id"] for named in canary["findings"]["named"] if named["change"] == "came"}
             self.assertLessEqual(ids, set(cves(30, first=1000)))
+            self.accepted(new)
+
+
+class Opening(Trial):
+    def test_findings_that_lose_severity_and_fix_are_held_back(self):
+        worst = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
+        with self.serve():
+            self.first(archive("npm", "lodash", cves(10), fixed="99.0.0", severity=worst))
+            code, _, said = program.gate(self.work, f"oci:{DEMO}", "--server", self.address)
+            self.assertEqual(code, 1, said)
+            # As many findings as before, few enough to go unnoticed by their number, and the gate would open.
+            self.publish(archive("npm", "lodash", cves(10)), '"2"')
+            self.assertIsNone(self.update())
+            new = self.held("none of 10 findings that fail does so any more")
+            canary = self.status()["canary"]
+            self.assertEqual((canary["images"]["failed"], canary["images"]["opened"]), (1, 1))
+            self.assertEqual((canary["findings"]["milder"], canary["findings"]["removed"]), (10, {}))
+            self.assertEqual({named["change"] for named in canary["findings"]["named"]}, {"milder"})
+            self.assertIn("1 images matched, 1 fail by the old one: 1 of them no more, and 0 others now", self.call("status"))
+            code, _, said = program.gate(self.work, f"oci:{DEMO}", "--server", self.address)
+            self.assertEqual(code, 1, said)
             self.accepted(new)
 
 
