@@ -31,14 +31,13 @@ struct Open {
 }
 
 impl Advisories {
-    /// Opens a compiled file; one that is not there is opened once it is.
-    pub fn open(path: &Path, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let file = if path.exists() { Some((Stamp::of(path)?, Arc::new(open(path)?))) } else { None };
-        if let Some((_, snapshot)) = &file {
-            metrics.snapshot(snapshot);
-        }
-        let open = Open { file, looked: Instant::now(), failure: None };
-        Ok(Self { path: path.to_owned(), metrics, open: Mutex::new(open) })
+    /// Opens a compiled file. One that is not there is opened once it is; so is one that cannot be read, such as another release's,
+    /// and until then it is as good as none: an update can mend it, and a server that does not start cannot be updated.
+    pub fn open(path: &Path, metrics: Arc<Metrics>) -> Self {
+        let open = Open { file: None, looked: Instant::now(), failure: None };
+        let advisories = Self { path: path.to_owned(), metrics, open: Mutex::new(open) };
+        advisories.refresh();
+        advisories
     }
 
     /// Where they are, or will be.
@@ -66,7 +65,7 @@ impl Advisories {
         match self.newer(known) {
             Ok(None) => open.failure = None,
             Ok(Some((stamp, snapshot))) => {
-                tracing::info!(id = %snapshot.id(), path = %self.path.display(), "new advisories");
+                tracing::info!(id = %snapshot.id(), path = %self.path.display(), "advisories are open");
                 self.metrics.snapshot(&snapshot);
                 (open.file, open.failure) = (Some((stamp, Arc::new(snapshot))), None);
             }
@@ -74,7 +73,8 @@ impl Advisories {
                 self.metrics.snapshot_errors.inc();
                 if open.failure.as_ref() != Some(&error) {
                     let path = self.path.display();
-                    tracing::error!(%error, %path, "advisories cannot be opened: what is open stays");
+                    let stays = if known.is_some() { "what is open stays" } else { "none are open" };
+                    tracing::error!(%error, %path, "advisories cannot be opened: {stays}");
                     open.failure = Some(error);
                 }
             }
@@ -97,16 +97,22 @@ fn open(path: &Path) -> Result<Snapshot, String> {
 
 /// Tells one file of a name from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     inode: (u64, u64),
     modified: Option<SystemTime>,
     size_bytes: u64,
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Result<Self, String> {
-        let file = std::fs::metadata(path).map_err(|error| error.to_string())?;
-        Ok(Self { inode: inode(&file), modified: file.modified().ok(), size_bytes: file.len() })
+    /// Of the file that has the name now.
+    pub fn of(path: &Path) -> Result<Self, String> {
+        std::fs::metadata(path).map(|file| Self::from(&file)).map_err(|error| error.to_string())
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(file: &Metadata) -> Self {
+        Self { inode: inode(file), modified: file.modified().ok(), size_bytes: file.len() }
     }
 }
 

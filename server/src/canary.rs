@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use stella::{
     advisory::{Feed, Snapshot},
     digest::Digest,
-    finding::{Finding, Severity},
+    finding::Finding,
     image::Image,
     inventory::Inventory,
     matching::{self, findings},
 };
 
-use crate::{config::Canary, scan::Scans};
-
-/// Findings that a report names, those of the most images first.
-const MOST_NAMED: usize = 200;
+use crate::{
+    config::Canary,
+    moved::{Moved, Moves},
+    scan::Scans,
+};
 
 /// What a trial saw. It lies beside the database as JSON, and holds the last word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Why it is held back; empty where it is not.
     pub reasons: Vec<String>,
+    /// What the trial could not see: it holds nothing back, and the word on it is worth less.
+    pub warnings: Vec<String>,
     /// Id of the database that was in use; `null` where there was none.
     pub old: Option<Digest>,
     /// Id of the new one; `null` where it cannot be read.
@@ -54,6 +57,8 @@ pub enum Outcome {
     Held,
     /// It was held back, and somebody accepted it.
     Accepted,
+    /// It was held back, and somebody removed it.
+    Discarded,
 }
 
 /// Records of one feed or source.
@@ -72,42 +77,16 @@ pub struct Records {
 pub struct Images {
     /// Matched with both.
     pub matched: u64,
-    /// Not all of whose layers are known.
+    /// Not all of whose layers are known, and scans that this release cannot read.
     pub incomplete: u64,
     /// Whether the time was over before the last one.
     pub is_cut: bool,
-}
-
-/// Findings that are in one of two databases alone; those of several images count several times.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
-    /// All that the old one gives.
-    pub old: u64,
-    /// All that the new one gives.
-    pub new: u64,
-    /// What came, by severity.
-    pub added: BTreeMap<Severity, u64>,
-    /// What went, by severity.
-    pub removed: BTreeMap<Severity, u64>,
-    /// Some of both by name, those of the most images first.
-    pub named: Vec<Named>,
-}
-
-/// A finding that came or went.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Named {
-    /// Whether it came; else it went.
-    pub is_added: bool,
-    /// Such as a CVE.
-    pub id: String,
-    /// The package's name.
-    pub package: String,
-    /// Its version.
-    pub version: String,
-    /// How bad.
-    pub severity: Severity,
-    /// In how many images.
-    pub images: u64,
+    /// Of those matched, that fail the standard policy by the old one.
+    pub failed: u64,
+    /// That fail it by the old one alone: gates that would open.
+    pub opened: u64,
+    /// That fail it by the new one alone: gates that would close.
+    pub closed: u64,
 }
 
 impl Report {
@@ -117,6 +96,7 @@ impl Report {
             tried: now(),
             outcome: Outcome::Taken,
             reasons: Vec::new(),
+            warnings: Vec::new(),
             old,
             new,
             records: Vec::new(),
@@ -166,92 +146,78 @@ impl Report {
     /// Matches the images of the newest scans with both.
     pub fn images(&mut self, old: &Snapshot, new: &Snapshot, scans: &Scans) {
         let until = Instant::now() + Duration::from_millis(self.thresholds.time_ms);
-        let mut moved: BTreeMap<Named, u64> = BTreeMap::new();
+        let mut moves = Moves::default();
         let mut failed = None;
-        let seen = scans.newest_images(self.thresholds.scans, |image, inventory| {
-            if Instant::now() >= until {
-                self.images.is_cut = true;
-                return false;
-            }
-            let Some(inventory) = inventory else {
-                self.images.incomplete += 1;
-                return true;
-            };
+        let images = &mut self.images;
+        let seen = scans.newest_images(self.thresholds.scans, until, |image, inventory| {
             match pair(image, inventory, old, new) {
-                Ok((old, new)) => {
-                    self.images.matched += 1;
-                    self.findings.compare(&old, &new, &mut moved);
-                    true
-                }
-                Err(error) => {
-                    failed = Some(error.to_string());
-                    false
-                }
+                Ok((old, new)) => moves.image(old, new, images),
+                Err(error) => failed = Some(error.to_string()),
             }
+            failed.is_none()
         });
+        match seen {
+            Ok(seen) => (self.images.incomplete, self.images.is_cut) = (seen.incomplete, seen.is_cut),
+            Err(_) => self.hold("the stored scans cannot be read; the log has the particulars".to_owned()),
+        }
         if let Some(why) = failed {
             self.hold(format!("images cannot be matched: {why}"));
         }
-        if seen.is_err() {
-            self.hold("the stored scans cannot be read; the log has the particulars".to_owned());
+        self.warn();
+        self.judge(moves.finish());
+    }
+
+    /// Says where the images were not all, or none. That alone holds nothing back: anybody may leave scans that are never completed,
+    /// and who could keep a server on its old advisories by that would do more harm than a trial of feeds and sources alone.
+    fn warn(&mut self) {
+        let Images { matched, incomplete, is_cut, .. } = self.images;
+        if matched == 0 {
+            let why = if incomplete > 0 {
+                format!(", for of {incomplete} that are stored not all is known")
+            } else if is_cut {
+                ", for the time was over".to_owned()
+            } else {
+                ", for none is stored".to_owned()
+            };
+            self.warnings.push(format!("no image was matched{why}: only feeds and sources were compared"));
+        } else if is_cut {
+            self.warnings
+                .push(format!("the time was over after {matched} images: the others were not matched"));
         }
-        let mut named: Vec<Named> =
-            moved.into_iter().map(|(named, images)| Named { images, ..named }).collect();
-        named.sort_by(|a, b| b.images.cmp(&a.images).then_with(|| a.cmp(b)));
-        named.truncate(MOST_NAMED);
-        self.findings.named = named;
-        let (added, removed) = (self.findings.added(), self.findings.removed());
-        let Canary { moved_percent, moved_findings, .. } = self.thresholds;
-        let all = self.findings.old;
-        if over(added + removed, all, moved_percent, moved_findings) {
-            let images = self.images.matched;
+    }
+
+    /// Holds what moved against the thresholds. More is asked of what goes than of what comes: a gate that opens lets pass what
+    /// nobody looks at again, and one that closes is looked at.
+    fn judge(&mut self, moved: Moved) {
+        let Canary { moved_percent, moved_findings, whole_findings, opened_percent, opened_images, .. } =
+            self.thresholds;
+        let Images { matched, failed, opened, .. } = self.images;
+        let all = moved.all.old;
+        let (added, removed) = (moved.added(), moved.removed());
+        let Moved { stricter, milder, .. } = moved;
+        if over(added + stricter, all, moved_percent, moved_findings) {
             self.hold(format!(
-                "findings of {images} images moved: {added} came and {removed} went, of {all}"
+                "findings of {matched} images: {added} came and {stricter} fail that did not, where {all} were known"
             ));
         }
-    }
-}
-
-impl Moved {
-    /// How many came.
-    pub fn added(&self) -> u64 {
-        self.added.values().sum()
-    }
-
-    /// How many went.
-    pub fn removed(&self) -> u64 {
-        self.removed.values().sum()
-    }
-
-    /// Counts one image's.
-    fn compare(&mut self, old: &[Finding], new: &[Finding], moved: &mut BTreeMap<Named, u64>) {
-        let (before, after) = (keys(old), keys(new));
-        self.old += before.len() as u64;
-        self.new += after.len() as u64;
-        for (is_added, findings, other, counts) in
-            [(true, &after, &before, &mut self.added), (false, &before, &after, &mut self.removed)]
-        {
-            for (key @ (id, package, version), severity) in findings {
-                if other.contains_key(key) {
-                    continue;
-                }
-                *counts.entry(*severity).or_default() += 1;
-                let [id, package, version] = [id, package, version].map(|&text| text.to_owned());
-                let named = Named { is_added, id, package, version, severity: *severity, images: 0 };
-                *moved.entry(named).or_default() += 1;
+        if over(removed + milder, all, moved_percent, moved_findings) {
+            self.hold(format!(
+                "findings of {matched} images: {removed} went and {milder} fail no more, of {all}"
+            ));
+        }
+        for (ecosystem, count) in &moved.ecosystems {
+            if count.new == 0 && count.old >= whole_findings {
+                self.hold(format!("no finding of {ecosystem} is left, of {}", count.old));
             }
         }
+        if moved.failing.new == 0 && moved.failing.old >= whole_findings {
+            self.hold(format!("none of {} findings that fail does so any more", moved.failing.old));
+        }
+        if over(opened, failed, opened_percent, opened_images) {
+            self.hold(format!("{opened} of {failed} images that fail do so no more"));
+        }
+        self.findings = moved;
     }
-}
-
-type Key<'a> = (&'a str, &'a str, &'a str);
-
-fn key(finding: &Finding) -> Key<'_> {
-    (&finding.id, &finding.package.name, &finding.package.version)
-}
-
-fn keys(findings: &[Finding]) -> BTreeMap<Key<'_>, Severity> {
-    findings.iter().map(|finding| (key(finding), finding.severity)).collect()
 }
 
 fn pair(
@@ -278,9 +244,10 @@ pub fn now() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::ops::Range;
 
     use super::*;
+    use crate::moved::Change;
 
     fn held(old: u64, new: Option<u64>) -> bool {
         let mut report = Report::new(None, None, &Canary::default());
@@ -296,24 +263,98 @@ mod tests {
         assert!(held(1, None) && !held(0, None) && !held(1, Some(1000)));
     }
 
+    fn finding(id: &str, ecosystem: &str, severity: &str, fixed_in: Option<&str>) -> Finding {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "aliases": [], "severity": severity, "fixed_in": fixed_in, "status": "affected", "paths": [],
+            "package": { "name": "a", "version": "1", "ecosystem": ecosystem, "purl": "pkg:npm/a@1" },
+            "layer": { "index": 0, "diff_id": Digest::of(b"a"), "instruction": "", "base": false } }))
+        .unwrap()
+    }
+
+    fn npm(severity: &str, fixed_in: Option<&str>, ids: Range<u64>) -> Vec<Finding> {
+        ids.map(|id| finding(&format!("CVE-{id}"), "npm", severity, fixed_in)).collect()
+    }
+
+    /// A trial of so many images that all have the same findings.
+    fn tried(images: usize, old: &[Finding], new: &[Finding]) -> Report {
+        let (mut report, mut moves) = (Report::new(None, None, &Canary::default()), Moves::default());
+        for _ in 0..images {
+            moves.image(old.to_vec(), new.to_vec(), &mut report.images);
+        }
+        report.judge(moves.finish());
+        report
+    }
+
     #[test]
-    fn findings_move_by_what_is_found_not_by_what_is_said_of_it() {
-        let finding = |id: &str, severity: &str| -> Finding {
-            serde_json::from_value(serde_json::json!({
-                "id": id, "aliases": [], "severity": severity, "fixed_in": null, "status": "affected", "paths": [],
-                "package": { "name": "a", "version": "1", "ecosystem": "npm", "purl": "pkg:npm/a@1" },
-                "layer": { "index": 0, "diff_id": Digest::of(b"a"), "instruction": "", "base": false } }))
-            .unwrap()
+    fn one_advisory_for_what_all_images_have_is_one_that_came() {
+        let report = tried(25, &[], &npm("critical", Some("2"), 0..1));
+        assert_eq!((report.outcome, report.images.closed), (Outcome::Taken, 25), "{:?}", report.reasons);
+        let named = &report.findings.named[0];
+        assert_eq!((report.findings.added(), named.change, named.images), (1, Change::Came, 25));
+        // A flood is one in one image, too.
+        assert_eq!(tried(1, &[], &npm("low", None, 0..20)).outcome, Outcome::Taken);
+        let flood = tried(1, &[], &npm("low", None, 0..21));
+        assert_eq!(
+            flood.reasons,
+            ["findings of 1 images: 21 came and 0 fail that did not, where 0 were known"]
+        );
+        assert_eq!(tried(1, &npm("low", None, 0..84), &npm("low", None, 0..105)).outcome, Outcome::Taken);
+        assert_eq!(tried(1, &npm("low", None, 0..80), &npm("low", None, 0..101)).outcome, Outcome::Held);
+    }
+
+    #[test]
+    fn what_goes_is_held_back_by_number_and_where_all_of_a_kind_goes() {
+        let held =
+            |old: Range<u64>, new: Range<u64>| tried(3, &npm("low", None, old), &npm("low", None, new));
+        assert_eq!(held(0..100, 0..75).outcome, Outcome::Taken);
+        assert_eq!(held(0..100, 0..74).reasons, ["findings of 3 images: 26 went and 0 fail no more, of 100"]);
+        assert_eq!(held(0..2, 0..0).outcome, Outcome::Taken, "two may be withdrawn");
+        assert_eq!(held(0..3, 0..0).reasons, ["no finding of npm is left, of 3"]);
+        let mut both = npm("low", None, 0..90);
+        both.extend((0..3).map(|id| finding(&format!("CVE-{id}"), "deb", "low", None)));
+        assert_eq!(tried(1, &both, &both[..90]).reasons, ["no finding of deb is left, of 3"]);
+        assert_eq!(tried(1, &both, &both[..91]).outcome, Outcome::Taken);
+    }
+
+    #[test]
+    fn a_finding_that_fails_no_more_is_as_good_as_gone() {
+        let old = npm("critical", Some("2"), 0..40);
+        for new in [npm("unknown", None, 0..40), npm("critical", None, 0..40), npm("low", Some("2"), 0..40)] {
+            let report = tried(1, &old, &new);
+            assert_eq!((report.outcome, report.images.opened), (Outcome::Held, 1));
+            assert_eq!((report.findings.milder, report.findings.removed()), (40, 0));
+            assert_eq!(report.reasons[0], "findings of 1 images: 0 went and 40 fail no more, of 40");
+            assert_eq!(report.reasons[1], "none of 40 findings that fail does so any more");
+        }
+        // The other way round they come.
+        let report = tried(1, &npm("unknown", None, 0..40), &old);
+        assert_eq!((report.findings.stricter, report.images.closed), (40, 1));
+        assert_eq!(
+            report.reasons,
+            ["findings of 1 images: 0 came and 40 fail that did not, where 40 were known"]
+        );
+    }
+
+    #[test]
+    fn gates_that_open_are_held_back_and_gates_that_close_are_not() {
+        let (fails, passes) = (npm("high", Some("2"), 0..1), npm("medium", Some("2"), 0..1));
+        assert_eq!(tried(5, &fails, &passes).outcome, Outcome::Taken);
+        assert_eq!(tried(6, &fails, &passes).reasons, ["6 of 6 images that fail do so no more"]);
+        assert_eq!(tried(60, &passes, &fails).outcome, Outcome::Taken);
+    }
+
+    #[test]
+    fn a_trial_without_images_says_so() {
+        let warned = |images: Images| {
+            let mut report = Report { images, ..Report::new(None, None, &Canary::default()) };
+            report.warn();
+            assert_eq!(report.outcome, Outcome::Taken);
+            report.warnings.join("; ")
         };
-        let (old, new) =
-            ([finding("A", "low"), finding("B", "low")], [finding("A", "high"), finding("C", "high")]);
-        let (mut moved, mut named) = (Moved::default(), BTreeMap::new());
-        moved.compare(&old, &new, &mut named);
-        moved.compare(&old, &old, &mut named);
-        assert_eq!((moved.old, moved.new), (4, 4));
-        assert_eq!(moved.added, BTreeMap::from([(Severity::High, 1)]));
-        assert_eq!(moved.removed, BTreeMap::from([(Severity::Low, 1)]));
-        let ids: BTreeSet<_> = named.keys().map(|named| named.id.as_str()).collect();
-        assert_eq!(ids, BTreeSet::from(["B", "C"]));
+        assert!(warned(Images::default()).contains("none is stored"));
+        let of = |matched, is_cut| Images { matched, is_cut, incomplete: 7, ..Images::default() };
+        assert!(warned(of(0, false)).contains("of 7 that are stored not all is known"));
+        assert!(warned(of(3, true)).contains("after 3 images"));
+        assert_eq!(warned(of(3, false)), "");
     }
 }

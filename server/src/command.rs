@@ -1,20 +1,13 @@
 //! `stella-server feeds`: the advisories of a server, whether it runs or not. What it makes is put beside the database that is in
 //! use, and the server tries it: at once where it runs, else when it starts.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Arguments,
-    fs,
-    io::{ErrorKind, Write},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Arguments, fs, io::Write, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde::Serialize;
 use stella::{
-    advisory::{Snapshot, replace},
+    advisory::Snapshot,
     digest::Digest,
     feeds::{self, Bar, Database, Error, Input, Limits, Store, Target, Tell, records_by_source},
     report::plain,
@@ -23,6 +16,7 @@ use stella::{
 
 use crate::{
     canary::{Outcome, Report},
+    held::Held,
     trial,
 };
 
@@ -39,7 +33,9 @@ pub enum Feeds {
     /// What the database holds and how old it is, what was fetched for it, and the last word on a new one
     Status(Status),
     /// Take the database that the server held back
-    Accept(Place),
+    Accept(Held),
+    /// Remove the database that the server held back; an update makes the same again where its sources did not change
+    Discard(Held),
 }
 
 /// Where things are.
@@ -130,7 +126,8 @@ pub fn run(command: Feeds) -> Result<(), Error> {
         Feeds::Update(args) => update(args),
         Feeds::Import(args) => import(&args),
         Feeds::Status(args) => status(&args),
-        Feeds::Accept(place) => accept(&place.target()),
+        Feeds::Accept(held) => held.accept(),
+        Feeds::Discard(held) => held.discard(),
     }
 }
 
@@ -191,8 +188,10 @@ struct Said {
     records: Option<BTreeMap<String, u64>>,
     /// Id of a new database that the server has not tried yet.
     candidate: Option<Digest>,
-    /// Id of one that it held back.
+    /// Id of one that it held back; `null` also where that cannot be read.
     held: Option<Digest>,
+    /// Whether it holds one back.
+    is_held: bool,
     /// What the last trial saw.
     canary: Option<Report>,
 }
@@ -206,7 +205,8 @@ fn status(args: &Status) -> Result<(), Error> {
         records,
         status: feeds::Status::new(snapshot.as_ref().ok(), Some(&args.place.data_dir)),
         candidate: id(target.candidate()).or_else(|| id(target.trying())),
-        held: id(target.held()),
+        held: trial::open(&target.held()).ok().map(|held| held.id()),
+        is_held: target.held().exists(),
         canary: trial::report(&target),
     };
     match args.output {
@@ -236,56 +236,50 @@ impl Said {
         if let Some(report) = &self.canary {
             text += &said_of(report);
         }
-        if let Some(id) = self.held {
-            text += &format!("held {id}: `stella-server feeds accept` takes it\n");
+        if self.is_held {
+            let id = trial::name(self.held);
+            text += &format!(
+                "held {id}: `stella-server feeds accept {id}` takes it, `stella-server feeds discard {id}` removes it\n"
+            );
         }
         text
     }
 }
 
 /// The last word of the canary, for people.
-fn said_of(report: &Report) -> String {
+pub(crate) fn said_of(report: &Report) -> String {
     let outcome = match report.outcome {
         Outcome::Taken => "taken",
         Outcome::Held => "held back",
         Outcome::Accepted => "held back, then accepted",
+        Outcome::Discarded => "held back, then discarded",
     };
     let (images, findings) = (&report.images, &report.findings);
     let new = report.new.map_or_else(|| "a file".to_owned(), |id| id.to_string());
-    let mut text = format!(
-        "canary {}: {new} {outcome}; {} images matched, {} findings before and {} now: {} came, {} went\n",
-        report.tried,
-        images.matched,
-        findings.old,
-        findings.new,
-        findings.added(),
-        findings.removed(),
+    let mut text = format!("canary {}: {new} {outcome}\n", report.tried);
+    text += &format!(
+        "  {} images matched, {} fail by the old one: {} of them no more, and {} others now\n",
+        images.matched, images.failed, images.opened, images.closed,
     );
+    text += &format!(
+        "  {} different findings before and {} now: {} came and {} fail that did not, {} went and {} fail no more\n",
+        findings.all.old,
+        findings.all.new,
+        findings.added(),
+        findings.stricter,
+        findings.removed(),
+        findings.milder,
+    );
+    for warning in &report.warnings {
+        text += &format!("  note: {}\n", plain(warning));
+    }
     for reason in &report.reasons {
-        text += &format!("  {}\n", plain(reason));
+        text += &format!("  held back because: {}\n", plain(reason));
     }
     text
 }
 
-fn accept(target: &Target) -> Result<(), Error> {
-    let held = target.held();
-    let new = trial::open(&held).map_err(|error| match error {
-        stella::advisory::Error::Read(error) if error.kind() == ErrorKind::NotFound => {
-            Error::unfinished(format!("{}: nothing is held back", held.display()))
-        }
-        error => Error::unfinished(format!("{}: {error}", held.display()))
-            .advise("update again; a file that cannot be read is not taken"),
-    })?;
-    let failed = |error: std::io::Error| Error::unfinished(format!("{}: {error}", held.display()));
-    if let Some(report) = trial::report(target).filter(|report| report.new == Some(new.id())) {
-        print(&said_of(&report))?;
-        trial::write_report(target, &Report { outcome: Outcome::Accepted, ..report }).map_err(failed)?;
-    }
-    replace(target.live(), &held).map_err(failed)?;
-    print(&format!("{} is in use: a server that runs takes it with its next scan\n", new.id()))
-}
-
-fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print(text: &str) -> Result<(), Error> {
     let written = std::io::stdout().lock().write_all(text.as_bytes());
     written.map_err(|error| Error::unfinished(format!("stdout: {error}")))
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Where the embedded store is.
     pub data_dir: PathBuf,
-    /// The compiled advisories, which must be there; `None` for `advisories.db` in the data directory, and until that is there the
-    /// server runs and is not ready.
+    /// The compiled advisories; `None` for `advisories.db` in the data directory. Until they are there the server runs and is not
+    /// ready; a file that is named must be there, unless it will be fetched.
     pub advisories: Option<PathBuf>,
     /// What starts this program, with the arguments that come before a command; empty where nothing can be started.
     pub program: Vec<OsString>,
@@ -32,7 +32,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How long things may take.
     pub deadlines: Deadlines,
-    /// What is fetched of advisories, and when. Where this section is, that is done once a day.
+    /// What is fetched of advisories, and when. Where this section is, that is done once a day, and at once where there are none.
     pub feeds: Feeds,
 }
 
@@ -50,7 +50,8 @@ pub const FEEDS_TOKEN: &str = "STELLA_SERVER_FEEDS_TOKEN";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Feeds {
-    /// `HH:MM` in UTC, once a day, and up to 15 minutes later, so that not all servers ask at once; or `off`.
+    /// `HH:MM` in UTC, once a day, and up to 15 minutes later, so that not all servers ask at once; or `off`. Where there are no
+    /// advisories, the first update begins with the server; one that failed is tried again each hour.
     pub schedule: Schedule,
     /// `SOURCE` or `SOURCE:PART`, as `stella-server feeds update` takes them; empty for those that are on by default.
     pub sources: Vec<String>,
@@ -89,13 +90,20 @@ pub struct Canary {
     pub lost_percent: u64,
     /// or so many, whichever is more.
     pub lost_records: u64,
-    /// Findings that come or go may be so many percent of the old ones,
+    /// Different findings that come may be so many percent of the old ones, and so may those that go; one that fails the standard
+    /// policy only now counts as one that came, and one that fails it no more as one that went,
     pub moved_percent: u64,
-    /// or so many, whichever is more.
+    /// or so many, whichever is more. What several images have counts once.
     pub moved_findings: u64,
-    /// Scans whose images are matched again, the newest first.
+    /// From so many different findings on, not all of one ecosystem may go at once, nor all that fail.
+    pub whole_findings: u64,
+    /// Images that fail and would do so no more may be so many percent of those that fail,
+    pub opened_percent: u64,
+    /// or so many, whichever is more. Images that would fail only now are reported, and hold nothing back.
+    pub opened_images: u64,
+    /// Different images of stored scans that are matched again, the newest first.
     pub scans: usize,
-    /// How long that may take; images that are left then are not matched.
+    /// How long that may take; images that are left then are not matched, and the report says so.
     pub time_ms: u64,
 }
 
@@ -106,6 +114,9 @@ impl Default for Canary {
             lost_records: 50,
             moved_percent: 25,
             moved_findings: 20,
+            whole_findings: 3,
+            opened_percent: 25,
+            opened_images: 5,
             scans: 200,
             time_ms: 30_000,
         }

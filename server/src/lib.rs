@@ -14,13 +14,16 @@ pub mod command;
 mod config;
 mod evaluate;
 mod fragments;
+mod held;
 mod keeping;
 pub mod log;
 mod metrics;
+mod moved;
 mod problem;
 mod routes;
 mod sbom;
 mod scan;
+mod schedule;
 pub mod store;
 mod trial;
 mod updates;
@@ -62,13 +65,14 @@ pub enum Error {
     /// The configuration file cannot be used.
     #[error(transparent)]
     Settings(#[from] config::Error),
-    /// The advisories cannot be opened.
-    #[error("advisories {}: {why}", path.display())]
+    /// Advisories are named that are not there.
+    #[error(
+        "advisories {}: no such file; `stella-server feeds update` or `import` makes it, or a section `feeds` in the configuration",
+        path.display()
+    )]
     Advisories {
         /// The file.
         path: PathBuf,
-        /// Why not.
-        why: String,
     },
 }
 
@@ -89,8 +93,11 @@ impl Server {
         let store = store::Embedded::open(&data_dir, limits.store_cache_bytes, limits.scans, errors)?;
         let (path, is_named) =
             advisories.map_or_else(|| (data_dir.join(ADVISORIES), false), |path| (path, true));
-        let wrong = |why| Error::Advisories { path: path.clone(), why };
-        let advisories = advisories::Advisories::open(&path, Arc::clone(&metrics)).map_err(&wrong)?;
+        // Nothing will make a file that is named, not there, and not fetched: somebody mistook the name.
+        if is_named && settings.feeds.schedule == Schedule::Off && !trial::is_any(&path) {
+            return Err(Error::Advisories { path });
+        }
+        let advisories = advisories::Advisories::open(&path, Arc::clone(&metrics));
         let updates = updates::Updates::new(&settings.feeds, program, &data_dir, &path, Arc::clone(&metrics));
         let scans = scan::Scans {
             store: Arc::new(store),
@@ -100,20 +107,17 @@ impl Server {
             sbom_bytes: limits.sbom_bytes,
             metrics,
         };
+        let trials = trial::Trials::new(settings.feeds.canary.clone());
         if scans.advisories.snapshot().is_none() {
             // The first one need not wait for anybody.
-            trial::look(&scans, &settings.feeds.canary);
+            trials.look(&scans);
         }
         if scans.advisories.snapshot().is_none() {
-            if is_named {
-                return Err(wrong(
-                    "no such file; `stella-server feeds update` or `import` makes it".to_owned(),
-                ));
-            }
+            updates.lack();
             tracing::warn!(path = %path.display(), "no advisories: scans are answered 503 until they are there");
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let shared = Arc::new(routes::Shared::new(scans, updates, settings.clone(), threads));
+        let shared = Arc::new(routes::Shared::new(scans, trials, updates, settings.clone(), threads));
         Ok(Self::new(shared, settings))
     }
 

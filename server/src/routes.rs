@@ -27,7 +27,8 @@ use crate::{
     log::panic_text,
     problem::{self, Problem},
     scan::{Scans, UploadQuery, pack, to_json},
-    store, trial,
+    store,
+    trial::{self, Trials},
     updates::{Refused, Updates},
     work::Work,
 };
@@ -46,6 +47,7 @@ pub struct Shared {
     work: Work,
     probes: Arc<Semaphore>,
     keeping: Keeping,
+    trials: Trials,
     updates: Updates,
     /// Whether a stop was asked for.
     pub stopping: watch::Sender<bool>,
@@ -55,13 +57,14 @@ type Handle = State<Arc<Shared>>;
 
 impl Shared {
     /// Bounds everything by the settings; `threads` is how many CPUs there are.
-    pub fn new(scans: Scans, updates: Updates, settings: Settings, threads: usize) -> Self {
+    pub fn new(scans: Scans, trials: Trials, updates: Updates, settings: Settings, threads: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
             blocks: semaphore(settings.limits.bodies_bytes / BLOCK_BYTES),
             work: Work::new(&settings.limits, threads, Arc::clone(&scans.metrics)),
             probes: semaphore(PROBES),
             keeping: Keeping::default(),
+            trials,
             updates,
             stopping: watch::Sender::new(false),
             scans,
@@ -133,7 +136,8 @@ async fn feeds(State(shared): Handle) -> Result<Response, Problem> {
     on_a_thread(&shared, move |scans| {
         let target = Target::tried(scans.advisories.path());
         let canary = trial::report(&target).map(|report| {
-            json!({ "tried": report.tried, "outcome": report.outcome, "reasons": report.reasons, "new": report.new })
+            json!({ "tried": report.tried, "outcome": report.outcome, "reasons": report.reasons,
+                    "warnings": report.warnings, "new": report.new })
         });
         to_json(&json!({
             "snapshot": scans.advisories.snapshot().map(|snapshot| snapshot.id()),
@@ -181,10 +185,10 @@ pub async fn keep_advisories(shared: Arc<Shared>) {
                 () = tokio::time::sleep(pause) => {}
             }
             let looking = Arc::clone(&shared);
-            let look = move || trial::look(&looking.scans, &looking.settings.feeds.canary);
+            let look = move || looking.trials.look(&looking.scans);
             let is_settled = tokio::task::spawn_blocking(look).await.unwrap_or_default();
             // What cannot be put in place now may be later; to say so once a second helps nobody.
-            pause = if is_settled { LOOK_EVERY } else { LOOK_AGAIN };
+            pause = if is_settled { LOOK_EVERY } else { (pause * 2).clamp(LOOK_AGAIN, LOOK_LATEST) };
         }
     };
     tokio::join!(trials, shared.updates.run(shared.stopping.subscribe()));
@@ -195,6 +199,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long one that could not be put in place is let be.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long it is let be at most, each pause being twice the last.
+const LOOK_LATEST: Duration = Duration::from_secs(16 * 60);
 
 /// Apart from the work queue: a server that has much to do is ready.
 async fn ready(State(shared): Handle) -> Result<&'static str, Problem> {

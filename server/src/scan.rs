@@ -33,6 +33,9 @@ use crate::{
 /// Longest name of an analyzer with its options.
 const ANALYZER_CHARS: usize = 128;
 
+/// Scans that are looked at for their images, the newest first.
+const MOST_WALKED: usize = 20_000;
+
 /// What answers the API's calls. Methods block: they run on threads that may.
 pub struct Scans {
     /// What all nodes know in common.
@@ -66,6 +69,15 @@ struct Scan {
     image: Image,
     space: Space,
     sent: Vec<Sent>,
+}
+
+/// Which stored scans were looked at.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// Images of which not all is known, and scans that cannot be read.
+    pub incomplete: u64,
+    /// Whether the time was over before the last one.
+    pub is_cut: bool,
 }
 
 /// How an image's layers stand.
@@ -144,30 +156,48 @@ impl Scans {
         Ok(self.store.close_scan(name, packed)?)
     }
 
-    /// Hands the images of the newest scans over, each once, with what it holds; `None` where not all of it is known. Ends early once
-    /// `take` gives `false`.
+    /// Hands the images of the newest scans over, each once, with what it holds, until there were so many. Scans of which not all is
+    /// known take nobody's place: anybody may leave as many as he likes. Ends early once `take` gives `false`, or at `until`.
     pub fn newest_images(
         &self,
         most: usize,
-        mut take: impl FnMut(&Image, Option<&Inventory>) -> bool,
-    ) -> Result<(), Problem> {
-        let mut seen: BTreeSet<Vec<Digest>> = BTreeSet::new();
-        for name in self.store.newest_scans(most)? {
+        until: Instant,
+        mut take: impl FnMut(&Image, &Inventory) -> bool,
+    ) -> Result<Walked, Problem> {
+        type Layers = Vec<Digest>;
+        let (mut seen, mut incomplete): (BTreeSet<Layers>, BTreeSet<Layers>) = Default::default();
+        let mut walked = Walked::default();
+        for name in self.store.newest_scans(MOST_WALKED)? {
+            if seen.len() >= most {
+                break;
+            }
+            if Instant::now() >= until {
+                walked.is_cut = true;
+                break;
+            }
             let Some(stored) = self.store.scan(&name)? else { continue };
-            // One that another release was sent says nothing to this one.
             let request = json(&stored.request);
+            // What another release was sent says nothing to this one.
             let Ok(scan) = request.and_then(|request| Scan::new(name, request, stored.sent)) else {
+                walked.incomplete += 1;
                 continue;
             };
-            if !seen.insert(scan.image.layers.iter().map(|layer| layer.diff_id).collect()) {
+            let layers: Layers = scan.image.layers.iter().map(|layer| layer.diff_id).collect();
+            if seen.contains(&layers) {
                 continue;
             }
-            let inventory = self.inventory(&scan)?;
-            if !take(&scan.image, inventory.as_ref()) {
+            let Some(inventory) = self.inventory(&scan)? else {
+                incomplete.insert(layers);
+                continue;
+            };
+            seen.insert(layers);
+            if !take(&scan.image, &inventory) {
                 break;
             }
         }
-        Ok(())
+        // An earlier scan of the same image may have been whole.
+        walked.incomplete += incomplete.difference(&seen).count() as u64;
+        Ok(walked)
     }
 
     /// What a stored scan's image holds, if all of it is known.

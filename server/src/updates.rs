@@ -5,14 +5,17 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use jiff::{Timestamp, ToSpan, civil::Date, tz::Offset};
+use jiff::Timestamp;
 use rustix::process::{Pid, setpriority_process};
 use serde::Serialize;
-use stella::{digest::Digest, report::plain};
+use stella::report::plain;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
@@ -23,10 +26,11 @@ use crate::{
     canary::now,
     config::{Feeds, Schedule},
     metrics::Metrics,
+    schedule::{delay_seconds, planned},
 };
 
-/// After the time that is set, servers begin within so many seconds, each with its own delay.
-const JITTER_SECONDS: u64 = 15 * 60;
+/// An update that failed is tried again after this, or when the next one is due.
+const AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// How long a sleep may be: a clock may be set meanwhile, a machine may have slept.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -43,6 +47,9 @@ pub struct Updates {
     /// Program and arguments of an update; empty where none can be made.
     command: Vec<OsString>,
     delay_seconds: u64,
+    again_after: Duration,
+    /// Whether there was nothing to start with.
+    lacks: AtomicBool,
     state: Mutex<State>,
     asked: Notify,
     metrics: Arc<Metrics>,
@@ -107,6 +114,8 @@ impl Updates {
             settings: settings.clone(),
             command,
             delay_seconds: delay_seconds(data_dir),
+            again_after: AGAIN_AFTER,
+            lacks: AtomicBool::new(false),
             state: Mutex::default(),
             asked: Notify::new(),
             metrics,
@@ -116,6 +125,11 @@ impl Updates {
     /// How they stand now.
     pub fn state(&self) -> State {
         self.lock().clone()
+    }
+
+    /// There are no advisories: the first update, if any is set, need not wait for its time.
+    pub fn lack(&self) {
+        self.lacks.store(true, Ordering::Relaxed);
     }
 
     /// What a caller of an update must bring.
@@ -152,16 +166,15 @@ impl Updates {
         if self.command.is_empty() {
             return;
         }
+        let mut at_once = self.settings.schedule != Schedule::Off && self.lacks.load(Ordering::Relaxed);
+        let mut again = None;
         loop {
-            let next = next(self.settings.schedule, Timestamp::now(), self.delay_seconds);
-            self.lock().next = next.map(|next| next.to_string());
-            if let Some(next) = next {
-                tracing::info!(%next, "advisories are updated next");
-            }
-            tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-                () = self.asked.notified() => {}
-                () = until(next) => if self.begin().is_err() { continue },
+            if !std::mem::take(&mut at_once) || self.begin().is_err() {
+                tokio::select! {
+                    _ = stopping.wait_for(|stopping| *stopping) => return,
+                    () = self.asked.notified() => {}
+                    () = self.due(again) => if self.begin().is_err() { continue },
+                }
             }
             let began = self.lock().running_since.clone().unwrap_or_else(now);
             tracing::info!("update of the advisories begins");
@@ -180,9 +193,38 @@ impl Updates {
                     tracing::error!(error, "update of the advisories failed");
                 }
             }
+            again = error.is_some().then(|| Instant::now() + self.again_after);
             let mut state = self.lock();
             state.last = Some(Last { began, ended: now(), error });
             state.running_since = None;
+        }
+    }
+
+    /// Ends when the next one is due by itself: at its time, or at `again`. Both are looked at anew each time, for the clock may be set
+    /// meanwhile.
+    async fn due(&self, again: Option<Instant>) {
+        let (mut since, mut told) = (Timestamp::now(), None);
+        loop {
+            let now = Timestamp::now();
+            let planned = planned(self.settings.schedule, &mut since, now, self.delay_seconds);
+            let Some(planned) = planned else {
+                self.lock().next = None;
+                return std::future::pending().await;
+            };
+            let mut left = Duration::try_from(planned.duration_since(now)).unwrap_or_default();
+            let mut next = planned;
+            let until_again = again.map(|again| again.saturating_duration_since(Instant::now()));
+            if let Some(until_again) = until_again.filter(|until_again| *until_again < left) {
+                (left, next) = (until_again, now.saturating_add(until_again).unwrap_or(planned));
+            }
+            if left.is_zero() {
+                return;
+            }
+            if told.replace(planned) != Some(planned) {
+                self.lock().next = Some(Timestamp::from_second(next.as_second()).unwrap_or(next).to_string());
+                tracing::info!(%next, "advisories are updated next");
+            }
+            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
         }
     }
 
@@ -234,75 +276,52 @@ fn yield_to_all(child: &Child) {
     }
 }
 
-async fn until(moment: Option<Timestamp>) {
-    let Some(moment) = moment else { return std::future::pending().await };
-    loop {
-        let left = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
-    }
-}
-
-/// The first moment after `after` that is set.
-fn next(schedule: Schedule, after: Timestamp, delay_seconds: u64) -> Option<Timestamp> {
-    let Schedule::Daily { hour, minute } = schedule else { return None };
-    let delay = i64::try_from(delay_seconds).ok()?.seconds();
-    let of = |day: Date| Offset::UTC.to_timestamp(day.at(hour, minute, 0, 0)).ok()?.checked_add(delay).ok();
-    let today = Offset::UTC.to_datetime(after).date();
-    // Yesterday's may be delayed into today.
-    [today.yesterday().ok()?, today, today.tomorrow().ok()?]
-        .into_iter()
-        .filter_map(of)
-        .find(|moment| *moment > after)
-}
-
-/// The same for one data directory each time, and another for the next one.
-fn delay_seconds(data_dir: &Path) -> u64 {
-    let mut text = std::path::absolute(data_dir).unwrap_or_default().into_os_string().into_encoded_bytes();
-    #[cfg(unix)]
-    if let Ok(directory) = std::fs::metadata(data_dir) {
-        use std::os::unix::fs::MetadataExt;
-        // Many servers have it at the same place, each on its own disk.
-        text.extend(directory.dev().to_le_bytes());
-        text.extend(directory.ino().to_le_bytes());
-    }
-    let digest = Digest::of(&text);
-    let (head, _) = digest.bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
-    u64::from_le_bytes(*head) % JITTER_SECONDS
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::tz::Offset;
+
     use super::*;
 
-    #[test]
-    fn the_next_one_is_the_first_that_is_set_after_now() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let daily = Schedule::Daily { hour: 1, minute: 0 };
-        for (after, delay_seconds, want) in [
-            ("2026-02-28T00:59:59Z", 0, "2026-02-28T01:00:00Z"),
-            ("2026-02-28T01:00:00Z", 0, "2026-03-01T01:00:00Z"),
-            ("2026-02-28T01:00:00Z", 60, "2026-02-28T01:01:00Z"),
-        ] {
-            assert_eq!(next(daily, at(after), delay_seconds), Some(at(want)), "{after}");
+    /// Updates by a script that counts how often it ran, until it did so often.
+    fn run(schedule: Schedule, lacks: bool, script: &str, times: usize) -> State {
+        let directory = tempfile::tempdir().unwrap();
+        let count = directory.path().join("count");
+        let script = format!("echo >> '{}'; {script}", count.display());
+        let program = ["/bin/sh", "-c", &script].map(OsString::from).to_vec();
+        let settings = Feeds { schedule, ..Feeds::default() };
+        let metrics = Arc::new(Metrics::new());
+        let mut updates = Updates::new(&settings, program, directory.path(), directory.path(), metrics);
+        updates.again_after = Duration::from_millis(100);
+        if lacks {
+            updates.lack();
         }
-        let late = Schedule::Daily { hour: 23, minute: 59 };
-        assert_eq!(
-            next(late, at("2026-03-01T00:01:00Z"), 120),
-            Some(at("2026-03-01T00:01:00Z") + 23.hours() + 60.minutes())
-        );
-        assert_eq!(next(late, at("2026-03-01T00:00:30Z"), 120), Some(at("2026-03-01T00:01:00Z")));
-        assert_eq!(next(Schedule::Off, at("2026-03-01T00:00:00Z"), 0), None);
+        let (stop, stopping) = watch::channel(false);
+        let ran = || std::fs::read(&count).map_or(0, |lines| lines.len());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let watch = async {
+                let began = Instant::now();
+                while (ran() < times || updates.state().last.is_none()) && began.elapsed().as_secs() < 20 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                // What must not happen gets some time to.
+                tokio::time::sleep(Duration::from_millis(if times > 1 { 0 } else { 400 })).await;
+                let state = updates.state();
+                stop.send_replace(true);
+                state
+            };
+            let state = tokio::join!(updates.run(stopping), watch).1;
+            assert!(if times > 1 { ran() >= times } else { ran() == times }, "{} of {times}", ran());
+            state
+        })
     }
 
     #[test]
-    fn each_data_directory_has_its_own_delay() {
-        let directories = [(); 8].map(|()| tempfile::tempdir().unwrap());
-        let delays: std::collections::BTreeSet<u64> =
-            directories.iter().map(|directory| delay_seconds(directory.path())).collect();
-        assert!(delays.len() > 1 && delays.iter().all(|delay| *delay < JITTER_SECONDS), "{delays:?}");
-        assert_eq!(delay_seconds(directories[0].path()), delay_seconds(directories[0].path()));
+    fn the_first_is_made_at_once_and_one_that_failed_again() {
+        let hour = (Offset::UTC.to_datetime(Timestamp::now()).hour() + 12) % 24;
+        let daily = Schedule::Daily { hour, minute: 0 };
+        assert_eq!(run(daily, true, "exit 0", 1).last.unwrap().error, None);
+        let error = run(daily, true, "echo error: no network >&2; exit 3", 3).last.unwrap().error;
+        assert_eq!(error.as_deref(), Some("no network"));
     }
 }

@@ -180,14 +180,15 @@ mod tests {
         let scans = scan::Scans {
             store,
             fragments: fragments::Fragments::new(0),
-            advisories: advisories::Advisories::open(file.path(), Arc::clone(&metrics)).unwrap(),
+            advisories: advisories::Advisories::open(file.path(), Arc::clone(&metrics)),
             limits: stella::layer::Limits::default(),
             sbom_bytes: 0,
             metrics: Arc::clone(&metrics),
         };
+        let trials = crate::trial::Trials::new(settings.feeds.canary.clone());
         let updates =
             Updates::new(&settings.feeds, Vec::new(), file.path(), file.path(), Arc::clone(&metrics));
-        let shared = Arc::new(routes::Shared::new(scans, updates, settings.clone(), 8));
+        let shared = Arc::new(routes::Shared::new(scans, trials, updates, settings.clone(), 8));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();

@@ -20,6 +20,7 @@ use stella::{
     digest::Digest,
     finding::Severity,
 };
+use stella_server::{Config, Schedule, Settings};
 
 /// A compiled file with one advisory, put in place by renaming; its id.
 fn compile(path: &Path, id: &str, modified: &str) -> Digest {
@@ -87,6 +88,29 @@ fn new_advisories_are_for_the_next_scan() {
     assert_eq!(server.get("/readyz").0, 200);
     let third = compile(&path, "C", "");
     assert_eq!(matched(&server), third.to_string());
+}
+
+/// A name that nothing will ever make a file of is a mistake; one that is of another release is not.
+#[test]
+fn a_server_starts_unless_it_would_wait_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("advisories");
+    let open = |schedule| {
+        let mut settings = Settings::default();
+        settings.feeds.schedule = schedule;
+        let (data_dir, advisories) = (dir.path().to_owned(), Some(path.clone()));
+        let config = Config { data_dir, advisories, program: Vec::new(), settings };
+        stella_server::Server::open(config).map(drop).map_err(|error| error.to_string())
+    };
+    let error = open(Schedule::Off).unwrap_err();
+    assert!(error.contains("no such file; `stella-server feeds update`"), "{error}");
+    open(Schedule::Daily { hour: 1, minute: 0 }).unwrap();
+    std::fs::write(&path, "of another release").unwrap();
+    open(Schedule::Off).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    compile(&dir.path().join("advisories.candidate"), "A", "2024-01-01T00:00:00Z");
+    open(Schedule::Off).unwrap();
+    assert!(path.exists());
 }
 
 #[test]

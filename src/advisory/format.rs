@@ -29,27 +29,25 @@ pub(super) const FLAG_DEMO: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system says no.
-    #[error("cannot be read: {0}; name a file that `stella feeds import` wrote")]
+    #[error("cannot be read: {0}; name a file that `feeds import` wrote")]
     Read(#[source] io::Error),
     /// The file system says no.
     #[error("cannot be written: {0}")]
     Write(#[source] io::Error),
     /// A directory, a device, a pipe.
-    #[error("is {0}, and no regular file; name a file that `stella feeds import` wrote")]
+    #[error("is {0}, and no regular file; name a file that `feeds import` wrote")]
     NotRegular(&'static str),
     /// Some other file.
-    #[error("not an advisory file of Stella (wrong magic); run `stella feeds import` to make one")]
+    #[error("not an advisory file of Stella (wrong magic); run `feeds import` to make one")]
     Magic,
     /// Written by an older or newer release.
-    #[error(
-        "advisory file has format {found}, this release reads {VERSION}; run `stella feeds import` again"
-    )]
+    #[error("advisory file has format {found}, this release reads {VERSION}; run `feeds import` again")]
     Version {
         /// The format found.
         found: u32,
     },
     /// Shorter or longer than its header says.
-    #[error("advisory file is cut: {found} bytes of {want}; run `stella feeds import` again")]
+    #[error("advisory file is cut: {found} bytes of {want}; run `feeds import` again")]
     Truncated {
         /// Bytes that the header names.
         want: u64,
@@ -57,7 +55,7 @@ pub enum Error {
         found: u64,
     },
     /// The bytes are not those that were written.
-    #[error("advisory file is damaged at {what}; run `stella feeds import` again")]
+    #[error("advisory file is damaged at {what}; run `feeds import` again")]
     Corrupt {
         /// The part.
         what: Cow<'static, str>,

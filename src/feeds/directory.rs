@@ -18,10 +18,10 @@ pub fn own_directory(directory: &Path) -> Result<(), String> {
             return Err("it is a link".to_owned());
         }
         if found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(format!("it belongs to user {}; give one of your own with --cache-dir", found.uid()));
+            return Err(format!("it belongs to user {}; give one of your own", found.uid()));
         }
         if found.mode() & 0o022 != 0 {
-            return Err("others can write to it; chmod go-w it, or give another with --cache-dir".to_owned());
+            return Err("others can write to it; chmod go-w it, or give another".to_owned());
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ impl Mirrors {
             let mut url = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
             if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
                 return Err(wrong("no https address: anybody could change what is read").advise(
-                    "serve it by https, with --ca FILE for an authority of your own; or fetch it yourself and run `stella feeds import FILE`",
+                    "serve it by https, with --ca FILE for an authority of your own; or fetch it yourself and hand the file to `feeds import`",
                 ));
             }
             if !url.username().is_empty() || url.password().is_some() {

@@ -140,7 +140,7 @@ impl Store {
         match lock.try_lock() {
             Ok(()) => Ok(Self { directory, _lock: Some(lock) }),
             Err(fs::TryLockError::WouldBlock) => {
-                Err(format!("{}: another `stella feeds update` is at work", path.display()))
+                Err(format!("{}: another update is at work", path.display()))
             }
             Err(fs::TryLockError::Error(error)) => Err(failed(error)),
         }

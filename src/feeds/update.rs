@@ -172,7 +172,7 @@ fn import(
     let mut missing: BTreeSet<String> = absent.iter().map(catalog::File::to_string).collect();
     if files.is_empty() {
         return Err(Error::unfinished("nothing was fetched, so there is nothing to import")
-            .advise("run `stella feeds update` with a network, or `stella feeds import FILE...`"));
+            .advise("run `feeds update` with a network, or `feeds import FILE...`"));
     }
     let mut import = Import::new(target, allowed, tell)?;
     if let Some((path, made)) = import.made_of(&inputs) {

@@ -84,9 +84,9 @@ impl Verdict {
                 message += &format!("; and {} more are too old", old.len() - NAMED);
             }
             message += if oldest.days.is_some() {
-                ": run `stella feeds update`"
+                ": run `feeds update`"
             } else {
-                ": run `stella feeds update`, or tell `stella feeds import` by --fetched"
+                ": run `feeds update`, or tell `feeds import` by --fetched"
             };
             if let Some(policy) = self.policies.get_mut(policy) {
                 policy.rules.push(RuleRef { name: rule.clone(), action: when_older, expired: false });
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(
             verdict.reasons[0].message,
             "nobody knows how old nvd is; npm knows nothing after 2026-06-09, 6 days ago: \
-             run `stella feeds update`, or tell `stella feeds import` by --fetched"
+             run `feeds update`, or tell `feeds import` by --fetched"
         );
         assert_eq!(verdict.policies[0].rules.last().unwrap().name, "advisories older than 5 days");
     }

@@ -260,7 +260,7 @@ class Bundles(Feeds):
         done = self.feeds("export", self.bundle, "--key", self.key.public, "--advisories", self.database, code=2)
         self.assertIn("PRIVATE KEY", done.stderr)
         done = self.feeds("export", self.bundle, "--key", self.key.private, "--advisories", self.path("none"), code=3)
-        self.assertIn("stella feeds import", done.stderr)
+        self.assertIn("feeds import", done.stderr)
         self.assertFalse(os.path.exists(self.bundle))
 
 

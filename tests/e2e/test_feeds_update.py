@@ -410,7 +410,7 @@ class Database(Case):
         self.update("osv:npm", "--fetch-only")
         with open(os.path.join(self.work, "cache", "stella", "feeds", "lock"), "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.update("osv:npm", code=3, say="another `stella feeds update` is at work")
+            self.update("osv:npm", code=3, say="another update is at work")
 
     def test_a_wrong_call_is_told(self):
         for words, say in [(["nosuch"], "no source of advisories"), (["osv:nosuch"], "no part of one"),

@@ -74,10 +74,10 @@ class Input(program.Case):
         self.assertIn("nosuch.sock", done.stderr)
 
     def test_advisories_that_are_missing_or_rubbish(self):
-        self.refused(f"oci:{DEMO}", "stella feeds import", "nosuch", options=["--advisories", self.path("nosuch")])
+        self.refused(f"oci:{DEMO}", "feeds import", "nosuch", options=["--advisories", self.path("nosuch")])
         with open(self.path("rubbish"), "wb") as out:
             out.write(b"rubbish" * 1000)
-        self.refused(f"oci:{DEMO}", "stella feeds import", "rubbish", options=["--advisories", self.path("rubbish")])
+        self.refused(f"oci:{DEMO}", "feeds import", "rubbish", options=["--advisories", self.path("rubbish")])
 
     def test_an_empty_home_has_no_advisories(self):
         self.refused(f"oci:{DEMO}", "no advisories", "stella feeds import", options=[])

@@ -1,6 +1,7 @@
 """A server that keeps its advisories: fetched by itself or when asked, tried on stored scans, held back, and killed at any moment."""
 import contextlib
 import datetime
+import fcntl
 import glob
 import io
 import json
@@ -22,15 +23,16 @@ TOKEN = "0123456789abcdef"
 UTC = datetime.timezone.utc
 
 
-def archive(ecosystem, package, ids):
-    """An archive as OSV's: each record hits every version of the package."""
+def archive(ecosystem, package, ids, fixed=None, **more):
+    """An archive as OSV's: each record hits every version of the package, before that which is fixed."""
     out = io.BytesIO()
+    events = [{"introduced": "0"}] + ([{"fixed": fixed}] if fixed else [])
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as members:
         for name in ids:
             members.writestr(f"{name}.json", json.dumps({
                 "id": name, "modified": "2026-01-02T03:04:05Z",
                 "affected": [{"package": {"ecosystem": ecosystem, "name": package},
-                              "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]}]}))
+                              "ranges": [{"type": "ECOSYSTEM", "events": events}]}], **more}))
     return out.getvalue()
 
 
@@ -173,8 +175,29 @@ class Updating(Case):
             next_one = datetime.datetime.fromisoformat(self.state()["update"]["next"])
             self.assertLess(next_one - datetime.datetime.now(UTC), datetime.timedelta(seconds=63))
             time.sleep(max(0, (next_one - datetime.datetime.now(UTC)).total_seconds()))
-            self.until(lambda: self.ask("/readyz")[0] == 200)
+            self.until(lambda: self.state()["update"]["last"])
+            self.until(lambda: self.state()["update"]["next"])
             self.assertGreater(datetime.datetime.fromisoformat(self.state()["update"]["next"]), next_one)
+
+    def test_at_once_where_there_are_none(self):
+        self.publish(archive("npm", "a", cves(3)), '"1"')
+        far = datetime.datetime.now(UTC) + datetime.timedelta(hours=12)
+        with self.serve(schedule=f"'{far:%H:%M}'"):
+            self.until(lambda: self.ask("/readyz")[0] == 200)
+            self.assertIn("nothing to compare it with", "".join(self.state()["canary"]["warnings"]))
+        with self.serve(schedule=f"'{far:%H:%M}'"):
+            self.until(lambda: self.state()["update"]["next"])
+            self.assertIsNone(self.state()["update"]["running_since"])
+            self.assertEqual(len(self.feeds.to("npm/all.zip")), 1)
+        # Of another release: as good as none, and the server comes up to get a new one.
+        with open(self.database, "r+b") as file:
+            file.seek(8)
+            file.write(b"\x63")
+        with self.serve(schedule=f"'{far:%H:%M}'"):
+            self.assertIn(self.database, self.log())
+            self.assertIn("this release reads", self.log())
+            self.assertNotIn("`stella feeds", self.log(), "that is the client's")
+            self.until(lambda: self.ask("/readyz")[0] == 200)
 
     def test_a_file_that_cannot_be_read_changes_nothing(self):
         self.publish(archive("npm", "a", cves(3)), '"1"')
@@ -199,6 +222,16 @@ class Updating(Case):
             with open(f"/proc/{child}/stat", encoding="utf-8") as stat:
                 self.assertEqual(stat.read().rsplit(")", 1)[1].split()[16], "19", "its priority is the lowest")
         self.until(lambda: not runs(child))
+
+    def test_two_at_a_time_are_refused_in_words_of_the_server(self):
+        os.makedirs(os.path.join(self.data, "feeds"), mode=0o700)
+        with open(os.path.join(self.data, "feeds", "lock"), "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            said = self.call("update", "kev", code=3)
+        self.assertIn("another update is at work", said)
+        said += self.call("update", "--offline", code=3)
+        self.assertIn("nothing was fetched", said)
+        self.assertNotIn("stella feeds", said)
 
     def test_what_is_imported_while_no_server_runs_is_tried_when_it_starts(self):
         files = self.path("npm.zip")
@@ -230,7 +263,13 @@ class Trial(Case):
         return new
 
     def accepted(self, new):
-        said = self.call("accept")
+        self.assertIn(f"feeds accept {new} --advisories {self.database}`", self.log())
+        self.assertIn(f"feeds accept {new} --advisories", self.call("accept", code=2))
+        other = "sha256:" + "0" * 64
+        self.assertIn(f"{new} is", self.call("accept", other, code=3))
+        self.assertIn(f"{new} is", self.call("discard", other, code=3))
+        self.assertTrue(self.state()["held"])
+        said = self.call("accept", new[:7 + 12])
         self.assertIn(new, said)
         self.until(lambda: self.state()["snapshot"] == new)
         self.assertFalse(self.state()["held"])
@@ -267,6 +306,14 @@ class Shrinking(Trial):
             self.assertIsNone(self.update())
             self.settle()
             self.assertFalse(self.state()["held"])
+            # Or it is removed.
+            self.publish(archive("npm", "a", cves(1)), '"6"')
+            self.assertIsNone(self.update())
+            new = self.held("npm")
+            self.assertIn(new, self.call("discard", new))
+            self.assertFalse(self.state()["held"])
+            self.assertEqual(self.status()["canary"]["outcome"], "discarded")
+            self.assertIn("nothing is held back", self.call("accept", new, code=3))
 
 
 class Moving(Trial):
@@ -282,12 +329,36 @@ class Moving(Trial):
             # As many records as before, and every finding is another.
             self.publish(archive("Debian:12", "openssl", cves(30, first=1000)), '"2"', "Debian")
             self.assertIsNone(self.update())
-            new = self.held(f"{found} came and {found} went, of {found}")
+            new = self.held(f"{found} came and 0 fail that did not, where {found} were known",
+                            f"{found} went and 0 fail no more, of {found}")
             canary = self.status()["canary"]
-            self.assertEqual(canary["images"], {"matched": 1, "incomplete": 0, "is_cut": False})
+            self.assertEqual(canary["images"], {"matched": 1, "incomplete": 0, "is_cut": False,
+                                                "failed": 0, "opened": 0, "closed": 0})
             self.assertEqual(canary["findings"]["removed"], {"unknown": found})
-            ids = {named["id"] for named in canary["findings"]["named"] if named["is_added"]}
+            self.assertEqual(canary["findings"]["ecosystems"], {"deb": {"old": found, "new": found}})
+            ids = {named["id"] for named in canary["findings"]["named"] if named["change"] == "came"}
             self.assertLessEqual(ids, set(cves(30, first=1000)))
+            self.accepted(new)
+
+
+class Opening(Trial):
+    def test_findings_that_lose_severity_and_fix_are_held_back(self):
+        worst = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
+        with self.serve():
+            self.first(archive("npm", "lodash", cves(10), fixed="99.0.0", severity=worst))
+            code, _, said = program.gate(self.work, f"oci:{DEMO}", "--server", self.address)
+            self.assertEqual(code, 1, said)
+            # As many findings as before, few enough to go unnoticed by their number, and the gate would open.
+            self.publish(archive("npm", "lodash", cves(10)), '"2"')
+            self.assertIsNone(self.update())
+            new = self.held("none of 10 findings that fail does so any more")
+            canary = self.status()["canary"]
+            self.assertEqual((canary["images"]["failed"], canary["images"]["opened"]), (1, 1))
+            self.assertEqual((canary["findings"]["milder"], canary["findings"]["removed"]), (10, {}))
+            self.assertEqual({named["change"] for named in canary["findings"]["named"]}, {"milder"})
+            self.assertIn("1 images matched, 1 fail by the old one: 1 of them no more, and 0 others now", self.call("status"))
+            code, _, said = program.gate(self.work, f"oci:{DEMO}", "--server", self.address)
+            self.assertEqual(code, 1, said)
             self.accepted(new)
 
 
