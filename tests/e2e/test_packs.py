@@ -31,7 +31,7 @@ TABLE = [
     ("kev", "files", 0, 0, {"no form of advisories that is known": 2}),
     ("maven-ghsa", "osv", 5_305, 5_305, {}),
     ("npm-ghsa", "osv", 3_792, 3_792, {}),
-    ("nvd2-derived", "nvd", 35_918, 35_918, {"an operating system or hardware": 4_447, "no versions that are understood": 355}),
+    ("nvd2-derived", "nvd", 35_918, 35_918, {"an operating system or hardware": 4_447, "no versions that are understood": 263}),
     ("pypi-osv", "osv", 2_661, 2_651, {"withdrawn": 10}),
     ("ruby", "rubysec", 1_381, 1_232, {"of an interpreter, which no package is": 147, "affects no version": 2}),
     ("rustsec", "osv", 1_206, 929, {"information, no vulnerability": 264, "withdrawn": 13}),
