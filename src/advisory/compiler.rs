@@ -1,7 +1,6 @@
 //! From advisories to the compiled file.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io::Write as _,
     path::Path,
@@ -47,13 +46,15 @@ struct FeedInput {
     advisories: Vec<Held>,
 }
 
-/// An advisory for a package, which shares its words with others. The derived order is the package's, then the advisory's.
+/// An advisory for a package. It shares its words with those for others of the record, and the package with those of other
+/// vulnerabilities: an update of a kernel is some hundred of them by as many packages. The derived order is the package's, then
+/// the advisory's.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
-    package: String,
+    package: Arc<str>,
     text: Arc<Text>,
     source: Arc<str>,
-    affected: Affected,
+    affected: Arc<Affected>,
 }
 
 /// What one source says of one vulnerability itself, in the order of the file.
@@ -72,7 +73,7 @@ pub(crate) struct Words {
 }
 
 /// What an advisory says of its package; the fields are those of [`Advisory`].
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Affected {
     pub severity: Severity,
     pub state: State,
@@ -92,7 +93,7 @@ impl Affected {
 impl Held {
     /// Takes what `other` says, if that is the same database's word on the same vulnerability: in how many forms, files and
     /// parts it was read makes no difference.
-    fn takes(&mut self, other: &mut Self) -> bool {
+    fn takes(&mut self, other: &Self) -> bool {
         let (known, new) = (&*self.text, &*other.text);
         let same = (&self.package, &known.id, &known.aliases, &self.source, self.affected.state)
             == (&other.package, &new.id, &new.aliases, &other.source, other.affected.state);
@@ -100,11 +101,13 @@ impl Held {
             if self.text.summary.is_empty() {
                 self.text = Arc::clone(&other.text);
             }
-            let (known, new) = (&mut self.affected, &mut other.affected);
-            known.severity = known.severity.max(new.severity);
-            known.ranges.append(&mut new.ranges);
-            known.versions.append(&mut new.versions);
-            known.sort();
+            if self.affected != other.affected {
+                let (known, new) = (Arc::make_mut(&mut self.affected), &other.affected);
+                known.severity = known.severity.max(new.severity);
+                known.ranges.extend_from_slice(&new.ranges);
+                known.versions.extend_from_slice(&new.versions);
+                known.sort();
+            }
         }
         same
     }
@@ -122,7 +125,7 @@ impl Compiler {
         let Advisory { id, source, aliases, summary, severity, state, ranges, versions } = advisory;
         let words = self.words(id, &source, aliases, summary);
         let affected = Affected { severity, state, ranges, versions };
-        self.speak(&words, ecosystem, package.to_owned(), modified, affected);
+        self.speak(&[words], ecosystem, package, modified, affected);
     }
 
     /// What the advisories of a record that follow have in common.
@@ -147,26 +150,28 @@ impl Compiler {
         Words { text, source }
     }
 
-    /// Takes one advisory in these words, as [`Compiler::add`] does.
+    /// Takes one advisory in each of these words, as [`Compiler::add`] does.
     pub(crate) fn speak(
         &mut self,
-        words: &Words,
+        words: &[Words],
         ecosystem: &str,
-        package: String,
+        package: &str,
         modified: &str,
         mut affected: Affected,
     ) {
         affected.sort();
-        let Words { text, source } = words.clone();
-        let package = match lookup_name(ecosystem, &package) {
-            Cow::Borrowed(_) => package,
-            Cow::Owned(name) => name,
-        };
+        let package = Arc::<str>::from(lookup_name(ecosystem, package));
+        let affected = Arc::new(affected);
         let input = self.input(ecosystem);
         if input.feed.as_of.as_str() < modified {
             input.feed.as_of = modified.to_owned();
         }
-        input.advisories.push(Held { package, text, source, affected });
+        input.advisories.extend(words.iter().cloned().map(|Words { text, source }| Held {
+            package: Arc::clone(&package),
+            text,
+            source,
+            affected: Arc::clone(&affected),
+        }));
     }
 
     fn input(&mut self, ecosystem: &str) -> &mut FeedInput {
@@ -302,7 +307,8 @@ impl Parts {
     }
 
     fn stored(&mut self, advisory: Held) -> Result<StoredAdvisory, Error> {
-        let Held { text, source, affected: Affected { severity, state, ranges, versions }, .. } = advisory;
+        let Held { text, source, affected, .. } = advisory;
+        let Affected { severity, state, ranges, versions } = Arc::unwrap_or_clone(affected);
         let source = self.sources.get(&source).copied().unwrap_or_default();
         Ok(StoredAdvisory { text: self.text(text)?, source, severity, state, ranges, versions })
     }

@@ -127,8 +127,9 @@ pub fn scheme(ecosystem: &str) -> Option<Scheme> {
         Some(("Debian" | "Ubuntu", _)) => Some(Scheme::Deb),
         Some(("Alpine", _)) => Some(Scheme::Apk),
         Some(("Amazon Linux", _)) => Some(Scheme::Rpm),
-        // A release as os-release numbers it. OSV's records for these are of repositories and modules, which no image tells,
-        // and SUSE's of sources: `Red Hat:enterprise_linux:9::baseos`, `SUSE:Linux Enterprise Module for Basesystem 15 SP5`.
+        // A release as os-release numbers it. OSV's records for these are of repositories and modules, which no image tells:
+        // `Red Hat:enterprise_linux:9::baseos`, `SUSE:Linux Enterprise Module for Basesystem 15 SP5`. SUSE's are read as of
+        // the release.
         Some(("Red Hat" | "SUSE" | "openSUSE", release)) if is_number(release) => Some(Scheme::Rpm),
         Some(("openSUSE", "tumbleweed")) => Some(Scheme::Rpm),
         None => unnumbered_scheme(ecosystem),

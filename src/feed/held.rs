@@ -328,20 +328,19 @@ impl Held {
                 continue;
             }
             let Revision { time, database, summary, names, packages, not_understood } = revision;
-            let mut packages = packages.get();
+            let packages = packages.get();
             for ecosystem in not_understood {
                 compiler.add_not_understood(&ecosystem);
             }
             let modified = time.map(whole_seconds).unwrap_or_default();
             merged.kept += u64::from(!packages.is_empty());
-            let last = names.len().saturating_sub(1);
-            for (index, aliases) in names.into_iter().enumerate() {
-                let words = compiler.words(id.clone(), database, aliases, summary.clone());
-                let packages = if index == last { mem::take(&mut packages) } else { packages.clone() };
-                for Package { ecosystem, name, severity, state, ranges, versions } in packages {
-                    let affected = Affected { severity, state, ranges, versions };
-                    compiler.speak(&words, &ecosystem, name, &modified, affected);
-                }
+            let words: Vec<_> = names
+                .into_iter()
+                .map(|aliases| compiler.words(id.clone(), database, aliases, summary.clone()))
+                .collect();
+            for Package { ecosystem, name, severity, state, ranges, versions } in packages {
+                let affected = Affected { severity, state, ranges, versions };
+                compiler.speak(&words, &ecosystem, &name, &modified, affected);
             }
         }
         let mut newest: BTreeMap<Name, Timestamp> = BTreeMap::new();

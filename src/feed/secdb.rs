@@ -158,10 +158,10 @@ impl Vulnerabilities {
         let read = json::members(fixes.as_bytes(), &mut |version, ids| {
             match serde_json::from_str::<Option<Vec<String>>>(ids.get()) {
                 Ok(ids) => {
-                    for text in ids.iter().flatten() {
-                        if !self.fix(name, &version, text) {
+                    for text in with_issue(ids.unwrap_or_default()) {
+                        if !self.fix(name, &version, &text) {
                             let place = format!("{name} {version} in {ecosystem}");
-                            sink.skip(place, "names no vulnerability", text);
+                            sink.skip(place, "names no vulnerability", &text);
                         }
                     }
                 }
@@ -219,6 +219,18 @@ impl Vulnerabilities {
             sink.claim(&scope, Claim { database, id, names, packages, ..Claim::default() });
         }
     }
+}
+
+/// The texts of one fix. Alpine writes the number of its own issue as if it were another vulnerability, even where the CVE that
+/// came later is all that the fix has beside it: `["ALPINE-13661", "CVE-2022-28391"]`. These two are one, as the CVE's record
+/// says, which refers to the issue; with more than one CVE nothing tells whose the issue is.
+fn with_issue(mut texts: Vec<String>) -> Vec<String> {
+    let is_issue = |text: &String| text.starts_with("ALPINE-");
+    let cves: usize = texts.iter().map(|text| text.matches("CVE-").count()).sum();
+    if texts.len() == 2 && cves == 1 && texts.iter().any(is_issue) {
+        texts = vec![texts.join(" ")];
+    }
+    texts
 }
 
 /// Whether a word may be somebody's id of a vulnerability. The others are remarks, and placeholders for what had no number
@@ -293,6 +305,32 @@ mod tests {
             ["CVE-2018-1  1.0-r0", "GHSA-jmqq-xxxx-hhhh  1.0-r0"]
         );
         assert_eq!(snapshot.lookup("Alpine:v3.21", "perl").unwrap()[0].source, "alpine");
+    }
+
+    #[test]
+    fn an_issue_of_alpines_is_the_only_cve_beside_it() {
+        let (_, snapshot) = read(&alpine(
+            r#"{"pkg":{"name":"a","secfixes":{"1-r0":["ALPINE-1","CVE-2022-1"],"2-r0":["CVE-2022-2","ALPINE-2"],
+                 "3-r0":["ALPINE-3","CVE-2022-3","CVE-2022-4"],"4-r0":["ALPINE-4"],"5-r0":["ALPINE-5","ALPINE-6"],
+                 "6-r0":["ALPINE-7","CVE-2022-5 XSA-1"],"7-r0":["ALPINE-8","CVE-2022-6 CVE-2022-7"]}}}"#,
+        ));
+        assert_eq!(
+            told(&snapshot, "Alpine:v3.21", "a"),
+            [
+                "ALPINE-3  3-r0",
+                "ALPINE-4  4-r0",
+                "ALPINE-5  5-r0",
+                "ALPINE-6  5-r0",
+                "ALPINE-8  7-r0",
+                "CVE-2022-1 ALPINE-1 1-r0",
+                "CVE-2022-2 ALPINE-2 2-r0",
+                "CVE-2022-3  3-r0",
+                "CVE-2022-4  3-r0",
+                "CVE-2022-5 ALPINE-7+XSA-1 6-r0",
+                "CVE-2022-6  7-r0",
+                "CVE-2022-7  7-r0",
+            ]
+        );
     }
 
     #[test]

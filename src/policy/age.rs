@@ -39,6 +39,15 @@ pub struct OldFeed {
 /// Most feeds that one sentence names.
 const NAMED: usize = 3;
 
+/// What the name begins with under which reports have the age of the feeds among the rules; the days follow.
+const RULE: &str = "advisories older than";
+
+/// Whether a rule of that name could be taken for the age of the feeds, which no policy file may say.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let plain = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    plain.starts_with(RULE)
+}
+
 impl OldFeed {
     /// The feed, if it is older than so many days.
     fn of(feed: &Feed, today: Date, max_days: u32) -> Option<Self> {
@@ -78,7 +87,7 @@ impl Verdict {
                 feeds.clone().filter_map(|feed| OldFeed::of(feed, today, max_days)).collect();
             old.sort_by_key(|feed| Reverse(feed.days.unwrap_or(i32::MAX))); // stable: names stay in order
             let Some(oldest) = old.first() else { continue };
-            let rule = format!("advisories older than {max_days} days");
+            let rule = format!("{RULE} {max_days} days");
             let mut message = old.iter().take(NAMED).map(OldFeed::text).collect::<Vec<_>>().join("; ");
             if old.len() > NAMED {
                 message += &format!("; and {} more are too old", old.len() - NAMED);

@@ -63,6 +63,9 @@ pub enum Problem {
         /// Line of the earlier rule's name.
         first_line: u64,
     },
+    /// A name that only the program gives.
+    #[error("rule name `{0}` is what reports call the age of the advisories: give the rule another name")]
+    ReservedName(String),
     /// A day that is none.
     #[error("`until` is `{0}`; it must be a day of the calendar in the form YYYY-MM-DD")]
     Date(String),

@@ -12,7 +12,7 @@ use serde_saphyr::{Error as YamlError, Location, MessageFormatter, Spanned, User
 use wildmatch::WildMatch;
 
 use super::{
-    Action, Error, FeedAge, Policy, Problem, Rule, When,
+    Action, Error, FeedAge, Policy, Problem, Rule, When, age,
     condition::{OneOrMany, given, without_null_defaults},
     rule::at_least,
     severity::Rater,
@@ -303,6 +303,9 @@ impl Place<'_> {
 
     fn rule(&self, rule: RuleFile) -> Result<Rule, Error> {
         self.text("name", MAX_NAME, &rule.name.value, rule.name.referenced)?;
+        if age::is_reserved(&rule.name.value) {
+            return Err(self.error(rule.name.referenced, Problem::ReservedName(rule.name.value)));
+        }
         let action: Action = self.word("action", &rule.action.value, rule.action.referenced)?;
         let until = rule.until.map(|until| self.day(&until)).transpose()?;
         if let Some(reason) = &rule.reason {
@@ -582,6 +585,10 @@ rules:
             (
                 &(RULE.replace("rules", "feeds: {when_older: wrn}\nrules") + "{ fixable: true }"),
                 "unknown when_older `wrn`",
+            ),
+            (
+                &(RULE.replace("name: a", "name: Advisories  older than 5 days") + "{ fixable: true }"),
+                "p.yaml:3:11: rule name `Advisories  older than 5 days` is what reports call",
             ),
             (&format!("{RULE}{{ status: maybe }}"), "unknown status `maybe`"),
             (&format!("{RULE}{{ confidence: maybe }}"), "unknown confidence `maybe`; it is one of low, high"),

@@ -20,8 +20,9 @@ TABLE = [
     ("alpine-secdb", "secdb", 4_875, 4_875, {}),
     ("bdu-sample", "bdu", 2, 2, {"products by CPE or in words, not by package": 2}),
     ("cve5", "cve", 36_003, 36_003,
-     {"a product of no collection": 31_692, "a product of another collection": 4_139, "a Go package of no known module": 29,
-      "not understood": 17, "a collection without a package's name": 5, "no affected versions": 1}),
+     {"a product of no collection": 31_692, "a product of another collection": 4_139, "not understood": 17,
+      "a collection without a package's name": 5, "a Go package of no known module": 2, "no affected versions": 1,
+      "on other systems than Linux": 1}),
     ("debian-osv", "osv", 32_818, 32_818, {}),
     ("epss-sample", "epss", 17, 17, {}),
     ("go-osv", "osv", 4_291, 4_274, {"withdrawn": 17}),
@@ -30,7 +31,7 @@ TABLE = [
     ("kev", "files", 0, 0, {"no form of advisories that is known": 2}),
     ("maven-ghsa", "osv", 5_305, 5_305, {}),
     ("npm-ghsa", "osv", 3_792, 3_792, {}),
-    ("nvd2-derived", "nvd", 35_918, 35_918, {"an operating system or hardware": 4_447, "no versions that are understood": 355}),
+    ("nvd2-derived", "nvd", 35_918, 35_918, {"an operating system or hardware": 4_447, "no versions that are understood": 263}),
     ("pypi-osv", "osv", 2_661, 2_651, {"withdrawn": 10}),
     ("ruby", "rubysec", 1_381, 1_232, {"of an interpreter, which no package is": 147, "affects no version": 2}),
     ("rustsec", "osv", 1_206, 929, {"information, no vulnerability": 264, "withdrawn": 13}),
@@ -44,7 +45,8 @@ TABLE = [
 # Why each is rightly left.
 REASONS = {
     "a Go package of no known module":
-        "the CVE list names packages by path, builds name modules, and nothing in the record says where the module's path ends",
+        "the CVE list names packages by path, builds name modules, and nothing in the record says where the module's path ends: "
+        "CVE-2023-45286 says github.com/go-resty/resty/v2, CVE-2024-24786 google.golang.org/protobuf/encoding/protojson",
     "a collection without a package's name":
         "an ecosystem is named, and none of its packages: CVE-2023-49198 says Maven and \"Apache SeaTunnel Web\"",
     "a product of another collection":
@@ -69,6 +71,8 @@ REASONS = {
         "`< 4.4.13`, 0 alone. The database says of each ecosystem how many it has of them",
     "of Rust itself, which no package is":
         "the compiler, the standard library and the like are in no lock file; what is built with them does not say so",
+    "on other systems than Linux":
+        "CVE-2024-24787 is of Go's tools on darwin alone",
     "of an interpreter, which no package is":
         "Ruby, JRuby and mRuby are no gems",
     "products by CPE or in words, not by package":

@@ -179,8 +179,17 @@ fn feed(cpe: &str) -> Result<String, Left> {
         ("redhat", "enterprise_linux") => {
             Ok(format!("Red Hat:{}", version.split('.').next().unwrap_or_default()))
         }
-        ("redhat", "enterprise_linux_eus") => Err(Left::Stream),
-        ("redhat", product) if product.starts_with("rhel_") => Err(Left::Stream),
+        (
+            "redhat",
+            "enterprise_linux_eus"
+            | "rhel_aus"
+            | "rhel_e4s"
+            | "rhel_els"
+            | "rhel_eus"
+            | "rhel_eus_long_life"
+            | "rhel_mission_critical"
+            | "rhel_tus",
+        ) => Err(Left::Stream),
         ("suse", "sles" | "suse_sles" | "sles-ltss" | "suse_sles_ltss" | "sles-ltss-extended-security") => {
             Ok(sles(version, update))
         }
@@ -214,6 +223,8 @@ mod tests {
             ("cpe:/o:redhat:enterprise_linux:7", "Red Hat:7"),
             ("cpe:/o:redhat:enterprise_linux:10.1", "Red Hat:10"),
             ("cpe:/a:redhat:rhel_eus:9.2::appstream", Left::Stream.reason()),
+            ("cpe:/o:redhat:rhel_els:7", Left::Stream.reason()),
+            ("cpe:/a:redhat:rhel_software_collections:3::el7", Left::Product.reason()),
             ("cpe:/a:redhat:openshift:4.16::el9", Left::Product.reason()),
             ("cpe:/o:redhat:enterprise_linux", Left::Product.reason()),
             ("cpe:/o:suse:sles:15:sp5", "SUSE:15.5"),

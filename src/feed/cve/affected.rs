@@ -73,6 +73,7 @@ const COLLECTIONS: &[(&str, &str, &[&str])] = &[
     ("nuget.org", "NuGet", &["nuget"]),
     ("hex.pm", "Hex", &["hex"]),
     ("pub.dev", "Pub", &["pub"]),
+    ("pkg.go.dev", "Go", &[]),
 ];
 
 /// Why a product is left.
@@ -90,10 +91,11 @@ impl Affected<'_> {
         let host = self.collection.as_deref().and_then(host);
         let host = host.ok_or_else(|| left("a product of no collection", ""))?;
         let name = self.package_name.as_deref().unwrap_or_default().trim();
-        if host == "pkg.go.dev" {
-            // The module that a package is in cannot be told from its path.
-            return Err(left("a Go package of no known module", name));
-        }
+        let name = if host == "pkg.go.dev" {
+            go_module(name).ok_or_else(|| left("a Go package of no known module", name))?
+        } else {
+            name
+        };
         let known = COLLECTIONS.iter().find(|(of, _, _)| *of == host);
         let known = known.and_then(|(_, of, types)| Some((*of, *types, scheme(of)?)));
         let (ecosystem, types, scheme) =
@@ -117,7 +119,7 @@ impl Affected<'_> {
 
     /// Whether platforms are named, and no image of Linux is one.
     fn is_elsewhere(&self) -> bool {
-        const SYSTEMS: [&str; 5] = ["windows", "macos", "ios", "ipados", "android"];
+        const SYSTEMS: [&str; 6] = ["windows", "macos", "darwin", "ios", "ipados", "android"];
         let platforms = self.platforms.and_then(|text| serde_json::from_str::<Vec<String>>(text.get()).ok());
         platforms.is_some_and(|platforms| {
             let is =
@@ -254,6 +256,22 @@ impl Entry<'_> {
 fn certain(scheme: Scheme, version: &str) -> Result<&str, String> {
     let short = || version.chars().take(60).collect::<String>();
     if scheme.check(version).is_ok() { Ok(version) } else { Err(format!("the version {:?}", short())) }
+}
+
+/// The module that a Go package is in, as builds and Go's own database name it. A path tells that only of Go itself, whose
+/// packages have no host, and of `golang.org/x`, where the next word is the module; some there have modules inside.
+fn go_module(package: &str) -> Option<&str> {
+    if let Some(path) = package.strip_prefix("golang.org/x/") {
+        const WITH_MODULES_INSIDE: [&str; 3] = ["exp", "telemetry", "tools"];
+        let module = path.split('/').next().filter(|module| !module.is_empty())?;
+        let whole = &package[..package.len() - path.len() + module.len()];
+        return (!WITH_MODULES_INSIDE.contains(&module)).then_some(whole);
+    }
+    match package.split('/').next()? {
+        "" => None,
+        "cmd" => Some("toolchain"),
+        first => (!first.contains('.')).then_some("stdlib"),
+    }
 }
 
 /// The host of a URL, in lower case as they are written, without `www` and `api`.

@@ -175,12 +175,41 @@ fn what_has_no_certain_meaning_is_left() {
     let name = r#""packageName":"g:p","#;
     assert_eq!(url("https://repo1.maven.org/maven2", name), "1.0");
     assert_eq!(url("https://wordpress.org/plugins", name), "a product of another collection: wordpress.org");
-    assert_eq!(url("https://pkg.go.dev", name), "a Go package of no known module: g:p");
+    let module = r#""packageName":"github.com/a/b/c","#;
+    assert_eq!(url("https://pkg.go.dev", module), "a Go package of no known module: github.com/a/b/c");
     assert_eq!(url("https://repo1.maven.org/maven2", ""), "a collection without a package's name: Maven");
     assert_eq!(url("nowhere", name), "a product of no collection");
     let windows = r#""packageName":"g:p","platforms":["Windows 11","macOS"],"#;
     assert_eq!(url("https://repo1.maven.org", windows), "on other systems than Linux: g:p");
     assert_eq!(url("https://repo1.maven.org", &windows.replace("macOS", "Linux")), "1.0");
+}
+
+#[test]
+fn a_go_package_is_of_the_module_that_its_path_tells() {
+    for (package, module) in [
+        ("crypto/tls", "stdlib"),
+        ("net", "stdlib"),
+        ("cmd/go", "toolchain"),
+        ("golang.org/x/net/http2", "golang.org/x/net"),
+        ("golang.org/x/image", "golang.org/x/image"),
+        ("golang.org/x/tools/gopls", ""),
+        ("golang.org/x/", ""),
+        ("google.golang.org/protobuf/encoding/protojson", ""),
+        ("github.com/go-resty/resty/v2", ""),
+        ("", ""),
+    ] {
+        let affected = format!(
+            r#"{{"collectionURL":"https://pkg.go.dev","packageName":"{package}","defaultStatus":"unaffected",
+            "versions":[{{"version":"1.21.0-0","lessThan":"1.21.1","versionType":"semver","status":"affected"}}]}}"#
+        );
+        let affected: Affected<'_> = serde_json::from_str(&affected).unwrap();
+        let found = affected.package(Severity::Unknown).map(|package| {
+            assert_eq!(package.ranges[0].introduced.as_deref(), Some("1.21.0-0"));
+            format!("{} {}", package.ecosystem, package.name)
+        });
+        let want = if module.is_empty() { String::new() } else { format!("Go {module}") };
+        assert_eq!(found.unwrap_or_default(), want, "{package}");
+    }
 }
 
 #[test]

@@ -130,11 +130,12 @@ impl Criterion<'_> {
             return Err(NO_APPLICATION);
         }
         let name = cpe.package().ok_or(NO_NAME)?;
+        // No update (`-`) is the releases themselves, which are all that a range tells apart. Those of one update are left: their
+        // place among the releases is not told.
+        let is_range = cpe::is_any(cpe.version) && (cpe::is_any(cpe.update) || cpe.update == "-");
         let (ranges, versions) = match self.range() {
-            Some(range) if cpe::is_any(cpe.version) && cpe::is_any(cpe.update) => (vec![range?], vec![]),
-            None if cpe::is_any(cpe.version) && cpe::is_any(cpe.update) => {
-                (vec![Range { introduced: None, end: End::Open }], vec![])
-            }
+            Some(range) if is_range => (vec![range?], vec![]),
+            None if is_range => (vec![Range { introduced: None, end: End::Open }], vec![]),
             None if cpe.version != "-" => (vec![], vec![version(&cpe).ok_or(NO_VERSION)?]),
             _ => return Err(NO_VERSION),
         };

@@ -119,6 +119,10 @@ fn criteria_become_ranges_and_versions() {
             r"a:v:c\\+\\+:*:*:*:*:*:node.js:*:*",
             r#","versionStartExcluding":"3.0","versionEndIncluding":"3.5""#,
         ),
+        criterion(
+            r"a:v:c\\+\\+:*:-:*:*:*:node.js:*:*",
+            r#","versionStartIncluding":"6.0","versionEndExcluding":"6.5""#,
+        ),
         criterion(r"a:v:c\\+\\+:4.0\\+a:rc1:*:*:*:node.js:*:*", ""),
         criterion(r"a:v:c\\+\\+:5.0:-:*:*:*:node.js:*:*", ""),
         criterion("a:v:all:*:*:*:*:*:*:*:*", ""),
@@ -126,7 +130,11 @@ fn criteria_become_ranges_and_versions() {
     let configuration = format!(r#"{{"nodes":[{}]}}"#, node(&criteria.join(",")));
     let (found, left) = claimed(&configuration, "v:c++:node.js");
     let range = |introduced: &str, end| Range { introduced: Some(introduced.into()), end };
-    let ranges = [range("1.0", End::Fixed("2.0".into())), range("3.0", End::LastAffected("3.5".into()))];
+    let ranges = [
+        range("1.0", End::Fixed("2.0".into())),
+        range("3.0", End::LastAffected("3.5".into())),
+        range("6.0", End::Fixed("6.5".into())),
+    ];
     assert_eq!((found[0].ranges.as_slice(), found[0].source.as_str()), (&ranges[..], "nvd"));
     assert_eq!(found[0].versions, ["4.0+a-rc1", "5.0"]);
     let (all, _) = claimed(&configuration, "v:all");

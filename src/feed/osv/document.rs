@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::Record;
+use super::{record::Record, suse};
 use crate::{
     advisory::{State, scheme},
     feed::{
@@ -76,12 +76,31 @@ fn affected(mut record: Record, sink: &mut Sink<'_>) {
             reasons.insert(("information, no vulnerability".into(), kind.to_owned()));
             continue;
         }
+        match suse::feed(ecosystem) {
+            Ok(None) => {}
+            Ok(Some(feed)) => {
+                let part = parts.entry(family(&feed).to_owned()).or_default();
+                match suse::packages(&entry, &feed, record.severity_of(&entry)) {
+                    Ok(packages) => part.packages.extend(packages),
+                    Err(what) => {
+                        let detail = format!("{what}, for {name} in {ecosystem}");
+                        reasons.insert(("not understood".into(), detail));
+                        part.not_understood.insert(feed);
+                    }
+                }
+                continue;
+            }
+            Err(()) => {
+                let reason = "a product of SUSE that is no release of the system";
+                reasons.insert((reason.into(), ecosystem.clone()));
+                continue;
+            }
+        }
         let Some(scheme) = scheme(ecosystem) else {
             reasons.insert((format!("ecosystem {ecosystem} is not supported yet"), String::new()));
             continue;
         };
-        let family = ecosystem.split(':').next().unwrap_or_default();
-        let part = parts.entry(family.to_owned()).or_default();
+        let part = parts.entry(family(ecosystem).to_owned()).or_default();
         let (ranges, versions) = entry.versions(scheme, &mut |what| {
             reasons.insert(("not understood".into(), format!("{what}, for {name} in {ecosystem}")));
             part.not_understood.insert(ecosystem.clone());
@@ -109,11 +128,19 @@ fn affected(mut record: Record, sink: &mut Sink<'_>) {
         sink.not_understood();
     }
     let (time, names, summary) = (record.time(), record.names(), record.summary_line());
-    for (family, part) in parts {
+    for (family, mut part) in parts {
+        // SUSE says the same beside each source of an update.
+        part.packages.sort();
+        part.packages.dedup();
         let database = database(&record.id, &family);
         let (id, names, summary) = (record.id.clone(), names.clone(), summary.clone());
         sink.claim(&family, Claim { database, id, time, names, summary, ..part });
     }
+}
+
+/// What an ecosystem is a release of.
+fn family(ecosystem: &str) -> &str {
+    ecosystem.split(':').next().unwrap_or_default()
 }
 
 /// Whose word a record is: by its id, as the schema's list of databases names them; CVEs and what is not listed there, by
@@ -136,15 +163,19 @@ fn database(id: &str, family: &str) -> &'static str {
         ("PYSEC-", "pypa"),
         ("RSEC-", "r"),
         ("RUSTSEC-", "rustsec"),
+        ("SUSE-", "suse"),
         ("UBUNTU-", "ubuntu"),
         ("USN-", "ubuntu"),
+        ("openSUSE-", "suse"),
     ];
     const BY_FAMILY: &[(&str, &str)] = &[
         ("Alpine", "alpine"),
         ("Chainguard", "chainguard"),
         ("Debian", "debian"),
+        ("SUSE", "suse"),
         ("Ubuntu", "ubuntu"),
         ("Wolfi", "wolfi"),
+        ("openSUSE", "suse"),
     ];
     let named = BY_ID.iter().find(|(start, _)| id.starts_with(start));
     named

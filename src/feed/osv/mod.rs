@@ -6,5 +6,6 @@
 mod document;
 mod events;
 mod record;
+mod suse;
 
 pub(super) use document::Osv;

@@ -82,7 +82,8 @@ impl Record {
         let is_cve = |name: &&String| name.starts_with("CVE-");
         let mut aliases = self.aliases.clone().unwrap_or_default();
         // Bulletins used to name their vulnerabilities under `related`, where others put mere neighbours.
-        let bulletin = ["DSA-", "DLA-", "USN-", "LSN-"].iter().any(|start| self.id.starts_with(start));
+        let bulletins = ["DSA-", "DLA-", "USN-", "LSN-", "SUSE-", "openSUSE-"];
+        let bulletin = bulletins.iter().any(|start| self.id.starts_with(start));
         let listed = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
         let upstream = listed(&self.upstream).or_else(|| listed(&self.related).filter(|_| bulletin));
         let upstream = upstream.unwrap_or_default();
@@ -150,6 +151,11 @@ impl Affected {
     /// What RustSec calls information and no vulnerability, such as `unmaintained`.
     pub(super) fn information(&self) -> Option<&str> {
         text_of(&self.database_specific, "informational").filter(|kind| rustsec::is_no_vulnerability(kind))
+    }
+
+    /// What was built of all sources of the record: lists of names and versions, where SUSE filled them.
+    pub(super) fn binaries(&self) -> Option<&Vec<Value>> {
+        self.ecosystem_specific.as_ref()?.get("binaries")?.as_array()
     }
 
     /// Ranges, and the versions that lie outside them: sources list every version beside the ranges. What of the ranges is

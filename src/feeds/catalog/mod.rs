@@ -116,7 +116,7 @@ pub fn chosen(word: &str, year: i16) -> Option<Vec<File>> {
 pub fn help() -> String {
     let line = |source: &Source| {
         let on = if source.default { "on" } else { "off" };
-        format!("  {:<12} {on:<4} {}\n", source.name, source.what)
+        format!("  {:<13} {on:<4} {}\n", source.name, source.what)
     };
     format!(
         "Sources, and whether they are fetched by default\n{}",

@@ -59,6 +59,30 @@ const ALPINE: &[&str] = &[
     "edge/community",
 ];
 
+/// Amazon Linux 2's extras that images have packages of, and that are one line of versions or have what nobody else has.
+const AMAZON_EXTRAS: &[&str] = &[
+    "docker",
+    "haproxy2",
+    "java-openjdk11",
+    "kernel-5.4",
+    "kernel-5.10",
+    "kernel-5.15",
+    "mariadb10.5",
+    "nginx1",
+    "php8.0",
+    "php8.1",
+    "php8.2",
+    "postgresql12",
+    "postgresql13",
+    "postgresql14",
+    "python3.8",
+    "redis6",
+    "ruby3.0",
+    "squid4",
+    "tomcat8.5",
+    "tomcat9",
+];
+
 /// All of them.
 pub const SOURCES: &[Source] = &[
     Source {
@@ -141,6 +165,16 @@ pub const SOURCES: &[Source] = &[
         parts: Parts::Each(&["2/core", "al2023/core/mirrors"]),
         published: Published::Repository,
         default: true,
+    },
+    Source {
+        name: "amazon-extras",
+        what: "Amazon Linux 2's extras, updateinfo of each",
+        addresses: &["https://cdn.amazonlinux.com/2/extras/"],
+        path: "{}/latest/x86_64/mirror.list",
+        file: "{}-updateinfo.xml.gz",
+        parts: Parts::Each(AMAZON_EXTRAS),
+        published: Published::Repository,
+        default: false, // Not checked: that each of them is there, and has an updateinfo.
     },
     Source {
         name: "kev",

@@ -18,8 +18,10 @@
 //! ```
 //!
 //! Packages are named as they are installed, not by what they were built from. Nothing is said of what is not fixed yet.
-//! Extras are left: they have other versions of packages that the core repository has too, and a package does not tell
-//! which of them it is from.
+
+mod repository;
+
+use std::collections::BTreeSet;
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use quick_xml::{
@@ -33,7 +35,8 @@ use super::{
     sink::{Claim, Package, Sink, summary_line},
     walk::Document,
 };
-use crate::advisory::{End, Range, State};
+use crate::advisory::State;
+use repository::Repository;
 
 pub(super) struct Updateinfo;
 
@@ -167,8 +170,16 @@ struct Update {
     issued: String,
     updated: String,
     cves: Vec<String>,
-    /// Names of collections, and name and version of each of their packages.
-    collections: Vec<(String, Vec<(String, String)>)>,
+    /// Names of collections, and their packages.
+    collections: Vec<(String, Vec<Listed>)>,
+}
+
+/// A package as an update lists it.
+struct Listed {
+    name: String,
+    /// `1:`, or nothing.
+    epoch: String,
+    version: String,
 }
 
 impl Update {
@@ -190,7 +201,7 @@ impl Update {
                     epoch => format!("{epoch}:"),
                 };
                 let (_, packages) = self.collections.last_mut().ok_or("a package outside of a collection")?;
-                packages.push((name, format!("{epoch}{version}-{release}")));
+                packages.push(Listed { name, epoch, version: format!("{version}-{release}") });
             }
             _ => {}
         }
@@ -229,24 +240,38 @@ impl Update {
         }
         let severity = cvss::word(&severity).unwrap_or_default();
         let mut packages = Vec::new();
+        let mut not_understood = BTreeSet::new();
+        // An id is of one repository.
+        let scope = collections.first().map(|(collection, _)| collection.clone()).unwrap_or_default();
         for (collection, listed) in collections {
-            let Some(ecosystem) = ecosystem(&collection) else {
+            let Some(repository) = Repository::of(&collection) else {
                 sink.skip(id.clone(), "a repository that is not supported yet", &collection);
                 continue;
             };
-            packages.extend(listed.into_iter().map(|(name, version)| Package {
-                ecosystem: ecosystem.clone(),
-                name,
-                severity,
-                state: State::Affected,
-                ranges: vec![Range { introduced: None, end: End::Fixed(version) }],
-                versions: Vec::new(),
-            }));
+            for Listed { name, epoch, version } in listed {
+                let Some(range) = repository.range(&epoch, &version) else {
+                    sink.skip(id.clone(), "not understood", &format!("{name} {version} in {collection}"));
+                    not_understood.insert(repository.ecosystem.clone());
+                    continue;
+                };
+                packages.push(Package {
+                    ecosystem: repository.ecosystem.clone(),
+                    name,
+                    severity,
+                    state: State::Affected,
+                    ranges: vec![range],
+                    versions: Vec::new(),
+                });
+            }
         }
-        if packages.is_empty() {
+        if !not_understood.is_empty() {
+            sink.not_understood();
+        } else if packages.is_empty() {
             return sink.skip(id, "names no package", "");
         }
-        sink.kept();
+        if !packages.is_empty() {
+            sink.kept();
+        }
         // It stands for each of them.
         let mut names: Vec<_> = cves.into_iter().map(|cve| vec![cve]).collect();
         if names.is_empty() {
@@ -254,8 +279,7 @@ impl Update {
         }
         let time = time(&updated).or_else(|| time(&issued));
         let summary = summary_line(&title);
-        let claim = Claim { database: "amazon", id, time, summary, names, packages, ..Claim::default() };
-        sink.claim("Amazon Linux", claim);
+        sink.claim(&scope, Claim { database: "amazon", id, time, summary, names, packages, not_understood });
     }
 }
 
@@ -269,17 +293,6 @@ fn attribute(start: &BytesStart<'_>, name: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-/// The ecosystem of a collection: `amazon-linux-2`, `amazon-linux-2023`, and `amazon-linux-ami` of the first generation.
-/// Extras have a name behind that: `amazon-linux-2---kernel-5.15`.
-fn ecosystem(collection: &str) -> Option<String> {
-    let generation = match collection.strip_prefix("amazon-linux-")? {
-        "ami" => "1",
-        generation => generation,
-    };
-    let is_number = !generation.is_empty() && generation.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| format!("Amazon Linux:{generation}"))
-}
-
 /// A time as Amazon writes it, without a zone and sometimes without seconds. Taken for UTC; it decides only which of two
 /// words of one id is the newer.
 fn time(text: &str) -> Option<Timestamp> {
@@ -288,123 +301,4 @@ fn time(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        advisory::{Compiler, Snapshot},
-        feed::{Outcome, import::import_document},
-        finding::Severity,
-    };
-
-    fn read(text: &str) -> (Outcome, Snapshot) {
-        let mut compiler = Compiler::default();
-        let outcome = import_document("updateinfo.xml", text.as_bytes(), &mut compiler);
-        (outcome, Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap())
-    }
-
-    fn update(kind: &str, id: &str, collection: &str, package: &str) -> String {
-        format!(
-            r#"<update author="linux-security@amazon.com" from="linux-security@amazon.com" status="final" type="{kind}" version="1.4">
-            <id>{id}</id><title>Amazon Linux 2 - {id}: important priority package update for a &amp; b</title>
-            <issued date="2022-06-06 17:58" /><updated date="2022-11-17 19:23" /><severity>Important</severity>
-            <description><![CDATA[Package <updates> are available]]></description>
-            <references><reference href="http://cve.mitre.org/cgi-bin/cvename.cgi?name=CVE-1&amp;a" id="CVE-1" title="" type="cve" />
-            <reference href="https://rhn.redhat.com/errata/" id="RHSA-2011:1245" title="" type="redhat"></reference>
-            <reference href="" id="CVE-2" type="cve"/></references>
-            <pkglist><collection short="{collection}"><name>Amazon Linux</name>{package}</collection></pkglist></update>"#
-        )
-    }
-
-    fn document(updates: &str) -> String {
-        format!("<?xml version=\"1.0\" ?>\n<updates>{updates}</updates>\n")
-    }
-
-    const A: &str = r#"<package arch="x86_64" epoch="0" name="a" release="2.amzn2" version="1.0"><filename>Packages/a-1.0-2.amzn2.x86_64.rpm</filename></package>
-        <package arch="aarch64" epoch="0" name="a" release="2.amzn2" version="1.0"><filename>Packages/a-1.0-2.amzn2.aarch64.rpm</filename></package>
-        <package arch="noarch" epoch="32" name="a-doc" release="2.amzn2" version="1.0"/>"#;
-
-    #[test]
-    fn updates_by_installed_package() {
-        let updates = [
-            update("security", "ALAS2-2022-1", "amazon-linux-2", A),
-            update("security", "ALAS-2011-1", "amazon-linux-ami", A),
-            update("security", "ALAS2KERNEL-5.15-2022-001", "amazon-linux-2---kernel-5.15", A),
-            update("bugfix", "ALAS2-2022-2", "amazon-linux-2", A),
-            update("security", "ALAS2-2022-3", "amazon-linux-2", ""),
-        ];
-        let (outcome, snapshot) = read(&document(&updates.concat()));
-        assert_eq!((outcome.read, outcome.kept), (5, 2));
-        let reasons: Vec<_> =
-            outcome.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
-        assert_eq!(
-            reasons,
-            [
-                ("a repository that is not supported yet", 1),
-                ("mends no vulnerability", 1),
-                ("names no package", 2),
-            ]
-        );
-        let found = snapshot.lookup("Amazon Linux:2", "a").unwrap();
-        let aliases: Vec<_> = found.iter().map(|advisory| advisory.aliases.join(" ")).collect();
-        assert_eq!(aliases, ["CVE-1", "CVE-2"], "it stands for two vulnerabilities");
-        assert_eq!((found[0].id.as_str(), found[0].source.as_str()), ("ALAS2-2022-1", "amazon"));
-        assert_eq!(found[0].severity, Severity::High);
-        assert!(found[0].summary.ends_with("important priority package update for a & b"));
-        let fix = |package: &str| snapshot.lookup("Amazon Linux:2", package).unwrap()[0].ranges.clone();
-        let until = |fix: &str| vec![Range { introduced: None, end: End::Fixed(fix.into()) }];
-        assert_eq!((fix("a"), fix("a-doc")), (until("1.0-2.amzn2"), until("32:1.0-2.amzn2")));
-        assert_eq!(snapshot.lookup("Amazon Linux:1", "a").unwrap()[0].id, "ALAS-2011-1");
-        assert_eq!(snapshot.feeds()[0].as_of, "2022-11-17T19:23:00Z");
-    }
-
-    #[test]
-    fn a_malformed_update_costs_itself() {
-        let bad = r#"<package name="a" version="&bomb;"/>"#;
-        let long = format!("<!--{}-->{A}", "- ".repeat(2 << 20));
-        let updates = [
-            update("security", "ALAS2-1", "amazon-linux-2", bad),
-            update("security", "ALAS2-2", "amazon-linux-2", r#"<package name="a"/>"#),
-            update("security", "&bomb;", "amazon-linux-2", A),
-            update("security", "", "amazon-linux-2", A),
-            update("security", "ALAS2-3", "amazon-linux-2", &long),
-            "<update/>".to_owned(),
-            update("security", "ALAS2-4", "amazon-linux-2", A),
-        ];
-        let (outcome, snapshot) = read(&document(&updates.concat()));
-        assert_eq!((outcome.read, outcome.kept, outcome.skipped), (7, 1, 6));
-        let named: Vec<_> = outcome.named().into_iter().map(|skipped| skipped.what.clone()).collect();
-        let place = |index| format!("updateinfo.xml, update {index}");
-        assert_eq!(named, [1, 2, 3, 4, 5, 6].map(place));
-        assert_eq!(snapshot.lookup("Amazon Linux:2", "a").unwrap()[0].id, "ALAS2-4");
-    }
-
-    #[test]
-    fn what_cannot_be_trusted_ends_the_file() {
-        let one = update("security", "ALAS2-1", "amazon-linux-2", A);
-        let whole = document(&one);
-        for (text, kept) in [
-            (whole.replace("<updates>", "<!DOCTYPE a [<!ENTITY b \"c\">]><updates>"), 0),
-            (whole.replace("</updates>", ""), 1),
-            (format!("{whole}&bomb;"), 1),
-            (document(&format!("{one}{}", one.replace("</pkglist>", ""))), 1),
-            (document(&format!("{one}{}", &one[..200])).replace("</updates>", ""), 1),
-        ] {
-            let (outcome, _) = read(&text);
-            let last = (outcome.kept, outcome.skipped, outcome.read);
-            assert_eq!(last, (kept, 1, kept + 1), "{:?}", outcome.named());
-            assert!(outcome.named().first().unwrap().why.starts_with("malformed from here on"));
-        }
-    }
-
-    #[test]
-    fn times() {
-        for (text, want) in [
-            ("2022-11-17 19:23", Some("2022-11-17T19:23:00Z")),
-            ("2023-02-22 23:22:00", Some("2023-02-22T23:22:00Z")),
-            ("2024-01-01T00:00:00Z", Some("2024-01-01T00:00:00Z")),
-            ("soon", None),
-        ] {
-            assert_eq!(time(text).map(|time| time.to_string()).as_deref(), want, "{text}");
-        }
-    }
-}
+mod tests;
