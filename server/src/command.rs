@@ -9,7 +9,7 @@ use serde::Serialize;
 use stella::{
     advisory::Snapshot,
     digest::Digest,
-    feeds::{self, Bar, Database, Error, Input, Limits, Store, Target, Tell, records_by_source},
+    feeds::{self, Bar, Database, Error, Input, Keys, Limits, Store, Target, Tell, records_by_source},
     report::plain,
     signer::Signer,
 };
@@ -138,6 +138,7 @@ fn update(args: Update) -> Result<(), Error> {
         mirrors: args.mirror,
         authorities: args.ca,
         limits: Limits { deadline, ..Limits::default() },
+        keys: Keys::of(|name| std::env::var(name).ok()),
         is_offline: args.offline,
         year: Offset::UTC.to_datetime(Timestamp::now()).year(),
         ..feeds::Update::default()

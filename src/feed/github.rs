@@ -143,6 +143,8 @@ struct Advisory<V> {
     #[serde(alias = "updatedAt")]
     updated_at: Option<String>,
     cvss: Option<Cvss>,
+    #[serde(alias = "cvssSeverities")]
+    cvss_severities: Option<CvssSeverities>,
     vulnerabilities: Option<V>,
 }
 
@@ -155,6 +157,15 @@ struct Identifier {
 struct Cvss {
     #[serde(alias = "vectorString")]
     vector_string: Option<String>,
+}
+
+/// Both, where both were rated.
+#[derive(Deserialize)]
+struct CvssSeverities {
+    #[serde(alias = "cvssV3")]
+    cvss_v3: Option<Cvss>,
+    #[serde(alias = "cvssV4")]
+    cvss_v4: Option<Cvss>,
 }
 
 /// A package that an advisory speaks of.
@@ -237,9 +248,14 @@ impl<V> Advisory<V> {
 
     /// By its vector, as where it has the form of OSV; else in GitHub's word.
     fn severity(&self) -> Severity {
-        let vector = self.cvss.as_ref().and_then(|cvss| cvss.vector_string.as_deref());
+        let rated = |cvss: Option<&Cvss>| cvss::severity(cvss?.vector_string.as_deref()?);
+        let both = self.cvss_severities.as_ref();
         let word = || cvss::word(self.severity.as_deref()?);
-        vector.and_then(cvss::severity).or_else(word).unwrap_or_default()
+        rated(self.cvss.as_ref())
+            .or_else(|| rated(both?.cvss_v3.as_ref()))
+            .or_else(word)
+            .or_else(|| rated(both?.cvss_v4.as_ref()))
+            .unwrap_or_default()
     }
 
     /// Hands over what it says of the packages of `affected`, which are all of its `part`.

@@ -23,7 +23,7 @@ use std::fmt::{self, Display};
 pub use bundle::{Key, is_bundle, pack, take};
 pub use catalog::help;
 pub use directory::own_directory;
-pub use fetch::Limits;
+pub use fetch::{Keys, Limits};
 pub use import::{Allowed, Imported, Input, import};
 pub use parts::records_by_source;
 pub use status::{Database, Download, Status};

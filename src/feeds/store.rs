@@ -16,6 +16,7 @@ use std::{
 use super::{
     catalog::{self, File},
     directory::own_directory,
+    fetch::Pages,
 };
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -58,6 +59,9 @@ pub struct State {
     /// What the beginning of a download that was cut is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beginning: Option<Beginning>,
+    /// How the pages stand that the file is made of, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
 }
 
 /// A download that was cut, and can go on where the server still has the same.

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
     Error, Target, Tell, catalog,
-    fetch::{Fetched, Fetcher, Limits, Task},
+    fetch::{Fetched, Fetcher, Keys, Limits, Task},
     http::excerpt,
     import::{Allowed, Fallen, Import, Input},
     mirror::Mirrors,
@@ -28,6 +28,8 @@ pub struct Update {
     pub authorities: Vec<PathBuf>,
     /// What a file may cost.
     pub limits: Limits,
+    /// What interfaces want to be shown.
+    pub keys: Keys,
     /// What making the database may.
     pub allowed: Allowed,
     /// Nothing is fetched: what was fetched before is compiled.
@@ -120,7 +122,7 @@ fn fetch(
     let tasks = tasks.map_err(Error::unfinished)?;
     let bar = tell.begin("fetching advisories");
     bar.expect(tasks.len(), None);
-    let fetcher = Fetcher::new(asked.authorities.clone(), asked.limits, tell, &*bar);
+    let fetcher = Fetcher::new(asked.authorities.clone(), asked.limits, asked.keys.clone(), tell, &*bar);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(Error::unfinished)?.block_on(fetcher.fetch_all(&tasks));
     drop(bar);

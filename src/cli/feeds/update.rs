@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stella::feeds::{Limits, Target};
+use stella::feeds::{Keys, Limits, Target};
 
 use super::{allowed, args::Update, cache, print, size, target};
 use crate::{
@@ -18,6 +18,7 @@ pub fn run(args: &Update, environment: &Environment, log: Log) -> Result<Exit, F
         mirrors: args.mirror.clone(),
         authorities: args.ca.clone(),
         limits: limits(args)?,
+        keys: Keys::of(|name| environment.text(name).map(str::to_owned)),
         allowed: allowed(args.allow_shrink, &args.max_memory)?,
         is_offline: args.offline,
         year: jiff::tz::Offset::UTC.to_datetime(now(environment)?).year(),

@@ -46,8 +46,19 @@ pub enum Published {
     List(&'static str),
     /// The path leads to a text that names the file beside it: Red Hat's `archive_latest.txt`.
     Latest,
+    /// No file, but an interface that answers page by page.
+    Pages(Interface),
     /// The path leads to the mirrors of a repository of packages, whose `repodata/repomd.xml` names the file and its SHA-256.
     Repository,
+}
+
+/// An interface that answers page by page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// NVD's, version 2.0.
+    Nvd,
+    /// GitHub's GraphQL.
+    GitHub,
 }
 
 /// One download.
@@ -119,7 +130,9 @@ pub fn help() -> String {
         format!("  {:<13} {on:<4} {}\n", source.name, source.what)
     };
     format!(
-        "Sources, and whether they are fetched by default\n{}",
+        "Sources, and whether they are fetched by default\n{}\
+         Two answer page by page: nvd-api, faster with a key in STELLA_NVD_API_KEY, and ghsa-api, which takes a token in \
+         STELLA_GITHUB_TOKEN or GITHUB_TOKEN. It is sent to the source's address, or that of its --mirror, alone\n",
         SOURCES.iter().map(line).collect::<String>()
     )
 }

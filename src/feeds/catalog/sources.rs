@@ -1,6 +1,6 @@
 //! The sources themselves. Addresses are those that the publishers' documentation names; what could not be seen there says so.
 
-use super::{Parts, Published, Source};
+use super::{Interface, Parts, Published, Source};
 
 /// OSV's names of ecosystems; each archive holds the releases of a distribution, too.
 const ECOSYSTEMS: &[&str] = &[
@@ -210,6 +210,26 @@ pub const SOURCES: &[Source] = &[
         parts: Parts::Whole,
         published: Published::Nothing,
         default: false, // OSV has them
+    },
+    Source {
+        name: "nvd-api",
+        what: "NVD by its interface, page by page",
+        addresses: &["https://services.nvd.nist.gov/rest/json/cves/"],
+        path: "2.0",
+        file: "nvd.json",
+        parts: Parts::Whole,
+        published: Published::Pages(Interface::Nvd),
+        default: false, // its files hold the same, and take a minute
+    },
+    Source {
+        name: "ghsa-api",
+        what: "GitHub's advisories by GraphQL, page by page",
+        addresses: &["https://api.github.com/"],
+        path: "graphql",
+        file: "advisories.json",
+        parts: Parts::Whole,
+        published: Published::Pages(Interface::GitHub),
+        default: false, // OSV has them, and asks for no token
     },
     Source {
         name: "go",

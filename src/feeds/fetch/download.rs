@@ -118,6 +118,7 @@ impl Job<'_> {
             checked: Some(now),
             error: None,
             beginning: None,
+            pages: None,
         };
         Ok(Fetched::New(at_bytes))
     }

@@ -2,6 +2,7 @@
 
 mod download;
 mod error;
+mod pages;
 mod published;
 mod request;
 
@@ -14,13 +15,14 @@ use tokio::time::Instant;
 
 use super::{
     Bar, Tell,
-    catalog::File,
+    catalog::{File, Published},
     http::excerpt,
     store::{Place, State},
 };
 
 pub use error::Error;
 use error::Fault;
+pub use pages::{Keys, Pages};
 use request::{Clock, Http};
 
 /// Attempts in a row at one mirror that bring nothing.
@@ -63,6 +65,7 @@ pub enum Fetched {
 pub struct Fetcher<'a> {
     http: Http,
     limits: Limits,
+    keys: Keys,
     tell: &'a dyn Tell,
     bar: &'a dyn Bar,
 }
@@ -86,8 +89,14 @@ struct Job<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub fn new(authorities: Vec<PathBuf>, limits: Limits, tell: &'a dyn Tell, bar: &'a dyn Bar) -> Self {
-        Self { http: Http::new(authorities), limits, tell, bar }
+    pub fn new(
+        authorities: Vec<PathBuf>,
+        limits: Limits,
+        keys: Keys,
+        tell: &'a dyn Tell,
+        bar: &'a dyn Bar,
+    ) -> Self {
+        Self { http: Http::new(authorities), limits, keys, tell, bar }
     }
 
     /// Fetches all of them, in any order, each independent of the others; gives what became of them in theirs.
@@ -104,6 +113,11 @@ impl<'a> Fetcher<'a> {
         let fetched = job.ask_mirrors().await;
         if let Err(error) = &fetched {
             job.state.error = Some(excerpt(&error.to_string()));
+            if job.state.pages.as_ref().is_some_and(|pages| pages.begun.is_some()) {
+                self.tell.note(format_args!(
+                    "{file}: the pages that came are kept: the next update goes on from there"
+                ));
+            }
         }
         let saved = job.save();
         self.bar.part();
@@ -147,18 +161,25 @@ impl Job<'_> {
     }
 
     async fn attempt(&mut self, mirror: &Url) -> Result<Fetched, Fault> {
-        let target = self.locate(mirror).await?;
-        let published = target.checksum.map(|checksum| checksum.digest);
-        let known = published.is_some() && published == self.state.published;
-        let fetched = if known && self.place.file(&self.state).is_some() {
-            Fetched::Unchanged
-        } else {
-            self.download(&target).await?
+        let fetched = match self.file.source.published {
+            Published::Pages(interface) => self.pages(mirror, interface).await?,
+            _ => self.file_of(mirror).await?,
         };
         if fetched == Fetched::Unchanged {
             (self.state.checked, self.state.error) = (Some(now()), None);
         }
         Ok(fetched)
+    }
+
+    async fn file_of(&mut self, mirror: &Url) -> Result<Fetched, Fault> {
+        let target = self.locate(mirror).await?;
+        let published = target.checksum.map(|checksum| checksum.digest);
+        let known = published.is_some() && published == self.state.published;
+        if known && self.place.file(&self.state).is_some() {
+            Ok(Fetched::Unchanged)
+        } else {
+            self.download(&target).await
+        }
     }
 
     fn save(&self) -> Result<(), Error> {

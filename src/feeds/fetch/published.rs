@@ -29,7 +29,7 @@ impl Job<'_> {
         let path = self.file.path.clone();
         let unpacked = |digest| Some(Checksum { digest, unpacked: true });
         Ok(match self.file.source.published {
-            Published::Nothing => Target { url: below(base, &path), checksum: None },
+            Published::Nothing | Published::Pages(_) => Target { url: below(base, &path), checksum: None },
             Published::Meta => {
                 let beside = format!("{}.meta", path.trim_end_matches(".json.gz"));
                 let digest = self.said(base, &beside, of_meta).await?;

@@ -78,24 +78,40 @@ impl Http {
         Self { authorities, clients: Mutex::default(), hosts: Mutex::default() }
     }
 
-    /// Asks for `url`, and where the answer leads. Time that is spent waiting for others of ours does not count.
+    /// Asks once, and follows nothing: with a body by `POST`. Time that is spent waiting for others of ours does not count.
+    pub async fn ask(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<Vec<u8>>,
+        clock: &mut Clock,
+    ) -> Result<Answer, Fault> {
+        let waited = Instant::now();
+        let connection = self.connection(url).await?;
+        clock.until += waited.elapsed();
+        let client = self.client(url)?;
+        let request = match body {
+            Some(body) => client.post(url.clone()).body(body),
+            None => client.get(url.clone()),
+        };
+        let sent = clock.limit(url, request.headers(headers.clone()).send()).await?;
+        let response = sent.map_err(|error| {
+            let why = chain(&error.without_url());
+            Fault::passing(Error::Unreachable { url: url.to_string(), why })
+        })?;
+        Ok(Answer { response, url: url.clone(), _connection: connection })
+    }
+
+    /// Asks for `url`, and where the answer leads.
     pub async fn get(&self, url: &Url, headers: &HeaderMap, clock: &mut Clock) -> Result<Answer, Fault> {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let waited = Instant::now();
-            let connection = self.connection(&url).await?;
-            clock.until += waited.elapsed();
-            let request = self.client(&url)?.get(url.clone()).headers(headers.clone());
-            let sent = clock.limit(&url, request.send()).await?;
-            let response = sent.map_err(|error| {
-                let why = chain(&error.without_url());
-                Fault::passing(Error::Unreachable { url: url.to_string(), why })
-            })?;
-            if !is_redirect(response.status()) {
-                return Ok(Answer { response, url, _connection: connection });
+            let answer = self.ask(&url, headers, None, clock).await?;
+            if !is_redirect(answer.response.status()) {
+                return Ok(answer);
             }
-            let location =
-                response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+            let location = answer.response.headers().get(header::LOCATION);
+            let location = location.and_then(|location| location.to_str().ok());
             let Some(next) = location.and_then(|location| url.join(location).ok()) else {
                 let why = "its redirect leads to no address".to_owned();
                 return Err(Error::Answer { url: url.to_string(), why }.into());
