@@ -145,7 +145,7 @@ fn update(args: Update) -> Result<(), Error> {
     };
     let updated = update.run(Some(&args.place.target()), &args.place.data_dir, &Log)?;
     if let Some(snapshot) = &updated.snapshot {
-        print(&Database::new(snapshot).to_string())?;
+        print(&Database::new(snapshot, Timestamp::now()).to_string())?;
     }
     updated.is_whole()
 }
@@ -159,12 +159,12 @@ fn import(args: &Import) -> Result<(), Error> {
     {
         let signers = args.signer.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
         let snapshot = feeds::take(path, &signers, args.allow_older, &target, &Log)?;
-        return print(&Database::new(&snapshot).to_string());
+        return print(&Database::new(&snapshot, Timestamp::now()).to_string());
     }
     let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched, ..Input::default() };
     let inputs: Vec<Input> = args.paths.iter().map(input).collect();
     let imported = feeds::import(&inputs, &target, feeds::Allowed::default(), &Log)?;
-    print(&Database::new(&imported.snapshot).to_string())?;
+    print(&Database::new(&imported.snapshot, Timestamp::now()).to_string())?;
     imported.is_whole()
 }
 
@@ -204,7 +204,12 @@ fn status(args: &Status) -> Result<(), Error> {
     let records = snapshot.as_ref().ok().and_then(|snapshot| records_by_source(&target, snapshot.id()));
     let said = Said {
         records,
-        status: feeds::Status::new(snapshot.as_ref().ok(), Some(&args.place.data_dir)),
+        status: feeds::Status::new(
+            snapshot.as_ref().ok(),
+            Some(&target),
+            Some(&args.place.data_dir),
+            Timestamp::now(),
+        ),
         candidate: id(target.candidate()).or_else(|| id(target.trying())),
         held: trial::open(&target.held()).ok().map(|held| held.id()),
         is_held: target.held().exists(),

@@ -157,7 +157,8 @@ impl Taken {
                 *self.records.entry((*source).to_owned()).or_default() += outcome.kept;
             }
         }
-        let gave = Gave { feeds: part.feeds(), kept };
+        let records = part.outcomes.values().map(|outcome| outcome.kept).sum();
+        let gave = Gave { records, feeds: part.feeds(), kept };
         self.import.add(path, part, gave.kept.checked)?;
         self.gave.push(gave);
         Ok(())

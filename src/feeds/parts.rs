@@ -46,10 +46,19 @@ pub fn records_by_source(target: &Target, snapshot: Digest) -> Option<BTreeMap<S
     Parts::beside(target).merged.records.remove(&snapshot.to_string())
 }
 
+/// How many records each path gave to a database that is there; empty where that is not known.
+pub fn records_by_path(target: &Target, snapshot: Digest) -> BTreeMap<PathBuf, u64> {
+    let Merged { snapshot: made, parts, .. } = Parts::beside(target).merged;
+    let parts = if made == Some(snapshot) { parts } else { Vec::new() };
+    parts.into_iter().map(|gave| (gave.kept.path, gave.records)).collect()
+}
+
 /// What one path gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gave {
     pub kept: Kept,
+    /// How many of its records were taken.
+    pub records: u64,
     /// How many of its records speak of each ecosystem, or are of each database.
     pub feeds: BTreeMap<String, u64>,
 }
@@ -72,7 +81,7 @@ impl Kept {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

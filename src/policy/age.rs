@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Outcome, Policy, Reason, RuleRef, Verdict};
-use crate::advisory::{Feed, is_far};
+use crate::advisory::Feed;
 
 /// What one policy says of old advisories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,10 @@ pub(super) fn is_reserved(name: &str) -> bool {
 impl OldFeed {
     /// The feed, if it is older than so many days.
     fn of(feed: &Feed, today: Date, max_days: u32) -> Option<Self> {
-        // A record of a day that will not come soon says nothing of how old the feed is. One of a later day does, in a verdict
-        // for a moment of the past.
-        let known_until = feed.known_until().filter(|day| feed.checked.is_some() || !is_far(*day, today));
-        let days = known_until.map(|day| today.duration_since(day).as_hours() / 24);
+        let days = feed.age_days(today);
         let is_old = days.is_none_or(|days| days > i64::from(max_days));
         let days = days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
-        let known_until = known_until.map(|day| day.to_string());
+        let known_until = days.and(feed.known_until()).map(|day| day.to_string());
         is_old.then(|| Self { name: feed.name.clone(), known_until, days })
     }
 

@@ -403,7 +403,10 @@ class Database(Case):
         for stamp in (download["fetched"], download["checked"]):
             self.assertRegex(stamp, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         done = program.call(STELLA, "feeds", "status", "--advisories", self.database, env=program.environment(self.work))
-        self.assertRegex(done.stdout, r"osv +1 file, \d+ bytes, fetched 20")
+        self.assertEqual((download["records"], download["age_seconds"] < 600), (1, True))
+        self.assertEqual([feed["age_days"] for feed in self.status()["database"]["feeds"]], [0])
+        self.assertRegex(done.stdout, r"npm +1 records, newest 2026-01-02T03:04:05Z, checked \S+, 0 days old")
+        self.assertRegex(done.stdout, r"osv +1 file, \d+ bytes, fetched 20\S+, checked 20\S+ \(\d min ago\), 1 records")
 
     def test_one_at_a_time(self):
         self.two()

@@ -44,7 +44,7 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
     {
         let signer = |path: &PathBuf| settings::signer("--signer (STELLA_FEEDS_SIGNER)", path);
         let signers = args.signer.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
-        print(&feeds::take(path, &signers, args.allow_older, &target, &log)?)?;
+        print(&feeds::take(path, &signers, args.allow_older, &target, &log)?, environment)?;
         return Ok(Exit::Pass);
     }
     let input = |path: &PathBuf| feeds::Input {
@@ -55,7 +55,7 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
     let inputs: Vec<feeds::Input> = args.paths.iter().map(input).collect();
     let allowed = allowed(args.allow_shrink, &args.max_memory)?;
     let imported = feeds::import(&inputs, &target, allowed, &log)?;
-    print(&imported.snapshot)?;
+    print(&imported.snapshot, environment)?;
     imported.is_whole()?;
     Ok(Exit::Pass)
 }
@@ -86,8 +86,8 @@ fn target(advisories: &Advisories) -> Result<&Path, Failure> {
 }
 
 /// Prints what a database holds.
-fn print(snapshot: &Snapshot) -> Result<(), Failure> {
-    print_text(&Database::new(snapshot).to_string())
+fn print(snapshot: &Snapshot, environment: &Environment) -> Result<(), Failure> {
+    print_text(&Database::new(snapshot, settings::now(environment)?).to_string())
 }
 
 fn print_text(text: &str) -> Result<(), Failure> {

@@ -1,21 +1,24 @@
 //! `stella feeds status`.
 
-use stella::feeds::Status;
+use stella::feeds::{Status, Target};
 
 use super::{
     args::{self, Form},
-    cache, print, print_text,
+    cache, print, print_text, target,
 };
 use crate::{
     exit::{Exit, Failure},
     local::snapshot,
-    settings::{Advisories, Environment},
+    settings::{Advisories, Environment, now},
 };
 
 /// Runs `stella feeds status`. Without a database it says what was fetched all the same, and fails.
 pub fn run(args: &args::Status, environment: &Environment) -> Result<Exit, Failure> {
-    let snapshot = snapshot(&Advisories::new(args.place.advisories.as_deref(), environment));
-    let status = Status::new(snapshot.as_ref().ok(), cache(&args.place, environment).as_deref());
+    let advisories = Advisories::new(args.place.advisories.as_deref(), environment);
+    let snapshot = snapshot(&advisories);
+    let target = target(&advisories).ok().map(Target::at_once);
+    let cache = cache(&args.place, environment);
+    let status = Status::new(snapshot.as_ref().ok(), target.as_ref(), cache.as_deref(), now(environment)?);
     match args.output {
         Form::Json => {
             let mut text = serde_json::to_string_pretty(&status).map_err(Failure::unfinished)?;
@@ -24,7 +27,7 @@ pub fn run(args: &args::Status, environment: &Environment) -> Result<Exit, Failu
         }
         Form::Table => {
             if let Ok(snapshot) = &snapshot {
-                print(snapshot)?;
+                print(snapshot, environment)?;
             }
             print_text(&status.sources_text())?;
         }

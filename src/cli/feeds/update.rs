@@ -30,7 +30,7 @@ pub fn run(args: &Update, environment: &Environment, log: Log) -> Result<Exit, F
     })?;
     let updated = update.run(target.as_ref(), &cache, &log)?;
     if let Some(snapshot) = &updated.snapshot {
-        print(snapshot)?;
+        print(snapshot, environment)?;
     }
     updated.is_whole().map_err(|error| {
         Failure::from(error).advise(

@@ -2,12 +2,9 @@
 
 use super::{Interface, Parts, Published, Source};
 
-/// OSV's names of ecosystems; each archive holds the releases of a distribution, too.
-const ECOSYSTEMS: &[&str] = &[
-    "AlmaLinux",
-    "Alpaquita",
+/// OSV's names of those ecosystems that are read; each archive holds the releases of a distribution, too.
+pub(super) const ECOSYSTEMS: &[&str] = &[
     "Alpine",
-    "Azure Linux",
     "Bitnami",
     "CRAN",
     "Chainguard",
@@ -15,15 +12,11 @@ const ECOSYSTEMS: &[&str] = &[
     "Go",
     "Hex",
     "Julia",
-    "Mageia",
     "Maven",
-    "MinimOS",
     "NuGet",
     "Packagist",
     "Pub",
     "PyPI",
-    "Red Hat",
-    "Rocky Linux",
     "RubyGems",
     "SUSE",
     "SwiftURL",
@@ -31,7 +24,6 @@ const ECOSYSTEMS: &[&str] = &[
     "Wolfi",
     "crates.io",
     "npm",
-    "openEuler",
     "openSUSE",
 ];
 
