@@ -195,6 +195,9 @@ struct Said {
     is_held: bool,
     /// What the last trial saw.
     canary: Option<Report>,
+    /// The database that is in use.
+    #[serde(skip)]
+    live: PathBuf,
 }
 
 fn status(args: &Status) -> Result<(), Error> {
@@ -214,6 +217,7 @@ fn status(args: &Status) -> Result<(), Error> {
         held: trial::open(&target.held()).ok().map(|held| held.id()),
         is_held: target.held().exists(),
         canary: trial::report(&target),
+        live: target.live().to_owned(),
     };
     match args.output {
         Form::Json => {
@@ -245,7 +249,8 @@ impl Said {
         if self.is_held {
             let id = trial::name(self.held);
             text += &format!(
-                "held {id}: `stella-server feeds accept {id}` takes it, `stella-server feeds discard {id}` removes it\n"
+                "held {id}: `{}` takes it, `discard` in its place removes it\n",
+                trial::call("accept", self.held, &self.live)
             );
         }
         text

@@ -52,6 +52,14 @@ impl Held {
                 .advise("`discard` it, and update again"));
         }
         let (aside, id) = self.aside(&target, "accept")?;
+        if let Some(newer) = newer(&target, id) {
+            let _ = put_back(&aside, &target.held());
+            return Err(Error::unfinished(format!(
+                "{} was held against another database than {newer}, which is in use now",
+                name(id)
+            ))
+            .advise("`discard` it, and update again"));
+        }
         replace(target.live(), &aside).map_err(|error| at(&aside, &error))?;
         print(&format!("{} is in use: a server that runs takes it with its next scan\n", name(id)))?;
         report(&target, id, Outcome::Accepted)
@@ -74,11 +82,7 @@ impl Held {
         put_back(&aside, &held).map_err(|error| at(&aside, &error))?;
         let found = id_of(&held)?;
         let Some(meant) = &self.id else {
-            let call = format!(
-                "stella-server feeds {word} {} --advisories {}",
-                name(found),
-                target.live().display()
-            );
+            let call = trial::call(word, found, target.live());
             return Err(Error::usage("say by its ID what is meant")
                 .advise(format!("`{call}`, if it is what is held back now")));
         };
@@ -95,6 +99,13 @@ impl Held {
         let found = checked.inspect_err(|_| drop(put_back(&aside, &held)))?;
         Ok((aside, found))
     }
+}
+
+/// Id of the database in use, where that is another one than the held one was tried against.
+fn newer(target: &Target, id: Option<Digest>) -> Option<Digest> {
+    let old = trial::report(target).filter(|report| report.new == id)?.old;
+    let live = trial::open(target.live()).ok()?.id();
+    (Some(live) != old).then_some(live)
 }
 
 /// Whether the words mean this database.

@@ -195,6 +195,11 @@ pub fn name(id: Option<Digest>) -> String {
     id.map_or_else(|| UNREADABLE.to_owned(), |id| id.to_string())
 }
 
+/// What is to be called for a held database.
+pub fn call(word: &str, id: Option<Digest>, live: &Path) -> String {
+    format!("stella-server feeds {word} {} --advisories {}", name(id), live.display())
+}
+
 /// Opens a database of which every byte is as it was written.
 pub fn open(path: &Path) -> Result<Snapshot, stella::advisory::Error> {
     let snapshot = Snapshot::open(path)?;
@@ -213,11 +218,10 @@ fn put_in_place(target: &Target, report: &Report, scans: &Scans) -> io::Result<(
         replace(&target.held(), &target.trying())?;
         scans.metrics.candidate("held");
         let (reasons, path) = (report.reasons.join("; "), report_path(target));
-        let (id, live) = (name(report.new), target.live().display());
+        let accept = call("accept", report.new, target.live());
         tracing::error!(
             new, reasons, report = %path.display(),
-            "new advisories are held back, the old ones stay: look at the report, then `stella-server feeds accept {id} \
-             --advisories {live}` takes them and `discard` in its place removes them; or mend what is wrong and update again"
+            "new advisories are held back, the old ones stay: look at the report, then `{accept}` takes them and `discard` in its place removes them; or mend what is wrong and update again"
         );
         return Ok(());
     }
@@ -226,6 +230,8 @@ fn put_in_place(target: &Target, report: &Report, scans: &Scans) -> io::Result<(
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    // So is one that was to be accepted when that was killed.
+    let _ = fs::remove_file(target.beside(".aside"));
     replace(target.live(), &target.trying())?;
     scans.advisories.refresh();
     scans.metrics.candidate("taken");

@@ -47,8 +47,8 @@ impl Feed {
     /// How many days ago the feed certainly knew everything: by its last check, else by its newest record, unless that is of a
     /// day which will not come soon. `None` where nobody knows; a record of a later day counts, in a look from the past.
     pub fn age_days(&self, today: Date) -> Option<i64> {
-        let known_until = self.known_until().filter(|day| self.checked.is_some() || !is_far(*day, today))?;
-        Some(today.duration_since(known_until).as_hours() / 24)
+        let known_until = self.known_until().filter(|day| !is_far(*day, today))?;
+        Some((today.duration_since(known_until).as_hours() / 24).max(0))
     }
 }
 

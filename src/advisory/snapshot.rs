@@ -367,6 +367,9 @@ mod tests {
         let busy = std::fs::File::create(folder.path().join(".stella-advisories-busy.part")).unwrap();
         std::fs::write(&stale, "half").unwrap();
         busy.lock().unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        std::fs::File::options().write(true).open(&stale).unwrap().set_modified(long_ago).unwrap();
+        busy.set_modified(long_ago).unwrap();
         Compiler::default().write(&path).unwrap();
         assert!(!stale.exists() && folder.path().join(".stella-advisories-busy.part").exists());
         assert!(Snapshot::open(&path).unwrap().feeds().is_empty());

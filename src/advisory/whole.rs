@@ -4,12 +4,16 @@ use std::{
     fs,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use tempfile::NamedTempFile;
 
 /// How files that are being written are named: dotted, and told from everybody else's.
 const ASIDE: (&str, &str) = (".stella-advisories-", ".part");
+
+/// One that was made just now may not be locked yet.
+const STALE: Duration = Duration::from_secs(60 * 60);
 
 /// A file that is being written aside. It is gone when it is dropped; what a killed run left of one, the next removes.
 pub struct Aside(NamedTempFile);
@@ -84,7 +88,8 @@ fn remove_stale(parent: &Path) -> io::Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(ASIDE.0) && name.ends_with(ASIDE.1) && entry.file_type()?.is_file() {
-            let dead = fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            let is_old = entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > STALE);
+            let dead = is_old && fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
             if dead {
                 // It may be another's, or gone by now; neither is a reason not to import.
                 let _ = fs::remove_file(entry.path());

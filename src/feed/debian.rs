@@ -67,8 +67,7 @@ impl Source for Debian {
         if let Err(error) = read
             && !sink.over()
         {
-            sink.count();
-            sink.skip(name.clone(), "malformed from here on", &error.to_string());
+            sink.broken(name.clone(), &error.to_string());
         }
         if never_released > 0 {
             // Nearly every record has it, so it is told once.

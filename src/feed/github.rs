@@ -72,8 +72,7 @@ impl Source for GitHub {
         if let Err(error) = read
             && !sink.over()
         {
-            sink.count();
-            sink.skip(name.clone(), "malformed from here on", &error.to_string());
+            sink.broken(name.clone(), &error.to_string());
         }
     }
 }

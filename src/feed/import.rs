@@ -1,11 +1,17 @@
 //! From paths to a compiler: documents are read in order, and parsed on several threads by the source that knows them.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::Path, sync::atomic::Ordering, thread};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{PoisonError, atomic::Ordering},
+    thread,
+};
 
 use jiff::civil::Date;
 
 use super::{
-    Error, Memory, Merged, Outcome, Part,
+    Error, Memory, Merged, Outcome, Part, SkippedRecord,
     held::Held,
     name::NO_SOURCE,
     queue::Queue,
@@ -19,8 +25,8 @@ use crate::advisory::Compiler;
 const MOST_THREADS: usize = 4;
 
 /// Reads every record of `path`: a folder, an archive (`.zip`, `.tar`, `.tar.gz`, `.tar.zst`) or a file, on `threads`
-/// threads. A record that is malformed is skipped and named; an archive that is cut is an error, for nobody knows what is
-/// missing. What it holds is of `memory`. `progress` is told how many more bytes were read, as stored.
+/// threads. A record that is malformed is skipped and named; an archive or a document that is cut is an error, for nobody knows
+/// what is missing, and so is a file of which no record can be read, as a page of a proxy's. What it holds is of `memory`. `progress` is told how many more bytes were read, as stored.
 pub fn read(
     path: &Path,
     threads: NonZeroUsize,
@@ -68,6 +74,10 @@ fn read_within(
     });
     budget.over(path)?;
     read?;
+    let broken = budget.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((what, why)) = broken {
+        return Err(Error::Broken { what, why });
+    }
     let mut part = Part::default();
     if other != Outcome::default() {
         part.outcomes.insert(NO_SOURCE, other);
@@ -80,6 +90,15 @@ fn read_within(
     }
     if part.outcomes.values().all(|outcome| outcome.read == 0) {
         return Err(Error::Empty(path.to_owned()));
+    }
+    let mut records = part.outcomes.values().filter(|outcome| outcome.read > 0);
+    if records
+        .clone()
+        .all(|outcome| outcome.kept == 0 && outcome.reasons.keys().all(|reason| reason == MALFORMED))
+        && let Some(SkippedRecord { what, why }) =
+            records.find_map(|outcome| outcome.named.get(MALFORMED)?.first())
+    {
+        return Err(Error::Malformed { path: path.to_owned(), first: format!("{what}: {why}") });
     }
     few_ecosystems(part.held.ecosystems(), budget, path)?;
     part.records = budget.records.load(Ordering::Relaxed);
@@ -145,6 +164,9 @@ impl Import {
         merged
     }
 }
+
+/// Why a record is left that is not what it should be.
+const MALFORMED: &str = "malformed";
 
 /// Why a file is left.
 const NO_FORM: &str = "no form of advisories that is known";

@@ -29,8 +29,7 @@ impl Source for Kev {
         if let Err(error) = read
             && !sink.over()
         {
-            sink.count();
-            sink.skip(document.name.clone(), "malformed from here on", &error);
+            sink.broken(document.name.clone(), &error);
         }
     }
 }

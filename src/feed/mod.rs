@@ -234,6 +234,22 @@ pub enum Error {
         /// The limit's value.
         most_bytes: u64,
     },
+    /// A document of it ends in the middle of something.
+    #[error("{what}: malformed from here on: {why}")]
+    Broken {
+        /// File or member, and how far it could be read.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Not one record in it could be read.
+    #[error("{path}: no record in it can be read: {first}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the first.
+        first: String,
+    },
     /// Not one record in it.
     #[error("{0}: no advisory in it, in any form that is known")]
     Empty(PathBuf),

@@ -72,8 +72,7 @@ impl Source for Secdb {
         if vulnerabilities.fixes > MOST_FIXES {
             sink.skip(name.clone(), "over the limit `secdb fixes`", &format!("more than {MOST_FIXES}"));
         } else if let Err(error) = read {
-            sink.count();
-            sink.skip(name.clone(), "malformed from here on", &error.to_string());
+            sink.broken(name.clone(), &error.to_string());
         }
         vulnerabilities.claim(database, &ecosystem, &head.repository, sink);
     }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -128,6 +128,8 @@ pub(super) struct Budget {
     pub was_over: AtomicBool,
     /// What all paths take.
     pub memory: Memory,
+    /// A document that cannot be read to its end, and why.
+    pub broken: Mutex<Option<(String, String)>>,
 }
 
 impl Budget {
@@ -283,9 +285,21 @@ impl<'a> Sink<'a> {
         if let Err(error) = read
             && !self.over()
         {
-            self.count();
-            self.skip(name.to_owned(), "malformed from here on", &error.to_string());
+            self.broken(name.to_owned(), &error.to_string());
         }
+    }
+
+    /// Names where a document cannot be read any further: what comes after it nobody knows, so the whole file is not taken.
+    pub(super) fn broken(&mut self, what: String, why: &str) {
+        self.count();
+        let mut broken = self.budget.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = (what.clone(), why.to_owned());
+        // The first by name, whichever thread comes first.
+        if broken.as_ref().is_none_or(|known| one < *known) {
+            *broken = Some(one);
+        }
+        drop(broken);
+        self.skip(what, "malformed from here on", why);
     }
 
     /// Names what is left, a record or a part of one. Reasons are counted, so they are few and speak of no single record;

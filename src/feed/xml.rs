@@ -76,8 +76,7 @@ pub(super) fn records<T: Default>(
         (Ok(Ended::Whole), None) if any => return,
         (Ok(Ended::Whole), None) => return sink.skip(document.name.clone(), "no record in it", ""),
     };
-    sink.count();
-    sink.skip(place(error.at), "malformed from here on", &error.why);
+    sink.broken(place(error.at), &error.why);
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";

@@ -18,7 +18,7 @@ use jiff::civil::Date;
 
 use super::{
     Error, Target, Tell,
-    loss::lost,
+    loss::{lost, lost_all},
     parts::{Gave, Kept, Parts},
 };
 use crate::{
@@ -198,11 +198,10 @@ impl<'a> Import<'a> {
     /// any more, or where all of them together are over a limit, there is no database to be made.
     pub fn read(&mut self, inputs: &[Input]) -> Result<Vec<Option<Fallen>>, Error> {
         let Self { target, allowed, memory, parts, now, taken, threads, tell, .. } = self;
-        // Who tries the next one sees what it lost.
-        let may_shrink = allowed.shrink || target.is_tried();
         let size_bytes =
             |input: &Input| input.path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
-        let before = Before { parts, inputs, memory, may_shrink, tell: *tell };
+        let may_shrink = allowed.shrink;
+        let before = Before { parts, inputs, memory, may_shrink, is_tried: target.is_tried(), tell: *tell };
         let what = match inputs {
             [Input { path, .. }] => path.file_name().unwrap_or(path.as_os_str()).display().to_string(),
             inputs => format!("{} files", inputs.len()),
@@ -295,17 +294,23 @@ struct Before<'a> {
     inputs: &'a [Input],
     memory: &'a Memory,
     may_shrink: bool,
+    /// Who tries the next one sees what it lost, and asks somebody: but a path that lost everything would keep all others waiting.
+    is_tried: bool,
     tell: &'a dyn Tell,
 }
 
 impl Before<'_> {
+    fn lost(&self, last: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Option<String> {
+        if self.is_tried { lost_all(last, now) } else { lost(last, now) }
+    }
+
     /// Takes what a path gave, else what it gave last.
     fn take(&self, taken: &mut Taken, input: &Input, read: Read) -> Result<Option<Fallen>, Error> {
         let Input { path, is_recent, .. } = input;
         let last = self.parts.last(path, self.inputs);
         let compared = last.filter(|_| !self.may_shrink && !is_recent);
         let (why, is_less) = match read {
-            Ok((kept, part)) => match compared.and_then(|last| lost(&last.feeds, &part.feeds())) {
+            Ok((kept, part)) => match compared.and_then(|last| self.lost(&last.feeds, &part.feeds())) {
                 Some(lost) => {
                     part.let_go(self.memory);
                     (format!("{} {lost} (--allow-shrink takes it)", path.display()), true)
@@ -323,7 +328,7 @@ impl Before<'_> {
                 Ok(()) => Ok(Some(Fallen { why, is_less, stays: true })),
                 Err(error) => Err(Error::unfinished(self.unread(error)?)),
             },
-            None if self.may_shrink => Ok(Some(Fallen { why, is_less, stays: false })),
+            None if self.may_shrink || self.is_tried => Ok(Some(Fallen { why, is_less, stays: false })),
             None => Err(Error::unfinished(format!(
                 "{why}; what it gave before cannot be had any more, so the database stays as it is"
             ))

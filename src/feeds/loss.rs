@@ -7,17 +7,22 @@ use crate::report::plain;
 /// What is lost of a feed, in words; `None` where no more is gone than publishers take back. Who publishes, or whoever stands in
 /// between, may give a file that is whole and nearly empty, and nothing found in it is no good news.
 pub fn lost(last: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Option<String> {
-    let any = |feeds: &BTreeMap<String, u64>| feeds.values().any(|count| *count > 0);
     let much = |(name, old): (&String, &u64)| {
         let lost = old.saturating_sub(now.get(name).copied().unwrap_or_default());
         is_much(lost, *old).then(|| format!("lost {lost} of {old} records of {}", plain(name)))
     };
     let mut all = last.iter().filter_map(much);
     match (all.next(), all.count()) {
-        (None, _) => (any(last) && !any(now)).then(|| "lost all of its records".to_owned()),
+        (None, _) => lost_all(last, now),
         (first, 0) => first,
         (Some(first), more) => Some(format!("{first}, and much of {more} more feeds")),
     }
+}
+
+/// Where nothing is left of something.
+pub fn lost_all(last: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Option<String> {
+    let any = |feeds: &BTreeMap<String, u64>| feeds.values().any(|count| *count > 0);
+    (any(last) && !any(now)).then(|| "lost all of its records".to_owned())
 }
 
 /// As the server's trial has it, more than a fifth and more than 50. Nothing tries this one, so also most of what is small; but a

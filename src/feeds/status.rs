@@ -160,7 +160,8 @@ impl Status {
             text += &format!(
                 "{source:<24} {count:>3} {files_word}, {size_bytes} bytes, fetched {fetched}, checked {checked}"
             );
-            if let Some(records) = files.iter().map(|file| file.records).sum::<Option<u64>>() {
+            if files.iter().any(|file| file.records.is_some()) {
+                let records: u64 = files.iter().filter_map(|file| file.records).sum();
                 text += &format!(", {records} records");
             }
             text.push('\n');

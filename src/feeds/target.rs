@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
     path::{Path, PathBuf},
 };
 
@@ -79,17 +78,15 @@ impl Target {
             fs::create_dir_all(parent).map_err(|error| Error::at(parent, &error))?;
         }
         // What may lie there under that name is not ours to empty.
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|error| Error::at(&path, &error))?;
+        let create = || File::options().create(true).truncate(false).write(true).open(&path);
+        // Who made it need not be who may write it.
+        let lock = File::open(&path).or_else(|_| create()).map_err(|error| Error::at(&path, &error))?;
         match lock.try_lock() {
-            // Where files cannot be locked, each still writes aside and puts its own in place in one step.
-            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
-                Err(Error::at(&path, &error))
-            }
             Err(TryLockError::WouldBlock) => Err(Error::unfinished(format!(
                 "{}: another import or update of this database is at work",
                 path.display()
             ))),
+            // Where files cannot be locked, each still writes aside and puts its own in place in one step.
             _ => Ok(lock),
         }
     }

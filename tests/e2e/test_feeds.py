@@ -161,9 +161,33 @@ class Import(Feeds):
         stale = self.path("a/.stella-advisories-abc.part")
         with open(stale, "wb") as file:
             file.write(b"x")
+        os.utime(stale, (0, 0))
         self.put("one.json", record("A", "2.0.0"))
         self.into(one)
         self.assertFalse(os.path.exists(stale))
+
+    def test_a_file_that_is_cut_is_not_taken(self):
+        one, two = self.put("one.json", *[record(f"A{number}", "1.0.0") for number in range(9)]), self.path("two.json")
+        with open(one, "rb") as file:
+            whole = file.read()
+        with open(two, "wb") as file:
+            file.write(whole[:-100])
+        self.assertIn("two.json: malformed from here on", self.into(two, code=3).stderr)
+        self.assertFalse(os.path.exists(self.database))
+        # One that is cut later gives what it gave before.
+        self.into(one)
+        before = self.snapshot()
+        with open(one, "wb") as file:
+            file.write(whole[:-100])
+        self.into(one, code=3)
+        self.assertEqual(self.snapshot(), before)
+
+    def test_a_page_of_a_proxy_is_no_file_of_advisories(self):
+        one, kev = self.put("one.json", record("A", "1.0.0")), self.path("known_exploited_vulnerabilities.json")
+        with open(kev, "w", encoding="utf-8") as file:
+            file.write("<html>sign in</html>")
+        self.assertIn("no record in it can be read", self.into(one, kev, code=3).stderr)
+        self.assertFalse(os.path.exists(self.database))
 
     def test_memory_has_a_limit_that_is_said(self):
         one, two = self.many("one.json", 2000), self.many("two.json", 2000, ecosystem="PyPI")

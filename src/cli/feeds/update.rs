@@ -8,7 +8,7 @@ use super::{allowed, args::Update, cache, print, size, target};
 use crate::{
     exit::{Exit, Failure},
     log::Log,
-    settings::{Advisories, Environment, now},
+    settings::{Advisories, Environment},
 };
 
 /// Runs `stella feeds update`.
@@ -21,7 +21,8 @@ pub fn run(args: &Update, environment: &Environment, log: Log) -> Result<Exit, F
         keys: Keys::of(|name| environment.text(name).map(str::to_owned)),
         allowed: allowed(args.allow_shrink, &args.max_memory)?,
         is_offline: args.offline,
-        year: jiff::tz::Offset::UTC.to_datetime(now(environment)?).year(),
+        // What is published follows the clock, whatever moment a build pretends to be of.
+        year: jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).year(),
     };
     let advisories = Advisories::new(args.place.advisories.as_deref(), environment);
     let target = if args.fetch_only { None } else { Some(Target::at_once(target(&advisories)?)) };

@@ -258,11 +258,68 @@ fn certain(scheme: Scheme, version: &str) -> Result<&str, String> {
     if scheme.check(version).is_ok() { Ok(version) } else { Err(format!("the version {:?}", short())) }
 }
 
+/// What the paths of Go's own packages begin with. Others without a host are somebody's short way to name a repository.
+const STANDARD: [&str; 50] = [
+    "archive",
+    "bufio",
+    "builtin",
+    "bytes",
+    "cmp",
+    "compress",
+    "container",
+    "context",
+    "crypto",
+    "database",
+    "debug",
+    "embed",
+    "encoding",
+    "errors",
+    "expvar",
+    "flag",
+    "fmt",
+    "go",
+    "hash",
+    "html",
+    "image",
+    "index",
+    "internal",
+    "io",
+    "iter",
+    "log",
+    "maps",
+    "math",
+    "mime",
+    "net",
+    "os",
+    "path",
+    "plugin",
+    "reflect",
+    "regexp",
+    "runtime",
+    "slices",
+    "sort",
+    "strconv",
+    "strings",
+    "structs",
+    "sync",
+    "syscall",
+    "testing",
+    "text",
+    "time",
+    "unicode",
+    "unique",
+    "unsafe",
+    "weak",
+];
+
 /// The module that a Go package is in, as builds and Go's own database name it. A path tells that only of Go itself, whose
 /// packages have no host, and of `golang.org/x`, where the next word is the module; some there have modules inside.
 fn go_module(package: &str) -> Option<&str> {
     if let Some(path) = package.strip_prefix("golang.org/x/") {
         const WITH_MODULES_INSIDE: [&str; 3] = ["exp", "telemetry", "tools"];
+        if path.starts_with("crypto/x509roots") {
+            return None; // another one inside
+        }
         let module = path.split('/').next().filter(|module| !module.is_empty())?;
         let whole = &package[..package.len() - path.len() + module.len()];
         return (!WITH_MODULES_INSIDE.contains(&module)).then_some(whole);
@@ -270,7 +327,7 @@ fn go_module(package: &str) -> Option<&str> {
     match package.split('/').next()? {
         "" => None,
         "cmd" => Some("toolchain"),
-        first => (!first.contains('.')).then_some("stdlib"),
+        first => STANDARD.contains(&first).then_some("stdlib"),
     }
 }
 

@@ -50,12 +50,7 @@ impl Source for Nvd {
         if let Err(error) = read
             && !sink.over()
         {
-            sink.count();
-            sink.skip(
-                format!("{name}, after record {index}{after}"),
-                "malformed from here on",
-                &error.to_string(),
-            );
+            sink.broken(format!("{name}, after record {index}{after}"), &error.to_string());
         }
     }
 

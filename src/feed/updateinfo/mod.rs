@@ -54,8 +54,7 @@ impl Source for Updateinfo {
         if let Err(why) = reading.all(&document.bytes)
             && !sink.over()
         {
-            sink.count();
-            sink.skip(document.name.clone(), "malformed from here on", &why);
+            sink.broken(document.name.clone(), &why);
         }
     }
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// An answer that says no.
     #[error("{url}: answered {status}")]
     Status { url: String, status: reqwest::StatusCode },
+    /// An answer that says no, and why.
+    #[error("{url}: answered {status}: {why}")]
+    Refused { url: String, status: reqwest::StatusCode, why: String },
     /// More than anybody wants.
     #[error("{url}: over the limit of {most_bytes} bytes (--max-size)")]
     TooLarge { url: String, most_bytes: u64 },

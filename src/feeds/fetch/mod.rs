@@ -165,9 +165,7 @@ impl Job<'_> {
             Published::Pages(interface) => self.pages(mirror, interface).await?,
             _ => self.file_of(mirror).await?,
         };
-        if fetched == Fetched::Unchanged {
-            (self.state.checked, self.state.error) = (Some(now()), None);
-        }
+        self.state.error = None;
         Ok(fetched)
     }
 
@@ -176,10 +174,14 @@ impl Job<'_> {
         let published = target.checksum.map(|checksum| checksum.digest);
         let known = published.is_some() && published == self.state.published;
         if known && self.place.file(&self.state).is_some() {
-            Ok(Fetched::Unchanged)
-        } else {
-            self.download(&target).await
+            self.state.checked = Some(now());
+            return Ok(Fetched::Unchanged);
         }
+        let fetched = self.download(&target).await?;
+        if fetched == Fetched::Unchanged {
+            self.state.checked = Some(now());
+        }
+        Ok(fetched)
     }
 
     fn save(&self) -> Result<(), Error> {

@@ -23,6 +23,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Where it does not say how long it wants to be left alone.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
+/// Bytes of a page with all that belongs to it; one has some hundred thousand.
+const MOST_BYTES: u64 = 8 << 20;
+
+/// What changed is asked for from so long before the newest that came: one may be seen later than it was updated.
+const OVERLAP_HOURS: i64 = 2;
+
 /// Pages of the vulnerabilities of one advisory.
 const MOST_INNER_PAGES: usize = 100;
 
@@ -34,6 +40,12 @@ const ADVISORIES: &str = "query($after:String,$since:DateTime){securityAdvisorie
 const VULNERABILITIES: &str = "query($id:String!,$after:String){securityAdvisory(ghsaId:$id){vulnerabilities(first:100,after:$after)\
     {pageInfo{hasNextPage endCursor}nodes{package{ecosystem name}vulnerableVersionRange firstPatchedVersion{identifier}}}}}";
 
+/// What was updated since the newest that came.
+pub fn window(until: &str, now: Timestamp) -> Option<String> {
+    let until: Timestamp = until.parse().ok()?;
+    Some(until.min(now).checked_sub(OVERLAP_HOURS.hours()).ok()?.to_string())
+}
+
 impl Job<'_> {
     pub(super) async fn github_page(&mut self, url: &Url, begun: &Begun) -> Result<Page, Fault> {
         if !begun.next.is_empty() {
@@ -41,7 +53,8 @@ impl Job<'_> {
         }
         let text = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
         let variables = json!({ "after": text(&begun.next), "since": text(&begun.window) });
-        let mut data = self.query(url, ADVISORIES, &variables).await?;
+        let mut left_bytes = MOST_BYTES;
+        let mut data = self.query(url, ADVISORIES, &variables, &mut left_bytes).await?;
         let wrong = |why: &str| Error::Answer { url: url.to_string(), why: why.to_owned() };
         let list = data.get_mut("securityAdvisories").ok_or_else(|| wrong("has no advisories"))?;
         let next = cursor(list, &begun.next).map_err(wrong)?;
@@ -50,23 +63,20 @@ impl Job<'_> {
         if nodes.is_empty() && next.is_some() {
             return Err(wrong("is an empty page, and says that there are more").into());
         }
-        let mut until = begun.until.clone().max(begun.window.clone());
-        let tomorrow = Timestamp::now() + 24.hours();
+        let mut until = begun.until.clone();
         for node in &mut *nodes {
             let time = node["updatedAt"].as_str().unwrap_or_default().to_owned();
             let id = node["ghsaId"].as_str().unwrap_or_default().to_owned();
             let updated: Option<Timestamp> = time.parse().ok();
-            let (Some(updated), false) = (updated, id.is_empty()) else {
+            if updated.is_none() || id.is_empty() {
                 return Err(wrong("has an advisory without an id or a time").into());
             };
-            // All are of one form and in UTC, so the order of the texts is theirs. From a day that is to come nothing is asked.
-            if updated < tomorrow {
-                until = until.max(time);
-            }
+            // All are of one form and in UTC, so the order of the texts is theirs.
+            until = until.max(time);
             let Some(list) = node.get_mut("vulnerabilities") else {
                 return Err(wrong("has an advisory without vulnerabilities").into());
             };
-            self.rest(url, &id, list).await?;
+            self.rest(url, &id, list, &mut left_bytes).await?;
         }
         let first = nodes.first().and_then(|node| node["ghsaId"].as_str()).unwrap_or_default().to_owned();
         let total = begun.total + nodes.len() as u64;
@@ -80,7 +90,13 @@ impl Job<'_> {
     }
 
     /// Adds the vulnerabilities of one advisory that are on further pages.
-    async fn rest(&mut self, url: &Url, id: &str, list: &mut Value) -> Result<(), Fault> {
+    async fn rest(
+        &mut self,
+        url: &Url,
+        id: &str,
+        list: &mut Value,
+        left_bytes: &mut u64,
+    ) -> Result<(), Fault> {
         let wrong = |why: &str| Error::Answer { url: url.to_string(), why: format!("{id}: {why}") };
         let mut next = cursor(list, "").map_err(wrong)?;
         let mut pages = 0;
@@ -90,7 +106,8 @@ impl Job<'_> {
                 return Err(wrong("has more pages of vulnerabilities than anybody wants").into());
             }
             self.pause(url, PAUSE).await?;
-            let mut data = self.query(url, VULNERABILITIES, &json!({ "id": id, "after": after })).await?;
+            let variables = json!({ "id": id, "after": after });
+            let mut data = self.query(url, VULNERABILITIES, &variables, left_bytes).await?;
             let more = data.pointer_mut("/securityAdvisory/vulnerabilities");
             let more = more.ok_or_else(|| wrong("has no vulnerabilities"))?;
             next = cursor(more, &after).map_err(wrong)?;
@@ -106,16 +123,23 @@ impl Job<'_> {
     }
 
     /// The `data` of one answer.
-    async fn query(&mut self, url: &Url, query: &str, variables: &Value) -> Result<Value, Fault> {
+    async fn query(
+        &mut self,
+        url: &Url,
+        query: &str,
+        variables: &Value,
+        left_bytes: &mut u64,
+    ) -> Result<Value, Fault> {
         let Some(token) = self.fetcher.keys.github.clone() else {
-            let why = format!("it answers nobody without a token: set {}", TOKENS.join(" or "));
-            return Err(Error::Answer { url: url.to_string(), why }.into());
+            let why = format!("{url}: it answers nobody without a token: set {}", TOKENS.join(" or "));
+            return Err(Error::Client(why).into());
         };
         let mut headers = headers(Some((header::AUTHORIZATION, format!("bearer {token}"))))?;
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         let body = json!({ "query": query, "variables": variables }).to_string().into_bytes();
         let ask = Ask { url: url.clone(), headers, body: Some(body) };
-        let mut answered = self.answer(&ask).await?;
+        let mut answered = self.answer(&ask, *left_bytes).await?;
+        *left_bytes -= answered.body.len() as u64;
         let after = wait(&answered);
         let passing = |after: Option<Duration>| Some(Passing { after, progress: false });
         if let Some(fault) = answered.refused.take() {

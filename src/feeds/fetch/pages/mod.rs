@@ -29,6 +29,9 @@ use crate::{
 /// Bytes of one page, as they are written.
 const MOST_PAGE_BYTES: u64 = 64 << 20;
 
+/// Bytes of an id, a time or a cursor: they are kept while pages come.
+const MOST_WORD_BYTES: usize = 1 << 10;
+
 /// What changed may be a fifth of all: then all of it is fetched again, so that no record is kept over and over.
 const CHANGED_SHARE: u64 = 5;
 
@@ -89,8 +92,6 @@ pub struct Begun {
     first: String,
     /// Records that there are, as far as the interface says.
     total: u64,
-    /// Bytes of the part before the first page.
-    base_bytes: u64,
     /// Bytes of the part that are whole pages.
     size_bytes: u64,
 }
@@ -164,13 +165,22 @@ impl Job<'_> {
             let page = match page {
                 Ok(page) => page,
                 Err(fault) => {
-                    if fault.passing.is_none() && !matches!(fault.error, Error::Late { .. }) {
-                        // What came before may be why; another time begins anew.
+                    if fault.passing.is_none() && matches!(fault.error, Error::Answer { .. }) {
+                        // It does not fit what came before; another time begins anew.
                         self.forget_pages();
                     }
                     return Err(fault);
                 }
             };
+            if [&page.first, &page.until]
+                .into_iter()
+                .chain(&page.next)
+                .any(|text| text.len() > MOST_WORD_BYTES)
+            {
+                self.forget_pages();
+                let why = format!("has an id or a cursor of more than {MOST_WORD_BYTES} bytes");
+                return Err(Error::Answer { url: url.to_string(), why }.into());
+            }
             if !page.records.is_empty() && page.first == begun.first {
                 // What is on the page that was asked for would be missed.
                 self.forget_pages();
@@ -178,10 +188,12 @@ impl Job<'_> {
                 return Err(Error::Answer { url: url.to_string(), why }.into());
             }
             if !page.records.is_empty() {
-                let between = if begun.size_bytes > form.open.len() as u64 { form.between } else { b"" };
+                let open_bytes = if begun.window.is_empty() { form.open.len() as u64 } else { 0 };
+                let between = if begun.size_bytes > open_bytes { form.between } else { b"" };
                 begun.size_bytes += (between.len() + page.records.len()) as u64;
                 let most_bytes = self.fetcher.limits.size_bytes;
-                if begun.size_bytes + form.close.len() as u64 > most_bytes {
+                let held_bytes = if begun.window.is_empty() { 0 } else { self.state.size_bytes };
+                if begun.size_bytes + form.close.len() as u64 + held_bytes > most_bytes {
                     self.forget_pages();
                     return Err(Error::TooLarge { url: url.to_string(), most_bytes }.into());
                 }
@@ -209,53 +221,37 @@ impl Job<'_> {
         (begun.url == url.as_str() && is_there && (0..LONGEST_PAUSE_SECONDS).contains(&age)).then_some(begun)
     }
 
-    /// Makes the part: a copy of the file to add to, or the beginning of another one.
+    /// Makes the part: the beginning of another file, or of what is to be added to the one that is there.
     fn begin(&mut self, url: &Url, interface: Interface) -> io::Result<Begun> {
-        let form = interface.form();
-        let part = self.place.part();
-        let window = self.window(url, interface);
-        let base_bytes = match &window {
-            Some((path, _)) => {
-                fs::copy(path, &part)?;
-                let size_bytes = self.state.size_bytes - form.close.len() as u64;
-                OpenOptions::new().write(true).open(&part)?.set_len(size_bytes)?;
-                size_bytes
-            }
-            None => {
-                fs::write(&part, form.open)?;
-                form.open.len() as u64
-            }
-        };
-        let begun = Begun {
+        let window = self.window(url, interface).unwrap_or_default();
+        let open = if window.is_empty() { interface.form().open } else { b"" };
+        fs::write(self.place.part(), open)?;
+        self.state.pages.get_or_insert_default().begun = None;
+        Ok(Begun {
             url: url.to_string(),
             at: super::now(),
-            window: window.map(|(_, window)| window).unwrap_or_default(),
+            window,
             next: String::new(),
             until: String::new(),
             first: String::new(),
             total: 0,
-            base_bytes,
-            size_bytes: base_bytes,
-        };
-        self.state.pages.get_or_insert_default().begun = None;
-        Ok(begun)
+            size_bytes: open.len() as u64,
+        })
     }
 
-    /// The file, and what is to be asked for so that it has everything again; `None` where that is all.
-    fn window(&self, url: &Url, interface: Interface) -> Option<(std::path::PathBuf, String)> {
-        let pages = self.state.pages.as_ref()?;
+    /// What is to be asked for so that the file has everything again; `None` where that is all.
+    fn window(&self, url: &Url, interface: Interface) -> Option<String> {
+        let pages = self.state.pages.as_ref().filter(|pages| !pages.until.is_empty())?;
         let path = self.place.file(&self.state).filter(|_| self.state.url == url.as_str())?;
-        let is_small = self.state.size_bytes - pages.whole_bytes.min(self.state.size_bytes)
-            <= pages.whole_bytes / CHANGED_SHARE;
-        let ends = ends_with(&path, interface.form().close).unwrap_or_default();
-        if pages.until.is_empty() || !is_small || !ends {
-            return None;
+        let changed = self.state.size_bytes.saturating_sub(pages.whole_bytes);
+        let is_usable = changed <= pages.whole_bytes / CHANGED_SHARE
+            && ends_with(&path, interface.form().close).unwrap_or_default();
+        let now = Timestamp::now();
+        match interface {
+            _ if !is_usable => None,
+            Interface::Nvd => nvd::window(&pages.until, now),
+            Interface::GitHub => github::window(&pages.until, now),
         }
-        let window = match interface {
-            Interface::Nvd => nvd::window(&pages.until, Timestamp::now())?,
-            Interface::GitHub => pages.until.clone(),
-        };
-        Some((path, window))
     }
 
     fn forget_pages(&mut self) {
@@ -266,17 +262,24 @@ impl Job<'_> {
         let _ = fs::remove_file(self.place.part());
     }
 
-    /// Makes the part the file, if it has anything that the file has not.
+    /// Makes the part the file, or adds it to the file, unless it has all of it. It is as new as the first page was.
     fn finish(&mut self, url: &Url, form: &Form, begun: &Begun) -> io::Result<Fetched> {
         let part = self.place.part();
         let mut pages = self.state.pages.clone().unwrap_or_default();
-        (pages.begun, pages.until) = (None, begun.until.clone());
-        let changed = Added { from: begun.base_bytes, to: begun.size_bytes };
-        let is_known = !begun.window.is_empty() && self.has(&part, form, changed)?;
-        if is_known {
-            fs::remove_file(&part)?;
-            self.state.pages = Some(pages);
-            return Ok(Fetched::Unchanged);
+        pages.begun = None;
+        if !begun.until.is_empty() {
+            pages.until = begun.until.clone();
+        }
+        let checked = Some(begun.at.clone());
+        if !begun.window.is_empty() {
+            let file = self.place.file(&self.state);
+            let file = file.ok_or_else(|| io::Error::other("what changed belongs to a file that is gone"))?;
+            if begun.size_bytes == 0 || has(&file, &part, form)? {
+                fs::remove_file(&part)?;
+                (self.state.pages, self.state.checked) = (Some(pages), checked);
+                return Ok(Fetched::Unchanged);
+            }
+            add(&file, &part, form)?;
         }
         let mut file = OpenOptions::new().append(true).open(&part)?;
         file.write_all(form.close)?;
@@ -286,43 +289,26 @@ impl Job<'_> {
             hasher.update(chunk);
             Ok(())
         })?;
-        let size_bytes = begun.size_bytes + form.close.len() as u64;
+        let size_bytes = fs::metadata(&part)?.len();
         if begun.window.is_empty() {
             pages.whole_bytes = size_bytes;
         }
         self.place.keep(false)?;
-        let now = super::now();
         self.state = State {
             part: self.file.part.clone(),
             url: url.to_string(),
             digest: Some(hasher.finish()),
             size_bytes,
-            fetched: Some(now.clone()),
-            checked: Some(now),
+            fetched: Some(super::now()),
+            checked,
             pages: Some(pages),
             ..State::default()
         };
-        Ok(Fetched::New(begun.size_bytes - begun.base_bytes))
-    }
-
-    /// Whether the file ends with what was added to its copy: of what changed last, interfaces tell again.
-    fn has(&self, part: &Path, form: &Form, Added { from, to }: Added) -> io::Result<bool> {
-        let size_bytes = to - from;
-        // What stands between two pages comes before the first of these, as it does in the file.
-        if size_bytes == 0 {
-            return Ok(true);
-        }
-        let Some(file) = self.place.file(&self.state).filter(|_| size_bytes <= MOST_PAGE_BYTES) else {
-            return Ok(false);
-        };
-        let Some(at) = self.state.size_bytes.checked_sub(size_bytes + form.close.len() as u64) else {
-            return Ok(false);
-        };
-        Ok(bytes(&file, at, size_bytes)? == bytes(part, from, size_bytes)?)
+        Ok(Fetched::New(begun.size_bytes))
     }
 
     /// One answer, whole.
-    async fn answer(&mut self, ask: &Ask) -> Result<Answered, Fault> {
+    async fn answer(&mut self, ask: &Ask, most_bytes: u64) -> Result<Answered, Fault> {
         let mut answer =
             self.fetcher.http.ask(&ask.url, &ask.headers, ask.body.clone(), &mut self.clock).await?;
         let wrong = |why: String| Error::Answer { url: ask.url.to_string(), why };
@@ -341,10 +327,10 @@ impl Job<'_> {
             Some(_) => return Err(wrong("is encoded as nobody asked for".to_owned()).into()),
         };
         let refused = (status != StatusCode::OK).then(|| answer.refused());
-        let too_large = || Error::TooLarge { url: ask.url.to_string(), most_bytes: MOST_PAGE_BYTES };
+        let too_large = || Error::TooLarge { url: ask.url.to_string(), most_bytes };
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk(body.len() as u64, &self.clock).await? {
-            if (body.len() + chunk.len()) as u64 > MOST_PAGE_BYTES {
+            if (body.len() + chunk.len()) as u64 > most_bytes {
                 return Err(too_large().into());
             }
             body.extend_from_slice(&chunk);
@@ -353,10 +339,10 @@ impl Job<'_> {
         if is_gzip {
             let mut unpacked = Vec::new();
             let read = flate2::read::MultiGzDecoder::new(body.as_slice())
-                .take(MOST_PAGE_BYTES + 1)
+                .take(most_bytes + 1)
                 .read_to_end(&mut unpacked);
             read.map_err(|error| Fault::passing(wrong(format!("cannot be unpacked: {error}"))))?;
-            if unpacked.len() as u64 > MOST_PAGE_BYTES {
+            if unpacked.len() as u64 > most_bytes {
                 return Err(too_large().into());
             }
             body = unpacked;
@@ -389,15 +375,28 @@ impl Answered {
 
     /// Adds what the interface says of it to an error.
     fn says(&self, url: &Url, text: &str) -> Error {
-        Error::Answer { url: url.to_string(), why: format!("answered {}: {}", self.status, excerpt(text)) }
+        Error::Refused { url: url.to_string(), status: self.status, why: excerpt(text) }
     }
 }
 
-/// From one byte of the part to another.
-#[derive(Clone, Copy)]
-struct Added {
-    from: u64,
-    to: u64,
+/// Whether the file ends with what the part has: of what changed last, interfaces tell again.
+fn has(file: &Path, part: &Path, form: &Form) -> io::Result<bool> {
+    let [held, count] = [fs::metadata(file)?.len(), fs::metadata(part)?.len()];
+    match held.checked_sub(count + form.close.len() as u64) {
+        Some(at) if count <= MOST_PAGE_BYTES => Ok(bytes(file, at, count)? == fs::read(part)?),
+        _ => Ok(false),
+    }
+}
+
+/// Makes the part the file's records and its own.
+fn add(file: &Path, part: &Path, form: &Form) -> io::Result<()> {
+    let mut both = tempfile::NamedTempFile::new_in(part.parent().unwrap_or(Path::new("")))?;
+    let count = fs::metadata(file)?.len().saturating_sub(form.close.len() as u64);
+    io::copy(&mut File::open(file)?.take(count), &mut both)?;
+    both.write_all(form.between)?;
+    io::copy(&mut File::open(part)?, &mut both)?;
+    both.persist(part)?;
+    Ok(())
 }
 
 fn bytes(path: &Path, at: u64, count: u64) -> io::Result<Vec<u8>> {

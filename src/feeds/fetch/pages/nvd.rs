@@ -9,7 +9,7 @@ use reqwest::{Url, header::HeaderName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Ask, Begun, Error, Fault, Form, Job, Page, headers};
+use super::{Ask, Begun, Error, Fault, Form, Job, MOST_PAGE_BYTES, Page, headers};
 use crate::feeds::fetch::error::Passing;
 
 /// The variable of the key.
@@ -87,7 +87,7 @@ impl Job<'_> {
             query += &format!("&lastModStartDate={from}&lastModEndDate={to}");
         }
         ask.url.set_query(Some(&query));
-        let mut answered = self.answer(&ask).await?;
+        let mut answered = self.answer(&ask, MOST_PAGE_BYTES).await?;
         if let Some(Fault { error, passing }) = answered.refused.take() {
             // Its reasons are in a header; 403 is how it says that it was asked too often.
             let error = answered.header("message").map_or(error, |text| answered.says(&ask.url, text));
