@@ -70,7 +70,7 @@ class Run(Case):
         rating = {"source": "a", "type": "Primary", "cvssData": {
             "version": "3.1", "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "baseScore": 9.8,
             "baseSeverity": "CRITICAL"}}
-        record = {"cve": {"id": "CVE-2023-1", "published": "2023-01-02T03:04:05.678", "lastModified": "2023-01-02T03:04:05.678",
+        record = {"cve": {"id": "CVE-2023-0001", "published": "2023-01-02T03:04:05.678", "lastModified": "2023-01-02T03:04:05.678",
                           "vulnStatus": "Analyzed", "descriptions": [{"lang": "en", "value": "A flaw."}],
                           "metrics": {"cvssMetricV31": [rating]}, "references": []}}
         page = {"resultsPerPage": 1, "startIndex": 0, "totalResults": 1, "format": "NVD_CVE", "version": "2.0",
