@@ -155,7 +155,7 @@ pub struct PolicyText {
 }
 
 /// The answer to `POST /v1/scan`, to each `PUT` of a fragment, and to `GET /v1/scan/{id}`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ScanAnswer {
     /// Some layers are not known yet: send their fragments.
@@ -178,6 +178,40 @@ pub enum ScanAnswer {
         /// The server's share of the phases, milliseconds.
         timings_ms: Timings,
     },
+}
+
+/// Read in one pass. Serde's own way with a tag keeps all of an answer aside first, and has code of its own for every type in it.
+impl<'de> Deserialize<'de> for ScanAnswer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum State {
+            Missing,
+            Done,
+        }
+        #[derive(Deserialize)]
+        struct Fields {
+            state: State,
+            scan: String,
+            missing: Option<Vec<Digest>>,
+            result: Option<Box<ScanResult>>,
+            inventory: Option<Box<Inventory>>,
+            timings_ms: Option<Timings>,
+        }
+        fn there<T, E: serde::de::Error>(field: Option<T>, name: &'static str) -> Result<T, E> {
+            field.ok_or_else(|| E::missing_field(name))
+        }
+        let Fields { state, scan, missing, result, inventory, timings_ms } = Fields::deserialize(from)?;
+        Ok(match state {
+            State::Missing => Self::Missing { scan, missing: there(missing, "missing")? },
+            State::Done => Self::Done {
+                scan,
+                result: there(result, "result")?,
+                inventory,
+                timings_ms: there(timings_ms, "timings_ms")?,
+            },
+        })
+    }
 }
 
 /// `POST /v1/token`: a CI platform's word for who asks, a token of OpenID Connect whose audience is this server.
@@ -232,6 +266,28 @@ pub struct Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_has_what_its_state_has() {
+        let read = serde_json::from_str::<ScanAnswer>;
+        let missing = read(r#"{"missing":[],"new":{"a":1},"scan":"a","state":"missing"}"#).unwrap();
+        assert!(
+            matches!(&missing, ScanAnswer::Missing { scan, missing } if scan == "a" && missing.is_empty())
+        );
+        assert_eq!(
+            serde_json::to_string(&missing).unwrap(),
+            r#"{"state":"missing","scan":"a","missing":[]}"#
+        );
+        for (text, why) in [
+            (r#"{"state":"missing","scan":"a"}"#, "missing field `missing`"),
+            (r#"{"state":"done","scan":"a","timings_ms":{}}"#, "missing field `result`"),
+            (r#"{"state":"gone","scan":"a"}"#, "unknown variant `gone`"),
+            (r#"{"scan":"a","missing":[]}"#, "missing field `state`"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
 
     #[test]
     fn a_packed_sbom_is_bounded() {

@@ -86,11 +86,11 @@ impl Scan<'_> {
         let matched = matching::findings(&inventory, self.image, self.snapshot, by_cpe)?;
         let nothing = inventory.no_packages(self.image);
         inventory.skipped.extend(self.skipped.iter().cloned().chain(nothing));
-        inventory.skipped.sort();
+        inventory.skipped.sort_unstable();
         inventory.skipped.dedup();
         let mut skipped = inventory.skipped.clone();
         skipped.extend(matched.skipped);
-        skipped.sort();
+        skipped.sort_unstable();
         skipped.dedup();
         Ok(Discovered { inventory, findings: matched.findings, skipped, feeds: matched.feeds })
     }

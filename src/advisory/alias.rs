@@ -44,7 +44,7 @@ pub(super) fn with_cves<'a>(
         let cve = named.first().filter(|_| named.len() == 1 && !names(text).any(|name| is_cve(&name)))?;
         let mut joined = Text::clone(text);
         joined.aliases.push((*cve).to_owned());
-        joined.aliases.sort();
+        joined.aliases.sort_unstable();
         Some((Arc::clone(text), Arc::new(joined)))
     });
     joined.collect()
@@ -81,7 +81,7 @@ mod tests {
             .into_iter()
             .map(|(from, to)| format!("{} {} -> {}", from.id, from.aliases.join("+"), to.aliases.join("+")))
             .collect();
-        told.sort();
+        told.sort_unstable();
         assert_eq!(told, ["GHSA-1  -> CVE-1", "GO-1 GHSA-1 -> CVE-1+GHSA-1"]);
     }
 }

@@ -83,9 +83,9 @@ pub(crate) struct Affected {
 
 impl Affected {
     fn sort(&mut self) {
-        self.ranges.sort();
+        self.ranges.sort_unstable();
         self.ranges.dedup();
-        self.versions.sort();
+        self.versions.sort_unstable();
         self.versions.dedup();
     }
 }
@@ -136,7 +136,7 @@ impl Compiler {
         mut aliases: Vec<String>,
         summary: String,
     ) -> Words {
-        aliases.sort();
+        aliases.sort_unstable();
         aliases.dedup();
         let source = self.sources.get(source).cloned().unwrap_or_else(|| {
             let source = Arc::<str>::from(source);

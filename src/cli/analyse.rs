@@ -65,7 +65,7 @@ pub fn inventory(
     inventory.skipped.extend_from_slice(&image.skipped);
     inventory.skipped.extend_from_slice(&opened.skipped);
     inventory.skipped.extend(inventory.no_packages(&image.image));
-    inventory.skipped.sort();
+    inventory.skipped.sort_unstable();
     inventory.skipped.dedup();
     Ok(inventory)
 }

@@ -115,7 +115,7 @@ fn given(sbom: Sbom, by: String, statement: Digest, image: &Image) -> Given {
     for installed in &mut inventory.packages {
         installed.layer = positions.get(installed.layer).copied().unwrap_or(own);
     }
-    inventory.packages.sort();
+    inventory.packages.sort_unstable();
     inventory.packages.dedup();
     if inventory.packages.iter().any(|installed| installed.layer == own) {
         image.layers.push(Layer { diff_id: statement, blob: None, instruction: String::new() });

@@ -91,7 +91,7 @@ impl Cache {
             files.push((metadata.modified()?, metadata.len().max(BLOCK_BYTES), entry.path()));
         }
         let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        files.sort();
+        files.sort_unstable();
         for (_, size, path) in files {
             if total <= LIMIT_BYTES {
                 break;

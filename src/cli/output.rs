@@ -153,7 +153,7 @@ impl<F: Format> Output<F> {
             Some(path) => Place::File(clean(path)),
         };
         let mut places: Vec<Place> = outputs.iter().map(place).collect();
-        places.sort();
+        places.sort_unstable();
         if let Some(twice) = places.windows(2).find(|pair| pair[0] == pair[1]) {
             let place = match &twice[0] {
                 Place::File(path) => path.display().to_string(),

@@ -102,7 +102,7 @@ fn documents(destination: &Path, environment: &Environment) -> Result<Vec<Vec<Os
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             entries => entries.map_err(failed)?,
         };
-        found.sort();
+        found.sort_unstable();
         sources.extend(found);
     }
     let line = |source: PathBuf| {

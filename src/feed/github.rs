@@ -239,7 +239,7 @@ impl<V> Advisory<V> {
     fn names(&mut self) -> Vec<String> {
         let identifiers = self.identifiers.take().into_iter().flatten().map(|identifier| identifier.value);
         let mut names: Vec<String> = identifiers.chain(self.cve_id.take()).collect();
-        names.sort();
+        names.sort_unstable();
         names.dedup();
         names.retain(|name| *name != self.ghsa_id);
         names

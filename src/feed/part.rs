@@ -114,7 +114,7 @@ fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
             }
         }
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 

@@ -278,7 +278,7 @@ impl Feed<'_> {
         }
         let entries = fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>().map_err(io)?;
         let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-        paths.sort();
+        paths.sort_unstable();
         for path in paths {
             let io = |source| Error::Io { path: path.clone(), source };
             let kind = fs::symlink_metadata(&path).map_err(io)?.file_type();

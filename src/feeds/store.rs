@@ -73,9 +73,9 @@ pub struct Beginning {
 }
 
 impl State {
-    /// Forgets what would let a server say that nothing changed.
+    /// Forgets what would let a server say that nothing changed, or be asked for what changed alone.
     pub fn forget(&mut self) {
-        (self.etag, self.last_modified, self.published) = (None, None, None);
+        (self.etag, self.last_modified, self.published, self.pages) = (None, None, None, None);
     }
 }
 
@@ -171,7 +171,7 @@ impl Store {
             let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
             let mut names: Vec<_> =
                 names.filter_map(|name| name.strip_suffix(".state").map(str::to_owned)).collect();
-            names.sort();
+            names.sort_unstable();
             for name in names {
                 let place = Place(folder.join(&name));
                 let state = place.state();

@@ -320,7 +320,7 @@ impl<'a> Merged<'a> {
             };
             entries.push(Entry { path: escape(whole), kind, target });
         });
-        entries.sort();
+        entries.sort_unstable();
         entries.dedup();
         entries
     }

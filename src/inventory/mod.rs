@@ -175,9 +175,9 @@ pub fn merge(fragments: &[&Fragment], lock_files: LockFiles) -> Result<Inventory
     merged.hold()?;
     let installed = found.into_iter().map(|((package, layer), presence)| presence.of(package, layer));
     inventory.packages = installed.collect();
-    inventory.lock_files.sort();
+    inventory.lock_files.sort_unstable();
     inventory.lock_files.dedup();
-    inventory.skipped.sort();
+    inventory.skipped.sort_unstable();
     inventory.skipped.dedup();
     Ok(inventory)
 }

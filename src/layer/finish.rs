@@ -38,7 +38,7 @@ pub(super) fn fragment(
         let Some(mut paths) = u32::try_from(number).ok().and_then(|number| names.remove(&number)) else {
             continue; // replaced by a later entry
         };
-        paths.sort();
+        paths.sort_unstable();
         match contents {
             Contents::Plain => {}
             Contents::Fact(fact) => told.push((paths, Ok(fact))),
@@ -63,7 +63,7 @@ pub(super) fn fragment(
         fact.owner = fact.paths.iter().find_map(|path| owned.owner(path)).map(str::to_owned);
     }
     facts.sort_by(|a, b| a.paths.cmp(&b.paths));
-    unread.sort();
+    unread.sort_unstable();
     Fragment { schema: fragment::SCHEMA, analyzer, diff_id, files, size_bytes, directories, facts, unread }
 }
 

@@ -139,7 +139,7 @@ pub fn findings(
         matched.findings.extend(findings);
         matched.skipped.extend(skipped);
     }
-    matched.skipped.sort();
+    matched.skipped.sort_unstable();
     matched.findings.sort_by(Finding::order);
     Ok(matched)
 }

@@ -204,7 +204,7 @@ impl Collector {
         let packages = each_once(self.packages);
         self.skipped.sort_unstable();
         self.skipped.dedup();
-        self.lock_files.sort();
+        self.lock_files.sort_unstable();
         let unknown =
             || Platform { os: "linux".to_owned(), architecture: String::new(), variant: String::new() };
         let image = Image {

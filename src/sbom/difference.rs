@@ -105,7 +105,7 @@ pub fn differences(attested: &Sbom, analysed: &Inventory) -> Vec<Difference> {
             });
         }
     }
-    found.sort();
+    found.sort_unstable();
     found
 }
 
@@ -161,7 +161,7 @@ mod tests {
             Difference::OnlyImage(purl("e@1")),
             Difference::Version { attested: purl("b@1"), image: purl("b@3") },
         ];
-        want.sort();
+        want.sort_unstable();
         assert_eq!(differences(&attested, &analysed), want);
         assert_eq!(differences(&attested, &attested.inventory), []);
         let shown = Attested::new(&Found { form: "SPDX 2.3".into(), sbom: attested }, &inventory(&[]));

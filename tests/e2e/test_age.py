@@ -57,6 +57,14 @@ class Age(program.Case):
         result, _ = self.gate(day + DAY_S)
         self.assertEqual({old["known_until"] for old in result["verdict"]["degraded"]}, {"2026-06-10"})
 
+    def test_a_day_that_is_still_to_come_is_refused(self):
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        for days, code in ((1, 0), (3, 2)):
+            done = program.call(STELLA, "feeds", "import", program.ADVISORIES, "--advisories", self.database, "--fetched",
+                                str(today + datetime.timedelta(days=days)), env=program.environment(self.work))
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("is still to come", done.stderr)
+
     def test_the_policy_decides(self):
         self.imported("--fetched", "2026-06-10")
         day = datetime.datetime(2026, 6, 16, tzinfo=datetime.timezone.utc).timestamp()

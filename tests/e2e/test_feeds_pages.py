@@ -5,6 +5,8 @@ import gzip
 import http.server
 import json
 import os
+import resource
+import signal
 import threading
 import unittest
 import urllib.parse
@@ -129,10 +131,13 @@ class Case(program.Case):
         self.addCleanup(server.shutdown)
         return server
 
-    def update(self, source, *words, code=0, say=(), mirror=None, env=None):
+    def update(self, source, *words, code=0, say=(), mirror=None, env=None, most_bytes=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
         keys = {"STELLA_NVD_API_KEY": KEY, "STELLA_GITHUB_TOKEN": TOKEN} if env is None else env
         done = program.call(STELLA, "feeds", "update", source, *words, f"--mirror={source}={mirror or self.server.url}",
-                            "--advisories", self.database, env={**program.environment(self.work), **keys})
+                            "--advisories", self.database, env={**program.environment(self.work), **keys},
+                            preexec_fn=limit if most_bytes else None)
         self.assertEqual(done.returncode, code, done.stderr)
         for text in [say] if isinstance(say, str) else say:
             self.assertIn(text, done.stderr)
@@ -256,6 +261,36 @@ class Nvd(Case):
             part.write(b',\n{"cve":{"id":"CVE-2024-')
         self.nvd()
         self.assertEqual(json.loads(self.file("nvd-api", "nvd.json"))["vulnerabilities"], self.server.vulnerabilities)
+
+    def test_who_is_killed_with_the_joined_file_begins_anew(self):
+        self.server.vulnerabilities = [vulnerability(number) for number in range(40)]
+        self.nvd()
+        for number in range(3):
+            self.server.vulnerabilities[number] = vulnerability(number, f"{NOW}.000", score=number + 1.0)
+        changed = json.dumps(self.server.vulnerabilities[:3], separators=(",", ":"))[1:-1].replace("},{", "},\n{")
+        # The system ends who writes more: at the last byte of the file that has both.
+        before = self.file("nvd-api", "nvd.json")
+        self.nvd(code=-signal.SIGXFSZ, most_bytes=len(before) + len(",\n" + changed) - 1)
+        self.assertEqual(self.file("nvd-api", "nvd.json"), before)
+        self.nvd()
+        self.assertEqual(json.loads(self.file("nvd-api", "nvd.json"))["vulnerabilities"][40:],
+                         self.server.vulnerabilities[:3])
+        self.assertEqual(self.records("databases", "nvd"), 40)
+
+    def test_a_file_that_cannot_be_read_is_fetched_whole(self):
+        self.server.vulnerabilities = [vulnerability(number) for number in range(6)]
+        self.nvd()
+        path = os.path.join(self.work, "cache", "stella", "feeds", "nvd-api", "nvd.json")
+        with open(path, "r+b") as file:
+            file.seek(20)
+            file.write(b"\x00\x01")
+        # Seen when it is read, not when it is asked for.
+        os.remove(self.database)
+        self.nvd(code=3, say="what it gave when it last could be read stays")
+        self.asked()
+        self.nvd()
+        self.assertNotIn("lastModStartDate", self.asked()[0])
+        self.assertEqual(self.records("databases", "nvd"), 6)
 
     def test_what_is_no_answer_is_not_taken(self):
         self.server.vulnerabilities = [vulnerability(number) for number in range(6)]

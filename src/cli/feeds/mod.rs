@@ -12,6 +12,7 @@ use std::{
 };
 
 pub use args::Feeds;
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use stella::{
     advisory::Snapshot,
     feeds::{self, Bar, Database, Target, Tell},
@@ -46,6 +47,14 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
         let signers = args.signer.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
         print(&feeds::take(path, &signers, args.allow_older, &target, &log)?, environment)?;
         return Ok(Exit::Pass);
+    }
+    if let Some(day) = args.fetched {
+        // Not the time of the build, which may be long ago. It is tomorrow already in some places.
+        let latest = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_add(1.day());
+        if day > latest {
+            let what = format!("--fetched (STELLA_FEEDS_FETCHED): {day} is still to come");
+            return Err(Failure::usage(what).advise("give the day on which the files were fetched"));
+        }
     }
     let input = |path: &PathBuf| feeds::Input {
         path: path.clone(),

@@ -44,7 +44,7 @@ pub(super) fn open(root: &Path, taken_for: String, limits: &Limits) -> Result<Op
         named_base: None,
         history: Vec::new(),
     };
-    skipped.sort();
+    skipped.sort_unstable();
     let opened = OpenedImage {
         image,
         claim: ImageClaim::Content { manifest: None, config: STANDARD.encode(config) },
@@ -102,7 +102,7 @@ impl Walk {
                     continue;
                 }
             };
-            names.sort();
+            names.sort_unstable();
             for name in names {
                 let whole = directory.join(&name);
                 let mut inner = below.clone();

@@ -182,7 +182,7 @@ pub(super) fn called(asked: &str, id: Digest, mut tags: Vec<String>) -> Option<S
         return None;
     }
     tags.retain(|tag| reference::is_image_reference(tag));
-    tags.sort();
+    tags.sort_unstable();
     Some(tags.into_iter().next().unwrap_or_else(|| id.to_string()))
 }
 

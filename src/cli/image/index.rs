@@ -75,7 +75,7 @@ pub(super) fn beside(store: &Store, tag: Option<&str>, platforms: &[Platform]) -
         found.visit(store, descriptor, platforms, 1)?;
     }
     found.one_by_name(&store.place())?;
-    found.skipped.sort();
+    found.skipped.sort_unstable();
     Ok(found)
 }
 
@@ -323,7 +323,7 @@ impl Found {
         }
         self.one_by_name(&place)?;
         self.images.sort_by(|a, b| a.image.platform.cmp(&b.image.platform));
-        self.skipped.sort();
+        self.skipped.sort_unstable();
         one_each(&place, &self.images)?;
         Ok(self)
     }

@@ -392,7 +392,7 @@ impl OpenedImage {
                 places.push(Some(place(descriptor)));
             }
         }
-        skipped.sort();
+        skipped.sort_unstable();
         skipped.dedup();
         let claim = ImageClaim::Content {
             manifest: Some(STANDARD.encode(manifest)),

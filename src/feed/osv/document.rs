@@ -130,7 +130,7 @@ fn affected(mut record: Record, sink: &mut Sink<'_>) {
     let (time, names, summary) = (record.time(), record.names(), record.summary_line());
     for (family, mut part) in parts {
         // SUSE says the same beside each source of an update.
-        part.packages.sort();
+        part.packages.sort_unstable();
         part.packages.dedup();
         let database = database(&record.id, &family);
         let (id, names, summary) = (record.id.clone(), names.clone(), summary.clone());

@@ -88,7 +88,7 @@ impl Record {
         let upstream = listed(&self.upstream).or_else(|| listed(&self.related).filter(|_| bulletin));
         let upstream = upstream.unwrap_or_default();
         let mut cves: Vec<String> = upstream.iter().filter_map(|name| cve_of(name)).collect();
-        cves.sort();
+        cves.sort_unstable();
         cves.dedup();
         // Older records of Ubuntu have theirs among the neighbours, and in the id.
         if cves.is_empty()

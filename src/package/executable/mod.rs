@@ -45,7 +45,7 @@ pub(super) fn read(path: &str, file: &mut dyn File) -> Result<Option<Fact>, Erro
     if packages.is_empty() {
         return Ok(program::find(path, file)?.map(program));
     }
-    packages.sort();
+    packages.sort_unstable();
     packages.dedup();
     Ok(Some(Fact::Installed { form: Form::Executable, packages }))
 }

@@ -123,7 +123,7 @@ mod tests {
             .into_iter()
             .map(|p| format!("{}@{}", p.name, p.version))
             .collect();
-        names.sort();
+        names.sort_unstable();
         let want = [
             "@s/a@1.0.0",
             "@s/member@0.1.0",

@@ -199,7 +199,7 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let mut names = super::super::names(read(text.as_bytes()));
-        names.sort();
+        names.sort_unstable();
         names
     }
 

@@ -128,7 +128,7 @@ pub(super) fn sboms(
             attested.skip(manifest.digest, &why);
         }
     }
-    attested.skipped.sort();
+    attested.skipped.sort_unstable();
     Ok(attested)
 }
 

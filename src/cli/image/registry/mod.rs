@@ -97,7 +97,7 @@ impl Access {
         let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         let mut files: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "crt")).collect();
-        files.sort();
+        files.sort_unstable();
         files.extend_from_slice(&self.authorities);
         files
     }

@@ -217,7 +217,8 @@ impl Job<'_> {
         let begun = self.state.pages.as_ref()?.begun.clone()?;
         let at: Timestamp = begun.at.parse().ok()?;
         let age = Timestamp::now().duration_since(at).as_secs();
-        let is_there = fs::metadata(self.place.part()).is_ok_and(|part| part.len() >= begun.size_bytes);
+        let is_there = fs::metadata(self.place.part()).is_ok_and(|part| part.len() >= begun.size_bytes)
+            && (begun.window.is_empty() || self.place.file(&self.state).is_some());
         (begun.url == url.as_str() && is_there && (0..LONGEST_PAUSE_SECONDS).contains(&age)).then_some(begun)
     }
 
@@ -279,6 +280,9 @@ impl Job<'_> {
                 (self.state.pages, self.state.checked) = (Some(pages), checked);
                 return Ok(Fetched::Unchanged);
             }
+            // From here on the part is no longer what pages brought: who is killed now begins anew.
+            self.state.pages.get_or_insert_default().begun = None;
+            self.place.write_state(&self.state)?;
             add(&file, &part, form)?;
         }
         let mut file = OpenOptions::new().append(true).open(&part)?;
