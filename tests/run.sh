@@ -239,7 +239,10 @@ static_program() {
 }
 
 benchmark() {
-    STELLA_PERF_BUILT="$target" perf/run.sh --out "$work/bench-artifacts"
+    # Real feeds beside the seeded ones, where they are.
+    data="${STELLA_SHARED:-$PWD/../shared}/data"
+    if [ ! -d "$data" ]; then data="${STELLA_PERF_FEEDS:-}"; fi
+    STELLA_PERF_BUILT="$target" perf/run.sh --out "$work/bench-artifacts" ${data:+--feeds "$data"}
 }
 
 overlay() {

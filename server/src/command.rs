@@ -161,6 +161,7 @@ fn import(args: &Import) -> Result<(), Error> {
         let snapshot = feeds::take(path, &signers, args.allow_older, &target, &Log)?;
         return print(&Database::new(&snapshot, Timestamp::now()).to_string());
     }
+    feeds::no_bundle(&args.paths)?;
     let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched, ..Input::default() };
     let inputs: Vec<Input> = args.paths.iter().map(input).collect();
     let imported = feeds::import(&inputs, &target, feeds::Allowed::default(), &Log)?;

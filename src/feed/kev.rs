@@ -106,7 +106,7 @@ fn take(
 ) {
     match since(added) {
         _ if !cve::is_id(id) => sink.skip(place(), "malformed", "no CVE id"),
-        None => sink.skip(id.to_owned(), "malformed", "dateAdded is no day"),
+        None => sink.skip(place(), "malformed", &format!("dateAdded of {id} is no day")),
         Some(since) => {
             sink.kept();
             let ransomware = ransomware.is_some_and(|used| used.eq_ignore_ascii_case("known"));

@@ -62,7 +62,7 @@ impl Source for Secdb {
             index += 1;
             let place = || format!("{name}, package {index}");
             if let Some(Entry { pkg }) = sink.json(&place, entry.get().as_bytes()) {
-                vulnerabilities.add(&pkg, &ecosystem, sink);
+                vulnerabilities.add(&pkg, &ecosystem, &place, sink);
             }
             !sink.over() && vulnerabilities.fixes <= MOST_FIXES
         });
@@ -150,8 +150,9 @@ struct Vulnerability {
 }
 
 impl Vulnerabilities {
-    fn add(&mut self, package: &Pkg<'_>, ecosystem: &str, sink: &mut Sink<'_>) {
+    fn add(&mut self, package: &Pkg<'_>, ecosystem: &str, place: &dyn Fn() -> String, sink: &mut Sink<'_>) {
         let name = &package.name;
+        let place = |version: &str| format!("{}: {name}{version} in {ecosystem}", place());
         let before = self.fixes;
         let fixes = package.secfixes.map_or("{}", RawValue::get);
         let read = json::members(fixes.as_bytes(), &mut |version, ids| {
@@ -159,21 +160,20 @@ impl Vulnerabilities {
                 Ok(ids) => {
                     for text in with_issue(ids.unwrap_or_default()) {
                         if !self.fix(name, &version, &text) {
-                            let place = format!("{name} {version} in {ecosystem}");
-                            sink.skip(place, "names no vulnerability", &text);
+                            sink.skip(place(&format!(" {version}")), "names no vulnerability", &text);
                         }
                     }
                 }
                 Err(error) => {
-                    sink.skip(format!("{name} {version} in {ecosystem}"), "malformed", &error.to_string());
+                    sink.skip(place(&format!(" {version}")), "malformed", &error.to_string());
                 }
             }
             true
         });
         if let Err(error) = read {
-            sink.skip(format!("{name} in {ecosystem}"), "malformed", &error.to_string());
+            sink.skip(place(""), "malformed", &error.to_string());
         } else if self.fixes == before {
-            sink.skip(format!("{name} in {ecosystem}"), "names no fix", "");
+            sink.skip(place(""), "names no fix", "");
         }
         if self.fixes > before {
             sink.kept();
@@ -367,11 +367,11 @@ mod tests {
         assert_eq!(
             named,
             [
-                "a 2-r0 in Alpine:v3.21",
-                "a 3-r0 in Alpine:v3.21",
-                "b in Alpine:v3.21",
-                "c in Alpine:v3.21",
                 "main.json, package 1",
+                "main.json, package 2: a 2-r0 in Alpine:v3.21",
+                "main.json, package 2: a 3-r0 in Alpine:v3.21",
+                "main.json, package 3: b in Alpine:v3.21",
+                "main.json, package 4: c in Alpine:v3.21",
                 "main.json, package 5",
             ]
         );

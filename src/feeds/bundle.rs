@@ -10,7 +10,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{Target, Tell, store::each_chunk};
@@ -135,6 +135,13 @@ pub fn is_bundle(path: &Path) -> bool {
     let mut head = [0; MAGIC.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
     read.is_ok() && head == *MAGIC
+}
+
+/// Whether none of these is a bundle, which has all of a database and is imported alone.
+pub fn no_bundle(paths: &[PathBuf]) -> Result<(), super::Error> {
+    let Some(path) = paths.iter().find(|path| is_bundle(path)) else { return Ok(()) };
+    Err(super::Error::usage(format!("{} is a bundle, and has all of a database", path.display()))
+        .advise("import it alone"))
 }
 
 /// Puts the database of the bundle at `path` in place, if one of `signers` signed it, and, unless `allow_older`, it is not older

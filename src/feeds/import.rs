@@ -55,6 +55,8 @@ pub struct Input {
     pub path: PathBuf,
     /// The last day (UTC) on which it was the newest that there is, where somebody knows it.
     pub checked: Option<Date>,
+    /// Whether it is of the downloads, so that an update brings it anew. What is not stays in the database until another import.
+    pub is_fetched: bool,
     /// Whether it is of what changed lately, and so may have much less than it had.
     pub is_recent: bool,
 }
@@ -95,7 +97,27 @@ pub fn import(
         failed += 1;
         tell.error(format_args!("{fallen}"));
     }
-    Ok(Imported { snapshot: import.write(|_| Ok(()))?, failed })
+    let before = Snapshot::open(target.live()).ok().filter(|_| !allowed.shrink && !target.is_tried());
+    let accept = |next: &Snapshot| match before.and_then(|before| shrunk(&before, next)) {
+        Some(lost) => Err(Error::unfinished(format!(
+            "{} stays as it is: it would have {lost}",
+            target.live().display()
+        ))
+        .advise("--allow-shrink takes it")),
+        None => Ok(()),
+    };
+    Ok(Imported { snapshot: import.write(accept)?, failed })
+}
+
+/// What is lost of a feed that is there before and after: where paths have other names each time, none of them tells.
+fn shrunk(before: &Snapshot, next: &Snapshot) -> Option<String> {
+    let records = |snapshot: &Snapshot| -> BTreeMap<String, u64> {
+        let all = [snapshot.feeds(), snapshot.databases().to_vec()].concat();
+        all.into_iter().map(|feed| (feed.name, feed.records)).collect()
+    };
+    let (mut before, next) = (records(before), records(next));
+    before.retain(|name, _| next.contains_key(name));
+    lost(&before, &next)
 }
 
 /// Why a path is not taken as it is, and what of it is.
@@ -183,9 +205,31 @@ impl<'a> Import<'a> {
         if !self.parts.are_of(inputs) {
             return None;
         }
-        let now = inputs.iter().map(|input| Kept::of(input).ok()).collect::<Option<Vec<Kept>>>()?;
+        let now = inputs.iter().map(|input| self.kept(input).ok()).collect::<Option<Vec<Kept>>>()?;
         self.now.extend(inputs.iter().map(|input| input.path.clone()).zip(now.iter().cloned()));
         self.parts.made(self.target, &now)
+    }
+
+    /// What was imported into the database that is there: it stays. What is gone by now stays as it was, the others are read where
+    /// they have changed.
+    pub fn imported(&mut self) -> Vec<Input> {
+        let all = self.parts.imported(self.target);
+        self.now.extend(
+            all.iter().filter(|kept| !kept.path.exists()).map(|kept| (kept.path.clone(), kept.clone())),
+        );
+        all.into_iter()
+            .map(|Kept { path, checked, .. }| Input { path, checked, ..Input::default() })
+            .collect()
+    }
+
+    /// Whether it is known what `database` was made of.
+    pub fn made(&self, database: &Snapshot) -> bool {
+        self.parts.are_in(database)
+    }
+
+    /// What a path is now.
+    fn kept(&self, input: &Input) -> Result<Kept, feed::Error> {
+        self.now.get(&input.path).cloned().map_or_else(|| Kept::of(input), Ok)
     }
 
     /// What the last database was made of: its ecosystems and databases, by what lies beside it.

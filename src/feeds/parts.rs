@@ -67,17 +67,26 @@ pub struct Gave {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// As absolute as it can be told.
-    path: PathBuf,
+    pub path: PathBuf,
     key: Digest,
     /// The last day (UTC) on which it was the newest that there is, where somebody knows it.
     pub checked: Option<Date>,
+    /// Whether it is of the downloads; else somebody imported it.
+    #[serde(default = "yes")]
+    is_fetched: bool,
+}
+
+/// What earlier releases left did not say.
+fn yes() -> bool {
+    true
 }
 
 impl Kept {
     /// What is there now.
     pub fn of(input: &Input) -> Result<Self, feed::Error> {
-        let Input { path, checked, .. } = input;
-        Ok(Self { path: absolute(path), key: Part::key(path)?, checked: *checked })
+        let Input { path, checked, is_fetched, .. } = input;
+        let key = Part::key(path)?;
+        Ok(Self { path: absolute(path), key, checked: *checked, is_fetched: *is_fetched })
     }
 }
 
@@ -103,9 +112,26 @@ impl Parts {
         self.merged.snapshot.is_some() && parts.len() == inputs.len() && parts.iter().zip(inputs).all(same)
     }
 
+    /// Whether `database` was made of these.
+    pub fn are_in(&self, database: &Snapshot) -> bool {
+        self.merged.snapshot == Some(database.id())
+    }
+
     /// What the last database was made of: its ecosystems and databases.
     pub fn names(&self) -> BTreeSet<String> {
         self.merged.parts.iter().flat_map(|gave| gave.feeds.keys().cloned()).collect()
+    }
+
+    /// What somebody imported into the database that is there. Nothing where the database is another, such as that of a bundle.
+    pub fn imported(&self, target: &Target) -> Vec<Kept> {
+        let is_there = |path: &PathBuf| match Snapshot::open(path) {
+            Ok(there) => Some(there.id()) == self.merged.snapshot,
+            // Of another release.
+            Err(_) => path.exists(),
+        };
+        let is_there = target.all().iter().any(is_there);
+        let kept = self.merged.parts.iter().map(|gave| &gave.kept).filter(|_| is_there);
+        kept.filter(|kept| !kept.is_fetched).cloned().collect()
     }
 
     /// The database that is there, and where, if it is made of just these.

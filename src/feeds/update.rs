@@ -159,7 +159,7 @@ fn import(
         match place.file(&state) {
             Some(path) => {
                 let checked = state.checked.as_deref().and_then(day);
-                inputs.push(Input { path, checked, is_recent: is_recent(&file) });
+                inputs.push(Input { path, checked, is_fetched: true, is_recent: is_recent(&file) });
                 files.push((file, place, state));
             }
             None => absent.push(file),
@@ -171,12 +171,19 @@ fn import(
             input.checked = None;
         }
     }
+    let mut import = Import::new(target, allowed, tell)?;
+    let imported = import.imported();
+    if !imported.is_empty() && !files.is_empty() {
+        let count = imported.len();
+        let word = if count == 1 { "1 path that was" } else { &format!("{count} paths that were") };
+        tell.note(format_args!("with {word} imported; an import puts others in their place"));
+    }
+    inputs.extend(imported);
     let mut missing: BTreeSet<String> = absent.iter().map(catalog::File::to_string).collect();
     if files.is_empty() {
         return Err(Error::unfinished("nothing was fetched, so there is nothing to import")
             .advise("run `feeds update` with a network, or `feeds import FILE...`"));
     }
-    let mut import = Import::new(target, allowed, tell)?;
     if let Some((path, made)) = import.made_of(&inputs) {
         if path == target.live() {
             tell.note(format_args!("nothing changed: the database stays"));
@@ -185,13 +192,20 @@ fn import(
         }
         return Ok(made);
     }
-    let held = match Snapshot::open(target.live()) {
-        Ok(before) => names(&before),
+    let (held, is_known) = match Snapshot::open(target.live()) {
+        Ok(before) => (names(&before), import.made(&before)),
         // Another release's cannot be opened; what it was made of is known all the same.
-        Err(_) if target.live().exists() => import.names(),
-        Err(_) => BTreeSet::new(),
+        Err(_) if target.live().exists() => (import.names(), true),
+        Err(_) => (BTreeSet::new(), true),
     };
-    for ((file, place, state), fallen) in files.iter_mut().zip(import.read(&inputs)?) {
+    // Who tries the next one asks somebody.
+    let may_lose = is_known || allowed.shrink || target.is_tried();
+    let mut read = import.read(&inputs)?;
+    for fallen in read.split_off(files.len()).into_iter().flatten() {
+        tell.error(format_args!("imported before: {fallen}"));
+        failed.insert("what was imported".to_owned());
+    }
+    for ((file, place, state), fallen) in files.iter_mut().zip(read) {
         let Some(fallen) = fallen else { continue };
         tell.error(format_args!("{file}: {fallen}"));
         let Fallen { why, is_less, stays } = fallen;
@@ -210,8 +224,20 @@ fn import(
     }
     let accept = |next: &Snapshot| {
         let lost: Vec<String> = held.difference(&names(next)).cloned().collect();
-        // What is turned off on purpose may go; what could not be had must not go unseen.
-        if missing.is_empty() || lost.is_empty() { Ok(()) } else { Err(would_lose(target, &lost, &missing)) }
+        // What is turned off on purpose may go; what could not be had, or is from elsewhere, must not go unseen.
+        match () {
+            () if lost.is_empty() => Ok(()),
+            () if !missing.is_empty() => Err(would_lose(target, &lost, &missing)),
+            () if may_lose => Ok(()),
+            () => Err(Error::unfinished(format!(
+                "{} stays as it is: it would lose {}, which was not fetched here",
+                target.live().display(),
+                lost.join(", ")
+            ))
+            .advise(
+                "name a source that has it, give --allow-shrink, or make another database: --advisories FILE",
+            )),
+        }
     };
     import.write(accept)
 }

@@ -234,10 +234,24 @@ fn group(words: Vec<Word>) -> Vec<Group> {
         }
     }
     for single in without {
-        let target = single.names.iter().find_map(|name| by_name.get(name).copied()).unwrap_or_else(|| {
+        let joins: Vec<usize> = single.names.iter().filter_map(|name| by_name.get(name).copied()).collect();
+        // It may be of one vulnerability with a CVE: another CVE is another. Groups without one are of the same.
+        let (of_cve, alike): (Vec<usize>, BTreeSet<usize>) = {
+            let has_cve = |index: &usize| groups[*index].cves().next().is_some();
+            (
+                joins.iter().copied().filter(has_cve).collect(),
+                joins.iter().copied().filter(|index| !has_cve(index)).collect(),
+            )
+        };
+        let target = of_cve.first().or(alike.first()).copied().unwrap_or_else(|| {
             groups.push(Group::default());
             groups.len() - 1
         });
+        for index in alike.into_iter().filter(|index| *index != target) {
+            let part = std::mem::take(&mut groups[index]);
+            by_name.extend(part.names.iter().map(|name| (name.clone(), target)));
+            groups[target].extend(part);
+        }
         for name in &single.names {
             by_name.entry(name.clone()).or_insert(target);
         }

@@ -11,7 +11,10 @@ mod group;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 pub use feed::scheme;
 use feed::{Subject, covered, extended, feed_of, language_feed, no_feed, subject};
@@ -329,10 +332,15 @@ fn by_subscription(finding: &mut Finding) {
     }
 }
 
-/// Adds what databases say of the vulnerability itself. One that nobody who knows the package has rated is as bad as they
-/// say: NVD first, then who named it, then the others.
+/// Adds what databases say of the vulnerability itself, under each CVE that the finding has: the worst of it counts. One that
+/// nobody who knows the package has rated is as bad as they say: NVD first, then who named it, then the others.
 fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<(), advisory::Error> {
-    for (source, fact) in snapshot.facts(&finding.id)? {
+    let cves = finding.aliases.iter().filter(|name| name.starts_with("CVE-"));
+    let mut facts = Vec::new();
+    for name in std::iter::once(&finding.id).chain(cves) {
+        facts.extend(snapshot.facts(name)?);
+    }
+    for (source, fact) in facts {
         let Fact { severity, vector, rejected, exploited, forecast } = fact;
         if let Some(advisory::Exploited { since, ransomware }) = exploited {
             // Of several the first to say so.
@@ -342,12 +350,18 @@ fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<()
             }
         }
         if let Some(Forecast { probability, percentile }) = forecast {
-            finding.epss = Some(Epss { probability, percentile });
+            let epss = Epss { probability, percentile };
+            if finding.epss.as_ref().is_none_or(|known| known.probability < probability) {
+                finding.epss = Some(epss);
+            }
         }
         if severity != Severity::Unknown || !vector.is_empty() || rejected {
             finding.ratings.push(Rating { source, severity, vector, rejected });
         }
     }
+    // Stable: of one database the finding's own name comes first.
+    finding.ratings.sort_by(|one, other| one.source.cmp(&other.source));
+    finding.ratings.dedup();
     if finding.severity == Severity::Unknown {
         let order = |rating: &&Rating| match rating.source.as_str() {
             "nvd" => 0,
@@ -356,7 +370,8 @@ fn of_the_vulnerability(finding: &mut Finding, snapshot: &Snapshot) -> Result<()
             _ => 3,
         };
         let rated = finding.ratings.iter().filter(|rating| rating.severity != Severity::Unknown);
-        if let Some(Rating { source, severity, .. }) = rated.min_by_key(order) {
+        let key = |rating: &&Rating| (order(rating), Reverse(rating.severity));
+        if let Some(Rating { source, severity, .. }) = rated.min_by_key(key) {
             finding.severity = *severity;
             finding.severity_source.clone_from(source);
         }

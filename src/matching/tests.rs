@@ -563,6 +563,42 @@ fn states_of_a_distribution_come_through() {
 }
 
 #[test]
+fn of_several_vulnerabilities_in_one_the_worst_counts() {
+    let mut compiler = Compiler::default();
+    let record = advisory("GO-1", &["CVE-1", "CVE-2"], Severity::Unknown, &[("0", "2.0.0")]);
+    compiler.add("npm", "a", "", record);
+    let rated = |severity| Fact { severity, ..Fact::default() };
+    compiler.add_fact("CVE-1".into(), "nvd", rated(Severity::Low));
+    compiler.add_fact("CVE-2".into(), "nvd", rated(Severity::Critical));
+    let forecast = |probability| Some(Forecast { probability, percentile: 50_000 });
+    compiler.add_fact("CVE-1".into(), "epss", Fact { forecast: forecast(10), ..Fact::default() });
+    compiler.add_fact("CVE-2".into(), "epss", Fact { forecast: forecast(9), ..Fact::default() });
+    let exploited = Some(advisory::Exploited { since: "2024-02-01".into(), ransomware: false });
+    compiler.add_fact("CVE-2".into(), "cisa-kev", Fact { exploited, ..Fact::default() });
+    let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let matched = run(None, vec![installed(Ecosystem::Npm, "a", "1.0.0", None)], &snapshot);
+    let finding = &matched.findings[0];
+    assert_eq!((finding.id.as_str(), finding.severity), ("CVE-1", Severity::Critical));
+    assert_eq!(finding.severity_source, "nvd");
+    assert_eq!(finding.ratings.len(), 2);
+    assert_eq!(finding.epss.as_ref().unwrap().probability, 10);
+    assert_eq!(finding.exploited.as_ref().unwrap().source, "cisa-kev");
+}
+
+#[test]
+fn records_without_a_cve_join_through_a_third() {
+    let mut compiler = Compiler::default();
+    for (id, names) in [("A-1", &["GHSA-a"][..]), ("B-2", &["GHSA-b"]), ("C-3", &["GHSA-a", "GHSA-b"])] {
+        compiler.add("npm", "a", "", advisory(id, names, Severity::High, &[("0", "2.0.0")]));
+    }
+    let snapshot = Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let matched = run(None, vec![installed(Ecosystem::Npm, "a", "1.0.0", None)], &snapshot);
+    let ids: Vec<_> = matched.findings.iter().map(|finding| finding.id.as_str()).collect();
+    assert_eq!(ids, ["A-1"]);
+    assert_eq!(matched.findings[0].aliases.len(), 4);
+}
+
+#[test]
 fn what_is_said_of_the_vulnerability_itself_is_shown() {
     let mut compiler = Compiler::default();
     compiler.add("npm", "a", "", advisory("CVE-1", &[], Severity::Unknown, &[("0", "2.0.0")]));

@@ -1,4 +1,6 @@
-"""Two sources that do not copy from each other, on the same packages: where they agree, and case by case where not, and why.
+"""Two sources on the same packages: where they agree, and case by case where not, and why. GitHub's advisories and the CVE list,
+and GitHub's and NVD's form of it (tests/ranges.rs), are written by different people. OSV's records of Alpine are made of
+Alpine's own list, so there it is two forms and two readers that agree.
 
 Each database is compiled of one source alone. A difference that is not in the tables fails, and so does one of theirs that
 is gone. The data is that of `../shared/data`; where it is not, these tests are skipped."""

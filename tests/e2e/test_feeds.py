@@ -115,6 +115,18 @@ class Import(Feeds):
         # From then on that is what it had.
         self.assertIn("nothing has changed", self.into(one, two).stderr)
 
+    def test_a_feed_that_lost_much_by_another_path_is_not_taken(self):
+        one = self.put("one.json", record("B", "1.0.0", ecosystem="PyPI"))
+        self.into(self.many("monday.json", 40), one)
+        done = self.into(self.many("tuesday.json", 1), one, code=3)
+        self.assertIn("it would have lost 39 of 40 records of npm", done.stderr)
+        self.assertIn("--allow-shrink", done.stderr)
+        self.assertRegex(self.snapshot(), r"(?m)^npm +40 records")
+        # What is not there at all was left out on purpose.
+        self.into(one)
+        self.into(self.many("monday.json", 40), one)
+        self.into(self.path("tuesday.json"), one, "--allow-shrink")
+
     def test_what_is_less_is_not_taken_for_want_of_what_it_gave_before(self):
         two = self.many("two.json", 40)
         self.into(two)
@@ -279,6 +291,14 @@ class Bundles(Feeds):
         self.export()
         self.take()
         self.assertEqual(self.snapshot(self.there), self.snapshot())
+
+    def test_a_bundle_is_alone_and_beside_its_database(self):
+        done = self.feeds("export", self.database, "--key", self.key.private, "--advisories", self.database, code=2)
+        self.assertIn("is the database itself", done.stderr)
+        self.export()
+        done = self.feeds("import", self.bundle, self.path("one.json"), "--signer", self.key.public, "--advisories", self.there,
+                          code=2)
+        self.assertIn("import it alone", done.stderr)
 
     def test_what_is_no_key_or_no_database_is_said(self):
         done = self.feeds("export", self.bundle, "--key", self.key.public, "--advisories", self.database, code=2)

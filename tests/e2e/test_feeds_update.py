@@ -333,10 +333,38 @@ class Database(Case):
             with open(self.path(name), "wb") as out:
                 out.write(archive(ecosystem, "A"))
         program.prepare(STELLA, "feeds", "import", self.path("npm.zip"), self.path("PyPI.zip"), "--advisories", self.database)
+        # As if a bundle had brought it.
+        shutil.rmtree(self.database + ".parts")
+        self.update("osv:npm", code=3, say=["stays as it is", "it would lose PyPI", "not fetched here", "--allow-shrink"])
         self.answers("PyPI/all.zip", status(404))
         self.update("osv:npm", "osv:PyPI", code=3, say=["stays as it is", "it would lose PyPI"])
         self.assertEqual(self.feeds(), {"npm": 1, "PyPI": 1})
         self.assertEqual([name for name in os.listdir(self.work) if ".next" in name], [])
+
+    def test_what_was_imported_stays(self):
+        self.two()
+        path = self.path("Go.zip")
+        with open(path, "wb") as out:
+            out.write(archive("Go", "G"))
+        program.prepare(STELLA, "feeds", "import", path, "--fetched", "2026-06-10", "--advisories", self.database)
+        self.update("osv:npm", say="with 1 path that was imported")
+        self.assertEqual(self.feeds(), {"Go": 1, "npm": 1})
+        checked = {feed["name"]: feed["checked"] for feed in self.status()["database"]["feeds"]}
+        self.assertEqual(checked["Go"], "2026-06-10")
+        self.update("osv:npm", say="nothing changed")
+        # What changes is read, and what is gone stays as it was.
+        with open(path, "wb") as out:
+            out.write(archive("Go", "G", "H"))
+        self.update("osv:npm")
+        os.remove(path)
+        self.update("osv:npm", say="nothing changed")
+        self.update("osv:npm", "osv:PyPI")
+        self.assertEqual(self.feeds(), {"Go": 2, "npm": 1, "PyPI": 1})
+        # An import has all of a database.
+        with open(path, "wb") as out:
+            out.write(archive("Go", "G"))
+        program.prepare(STELLA, "feeds", "import", path, "--allow-shrink", "--advisories", self.database)
+        self.assertEqual(self.feeds(), {"Go": 1})
 
     def test_a_file_that_lost_much_is_not_taken(self):
         self.two()

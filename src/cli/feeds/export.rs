@@ -26,6 +26,13 @@ pub fn run(args: &Export, environment: &Environment, log: Log) -> Result<Exit, F
     let snapshot = Snapshot::open(database).map_err(|error| {
         failed(database, &error).advise("run `stella feeds import PATH...` first, or give --advisories FILE")
     })?;
+    let same = |one: &Path, other: &Path| {
+        fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).ok() == Some(one))
+    };
+    if same(&args.bundle, database) {
+        return Err(Failure::usage(format!("{} is the database itself", args.bundle.display()))
+            .advise("name another file for the bundle"));
+    }
     let bar = Progress::new(log).begin("packing");
     let size_bytes = pack(&snapshot, &key, &args.bundle).map_err(|error| failed(&args.bundle, &error))?;
     drop(bar);

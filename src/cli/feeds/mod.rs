@@ -48,6 +48,7 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
         print(&feeds::take(path, &signers, args.allow_older, &target, &log)?, environment)?;
         return Ok(Exit::Pass);
     }
+    feeds::no_bundle(&args.paths)?;
     if let Some(day) = args.fetched {
         // Not the time of the build, which may be long ago. It is tomorrow already in some places.
         let latest = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_add(1.day());

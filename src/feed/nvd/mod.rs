@@ -164,7 +164,10 @@ fn take(place: &dyn Fn() -> String, text: &[u8], sink: &mut Sink<'_>) {
             let exploited = Some(Exploited { since, ransomware: false });
             sink.fact(id(), "cisa-kev", None, Fact { exploited, ..Fact::default() });
         }
-        Some((day, None)) => sink.skip(id(), "malformed", &format!("cisaExploitAdd {day:?} is no day")),
+        Some((day, None)) => {
+            let why = format!("cisaExploitAdd {day:?} of {} is no day", id());
+            sink.skip(place(), "malformed", &why);
+        }
         None => {}
     }
     let (packages, left) = configuration::packages(cve.configurations.as_deref().unwrap_or_default());
