@@ -280,7 +280,7 @@ mod tests {
         );
         for (text, why) in [
             (r#"{"state":"missing","scan":"a"}"#, "missing field `missing`"),
-            (r#"{"state":"done","scan":"a","timings_ms":{}}"#, "missing field `result`"),
+            (r#"{"state":"done","scan":"a"}"#, "missing field `result`"),
             (r#"{"state":"gone","scan":"a"}"#, "unknown variant `gone`"),
             (r#"{"scan":"a","missing":[]}"#, "missing field `state`"),
         ] {
