@@ -44,6 +44,8 @@ struct FeedInput {
     /// Its records are counted at the end.
     feed: Feed,
     advisories: Vec<Held>,
+    /// Repositories of the release that nobody spoke of.
+    missing: Vec<String>,
 }
 
 /// An advisory for a package. It shares its words with those for others of the record, and the package with those of other
@@ -200,6 +202,11 @@ impl Compiler {
         }
     }
 
+    /// Takes the word that nobody spoke of a repository of the release that `ecosystem` is.
+    pub(crate) fn add_missing(&mut self, ecosystem: &str, repository: &str) {
+        self.input(ecosystem).missing.push(repository.to_owned());
+    }
+
     /// Takes the word that a record for `ecosystem` was not understood in part, so that the count stands in the file.
     pub fn add_not_understood(&mut self, ecosystem: &str) {
         self.input(ecosystem).feed.not_understood += 1;
@@ -228,7 +235,7 @@ impl Compiler {
             scope.spawn(|| self.facts.sort_unstable());
             self.feeds.values_mut().for_each(|input| input.advisories.sort_unstable());
         });
-        for (name, FeedInput { feed, mut advisories }) in self.feeds {
+        for (name, FeedInput { feed, mut advisories, missing }) in self.feeds {
             let first_entry = parts.count();
             advisories.dedup_by(|next, known| known.takes(next));
             let ids: HashSet<&str> = advisories.iter().map(|advisory| &*advisory.text.id).collect();
@@ -244,7 +251,7 @@ impl Compiler {
                 parts.entry(&package, encode(&stored)?)?;
             }
             let entries = parts.count() - first_entry;
-            feeds.push(StoredFeed { feed: Feed { name, records, ..feed }, first_entry, entries });
+            feeds.push(StoredFeed { feed: Feed { name, records, ..feed }, first_entry, entries, missing });
         }
         let first_fact = parts.count();
         for facts in self.facts.chunk_by(|a, b| a.id == b.id) {

@@ -1,4 +1,4 @@
-//! The compiled file, version 4. All numbers are little-endian.
+//! The compiled file, version 5. All numbers are little-endian.
 //!
 //! | part | what it holds |
 //! | --- | --- |
@@ -20,7 +20,7 @@ use super::{Feed, Range, State};
 use crate::{digest::Digest, finding::Severity};
 
 pub(super) const MAGIC: &[u8; 8] = b"stelladb";
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 pub(super) const HEADER_BYTES: usize = 144;
 pub(super) const ENTRY_BYTES: usize = 32;
 pub(super) const FLAG_DEMO: u32 = 1;
@@ -217,6 +217,8 @@ pub(super) struct StoredFeed {
     pub feed: Feed,
     pub first_entry: u64,
     pub entries: u64,
+    /// Repositories of the release that nobody spoke of.
+    pub missing: Vec<String>,
 }
 
 /// An advisory as stored in a record: its words are in `texts`.

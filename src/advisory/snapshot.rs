@@ -101,6 +101,11 @@ impl Snapshot {
         self.feed(ecosystem).is_some_and(|feed| feed.entries > 0)
     }
 
+    /// Repositories of the release that `ecosystem` is of which it knows nothing.
+    pub fn missing(&self, ecosystem: &str) -> &[String] {
+        self.feed(ecosystem).map_or(&[], |feed| &feed.missing)
+    }
+
     fn feed(&self, ecosystem: &str) -> Option<&StoredFeed> {
         let feeds = &self.contents.feeds;
         let index = feeds.binary_search_by(|stored| stored.feed.name.as_str().cmp(ecosystem)).ok()?;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     name::{self, Name},
+    repositories::Repositories,
     sink::{Budget, Package},
 };
 use crate::{
@@ -318,7 +319,8 @@ impl Held {
     /// Hands every revision that was not withdrawn since to `compiler`, and every fact.
     pub(super) fn compile(self, compiler: &mut Compiler) -> Merged {
         let mut merged = Merged { kept: 0, facts: 0, replaced: self.replaced, withdrawn: 0 };
-        for (Key { form: by, id, .. }, revision) in self.revisions {
+        let mut repositories = Repositories::default();
+        for (Key { form: by, scope, id }, revision) in self.revisions {
             // At one time the withdrawal is the later word.
             let named = Named { by, id };
             let withdrawn = self.withdrawn.get(&named).is_some_and(|said| said.time >= revision.time);
@@ -329,6 +331,7 @@ impl Held {
             }
             let Revision { time, database, summary, names, packages, not_understood } = revision;
             let packages = packages.get();
+            ecosystems(&packages).for_each(|ecosystem| repositories.add(by, &scope, ecosystem));
             for ecosystem in not_understood {
                 compiler.add_not_understood(&ecosystem);
             }
@@ -342,6 +345,9 @@ impl Held {
                 let affected = Affected { severity, state, ranges, versions };
                 compiler.speak(&words, &ecosystem, &name, &modified, affected);
             }
+        }
+        for (ecosystem, repository) in repositories.missing() {
+            compiler.add_missing(ecosystem, repository);
         }
         let mut newest: BTreeMap<Name, Timestamp> = BTreeMap::new();
         for (Named { by, id }, Dated { said, time }) in self.facts {

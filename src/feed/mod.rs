@@ -27,6 +27,7 @@ mod nvd;
 mod osv;
 mod part;
 mod queue;
+mod repositories;
 mod requirement;
 mod rubysec;
 mod rustsec;

@@ -31,6 +31,9 @@ use crate::{
 
 pub(super) struct Secdb;
 
+/// The form's name.
+pub(super) const NAME: &str = "secdb";
+
 /// `secdb fixes`: pairs of a package and a vulnerability in one document, which are held until all of it is read, because
 /// a vulnerability has several packages. Alpine has below 10,000 in a release.
 const MOST_FIXES: usize = 1_500_000;
@@ -40,7 +43,7 @@ const NEVER: &str = "0";
 
 impl Source for Secdb {
     fn name(&self) -> &'static str {
-        "secdb"
+        NAME
     }
 
     /// The form of a package's address is the first member, and no other form has it.
@@ -203,7 +206,7 @@ impl Vulnerabilities {
     }
 
     fn claim(self, database: &'static str, ecosystem: &str, repository: &str, sink: &mut Sink<'_>) {
-        let scope = format!("{ecosystem} {repository}");
+        let scope = scope(ecosystem, repository);
         for (id, Vulnerability { names, packages }) in self.by_id {
             let package = |(name, ranges): (String, Vec<Range>)| Package {
                 ecosystem: ecosystem.to_owned(),
@@ -218,6 +221,16 @@ impl Vulnerabilities {
             sink.claim(&scope, Claim { database, id, names, packages, ..Claim::default() });
         }
     }
+}
+
+/// What one document speaks of as a whole.
+fn scope(ecosystem: &str, repository: &str) -> String {
+    format!("{ecosystem} {repository}")
+}
+
+/// The repository that a scope is of.
+pub(super) fn repository(scope: &str) -> &str {
+    scope.rsplit_once(' ').map_or("", |(_, repository)| repository)
 }
 
 /// The texts of one fix. Alpine writes the number of its own issue as if it were another vulnerability, even where the CVE that

@@ -129,6 +129,8 @@ pub struct Fallen {
     pub is_less: bool,
     /// What it gave last is taken.
     pub stays: bool,
+    /// The last day (UTC) on which what is taken was the newest that there is, where somebody knows it.
+    pub checked: Option<Date>,
 }
 
 impl Display for Fallen {
@@ -366,13 +368,14 @@ impl Before<'_> {
             },
             Err(error) => (self.unread(error)?, false),
         };
-        let Some(last) = last else { return Ok(Some(Fallen { why, is_less, stays: false })) };
+        let gone = |why| Fallen { why, is_less, stays: false, checked: None };
+        let Some(last) = last else { return Ok(Some(gone(why))) };
         match self.parts.load(&last.kept, self.memory) {
             Some(part) => match taken.add(path, last.kept.clone(), part, self.tell) {
-                Ok(()) => Ok(Some(Fallen { why, is_less, stays: true })),
+                Ok(()) => Ok(Some(Fallen { why, is_less, stays: true, checked: last.kept.checked })),
                 Err(error) => Err(Error::unfinished(self.unread(error)?)),
             },
-            None if self.may_shrink || self.is_tried => Ok(Some(Fallen { why, is_less, stays: false })),
+            None if self.may_shrink || self.is_tried => Ok(Some(gone(why))),
             None => Err(Error::unfinished(format!(
                 "{why}; what it gave before cannot be had any more, so the database stays as it is"
             ))

@@ -82,7 +82,7 @@ fn asked(words: &[String], year: i16) -> Result<Option<Vec<catalog::File>>, Erro
     for word in &words {
         let chosen = catalog::chosen(word, year).ok_or_else(|| {
             Error::usage(format!("{word:?} is no source of advisories, and no part of one"))
-                .advise(format!("one of: {}; a part is such as osv:npm", catalog::names()))
+                .advise(catalog::others(word, year))
         })?;
         files.extend(chosen);
     }
@@ -208,10 +208,12 @@ fn import(
     for ((file, place, state), fallen) in files.iter_mut().zip(read) {
         let Some(fallen) = fallen else { continue };
         tell.error(format_args!("{file}: {fallen}"));
-        let Fallen { why, is_less, stays } = fallen;
+        let Fallen { why, is_less, stays, checked } = fallen;
         if !stays {
             missing.insert(file.to_string());
         }
+        // Of what the database has of it nobody said just now that it is the newest.
+        state.checked = checked.map(|day| format!("{day}T00:00:00Z"));
         // Why there is no newer one says more.
         if failed.insert(file.to_string()) {
             state.error = Some(excerpt(&why));

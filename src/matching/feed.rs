@@ -144,6 +144,19 @@ pub(super) fn no_feed(ecosystem: Ecosystem, feed: Option<String>) -> (String, St
     }
 }
 
+/// The name and reason of a skip where the feed lacks a repository that a package may be of which it never spoke. A demo lacks
+/// most of everything, and says so itself.
+pub(super) fn in_part(feed: &str, snapshot: &Snapshot) -> Option<(String, String)> {
+    let missing = if snapshot.demo() { &[] } else { snapshot.missing(feed) };
+    let what = match missing {
+        [] => return None,
+        [one] => format!("the repository {one}"),
+        more => format!("the repositories {}", more.join(", ")),
+    };
+    let why = format!("the advisory snapshot has nothing of {what} of {feed}, which they may be of");
+    Some((format!("advisories:{feed}"), why))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use std::{
 };
 
 pub use feed::scheme;
-use feed::{Subject, covered, extended, feed_of, language_feed, no_feed, subject};
+use feed::{Subject, covered, extended, feed_of, in_part, language_feed, no_feed, subject};
 use group::{Group, Said, fix};
 
 use crate::{
@@ -109,6 +109,9 @@ pub fn findings(
         unjudged.extend(extended.unjudged);
         if !is_known && !extended.is_known && installed.package.ecosystem.is_system() {
             unspoken.push(installed);
+            if let Some(gap) = in_part(ecosystem, snapshot) {
+                *uncovered.entry(gap).or_default() += 1;
+            }
         }
         if !unjudged.is_empty() {
             matched.skipped.push(Skipped {

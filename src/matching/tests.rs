@@ -239,6 +239,23 @@ fn what_no_feed_covers_is_never_clean() {
 }
 
 #[test]
+fn a_release_of_which_a_repository_is_missing_is_named() {
+    let mut compiler = Compiler::default();
+    compiler.add("Alpine:v3.99", "musl", "", advisory("CVE-1", &[], Severity::High, &[("0", "1.2.5-r1")]));
+    compiler.add_missing("Alpine:v3.99", "community");
+    let compile = |compiler: Compiler| Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap();
+    let snapshot = compile(compiler);
+    let skipped = |names: &[&str]| {
+        let packages = names.iter().map(|name| installed(Ecosystem::Apk, name, "1.2.5-r1", None)).collect();
+        run(Some(("alpine", "3.99.1")), packages, &snapshot).skipped
+    };
+    assert_eq!(skipped(&["musl"]), [], "the feed speaks of it");
+    let [gap] = &skipped(&["musl", "redis", "podman"])[..] else { panic!("one gap") };
+    assert_eq!((gap.name.as_str(), gap.what.as_str()), ("advisories:Alpine:v3.99", "2 packages"));
+    assert!(gap.why.contains("the repository community of Alpine:v3.99"), "{}", gap.why);
+}
+
+#[test]
 fn what_cannot_be_compared_is_named() {
     let mut listed = advisory("CVE-2", &[], Severity::High, &[]);
     listed.versions = vec!["latest".into()];

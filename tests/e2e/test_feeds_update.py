@@ -22,6 +22,17 @@ from program import STELLA
 HTML = b"<html>down for maintenance</html>"
 
 
+ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def secdb(release, repository, package):
+    """A file of Alpine's secdb with a fix of one package."""
+    return json.dumps({
+        "apkurl": "{{urlprefix}}/{{arch}}/{{pkg.name}}.apk", "reponame": repository, "distroversion": release,
+        "urlprefix": "https://dl-cdn.alpinelinux.org/alpine",
+        "packages": [{"pkg": {"name": package, "secfixes": {"1.0.1-r0": ["CVE-2026-0001"]}}}]}).encode()
+
+
 def archive(ecosystem, *ids):
     """An archive as OSV's: a record for each id, and padding that no server compresses."""
     out = io.BytesIO()
@@ -109,6 +120,8 @@ class Fetching(Case):
         self.answers("npm/all.zip", polite(b"PK rubbish", '"2"'))
         self.update("osv:npm", code=3)
         self.assertEqual((checked(), self.feeds()), ({"2026-01-05"}, {"npm": 1}))
+        [download] = self.status()["sources"]["osv"]
+        self.assertEqual(download["checked"], "2026-01-05T00:00:00Z", "what is in use was not checked just now")
         self.answers("npm/all.zip", polite(archive("npm", "A"), '"3"'))
         self.update("osv:npm")
         self.assertEqual(checked(), {today})
@@ -207,6 +220,29 @@ class Fetching(Case):
         second.answers["npm/all.zip"] = [status(404)]
         self.update("osv:npm", mirror=[self.server.url, second.url], code=3, say="answered 404")
 
+    def test_a_page_is_no_feed(self):
+        """A mirror that answers 200 with the page of a login gives way to the next; what was had stays, and so does its age."""
+        second, path = self.serve(), "known_exploited_vulnerabilities.json"
+        kev = json.dumps({"catalogVersion": "1", "vulnerabilities": [{"cveID": "CVE-2026-0001", "dateAdded": "2026-01-02"}]}).encode()
+        page = b"\n<!DOCTYPE html><html>login</html>"
+        self.answers(path, plain(page))
+        second.answers[path] = [plain(kev)]
+        self.update("kev", mirror=[self.server.url, second.url],
+                    say=[f"{self.server.url}{path}: is not JSON; it begins with", "login</html>", "asking the next"])
+        self.assertEqual(self.kept("kev", path), kev)
+        [before] = self.status()["sources"]["kev"]
+        # As a server compresses it on its way, and as it does not.
+        for answer in [plain(page), plain(gzip.compress(page), content_encoding="gzip"), plain(b"")]:
+            self.answers(path, answer)
+            self.update("kev", code=3, say="not JSON")
+            self.assertEqual(self.kept("kev", path), kev)
+            [after] = self.status()["sources"]["kev"]
+            self.assertEqual((after["checked"], after["records"]), (before["checked"], 1))
+            self.assertIn("not JSON", after["error"])
+        for word, name in [("osv:npm", "npm/all.zip"), ("epss", "epss_scores-current.csv.gz"), ("debian", "json")]:
+            self.answers(name, plain(page))
+            self.update(word, "--fetch-only", code=3, say=f"{self.server.url}{name}: is not ")
+
     def test_two_connections_to_a_host(self):
         body, busy, busiest, lock = archive("npm", "A"), 0, 0, threading.Lock()
 
@@ -288,9 +324,9 @@ class Published(Case):
 
     def test_a_text_names_the_archive(self):
         self.answers("archive_latest.txt", plain(b"csaf_vex_2026-01-02.tar.zst\n"))
-        self.answers("csaf_vex_2026-01-02.tar.zst", polite(b"archive"))
+        self.answers("csaf_vex_2026-01-02.tar.zst", polite(ZSTD + b"archive"))
         self.update("redhat", "--fetch-only")
-        self.assertEqual(self.kept("redhat", "vex.tar.zst"), b"archive")
+        self.assertEqual(self.kept("redhat", "vex.tar.zst"), ZSTD + b"archive")
         self.update("redhat", "--fetch-only", say="unchanged")
         self.answers("archive_latest.txt", plain(b"../../secret"))
         self.update("redhat", "--fetch-only", code=3, say="names no archive")
@@ -379,6 +415,7 @@ class Database(Case):
             self.assertEqual(self.feeds(), {"npm": 40, "PyPI": 2})
         [download] = [file for file in self.status()["sources"]["osv"] if file["part"] == "npm"]
         self.assertIn("lost 39 of 40", download["error"])
+        self.assertRegex(download["checked"], "T00:00:00Z$", "no more is known of what is in use than its day")
         self.assertEqual(len(self.server.to("npm/all.zip")), 3)
         self.update("osv:npm", "--allow-shrink")
         self.assertEqual(self.feeds(), {"npm": 1, "PyPI": 2})
@@ -422,6 +459,40 @@ class Database(Case):
         shutil.rmtree(self.path("cache"))
         self.update("osv:npm", "--offline", code=3, say="nothing was fetched")
 
+    def test_a_release_of_alpine_that_is_not_listed(self):
+        """OSV has it at once, but of its repository `main` alone: that is said, until secdb's files of it are fetched."""
+        root = self.path("image")
+        for name, text in [("etc/os-release", "ID=alpine\nVERSION_ID=3.99.1\n"),
+                           ("lib/apk/db/installed", "".join(f"P:{name}\nV:1.0.1-r0\nA:x86_64\no:{name}\n\n" for name in "abc"))]:
+            os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
+            with open(os.path.join(root, name), "w", encoding="utf-8") as out:
+                out.write(text)
+
+        def skipped(code):
+            done, report, stderr = program.gate(self.work, f"dir:{root}", "--advisories", self.database, "--no-cache")
+            self.assertEqual(done, code, stderr)
+            return [(skipped["name"], skipped["what"]) for result in report["results"]
+                    for skipped in result["looked_at"]["skipped"]]
+        self.answers("Alpine/all.zip", polite(archive("Alpine:v3.99", "CVE-2026-0002")))
+        self.update("osv:Alpine")
+        gap = [("advisories:Alpine:v3.99", "2 packages")]
+        self.assertEqual(skipped(3), gap, "OSV speaks of a")
+        for repository, package in [("main", "b"), ("community", "c")]:
+            self.answers(f"v3.99/{repository}.json", polite(secdb("v3.99", repository, package)))
+        self.update("alpine:v3.99/main")
+        self.assertEqual(skipped(3), [("advisories:Alpine:v3.99", "1 package")])
+        self.update("alpine:v3.99")
+        self.assertEqual(skipped(0), [])
+        self.assertEqual(sorted(file["part"] for file in self.status()["sources"]["alpine"]),
+                         ["v3.99/community", "v3.99/main"])
+        # What was fetched once is kept up to date, as all that is on by default.
+        names = "osv nvd debian alpine wolfi chainguard redhat amazon kev epss ruby php".split()
+        self.server.asked.clear()
+        program.call(STELLA, "feeds", "update", *(f"--mirror={name}={self.server.url}" for name in names),
+                     "--advisories", self.database, env=program.environment(self.work))
+        for repository in ("main", "community"):
+            self.assertEqual([asked["if-none-match"] for asked in self.server.to(f"v3.99/{repository}.json")], ['"1"'])
+
     def test_status_says_what_was_fetched(self):
         self.two()
         self.update("osv:npm")
@@ -445,6 +516,9 @@ class Database(Case):
 
     def test_a_wrong_call_is_told(self):
         for words, say in [(["nosuch"], "no source of advisories"), (["osv:nosuch"], "no part of one"),
+                           (["nosuch"], "one of: osv, nvd, debian, alpine"), (["osv:nosuch"], "parts of osv: Alpine, Bitnami, "),
+                           (["alpine:v9"], "parts of alpine: v3.15/main, "), (["alpine:v9"], "another release, such as v3.24"),
+                           (["kev:x"], "kev is one file"),
                            (["osv", "--mirror", "osv=http://192.0.2.1/"], "no https address")]:
             done = program.call(STELLA, "feeds", "update", *words, env=program.environment(self.work))
             self.assertEqual(done.returncode, 2)

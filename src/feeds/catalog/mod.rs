@@ -31,6 +31,9 @@ pub struct Source {
 enum Parts {
     Whole,
     Each(&'static [&'static str]),
+    /// A file for each release and each of its repositories. Of releases those that images are still built on: another of the
+    /// form `v3.24` has the same repositories.
+    Releases(&'static [&'static str], &'static [&'static str]),
     /// A file for each year from the first to the present one, and others.
     Years(i16, &'static [&'static str]),
 }
@@ -95,16 +98,31 @@ impl Source {
         let parts = match self.parts {
             Parts::Whole => vec![String::new()],
             Parts::Each(parts) => parts.iter().map(|&part| part.to_owned()).collect(),
+            Parts::Releases(releases, repositories) => {
+                releases.iter().flat_map(|release| of_release(release, repositories)).collect()
+            }
             Parts::Years(first, others) => {
                 let years = (first..=year).map(|year| year.to_string());
                 years.chain(others.iter().map(|&other| other.to_owned())).collect()
             }
         };
-        let file = |part: String| {
-            let name = self.file.replace("{}", &part.replace(['/', ' '], "-"));
-            self.file(part, name)
-        };
-        parts.into_iter().map(file).collect()
+        parts.into_iter().map(|part| self.file_of(part)).collect()
+    }
+
+    /// The files of the release that `part` begins with, if it looks like one and is not listed.
+    fn files_of_other_release(&'static self, part: &str) -> Vec<File> {
+        let release = part.split('/').next().unwrap_or_default();
+        match self.parts {
+            Parts::Releases(listed, repositories) if is_release(release) && !listed.contains(&release) => {
+                of_release(release, repositories).map(|part| self.file_of(part)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn file_of(&'static self, part: String) -> File {
+        let name = self.file.replace("{}", &part.replace(['/', ' '], "-"));
+        self.file(part, name)
     }
 
     /// A file of that name in the cache, which is of that part.
@@ -113,14 +131,52 @@ impl Source {
     }
 }
 
+fn of_release(release: &str, repositories: &[&str]) -> impl Iterator<Item = String> {
+    repositories.iter().map(move |repository| format!("{release}/{repository}"))
+}
+
+/// Whether it has the form `v3.24`.
+fn is_release(text: &str) -> bool {
+    let is_number =
+        |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = text.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+    numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+}
+
 /// What `SOURCE` or `SOURCE:PART` means; a part may be the beginning of others, up to a `/`. `None` for what is not known.
 pub fn chosen(word: &str, year: i16) -> Option<Vec<File>> {
     let (name, wanted) = word.split_once(':').unwrap_or((word, ""));
-    let mut files = Source::named(name)?.files(year);
-    let fits =
-        |part: &str| part.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    files.retain(|file| wanted.is_empty() || fits(&file.part));
+    let source = Source::named(name)?;
+    let fits = |file: &File| {
+        wanted.is_empty()
+            || file.part.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut files = source.files(year);
+    files.extend(source.files_of_other_release(wanted));
+    files.retain(fits);
     (!files.is_empty()).then_some(files)
+}
+
+/// Parts that a message names.
+const MOST_NAMED: usize = 40;
+
+/// What could be meant instead of a word that is not known: parts of the source that it names, else the sources.
+pub fn others(word: &str, year: i16) -> String {
+    let name = word.split_once(':').map_or(word, |(name, _)| name);
+    let Some(source) = Source::named(name) else {
+        return format!("one of: {}; a part is such as osv:npm", names());
+    };
+    let parts: Vec<String> = source.files(year).into_iter().map(|file| file.part).collect();
+    let named = parts.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match parts.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match source.parts {
+        Parts::Whole => format!("{name} is one file, without parts"),
+        Parts::Releases(..) => format!("parts of {name}: {named}{more}; or another release, such as v3.24"),
+        Parts::Each(_) | Parts::Years(..) => format!("parts of {name}: {named}{more}"),
+    }
 }
 
 /// All of them, for the help.
@@ -178,10 +234,43 @@ mod tests {
         assert_eq!(of("osv:npm").unwrap(), ["osv:npm"]);
         assert_eq!(of("alpine:v3.20").unwrap(), ["alpine:v3.20/main", "alpine:v3.20/community"]);
         assert_eq!(of("nvd:2026").unwrap(), ["nvd:2026"]);
-        for unknown in ["", "npm", "osv:np", "alpine:v3.2", "nvd:2027", "kev:x"] {
+        for unknown in ["", "npm", "osv:np", "alpine:v3.20/mai", "nvd:2027", "kev:x"] {
             assert_eq!(of(unknown), None, "{unknown}");
         }
         let npm = &chosen("osv:npm", 2026).unwrap()[0];
         assert_eq!((npm.path.as_str(), npm.name.as_str()), ("npm/all.zip", "npm.zip"));
+    }
+
+    #[test]
+    fn a_release_that_is_not_listed_has_the_same_repositories() {
+        let of = |word| {
+            let name = |file: File| format!("{file} {} {}", file.path, file.name);
+            chosen(word, 2026).map(|files| files.into_iter().map(name).collect::<Vec<_>>())
+        };
+        let main = "alpine:v3.99/main v3.99/main.json v3.99-main.json";
+        let community = "alpine:v3.99/community v3.99/community.json v3.99-community.json";
+        assert_eq!(of("alpine:v3.99").unwrap(), [main, community]);
+        assert_eq!(of("alpine:v3.99/community").unwrap(), [community]);
+        for unknown in [
+            "alpine:v9",
+            "alpine:3.99",
+            "alpine:v3.99/",
+            "alpine:v3.99/x",
+            "alpine:v3.9999",
+            "alpine:v3.x",
+            "osv:v3.99",
+        ] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn of_a_source_that_is_known_its_parts_are_named() {
+        assert!(others("alpine:v9", 2026).starts_with("parts of alpine: v3.15/main, v3.15/community, "));
+        assert!(others("alpine:v9", 2026).ends_with("edge/community; or another release, such as v3.24"));
+        assert!(others("nvd:1", 2026).starts_with("parts of nvd: 2002, 2003, "));
+        assert!(others("nvd:1", 2060).ends_with(", 2041 and 20 more"));
+        assert_eq!(others("kev:x", 2026), "kev is one file, without parts");
+        assert!(others("npm", 2026).starts_with("one of: osv, nvd, "));
     }
 }

@@ -27,29 +27,9 @@ pub(super) const ECOSYSTEMS: &[&str] = &[
     "openSUSE",
 ];
 
-/// Alpine's releases that images are still built on, and their two repositories.
-const ALPINE: &[&str] = &[
-    "v3.15/main",
-    "v3.15/community",
-    "v3.16/main",
-    "v3.16/community",
-    "v3.17/main",
-    "v3.17/community",
-    "v3.18/main",
-    "v3.18/community",
-    "v3.19/main",
-    "v3.19/community",
-    "v3.20/main",
-    "v3.20/community",
-    "v3.21/main",
-    "v3.21/community",
-    "v3.22/main",
-    "v3.22/community",
-    "v3.23/main",
-    "v3.23/community",
-    "edge/main",
-    "edge/community",
-];
+/// Alpine's releases that images are still built on.
+const ALPINE: &[&str] =
+    &["v3.15", "v3.16", "v3.17", "v3.18", "v3.19", "v3.20", "v3.21", "v3.22", "v3.23", "edge"];
 
 /// Amazon Linux 2's extras that images have packages of, and that are one line of versions or have what nobody else has.
 const AMAZON_EXTRAS: &[&str] = &[
@@ -113,7 +93,7 @@ pub const SOURCES: &[Source] = &[
         addresses: &["https://secdb.alpinelinux.org/"],
         path: "{}.json",
         file: "{}.json",
-        parts: Parts::Each(ALPINE),
+        parts: Parts::Releases(ALPINE, &["main", "community"]),
         published: Published::Nothing,
         default: true,
     },

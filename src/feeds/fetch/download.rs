@@ -15,6 +15,7 @@ use reqwest::{
 use super::{
     Error, Fault, Fetched, Job,
     error::Passing,
+    form,
     published::{Checksum, Target},
     request::Answer,
 };
@@ -89,18 +90,22 @@ impl Job<'_> {
         file.sync_all().map_err(io)?;
         drop((file, answer));
         let digest = hasher.finish();
-        if let Some(checksum) = target.checksum {
-            let wrong = match found(&part, digest, checksum, most_bytes).await {
+        let wrong = match target.checksum {
+            Some(checksum) => match found(&part, digest, checksum, most_bytes).await {
                 Ok(found) if found == checksum.digest => None,
                 Ok(found) => Some(Error::Checksum { url: url.clone(), found, want: checksum.digest }),
                 Err(error) => {
                     Some(Error::Answer { url: url.clone(), why: format!("cannot be unpacked: {error}") })
                 }
-            };
-            if let Some(wrong) = wrong {
-                self.discard()?;
-                return Err(wrong.into());
-            }
+            },
+            None => File::open(&part)
+                .and_then(|file| form::mismatch(&self.file.name, file))
+                .map_err(io)?
+                .map(|why| Error::Answer { url: url.clone(), why }),
+        };
+        if let Some(wrong) = wrong {
+            self.discard()?;
+            return Err(wrong.into());
         }
         let packed = compressible && is_gzip(&part).map_err(io)?;
         self.place.keep(packed).map_err(io)?;

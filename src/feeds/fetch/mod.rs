@@ -2,6 +2,7 @@
 
 mod download;
 mod error;
+mod form;
 mod pages;
 mod published;
 mod request;
