@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use stella::{
     advisory::{Feed, Snapshot},
@@ -131,15 +131,30 @@ impl Report {
 
     /// Feeds of both databases.
     pub fn feeds(&mut self, old: &Snapshot, new: &Snapshot) {
-        self.lists("feed", &old.feeds(), &new.feeds());
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        self.lists("feed", &old.feeds(), &new.feeds(), today);
         // What NVD and its like say of ids, whichever package they are in.
-        self.lists("database", old.databases(), new.databases());
+        self.lists("database", old.databases(), new.databases(), today);
     }
 
-    fn lists(&mut self, kind: &str, old: &[Feed], new: &[Feed]) {
-        let known: BTreeMap<&str, u64> = new.iter().map(|feed| (feed.name.as_str(), feed.records)).collect();
-        for Feed { name, records, .. } in old {
-            self.records(kind, name, *records, known.get(name.as_str()).copied());
+    fn lists(&mut self, kind: &str, old: &[Feed], new: &[Feed], today: Date) {
+        let known: BTreeMap<&str, &Feed> = new.iter().map(|feed| (feed.name.as_str(), feed)).collect();
+        for old in old {
+            let new = known.get(old.name.as_str());
+            self.records(kind, &old.name, old.records, new.map(|new| new.records));
+            if let Some(new) = new {
+                self.age(kind, old, new, today);
+            }
+        }
+    }
+
+    /// Who goes back in time lacks what was published since, however many records there are. A feed that has no day, in either,
+    /// says nothing of that.
+    fn age(&mut self, kind: &str, old: &Feed, new: &Feed, today: Date) {
+        let (Some(was), Some(is)) = (old.believed_until(today), new.believed_until(today)) else { return };
+        let days = u64::try_from(was.duration_since(is).as_hours() / 24).unwrap_or_default();
+        if days > self.thresholds.older_days {
+            self.hold(format!("{kind} {} knows until {is}, and did until {was}", old.name));
         }
     }
 
@@ -246,6 +261,8 @@ pub fn now() -> String {
 mod tests {
     use std::ops::Range;
 
+    use jiff::civil::date;
+
     use super::*;
     use crate::moved::Change;
 
@@ -261,6 +278,44 @@ mod tests {
         // Few records are soon a fifth.
         assert!(!held(50, Some(0)) && held(51, Some(0)));
         assert!(held(1, None) && !held(0, None) && !held(1, Some(1000)));
+    }
+
+    #[test]
+    fn a_feed_may_go_back_by_two_days() {
+        let today = date(2026, 6, 15);
+        let feed = |checked, as_of: &str| Feed {
+            name: "npm".into(),
+            records: 9,
+            checked,
+            as_of: as_of.into(),
+            not_understood: 0,
+        };
+        let reasons = |old: &Feed, new: &Feed| {
+            let mut report = Report::new(None, None, &Canary::default());
+            report.lists("feed", std::slice::from_ref(old), std::slice::from_ref(new), today);
+            assert_eq!(report.outcome == Outcome::Held, !report.reasons.is_empty());
+            report.reasons.join("; ")
+        };
+        let checked = |day| feed(Some(date(2026, 6, day)), "2026-05-01T00:00:00Z");
+        assert_eq!(reasons(&checked(10), &checked(8)), "");
+        assert_eq!(
+            reasons(&checked(10), &checked(7)),
+            "feed npm knows until 2026-06-07, and did until 2026-06-10"
+        );
+        assert_eq!(reasons(&checked(7), &checked(10)), "");
+        // Without a check, by its newest record.
+        let newest = |as_of| feed(None, as_of);
+        let may = newest("2026-05-01T00:00:00Z");
+        assert_eq!(reasons(&checked(10), &may), "feed npm knows until 2026-05-01, and did until 2026-06-10");
+        assert_eq!(reasons(&may, &newest("2026-04-29T23:59:59Z")), "");
+        assert_eq!(
+            reasons(&may, &newest("2026-04-28T23:59:59Z")),
+            "feed npm knows until 2026-04-28, and did until 2026-05-01"
+        );
+        // No day, and one that will not come soon.
+        for none in [newest(""), newest("9999-01-01T00:00:00Z"), feed(Some(date(2999, 1, 1)), "")] {
+            assert_eq!(reasons(&checked(10), &none) + &reasons(&none, &may), "");
+        }
     }
 
     fn finding(id: &str, ecosystem: &str, severity: &str, fixed_in: Option<&str>) -> Finding {

@@ -9,13 +9,16 @@ use serde::Serialize;
 use stella::{
     advisory::Snapshot,
     digest::Digest,
-    feeds::{self, Bar, Database, Error, Input, Keys, Limits, Store, Target, Tell, records_by_source},
+    feeds::{
+        self, Allowed, Bar, Database, Error, Input, Keys, Limits, Store, Target, Tell, records_by_source,
+    },
     report::plain,
     signer::Signer,
 };
 
 use crate::{
     canary::{Outcome, Report},
+    config::Size,
     held::Held,
     trial,
 };
@@ -49,6 +52,24 @@ pub struct Place {
     advisories: Option<PathBuf>,
 }
 
+/// What the making of a database may do.
+#[derive(Debug, Args)]
+struct May {
+    /// Take a path too that lost all of its records; the server's trial sees that they are gone
+    #[arg(long)]
+    allow_shrink: bool,
+    /// About the most memory that what is read may take until it is compiled, such as 2GB; one path at most half of it. For the
+    /// server's own updates: `feeds.max_memory` in its configuration
+    #[arg(long, value_name = "SIZE", default_value = "2GB")]
+    max_memory: Size,
+}
+
+impl May {
+    fn allowed(&self) -> Allowed {
+        Allowed { shrink: self.allow_shrink, memory_bytes: self.max_memory.bytes }
+    }
+}
+
 /// `update`.
 #[derive(Debug, Args)]
 pub struct Update {
@@ -69,6 +90,8 @@ pub struct Update {
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
     #[command(flatten)]
+    may: May,
+    #[command(flatten)]
     place: Place,
 }
 
@@ -88,6 +111,8 @@ pub struct Import {
     /// age of the advisories by it [default: by the newest record of each feed]
     #[arg(long, value_name = "DAY")]
     fetched: Option<Date>,
+    #[command(flatten)]
+    may: May,
     #[command(flatten)]
     place: Place,
 }
@@ -138,10 +163,10 @@ fn update(args: Update) -> Result<(), Error> {
         mirrors: args.mirror,
         authorities: args.ca,
         limits: Limits { deadline, ..Limits::default() },
+        allowed: args.may.allowed(),
         keys: Keys::of(|name| std::env::var(name).ok()),
         is_offline: args.offline,
         year: Offset::UTC.to_datetime(Timestamp::now()).year(),
-        ..feeds::Update::default()
     };
     let updated = update.run(Some(&args.place.target()), &args.place.data_dir, &Log)?;
     if let Some(snapshot) = &updated.snapshot {
@@ -164,7 +189,7 @@ fn import(args: &Import) -> Result<(), Error> {
     feeds::no_bundle(&args.paths)?;
     let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched, ..Input::default() };
     let inputs: Vec<Input> = args.paths.iter().map(input).collect();
-    let imported = feeds::import(&inputs, &target, feeds::Allowed::default(), &Log)?;
+    let imported = feeds::import(&inputs, &target, args.may.allowed(), &Log)?;
     print(&Database::new(&imported.snapshot, Timestamp::now()).to_string())?;
     imported.is_whole()
 }

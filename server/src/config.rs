@@ -4,11 +4,13 @@ use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stella::feeds::{Allowed, amount};
 
 /// All that a server needs to know.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +63,8 @@ pub struct Feeds {
     pub ca: Vec<PathBuf>,
     /// What one file gets, its mirrors and retries included.
     pub deadline_ms: u64,
+    /// `2GB`, `500MB`: about the most memory that what is read may take until it is compiled; one file at most half of it.
+    pub max_memory: Size,
     /// What a caller of `POST /v1/feeds/update` must bring as its bearer token, 16 characters at least. Without it nobody may call.
     /// The variable `STELLA_SERVER_FEEDS_TOKEN` comes before it.
     pub token: Option<Secret>,
@@ -76,6 +80,7 @@ impl Default for Feeds {
             mirrors: Vec::new(),
             ca: Vec::new(),
             deadline_ms: 1_800_000,
+            max_memory: Size { bytes: Allowed::default().memory_bytes },
             token: None,
             canary: Canary::default(),
         }
@@ -90,6 +95,8 @@ pub struct Canary {
     pub lost_percent: u64,
     /// or so many, whichever is more.
     pub lost_records: u64,
+    /// What a feed knows until, the day of its last check, else that of its newest record, may go back by so many days.
+    pub older_days: u64,
     /// Different findings that come may be so many percent of the old ones, and so may those that go; one that fails the standard
     /// policy only now counts as one that came, and one that fails it no more as one that went,
     pub moved_percent: u64,
@@ -112,6 +119,7 @@ impl Default for Canary {
         Self {
             lost_percent: 20,
             lost_records: 50,
+            older_days: 2,
             moved_percent: 25,
             moved_findings: 20,
             whole_findings: 3,
@@ -155,6 +163,31 @@ impl TryFrom<String> for Schedule {
             format!("schedule {text:?}: want \"HH:MM\" in UTC, such as \"01:00\", or \"off\"")
         })?;
         Ok(Self::Daily { hour, minute })
+    }
+}
+
+/// Bytes, as people write them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Size {
+    /// How many.
+    pub bytes: u64,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes = amount(text).ok_or_else(|| format!("{text:?} is no size: write N, NMB or NGB"))?;
+        Ok(Self { bytes })
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -337,6 +370,16 @@ mod tests {
             let error = read(&format!("feeds:\n  schedule: {wrong}\n")).unwrap_err().to_string();
             assert!(error.contains("HH:MM"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_size_is_read_as_a_flag_is() {
+        let size = |text: &str| read(&format!("feeds:\n  max_memory: {text}\n"));
+        let bytes = |text: &str| size(text).unwrap().feeds.max_memory.bytes;
+        assert_eq!([bytes("3GB"), bytes("\"500MB\""), bytes("4096")], [3 << 30, 500 << 20, 4096]);
+        assert_eq!(read("feeds: {}\n").unwrap().feeds.max_memory.bytes, 2 << 30);
+        let error = size("much").unwrap_err().to_string();
+        assert!(error.contains("\"much\" is no size") && error.contains("line 2"), "{error}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ use tokio::{
 
 use metrics::Metrics;
 
-pub use config::{Canary, Config, Deadlines, FEEDS_TOKEN, Feeds, Limits, Schedule, Secret, Settings};
+pub use config::{Canary, Config, Deadlines, FEEDS_TOKEN, Feeds, Limits, Schedule, Secret, Settings, Size};
 
 /// The compiled advisories in the data directory, where no others are named.
 const ADVISORIES: &str = "advisories.db";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -77,6 +77,7 @@ pub struct Metrics {
     work: Family<Outcome, Counter>,
     snapshot: Family<SnapshotId, Gauge>,
     feeds: Family<Feed, Gauge>,
+    known_until: Family<Feed, Gauge>,
     /// Times that a new file of advisories could not be opened.
     pub snapshot_errors: Counter,
     candidates: Family<Outcome, Counter>,
@@ -104,6 +105,7 @@ impl Metrics {
             work: Family::default(),
             snapshot: Family::default(),
             feeds: Family::default(),
+            known_until: Family::default(),
             snapshot_errors: Counter::default(),
             candidates: Family::default(),
             updates: Family::default(),
@@ -145,6 +147,12 @@ impl Metrics {
             "Unix time of the newest advisory of each open feed; its age is time() minus this",
             Unit::Seconds,
             metrics.feeds.clone(),
+        );
+        registry.register_with_unit(
+            "feed_known_until",
+            "Unix time at which the day began of which each open feed and database certainly knows, by its last check, else by its newest record",
+            Unit::Seconds,
+            metrics.known_until.clone(),
         );
         registry.register(
             "snapshot_errors",
@@ -214,6 +222,16 @@ impl Metrics {
                 self.feeds.get_or_create(&Feed { feed: feed.name }).set(as_of.as_second());
             }
         }
+        self.known_until.clear();
+        let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+        for feed in snapshot.feeds().iter().chain(snapshot.databases()) {
+            // As with a gate, a day that will not come soon is none.
+            let day = feed.believed_until(today);
+            if let Some(began) = day.and_then(|day| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()) {
+                let label = Feed { feed: feed.name.clone() };
+                self.known_until.get_or_create(&label).set(began.as_second());
+            }
+        }
     }
 
     /// One new database: `taken`, `held`, or `failed` where it could not be put in place.
@@ -242,5 +260,65 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use stella::{
+        advisory::{Advisory, Compiler, Exploited, Fact, State},
+        finding::Severity,
+    };
+
+    use super::*;
+
+    #[test]
+    fn feeds_and_databases_say_what_they_know_until() {
+        let snapshot = |ecosystems: &[(&str, &str)]| {
+            let mut compiler = Compiler::default();
+            for (ecosystem, modified) in ecosystems {
+                let advisory = Advisory {
+                    id: "CVE-2024-1".into(),
+                    source: "test".into(),
+                    aliases: Vec::new(),
+                    summary: String::new(),
+                    severity: Severity::High,
+                    state: State::Affected,
+                    ranges: Vec::new(),
+                    versions: vec!["1".into()],
+                };
+                compiler.add(ecosystem, "a", modified, advisory);
+            }
+            let exploited = Some(Exploited { since: "2024-01-01".into(), ransomware: false });
+            let fact = Fact { exploited, ..Fact::default() };
+            compiler.add_fact("CVE-2024-1".into(), "kev", fact);
+            compiler.set_checked("npm", date(2024, 2, 1));
+            compiler.set_checked("kev", date(2024, 2, 2));
+            Snapshot::from_bytes(compiler.to_bytes().unwrap()).unwrap()
+        };
+        let metrics = Metrics::new();
+        let said = |snapshot: &Snapshot| {
+            metrics.snapshot(snapshot);
+            let text = metrics.text().unwrap();
+            let mut lines: Vec<String> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("stella_feed_known_until_seconds").map(str::to_owned))
+                .collect();
+            lines.sort();
+            lines
+        };
+        // Checked, by the newest record, without a day, and of one that will not come soon.
+        let all = [
+            ("npm", "2024-01-02T03:04:05Z"),
+            ("PyPI", "2024-01-02T03:04:05Z"),
+            ("Go", ""),
+            ("Hex", "9999-01-01T00:00:00Z"),
+        ];
+        let kev = r#"{feed="kev"} 1706832000"#;
+        let npm = r#"{feed="npm"} 1706745600"#;
+        assert_eq!(said(&snapshot(&all)), [r#"{feed="PyPI"} 1704153600"#, kev, npm]);
+        // One that is gone is not said any more.
+        assert_eq!(said(&snapshot(&all[..1])), [kev, npm]);
     }
 }

@@ -55,8 +55,7 @@ pub const UNREADABLE: &str = "unreadable";
 
 /// Whether there is a file, in use or on its way.
 pub fn is_any(live: &Path) -> bool {
-    let target = Target::tried(live);
-    [target.live().to_owned(), target.candidate(), target.trying()].iter().any(|path| path.exists())
+    Target::tried(live).in_line().iter().any(|path| path.exists())
 }
 
 /// Tries what is new, one at a time.

@@ -99,6 +99,8 @@ impl Updates {
             command.extend(["feeds", "update", "--data-dir"].map(OsString::from));
             command.extend([data_dir.into(), "--advisories".into(), advisories.into()]);
             command.extend(["--deadline".into(), settings.deadline_ms.div_ceil(1000).to_string().into()]);
+            let memory_bytes = settings.max_memory.bytes.to_string();
+            command.extend(["--max-memory".into(), memory_bytes.into()]);
             // One word each, so that none can be taken for another option.
             let option = |name: &str, value: &OsString| {
                 let mut word = OsString::from(name);

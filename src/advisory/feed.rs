@@ -44,10 +44,15 @@ impl Feed {
         self.checked.or_else(|| self.newest())
     }
 
+    /// The same, unless that is a day which will not come soon.
+    pub fn believed_until(&self, today: Date) -> Option<Date> {
+        self.known_until().filter(|day| !is_far(*day, today))
+    }
+
     /// How many days ago the feed certainly knew everything: by its last check, else by its newest record, unless that is of a
     /// day which will not come soon. `None` where nobody knows; a record of a later day counts, in a look from the past.
     pub fn age_days(&self, today: Date) -> Option<i64> {
-        let known_until = self.known_until().filter(|day| !is_far(*day, today))?;
+        let known_until = self.believed_until(today)?;
         Some((today.duration_since(known_until).as_hours() / 24).max(0))
     }
 }

@@ -76,8 +76,13 @@ pub enum Error {
     #[error("cannot be read, or what is in it cannot be written: {0}")]
     Io(#[from] io::Error),
     /// Something that is there is newer.
-    #[error("is older than the database that it would replace: {0}")]
-    Older(String),
+    #[error("is older than {}, which it would replace: {why}", path.display())]
+    Older {
+        /// Where that is.
+        path: PathBuf,
+        /// By which feed.
+        why: String,
+    },
     /// A key that signs.
     #[error("the key {0}")]
     Key(&'static str),
@@ -145,7 +150,7 @@ pub fn no_bundle(paths: &[PathBuf]) -> Result<(), super::Error> {
 }
 
 /// Puts the database of the bundle at `path` in place, if one of `signers` signed it, and, unless `allow_older`, it is not older
-/// than the one that is in use. It is never whole in memory.
+/// than the one that is in use, nor than one that waits to be. It is never whole in memory.
 pub fn take(
     path: &Path,
     signers: &[Signer],
@@ -159,7 +164,7 @@ pub fn take(
     }
     let failed = |error: Error| {
         let advice = match error {
-            Error::Older(_) => "to take it all the same: --allow-older",
+            Error::Older { .. } => "to take it all the same: --allow-older",
             Error::Form | Error::Content => "fetch it again",
             _ => "",
         };
@@ -177,7 +182,7 @@ pub fn take(
     snapshot.verify().map_err(|error| failed(error.into()))?;
     if !allow_older {
         let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-        refuse_older(target.live(), &snapshot, today).map_err(failed)?;
+        refuse_older(target, &snapshot, today).map_err(failed)?;
     }
     // As with an import: where what is open cannot be moved, there is no server.
     let snapshot = target.is_tried().then_some(snapshot);
@@ -281,35 +286,36 @@ fn taken(bundle: &mut impl Read, all: &mut Vec<u8>) -> Result<Vec<u8>, Error> {
     take_bytes(bundle, size_bytes, all).map(<[u8]>::to_vec)
 }
 
-/// Whether the database at `path`, if one is there, has a feed or a database of facts that is newer than in `new`, or that
+/// Whether a database that is in use, or that waits to be, has a feed or a database of facts that is newer than in `new`, or that
 /// `new` lacks.
-fn refuse_older(path: &Path, new: &Snapshot, today: Date) -> Result<(), Error> {
-    // One that cannot be opened is not worth keeping.
-    let Ok(old) = Snapshot::open(path) else { return Ok(()) };
+fn refuse_older(target: &Target, new: &Snapshot, today: Date) -> Result<(), Error> {
     let all = |snapshot: &Snapshot| [snapshot.feeds(), snapshot.databases().to_vec()].concat();
     let known = all(new);
-    for old in all(&old) {
-        let Some(new) = known.iter().find(|feed| feed.name == old.name) else {
-            return Err(Error::Older(format!("it has no feed {}", plain(&old.name))));
-        };
-        is_no_older(new, &old, today)?;
+    for path in target.in_line() {
+        // One that cannot be opened is not worth keeping.
+        let Ok(old) = Snapshot::open(&path) else { continue };
+        for old in all(&old) {
+            let is_no_older = match known.iter().find(|feed| feed.name == old.name) {
+                Some(new) => is_no_older(new, &old, today),
+                None => Err(format!("it has no feed {}", plain(&old.name))),
+            };
+            is_no_older.map_err(|why| Error::Older { path: path.clone(), why })?;
+        }
     }
     Ok(())
 }
 
 /// A day that will not come soon is none, in either: one record of the year 9999 would make every bundle older for ever.
-fn is_no_older(new: &Feed, old: &Feed, today: Date) -> Result<(), Error> {
+fn is_no_older(new: &Feed, old: &Feed, today: Date) -> Result<(), String> {
     let name = plain(&new.name);
     if !old.is_newest_far(today) && !new.is_newest_far(today) && new.as_of < old.as_of {
         let (new, old) = (plain(&new.as_of), plain(&old.as_of));
-        return Err(Error::Older(format!("{name} ends with {new}, and the one that is there with {old}")));
+        return Err(format!("{name} ends with {new}, and the one that is there with {old}"));
     }
     let checked = |feed: &Feed| feed.checked.filter(|day| !is_far(*day, today));
     if let Some(day) = checked(old).filter(|day| checked(new).is_none_or(|new| new < *day)) {
         let new = checked(new).map_or_else(|| "never".to_owned(), |day| day.to_string());
-        return Err(Error::Older(format!(
-            "{name} was last checked {new}, and in the one that is there {day}"
-        )));
+        return Err(format!("{name} was last checked {new}, and in the one that is there {day}"));
     }
     Ok(())
 }
@@ -319,6 +325,52 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::{
+        advisory::{Advisory, Compiler, State},
+        finding::Severity,
+    };
+
+    /// A database of one feed, checked on a day.
+    fn database(path: &Path, day: Date) -> Snapshot {
+        let mut compiler = Compiler::default();
+        let advisory = Advisory {
+            id: "A".into(),
+            source: "test".into(),
+            aliases: Vec::new(),
+            summary: String::new(),
+            severity: Severity::High,
+            state: State::Affected,
+            ranges: Vec::new(),
+            versions: vec!["1".into()],
+        };
+        compiler.add("npm", "a", "2026-05-01T00:00:00Z", advisory);
+        compiler.set_checked("npm", day);
+        compiler.write(path).unwrap();
+        Snapshot::open(path).unwrap()
+    }
+
+    #[test]
+    fn what_waits_to_be_used_is_not_replaced_by_what_is_older() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::tried(directory.path().join("advisories.db"));
+        let (old, new) = (date(2026, 5, 2), date(2026, 5, 4));
+        let between = database(&directory.path().join("between"), date(2026, 5, 3));
+        let refused = || refuse_older(&target, &between, date(2026, 6, 15));
+        database(target.live(), old);
+        assert!(refused().is_ok());
+        for waits in [target.candidate(), target.trying()] {
+            database(&waits, new);
+            let error = refused().unwrap_err().to_string();
+            assert!(error.contains(&waits.display().to_string()) && error.contains("2026-05-04"), "{error}");
+            std::fs::remove_file(waits).unwrap();
+        }
+        // Nobody has accepted it.
+        database(&target.held(), new);
+        assert!(refused().is_ok());
+        // Where nothing is tried, such a file is none of this database's.
+        database(&target.candidate(), new);
+        assert!(refuse_older(&Target::at_once(target.live()), &between, date(2026, 6, 15)).is_ok());
+    }
 
     #[test]
     fn a_day_that_will_not_come_soon_is_none() {

@@ -66,6 +66,14 @@ impl Error {
     }
 }
 
+/// A number, in units of 1, 1024 (KB), 1024² (MB) or 1024³ (GB).
+pub fn amount(text: &str) -> Option<u64> {
+    let units = [("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)];
+    let unit = units.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)));
+    let (digits, unit) = unit.unwrap_or((text, 1_u64));
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 /// Who hears of the work while it goes on.
 pub trait Tell: Sync {
     /// Something worth knowing.

@@ -70,6 +70,13 @@ impl Target {
         if self.is_tried { vec![self.candidate(), self.trying(), self.held(), live] } else { vec![live] }
     }
 
+    /// The one that is in use, and those that will be unless they are held back, the newest first. One that is tried meanwhile moves
+    /// towards the end, so who looks at them in this order misses none.
+    pub fn in_line(&self) -> Vec<PathBuf> {
+        let held = self.held();
+        self.all().into_iter().filter(|path| *path != held).collect()
+    }
+
     /// Keeps everybody else from making the next one until the result is dropped; makes the folder where it is not there.
     pub(super) fn lock(&self) -> Result<File, Error> {
         let path = self.beside(".lock");

@@ -18,6 +18,7 @@ import zipfile
 import program
 from feed_server import Server, plain, polite
 from program import DEMO, STELLA, STELLA_SERVER
+from signing import Key
 
 TOKEN = "0123456789abcdef"
 UTC = datetime.timezone.utc
@@ -63,12 +64,12 @@ class Case(program.Case):
         self.feeds.answers[f"{part}/all.zip"] = [polite(body, etag)]
 
     @contextlib.contextmanager
-    def serve(self, schedule="off", canary="{}", token=TOKEN):
+    def serve(self, schedule="off", canary="{}", token=TOKEN, memory="2GB"):
         """The server with a configuration; `self.address` and `self.process` are of the last one."""
         config = self.path("server.yaml")
         with open(config, "w", encoding="utf-8") as out:
             out.write(f"feeds:\n  schedule: {schedule}\n  sources: ['{self.source}']\n"
-                      f"  mirrors: ['osv={self.feeds.url}']\n  canary: {canary}\n")
+                      f"  mirrors: ['osv={self.feeds.url}']\n  canary: {canary}\n  max_memory: {memory}\n")
         os.makedirs(self.data, exist_ok=True)
         command = [STELLA_SERVER, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--config", config]
         env = {**program.environment(self.work), **({"STELLA_SERVER_FEEDS_TOKEN": token} if token else {})}
@@ -116,6 +117,12 @@ class Case(program.Case):
                             env=program.environment(self.work))
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stdout + done.stderr
+
+    def keep(self, name, body):
+        """A file beside the server's."""
+        with open(self.path(name), "wb") as out:
+            out.write(body)
+        return self.path(name)
 
     def status(self):
         return json.loads(self.call("status", "-o", "json"))
@@ -246,6 +253,53 @@ class Updating(Case):
         self.assertIn("nothing has changed", self.call("import", files))
 
 
+class Importing(Case):
+    def candidate(self):
+        with open(self.database + ".candidate", "rb") as file:
+            return file.read()
+
+    def test_a_bundle_that_is_older_than_the_one_that_waits_is_refused(self):
+        key, one = Key(self.work, "ours"), self.keep("npm.zip", archive("npm", "a", cves(3)))
+        env = program.environment(self.work)
+
+        def bundle(day):
+            made, packed = self.path("made.db"), self.path(f"{day}.bundle")
+            program.prepare(STELLA, "feeds", "import", one, "--fetched", day, "--advisories", made, env=env)
+            program.prepare(STELLA, "feeds", "export", packed, "--key", key.private, "--advisories", made, env=env)
+            return packed, "--signer", key.public
+
+        old, new = bundle("2026-02-01"), bundle("2026-02-02")
+        self.call("import", *new)
+        waits = self.candidate()
+        said = self.call("import", *old, code=3)
+        self.assertIn(f"is older than {self.database}.candidate", said)
+        self.assertIn("2026-02-01", said)
+        self.assertIn("--allow-older", said)
+        self.assertEqual(self.candidate(), waits)
+        self.call("import", *old, "--allow-older")
+        self.assertNotEqual(self.candidate(), waits)
+        self.call("import", *new)
+        self.assertEqual(self.candidate(), waits)
+
+    def test_what_its_messages_advise_can_be_done(self):
+        files = [self.keep(f"{name}.zip", archive(name, "a", cves(500))) for name in ("npm", "PyPI", "Go", "NuGet", "Hex")]
+        self.assertIn("--max-memory", self.call("import", *files, "--max-memory", "1MB", code=3))
+        self.assertIn("no size", self.call("import", *files, "--max-memory", "much", code=2))
+        self.call("import", *files, "--max-memory", "4MB")
+        self.keep("npm.zip", archive("npm", "a", cves(1), withdrawn="2026-02-02T00:00:00Z"))
+        self.assertIn("--allow-shrink", self.call("import", *files, code=3))
+        self.assertNotIn("--allow-shrink", self.call("import", *files, "--allow-shrink"))
+
+    def test_an_update_has_as_much_memory_as_it_is_given(self):
+        self.publish(archive("npm", "a", cves(2000)), '"1"')
+        with self.serve(memory="1MB"):
+            self.assertIsNotNone(self.update())
+            self.assertIn("`feed path memory` of 524288", self.log())
+        with self.serve(memory="4MB"):
+            self.assertIsNone(self.update(), self.log())
+        self.call("update", f"--mirror=osv={self.feeds.url}", "--max-memory", "4MB", "--allow-shrink", "osv:npm")
+
+
 class Trial(Case):
     def held(self, *reasons):
         """The last update is held back for these, and the old database stays until somebody accepts the new one."""
@@ -314,6 +368,27 @@ class Shrinking(Trial):
             self.assertFalse(self.state()["held"])
             self.assertEqual(self.status()["canary"]["outcome"], "discarded")
             self.assertIn("nothing is held back", self.call("accept", new, code=3))
+
+
+class Older(Trial):
+    def test_a_database_that_goes_back_in_time_is_held_back(self):
+        files = [self.keep("npm.zip", archive("npm", "a", cves(3))), self.keep("known_exploited_vulnerabilities.json", json.dumps({
+            "title": "CISA Catalog of Known Exploited Vulnerabilities", "catalogVersion": "2026.01.02",
+            "vulnerabilities": [{"cveID": "CVE-2026-10000", "dateAdded": "2026-01-02",
+                                 "knownRansomwareCampaignUse": "Unknown"}]}).encode())]
+        days = [datetime.datetime.now(UTC).date() - datetime.timedelta(days=ago) for ago in (1, 3, 6)]
+        with self.serve():
+            for day in days:
+                self.call("import", *files, "--fetched", str(day))
+                self.settle()
+                self.until(lambda: self.ask("/readyz")[0] == 200)
+                # Nothing to compare it with, by two days, by three more.
+                self.assertEqual(bool(self.state()["held"]), day == days[2])
+            self.accepted(self.held(f"feed npm knows until {days[2]}, and did until {days[1]}",
+                                    f"database cisa-kev knows until {days[2]}, and did until {days[1]}"))
+            began = datetime.datetime(days[2].year, days[2].month, days[2].day, tzinfo=UTC)
+            for feed in ("npm", "cisa-kev"):
+                self.metric(f'stella_feed_known_until_seconds{{feed="{feed}"}} {began.timestamp():.0f}')
 
 
 class Moving(Trial):

@@ -76,7 +76,7 @@ fn allowed(shrink: bool, max_memory: &str) -> Result<feeds::Allowed, Failure> {
 
 fn size(flag: &str, text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::usage(format!("{flag} {text:?} is no size")).advise("write N, NMB or NGB");
-    settings::amount(text).ok_or_else(wrong)
+    feeds::amount(text).ok_or_else(wrong)
 }
 
 /// Where downloads are kept; `None` where nobody says so and there is no home.
