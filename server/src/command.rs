@@ -186,9 +186,7 @@ fn import(args: &Import) -> Result<(), Error> {
         let snapshot = feeds::take(path, &signers, args.allow_older, &target, &Log)?;
         return print(&Database::new(&snapshot, Timestamp::now()).to_string());
     }
-    feeds::no_bundle(&args.paths)?;
-    let input = |path: &PathBuf| Input { path: path.clone(), checked: args.fetched, ..Input::default() };
-    let inputs: Vec<Input> = args.paths.iter().map(input).collect();
+    let inputs = Input::of(&args.paths, args.fetched)?;
     let imported = feeds::import(&inputs, &target, args.may.allowed(), &Log)?;
     print(&Database::new(&imported.snapshot, Timestamp::now()).to_string())?;
     imported.is_whole()

@@ -49,7 +49,7 @@ pub use import::{Import, read};
 pub use name::raters;
 pub use part::Part;
 use sink::Sink;
-pub use sink::{MOST_HELD_BYTES, Memory};
+pub use sink::{MOST_HELD_BYTES, Memory, PATH_MEMORY};
 use walk::Document;
 
 /// A form in which advisories are published.

@@ -22,6 +22,9 @@ use crate::{
     finding::Severity,
 };
 
+/// What one path may take of the memory.
+pub const PATH_MEMORY: &str = "feed path memory";
+
 /// What an import may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -143,7 +146,7 @@ impl Budget {
         let (limit, most) = if self.records.load(Ordering::Relaxed) > records {
             ("feed records", records)
         } else if self.was_over.load(Ordering::Relaxed) {
-            ("feed path memory", held_bytes)
+            (PATH_MEMORY, held_bytes)
         } else {
             return Ok(());
         };

@@ -142,13 +142,6 @@ pub fn is_bundle(path: &Path) -> bool {
     read.is_ok() && head == *MAGIC
 }
 
-/// Whether none of these is a bundle, which has all of a database and is imported alone.
-pub fn no_bundle(paths: &[PathBuf]) -> Result<(), super::Error> {
-    let Some(path) = paths.iter().find(|path| is_bundle(path)) else { return Ok(()) };
-    Err(super::Error::usage(format!("{} is a bundle, and has all of a database", path.display()))
-        .advise("import it alone"))
-}
-
 /// Puts the database of the bundle at `path` in place, if one of `signers` signed it, and, unless `allow_older`, it is not older
 /// than the one that is in use, nor than one that waits to be. It is never whole in memory.
 pub fn take(

@@ -14,16 +14,17 @@ use std::{
     thread,
 };
 
-use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{
     Error, Target, Tell,
+    bundle::is_bundle,
     loss::{lost, lost_all},
     parts::{Gave, Kept, Parts},
 };
 use crate::{
     advisory::{Compiler, Snapshot},
-    feed::{self, MOST_HELD_BYTES, Memory, Merged, Outcome},
+    feed::{self, MOST_HELD_BYTES, Memory, Merged, Outcome, PATH_MEMORY},
 };
 
 /// What became of an import.
@@ -59,6 +60,24 @@ pub struct Input {
     pub is_fetched: bool,
     /// Whether it is of what changed lately, and so may have much less than it had.
     pub is_recent: bool,
+}
+
+impl Input {
+    /// Those that somebody imports, all of them fetched on a day if that is said.
+    pub fn of(paths: &[PathBuf], fetched: Option<Date>) -> Result<Vec<Self>, Error> {
+        if let Some(path) = paths.iter().find(|path| is_bundle(path)) {
+            return Err(Error::usage(format!("{} is a bundle, and has all of a database", path.display()))
+                .advise("import it alone"));
+        }
+        // Not the time of the build, which may be long ago. It is tomorrow already in some places.
+        let latest = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_add(1.day());
+        if let Some(day) = fetched.filter(|day| *day > latest) {
+            return Err(Error::usage(format!("--fetched {day} is still to come"))
+                .advise("give the day on which the files were fetched"));
+        }
+        let input = |path: &PathBuf| Self { path: path.clone(), checked: fetched, ..Self::default() };
+        Ok(paths.iter().map(input).collect())
+    }
 }
 
 /// What an import may do.
@@ -391,6 +410,9 @@ impl Before<'_> {
             } else {
                 "--max-memory SIZE lets it take more"
             })),
+            feed::Error::Limit { limit: PATH_MEMORY, .. } => {
+                Ok(format!("{error} (half of --max-memory, which may be more)"))
+            }
             error => Ok(error.to_string()),
         }
     }

@@ -20,7 +20,7 @@ mod update;
 
 use std::fmt::{self, Display};
 
-pub use bundle::{Key, is_bundle, no_bundle, pack, take};
+pub use bundle::{Key, is_bundle, pack, take};
 pub use catalog::help;
 pub use directory::own_directory;
 pub use fetch::{Keys, Limits};

@@ -66,7 +66,8 @@ impl Update {
         let store = Store::open(cache).map_err(Error::unfinished)?;
         let mut failed = BTreeSet::new();
         if !self.is_offline {
-            let files = asked.unwrap_or_else(|| usual(&store, self.year));
+            let before = target.and_then(|target| Snapshot::open(target.live()).ok());
+            let files = asked.unwrap_or_else(|| usual(&store, before.as_ref(), self.year));
             failed = fetch(self, &files, &store, &mirrors, tell)?;
         }
         let snapshot =
@@ -89,13 +90,16 @@ fn asked(words: &[String], year: i16) -> Result<Option<Vec<catalog::File>>, Erro
     Ok((!words.is_empty()).then(|| once(files)))
 }
 
-/// What is on by default, and what was fetched before: it is in the database, and must not grow old there.
-fn usual(store: &Store, year: i16) -> Vec<catalog::File> {
+/// What is on by default, and what was fetched before: it is in the database, and must not grow old there. So with releases that the
+/// database knows of by now.
+fn usual(store: &Store, database: Option<&Snapshot>, year: i16) -> Vec<catalog::File> {
     let on = catalog::SOURCES.iter().filter(|source| source.default);
     let mut files: Vec<_> = on.flat_map(|source| source.files(year)).collect();
     files.extend(
         store.files().into_iter().filter(|(.., state)| state.digest.is_some()).map(|(file, ..)| file),
     );
+    let feeds = database.map(Snapshot::feeds).unwrap_or_default();
+    files.extend(feeds.iter().flat_map(|feed| catalog::newer(&feed.name)));
     once(files)
 }
 

@@ -12,7 +12,6 @@ use std::{
 };
 
 pub use args::Feeds;
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use stella::{
     advisory::Snapshot,
     feeds::{self, Bar, Database, Target, Tell},
@@ -48,21 +47,7 @@ fn import(args: &args::Import, environment: &Environment, log: Log) -> Result<Ex
         print(&feeds::take(path, &signers, args.allow_older, &target, &log)?, environment)?;
         return Ok(Exit::Pass);
     }
-    feeds::no_bundle(&args.paths)?;
-    if let Some(day) = args.fetched {
-        // Not the time of the build, which may be long ago. It is tomorrow already in some places.
-        let latest = TimeZone::UTC.to_datetime(Timestamp::now()).date().saturating_add(1.day());
-        if day > latest {
-            let what = format!("--fetched (STELLA_FEEDS_FETCHED): {day} is still to come");
-            return Err(Failure::usage(what).advise("give the day on which the files were fetched"));
-        }
-    }
-    let input = |path: &PathBuf| feeds::Input {
-        path: path.clone(),
-        checked: args.fetched,
-        ..feeds::Input::default()
-    };
-    let inputs: Vec<feeds::Input> = args.paths.iter().map(input).collect();
+    let inputs = feeds::Input::of(&args.paths, args.fetched)?;
     let allowed = allowed(args.allow_shrink, &args.max_memory)?;
     let imported = feeds::import(&inputs, &target, allowed, &log)?;
     print(&imported.snapshot, environment)?;

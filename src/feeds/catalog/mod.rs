@@ -137,10 +137,34 @@ fn of_release(release: &str, repositories: &[&str]) -> impl Iterator<Item = Stri
 
 /// Whether it has the form `v3.24`.
 fn is_release(text: &str) -> bool {
-    let is_number =
-        |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = text.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
-    numbers.is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+    release(text).is_some()
+}
+
+/// The numbers of `v3.24`, in their order.
+fn release(text: &str) -> Option<(u16, u16)> {
+    let number = |text: &str| {
+        let fits = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| fits)
+    };
+    let (major, minor) = text.strip_prefix('v')?.split_once('.')?;
+    Some((number(major)?, number(minor)?))
+}
+
+/// Files of releases of Alpine that are newer than those listed, if `ecosystem` is one: OSV has a release at once.
+pub fn newer(ecosystem: &str) -> Vec<File> {
+    let Some((source, named)) =
+        ecosystem.strip_prefix("Alpine:").and_then(|named| Some((Source::named("alpine")?, named)))
+    else {
+        return Vec::new();
+    };
+    match source.parts {
+        Parts::Releases(listed, _)
+            if release(named) > listed.iter().filter_map(|listed| release(listed)).max() =>
+        {
+            source.files_of_other_release(named)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What `SOURCE` or `SOURCE:PART` means; a part may be the beginning of others, up to a `/`. `None` for what is not known.
@@ -261,6 +285,18 @@ mod tests {
             "osv:v3.99",
         ] {
             assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_release_that_is_newer_is_fetched_once_it_is_known_of() {
+        let of = |ecosystem| newer(ecosystem).iter().map(File::to_string).collect::<Vec<_>>();
+        assert_eq!(of("Alpine:v3.99"), ["alpine:v3.99/main", "alpine:v3.99/community"]);
+        assert_eq!(of("Alpine:v4.0").len(), 2);
+        for other in
+            ["Alpine:v3.23", "Alpine:v3.2", "Alpine:edge", "Alpine:v3.9/../x", "Alpine", "Debian:99", "npm"]
+        {
+            assert_eq!(of(other), [""; 0], "{other}");
         }
     }
 
