@@ -487,8 +487,8 @@ class Database(Case):
                  "--advisories", self.database]
         program.call(*usual, env=program.environment(self.work))
         self.assertEqual(skipped(0), [])
-        self.assertEqual(sorted(file["part"] for file in self.status()["sources"]["alpine"]),
-                         ["v3.99/community", "v3.99/main"])
+        fetched = [file["part"] for file in self.status()["sources"]["alpine"] if file["fetched"]]
+        self.assertEqual(sorted(fetched), ["v3.99/community", "v3.99/main"])
         # What was fetched once is kept up to date, as all that is on by default.
         self.server.asked.clear()
         program.call(*usual, env=program.environment(self.work))
