@@ -307,7 +307,7 @@ if [ $full = yes ]; then
     if [ -z "$images" ] && [ -x ../shared/images/make-images.sh ]; then
         say 'making big images; this takes a quarter of an hour'
         images="$work/images"
-        if ! ROOT="$images" ../shared/images/make-images.sh base py_ctx apps py big export >"$work/images.log" 2>&1; then
+        if ! ROOT="$images" ../shared/images/make-images.sh base py_ctx apps py rpm big export odd >"$work/images.log" 2>&1; then
             tail -n 5 "$work/images.log" >&2
             images=''
         fi
